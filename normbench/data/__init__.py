@@ -1,0 +1,131 @@
+"""Where samples come from; to add a source, write one module with a ``SOURCE`` and give it one entry here."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from normbench.data import neural_fly, quadrotor, quadrotor_sim
+from normbench.data.dataset import Dataset
+from normbench.data.files import FileCheck, RemoteFile
+from normbench.data.source import Source, SourceInfo
+from normbench.data.splits import Split, split_indices
+from normbench.errors import InvalidArgumentError
+
+__all__ = [
+    "SOURCES",
+    "Dataset",
+    "FileCheck",
+    "RemoteFile",
+    "Source",
+    "SourceInfo",
+    "Split",
+    "fetch",
+    "info",
+    "load",
+    "split_indices",
+    "verify",
+]
+
+SOURCES: Mapping[str, Source] = MappingProxyType(
+    {source.info.name: source for source in (quadrotor_sim.SOURCE, quadrotor.SOURCE, neural_fly.SOURCE)}
+)
+
+
+def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
+    """Samples of a source; downloaded or generated on first use, checked every time.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`SOURCES`.
+    data_dir : path, optional
+        Folder that holds the files, or a sub-folder named after the source that does. Without it: the folder named
+        by the environment variable NORMBENCH_DATA, then the cache, then the network. A simulator ignores it.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the name is unknown.
+    DataError
+        If files are missing from the folder, damaged, or not the published ones.
+    DownloadError
+        If files are needed from the network and cannot be fetched.
+    """
+    return _source(name).load(_folder(data_dir))
+
+
+def fetch(name: str) -> list[Path]:
+    """Download or generate a source into the cache.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`SOURCES`.
+
+    Returns
+    -------
+    list of Path
+        The files in the cache, checked.
+
+    Raises
+    ------
+    InvalidArgumentError, DataError, DownloadError
+        As :func:`load`.
+    """
+    return _source(name).fetch()
+
+
+def verify(name: str, *, data_dir: str | Path | None = None) -> list[FileCheck]:
+    """Recompute every checksum of a source that is on this machine.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`SOURCES`.
+    data_dir : path, optional
+        As in :func:`load`.
+
+    Returns
+    -------
+    list of FileCheck
+        One row per file, with ``ok`` False where it is not the expected one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the name is unknown.
+    DataError
+        If the files are not on this machine.
+    """
+    return _source(name).verify(_folder(data_dir))
+
+
+def info(name: str) -> SourceInfo:
+    """Description, terms, origin, files and citation of a source, and whether it is on this machine.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`SOURCES`.
+
+    Returns
+    -------
+    SourceInfo
+    """
+    source = _source(name)
+    return replace(source.info, present=source.is_present())
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise InvalidArgumentError(f"unknown data set {name!r}; choose from {', '.join(SOURCES)}.")
+    return SOURCES[name]
+
+
+def _folder(data_dir: str | Path | None) -> Path | None:
+    return None if data_dir is None else Path(data_dir)

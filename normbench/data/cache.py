@@ -1,0 +1,99 @@
+"""Where downloaded and generated data are kept, and how they get there whole or not at all."""
+
+import hashlib
+import os
+import uuid
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from normbench.errors import DataError
+
+CACHE_VARIABLE = "NORMBENCH_CACHE"
+# What NumPy and zipfile raise on files with flipped or missing bytes.
+DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def cache_folder() -> Path:
+    """Folder named by the environment variable NORMBENCH_CACHE, or the user's cache folder of normbench."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named) if named else Path(platformdirs.user_cache_dir("normbench"))
+
+
+@contextmanager
+def replaced_when_done(path: Path) -> Iterator[Path]:
+    """Temporary path beside ``path`` that takes its place if the block ends well and vanishes if it raises.
+
+    Parameters
+    ----------
+    path : Path
+        Final name; its folder is made if need be.
+
+    Yields
+    ------
+    Path
+        Where to write.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise DataError(
+            f"cannot write to the cache folder {path.parent} ({error}). Set the environment variable "
+            f"{CACHE_VARIABLE} to a folder that can be written."
+        ) from error
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: np.ndarray) -> None:
+    """Store an array with its content hash; a reader never sees half of it.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.npz``.
+    table : array
+    """
+    with replaced_when_done(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, table=table, sha256=np.array(table_hash(table)))
+
+
+def read_table(path: Path) -> np.ndarray | None:
+    """Stored array, or None if the file is absent, damaged or does not match its content hash.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    array or None
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            table, stored = archive["table"], str(archive["sha256"])
+    except DAMAGE:
+        return None
+    return table if table_hash(table) == stored else None
+
+
+def table_hash(table: np.ndarray) -> str:
+    """SHA-256 over shape and little-endian float64 bytes, as hexadecimal digits."""
+    digest = hashlib.sha256(repr(table.shape).encode())
+    digest.update(np.ascontiguousarray(table, dtype="<f8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,25 @@
+"""What callers of normbench can catch: one class per kind of mistake or misfortune."""
+
+
+class NormbenchError(Exception):
+    """Base class of every error that normbench raises on purpose."""
+
+
+class InvalidArgumentError(NormbenchError, ValueError):
+    """An argument is out of range, misspelt or of the wrong shape; the message gives value and remedy."""
+
+
+class DataError(NormbenchError, ValueError):
+    """A data file or array is not what it should be: columns, NaN, zero norms, shape, checksum."""
+
+
+class DownloadError(NormbenchError, RuntimeError):
+    """A file could not be fetched; the message says how to supply it by hand."""
+
+
+class BackendUnavailableError(NormbenchError, RuntimeError):
+    """A backend or device is not installed or not present on this machine."""
+
+
+class RecordError(NormbenchError, ValueError):
+    """A stored record cannot be read or does not follow the schema."""

@@ -1,0 +1,96 @@
+"""Claims about splits: disjoint, complete, repeatable, and blocks that never straddle."""
+
+import numpy as np
+import pytest
+
+from normbench.data import Dataset, Split, split_indices
+from normbench.data.splits import block_ids
+from normbench.errors import InvalidArgumentError
+
+SEEDS = [0, 1, 2]
+
+
+def dataset_of(*flights: np.ndarray) -> Dataset:
+    time = np.concatenate(flights)
+    return Dataset(
+        name="clock",
+        simulated=True,
+        inputs=np.ones((len(time), 1)),
+        outputs=np.ones((len(time), 1)),
+        time=time,
+        flight=np.repeat(np.arange(len(flights)), [len(flight) for flight in flights]),
+        input_names=("x",),
+        output_names=("y",),
+        unit="N",
+    )
+
+
+TWO_FLIGHTS = dataset_of(35 + np.arange(6000) / 100, 100 + np.arange(2000) / 50)
+
+
+def shared_blocks(dataset: Dataset, split: Split) -> int:
+    ids = block_ids(dataset)
+    return len(set(ids[split.train]) & set(ids[split.test]))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("rule", ["random", "blocked"])
+def test_parts_are_disjoint_and_complete(rule: str, seed: int) -> None:
+    split = split_indices(TWO_FLIGHTS, rule=rule, seed=seed)
+    np.testing.assert_array_equal(np.sort(np.concatenate([split.train, split.test])), np.arange(8000))
+
+
+@pytest.mark.parametrize("rule", ["random", "blocked"])
+def test_split_is_fixed_by_its_seed(rule: str) -> None:
+    first, again, other = (split_indices(TWO_FLIGHTS, rule=rule, seed=seed) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.train, again.train)
+    np.testing.assert_array_equal(first.test, again.test)
+    assert set(first.test.tolist()) != set(other.test.tolist())
+
+
+def test_random_split_of_the_published_size_trains_on_22401() -> None:
+    split = split_indices(dataset_of(np.arange(28_001) / 100), rule="random", seed=0)
+    assert (len(split.train), len(split.test)) == (22_401, 5_600)
+
+
+def test_random_split_is_numpys_permutation() -> None:
+    order = np.random.default_rng(3).permutation(8000)
+    split = split_indices(TWO_FLIGHTS, rule="random", seed=3)
+    np.testing.assert_array_equal(np.concatenate([split.train, split.test]), order)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_blocked_split_shares_no_block_where_a_random_one_does(seed: int) -> None:
+    assert shared_blocks(TWO_FLIGHTS, split_indices(TWO_FLIGHTS, rule="random", seed=seed)) > 0
+    assert shared_blocks(TWO_FLIGHTS, split_indices(TWO_FLIGHTS, rule="blocked", seed=seed)) == 0
+
+
+def test_blocks_last_5_s_and_stay_within_a_flight() -> None:
+    ids = block_ids(TWO_FLIGHTS)
+    assert ids.max() + 1 == 60 // 5 + 40 // 5
+    for block in np.unique(ids):
+        inside = ids == block
+        assert len(np.unique(TWO_FLIGHTS.flight[inside])) == 1
+        assert np.ptp(TWO_FLIGHTS.time[inside]) < 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_blocked_split_holds_out_a_fifth_of_the_blocks(seed: int) -> None:
+    split = split_indices(TWO_FLIGHTS, rule="blocked", seed=seed)
+    assert len(np.unique(block_ids(TWO_FLIGHTS)[split.test])) == 4
+
+
+def test_unknown_rule_lists_the_choices() -> None:
+    with pytest.raises(InvalidArgumentError, match="unknown split 'radnom'; choose from random, blocked"):
+        split_indices(TWO_FLIGHTS, rule="radnom", seed=0)
+
+
+def test_negative_seed_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="-1"):
+        split_indices(TWO_FLIGHTS, rule="random", seed=-1)
+
+
+@pytest.mark.parametrize("rule", ["random", "blocked"])
+def test_too_little_data_for_two_parts_is_refused(rule: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="both parts need some"):
+        split_indices(dataset_of(np.array([0.0])), rule=rule, seed=0)
