@@ -1,0 +1,99 @@
+"""Method 2 and its exponential variant: majorisation-minimisation steps (arXiv 2312.10672, eq. 22-23, Algorithm 3)."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+from normbench.normalisation import Weights
+from normbench.reference.spheres import direction, exponential_map, slopes
+
+
+@dataclass(frozen=True)
+class Majorant:
+    """alpha (cos t - 1) - beta sin t + Q (P1(t) - P2)^2 / 2 along one curve (eq. 22), without the constant L(w)."""
+
+    alpha: float
+    beta: float
+    Q: float
+    weights: Weights
+    velocity: Weights
+
+    def _perturbation(self, t: float) -> tuple[list[float], list[float]]:
+        """||dGamma_i(t)||_op of every layer and its derivative u^T dGamma_i'(t) v, with u, v its top singular pair."""
+        sizes, rates = [], []
+        for W, speed in zip(self.weights, self.velocity, strict=True):
+            if not speed.any():
+                sizes.append(0.0)
+                rates.append(0.0)
+                continue
+            # dGamma = W (cos t - 1) + mu V sin t = 2 sin(t/2) (cos(t/2) mu V - sin(t/2) W): no cancellation at small t
+            half = t / 2
+            inner = math.cos(half) * speed - math.sin(half) * W
+            u, s, vt = np.linalg.svd(inner)
+            slope = u[:, 0] @ (-math.sin(half) * speed - math.cos(half) * W) @ vt[0] / 2
+            sizes.append(2 * math.sin(half) * s[0])
+            rates.append(math.cos(half) * s[0] + 2 * math.sin(half) * slope)
+        return sizes, rates
+
+    def _products(self, t: float) -> tuple[float, float]:
+        """P1(t) - P2 and P1'(t) of eq. 23."""
+        norms = [float(np.linalg.norm(W, 2)) for W in self.weights]
+        sizes, rates = self._perturbation(t)
+        P2 = math.prod(norms)
+        difference = P2 * math.expm1(sum(math.log1p(d / n) for d, n in zip(sizes, norms, strict=True)))
+        relative = sum(r / (n + d) for r, d, n in zip(rates, sizes, norms, strict=True))
+        return difference, (P2 + difference) * relative
+
+    def value(self, t: float) -> float:
+        """The majorant at t, relative to its value at 0."""
+        difference, _ = self._products(t)
+        return self.alpha * (math.cos(t) - 1) - self.beta * math.sin(t) + self.Q / 2 * difference**2
+
+    def derivative(self, t: float) -> float:
+        """d/dt of :meth:`value`."""
+        difference, rate = self._products(t)
+        return -self.alpha * math.sin(t) - self.beta * math.cos(t) + self.Q * difference * rate
+
+    def minimiser(self) -> float:
+        """First zero of the derivative on [0, pi], to the last digit; pi where the majorant falls throughout."""
+        if self.beta <= 0.0:
+            return 0.0
+        upper = min(math.pi, 1e-8)
+        while self.derivative(upper) < 0.0:
+            if upper == math.pi:
+                return math.pi
+            upper = min(math.pi, 1.5 * upper)
+        return float(brentq(self.derivative, 0.0, upper, xtol=1e-300, rtol=4 * np.finfo(float).eps))
+
+
+def method2(
+    gradient: Weights, weights: Weights, mu: tuple[float, ...], mean_square_input: float
+) -> tuple[Weights, float]:
+    """Step to the minimiser of the sinusoidal majorant (Algorithm 3); returns the weights and tau in radians."""
+    V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
+    alpha, beta = slopes(gradient, weights, V, mu)
+    velocity = tuple(r * v for r, v in zip(mu, V, strict=True))
+    tau = Majorant(alpha, beta, mean_square_input, weights, velocity).minimiser()
+    return _move(weights, V, tau, mu), tau
+
+
+def method2_exp(
+    gradient: Weights, weights: Weights, mu: tuple[float, ...], mean_square_input: float
+) -> tuple[Weights, float]:
+    """Closed-form step of the exponential majorant; returns the weights and tau in radians.
+
+    tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i
+    """
+    V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
+    _, beta = slopes(gradient, weights, V, mu)
+    depth = len(weights)
+    ratio = 4 * beta / (math.prod(mu) ** 2 * mean_square_input * depth)
+    # (1 + sqrt(1 + c)) / 2 = 1 + c / (2 (1 + sqrt(1 + c))): the log keeps its digits at small c
+    tau = math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
+    return _move(weights, V, tau, mu), tau
+
+
+def _move(weights: Weights, V: Weights, tau: float, mu: tuple[float, ...]) -> Weights:
+    return tuple(exponential_map(W, v, tau, radius=r) for W, v, r in zip(weights, V, mu, strict=True))

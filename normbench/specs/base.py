@@ -1,0 +1,144 @@
+"""The types in which an optimiser is declared: hyperparameters with ranges, and what pins the update."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from normbench.errors import InvalidArgumentError
+
+Value = float | int | None
+
+
+class Normalisation(Enum):
+    """How data and initial weights are scaled before an optimiser sees them."""
+
+    SPHERES = "Algorithm 1 of arXiv 2312.10672"
+    PRESCRIPTION = "prescription 1 of arXiv 2304.05187"
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One hyperparameter: its default, its closed range and, where it must be tuned, a log grid.
+
+    Attributes
+    ----------
+    name : str
+    default : float, int or None
+        An ``int`` default makes the hyperparameter integer-valued; None means "off".
+    low, high : float
+        Inclusive range of admissible values.
+    meaning : str
+        One line, with the unit.
+    grid : tuple of float
+        Values tried when the hyperparameter is tuned; empty if it needs no tuning.
+    """
+
+    name: str
+    default: Value
+    low: float
+    high: float
+    meaning: str
+    grid: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise InvalidArgumentError(f"hyperparameter {self.name!r} has an empty range [{self.low}, {self.high}].")
+        for value in (self.default, *self.grid):
+            self.check(value)
+
+    def check(self, value: Value) -> Value:
+        """Return ``value`` if it is admissible.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the value has the wrong type or lies outside [low, high].
+        """
+        if value is None and self.default is None:
+            return value
+        integer = isinstance(self.default, int)
+        kind = int if integer else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise InvalidArgumentError(f"{self.name} must be {'an integer' if integer else 'a number'}; got {value!r}.")
+        if not (math.isfinite(value) and self.low <= value <= self.high):
+            raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
+        return value if integer else float(value)
+
+
+@dataclass(frozen=True)
+class OptimiserSpec:
+    """What an optimiser is, declared once for every backend.
+
+    Attributes
+    ----------
+    key : str
+        Registry key, snake_case.
+    title : str
+        Name shown in tables.
+    paper : str
+        arXiv identifier or other source.
+    equations : str
+        The equations, algorithm or section that define the update.
+    normalisation : Normalisation
+        The scaling of data and initial weights that the update assumes.
+    iterations : int
+        Iterations of a run when the caller names none: the paper's where it gives one.
+    hyperparameters : tuple of Hyperparameter
+    state : tuple of str
+        What the optimiser carries between iterations, beyond the weights.
+    invariants : tuple of str
+        What holds after every step; each is a test.
+    notes : tuple of str
+        What the paper leaves open and is pinned here, and each departure from it.
+    """
+
+    key: str
+    title: str
+    paper: str
+    equations: str
+    normalisation: Normalisation
+    iterations: int
+    hyperparameters: tuple[Hyperparameter, ...] = ()
+    state: tuple[str, ...] = ()
+    invariants: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        names = [h.name for h in self.hyperparameters]
+        if len(set(names)) != len(names):
+            raise InvalidArgumentError(f"optimiser {self.key!r} declares a hyperparameter twice: {names}.")
+        if len([h for h in self.hyperparameters if h.grid]) > 1:
+            raise InvalidArgumentError(f"optimiser {self.key!r} tunes more than one hyperparameter; one is supported.")
+        if self.iterations < 1:
+            raise InvalidArgumentError(f"optimiser {self.key!r} needs iterations >= 1; got {self.iterations}.")
+
+    @property
+    def tuned(self) -> Hyperparameter | None:
+        """The hyperparameter that a user has to tune, or None."""
+        return next((h for h in self.hyperparameters if h.grid), None)
+
+    def resolve(self, given: Mapping[str, Value]) -> dict[str, Any]:
+        """Every hyperparameter with its value: the given one where there is one, else the default.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a name is unknown or a value is out of range.
+        """
+        known = {h.name: h for h in self.hyperparameters}
+        for name in given:
+            if name not in known:
+                raise InvalidArgumentError(
+                    f"{self.key} has no hyperparameter {name!r}.{suggestion(name, known)}"
+                    f" It takes: {', '.join(known) or 'none'}."
+                )
+        return {name: h.check(given.get(name, h.default)) for name, h in known.items()}
+
+
+def suggestion(name: str, choices: Mapping[str, object]) -> str:
+    """`` Did you mean 'x'?`` for the closest choice, or nothing when none is close."""
+    close = difflib.get_close_matches(name, choices, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

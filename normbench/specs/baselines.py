@@ -1,0 +1,47 @@
+"""Declarations of the baselines that a user would try first: Adam and SGD, from torch.optim and optax."""
+
+from normbench.specs.base import Hyperparameter, Normalisation, OptimiserSpec
+
+_UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
+
+ADAM = OptimiserSpec(
+    key="adam",
+    title="Adam",
+    paper="arXiv 1412.6980",
+    equations="Algorithm 1; torch.optim.Adam, optax.adam",
+    normalisation=Normalisation.SPHERES,
+    iterations=200,
+    hyperparameters=(
+        Hyperparameter(
+            "learning_rate", 1e-3, 0.0, 1e3, "alpha; default of torch.optim.Adam", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+        ),
+        Hyperparameter("beta1", 0.9, 0.0, 1.0 - 1e-9, "decay of the first moment"),
+        Hyperparameter("beta2", 0.999, 0.0, 1.0 - 1e-9, "decay of the second moment"),
+        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction"),
+    ),
+    state=("first moment m", "second moment v", "step count"),
+    notes=(_UNCONSTRAINED,),
+)
+
+
+def _sgd(key: str, title: str, momentum: float) -> OptimiserSpec:
+    return OptimiserSpec(
+        key=key,
+        title=title,
+        paper="torch.optim.SGD, optax.sgd",
+        equations="b = momentum b + g; W = W - learning_rate b",
+        normalisation=Normalisation.SPHERES,
+        iterations=200,
+        hyperparameters=(
+            Hyperparameter("learning_rate", 1e-3, 0.0, 1e9, "default of torch.optim.SGD", (1.0, 1e1, 1e2, 1e3, 1e4)),
+            Hyperparameter(
+                "momentum", momentum, 0.0, 1.0 - 1e-9, "heavy-ball momentum, no dampening, no Nesterov step"
+            ),
+        ),
+        state=("momentum buffer b",),
+        notes=(_UNCONSTRAINED,),
+    )
+
+
+SGD = _sgd("sgd", "SGD", 0.0)
+SGD_MOMENTUM = _sgd("sgd_momentum", "SGD, momentum 0.9", 0.9)

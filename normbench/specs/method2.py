@@ -1,0 +1,37 @@
+"""Declarations of method 2 and its closed-form variant: majorisation-minimisation (arXiv 2312.10672, 3.2.2)."""
+
+from normbench.specs.base import Normalisation, OptimiserSpec
+
+_RESTING = (
+    "Layers whose projected gradient is at most 10 eps ||G_i||_F rest, as in method 1, and add nothing to alpha or P1."
+)
+_SPHERE = "After the exponential map every moving layer is scaled back to radius mu_i: this removes rounding only."
+
+METHOD2 = OptimiserSpec(
+    key="method2",
+    title="Method 2",
+    paper="arXiv 2312.10672",
+    equations="eq. 22-23, Algorithm 3",
+    normalisation=Normalisation.SPHERES,
+    iterations=3000,
+    state=("radii mu_i = ||W_i||_F at the start", "Q = mean ||x||^2 of the training inputs"),
+    invariants=("||W_i||_F = mu_i", "the majorant's derivative vanishes at tau", "0 <= tau <= pi"),
+    notes=(
+        "P1 uses exact operator norms, not a power iteration.",
+        "tau is the first zero of the majorant's derivative on [0, pi], to 1e-8 rad or better.",
+        _RESTING,
+        _SPHERE,
+    ),
+)
+
+METHOD2_EXP = OptimiserSpec(
+    key="method2_exp",
+    title="Method 2, exponential",
+    paper="arXiv 2312.10672 (the authors' code)",
+    equations="tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L with P = prod mu_i",
+    normalisation=Normalisation.SPHERES,
+    iterations=1000,
+    state=METHOD2.state,
+    invariants=("||W_i||_F = mu_i", "tau minimises -beta t + Q P^2 (exp(L t) - 1)^2 / 2"),
+    notes=("L counts all layers, resting ones included.", _RESTING, _SPHERE),
+)

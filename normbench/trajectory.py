@@ -1,0 +1,75 @@
+"""What every backend returns from a run: losses, step sizes, weights and honest counts, as NumPy arrays."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+
+class Status(StrEnum):
+    """How a run ended."""
+
+    DONE = "done"
+    STALLED = "stalled"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """One training run, as far as it got.
+
+    Attributes
+    ----------
+    loss : array, shape (iterations_done + 1,), float64
+        Normalised training loss before each iteration and after the last.
+    step_size : array, shape (iterations_done,), float64
+        The optimiser's own step: tau in radians, eta, or the learning rate.
+    weights : tuple of arrays, shape (fan_out, fan_in), float64
+        Weights after the last iteration.
+    loss_evaluations, gradient_evaluations : int
+        Passes over the training set, counted where they happen.
+    halvings : int
+        Times that the monotone safeguard halved a step.
+    status : Status
+    reason : str
+        Why the run stopped early; empty if it did not.
+    """
+
+    loss: np.ndarray
+    step_size: np.ndarray
+    weights: tuple[np.ndarray, ...]
+    loss_evaluations: int
+    gradient_evaluations: int
+    halvings: int
+    status: Status
+    reason: str
+
+
+class Trainer(Protocol):
+    """A run in progress on one backend.
+
+    Building a trainer transfers the data; every method returns with the device idle.
+    """
+
+    def compile(self) -> None:
+        """Prepare everything that is paid once, without changing the state of the run."""
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done (fewer only if the run has ended)."""
+
+    def test_loss(self) -> float:
+        """Normalised loss on the test set at the present weights."""
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far."""
+
+
+def ending(loss: float, iteration: int, *, stalled: bool) -> tuple[Status, str]:
+    """Status and reason of a run at ``iteration``, from its last loss and whether its last step was zero."""
+    if not np.isfinite(loss):
+        return Status.DIVERGED, f"the training loss became {loss} at iteration {iteration}"
+    if stalled:
+        return Status.STALLED, f"no step lowers the loss in this precision after iteration {iteration}"
+    return Status.DONE, ""
