@@ -1,0 +1,125 @@
+"""Method 2 and its exponential variant in torch (arXiv 2312.10672, eq. 22-23, Algorithm 3).
+
+The line search works on three small Gram matrices a layer. With s = sin(t/2), c = cos(t/2) and Z = mu V,
+
+    ||W (cos t - 1) + Z sin t||_op = 2 s ||c Z - s W||_op,
+    ||c Z - s W||_op^2 = largest eigenvalue of S + D cos t - R sin t,
+    S = (ZZ' + WW') / 2,  D = (ZZ' - WW') / 2,  R = (ZW' + WZ') / 2,
+
+so one batched eigendecomposition gives P1 and, by perturbation of the top eigenvector, its two derivatives.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from normbench.torch.spheres import Directions, directions, exponential_map
+
+TOLERANCE = 1e-8
+MAX_EVALUATIONS = 100
+
+
+class Grams(NamedTuple):
+    """S, D and R of every moving layer, zero-padded to one size, and ||W_i||_op; all float64."""
+
+    S: Tensor
+    D: Tensor
+    R: Tensor
+    norms: Tensor
+    P2: float
+
+
+def grams(weights: Sequence[Tensor], along: Directions) -> Grams:
+    """Gram matrices on the shorter side of each layer, shape (layers that move, k, k)."""
+    size = max(min(w.shape) for w in weights)
+    WW, ZZ, ZW = [], [], []
+    for weight, velocity in zip(weights, along.velocity, strict=True):
+        W, Z = weight.double(), velocity.double()
+        if W.shape[0] > W.shape[1]:
+            W, Z = W.T, Z.T
+        pad = (0, size - W.shape[0]) * 2
+        cross = Z @ W.T
+        WW.append(torch.nn.functional.pad(W @ W.T, pad))
+        ZZ.append(torch.nn.functional.pad(Z @ Z.T, pad))
+        ZW.append(torch.nn.functional.pad(cross + cross.T, pad) / 2)
+    norms = torch.linalg.eigvalsh(torch.stack(WW))[:, -1].sqrt()
+    P2 = float(norms.prod())
+    keep = [k for k, moves in enumerate(along.moving) if moves]
+    WW, ZZ, ZW = (torch.stack([matrices[k] for k in keep]) for matrices in (WW, ZZ, ZW))
+    return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms[keep], P2)
+
+
+def majorant_derivatives(gram: Grams, alpha: float, beta: float, Q: float, t: float) -> tuple[float, float]:
+    """First and second derivative at t of alpha (cos t - 1) - beta sin t + Q (P1(t) - P2)^2 / 2  (eq. 22)."""
+    cosine, sine = math.cos(t), math.sin(t)
+    values, vectors = torch.linalg.eigh(gram.S + cosine * gram.D - sine * gram.R)
+    rates = -sine * gram.D - cosine * gram.R
+    bends = -cosine * gram.D + sine * gram.R
+    top, u = values[:, -1], vectors[:, :, -1:]
+    coupling = (vectors.mT @ (rates @ u)).squeeze(-1)
+    first = coupling[:, -1]
+    gaps = (top[:, None] - values[:, :-1]).clamp_min(1e-12 * top.max())
+    second = (u.mT @ bends @ u).flatten() + 2 * (coupling[:, :-1].square() / gaps).sum(-1)
+    # n = sqrt(top eigenvalue), d = 2 sin(t/2) n = ||dGamma||_op
+    n = top.sqrt()
+    n1 = first / (2 * n)
+    n2 = second / (2 * n) - n1.square() / n
+    s, c = 2 * math.sin(t / 2), math.cos(t / 2)
+    d, d1, d2 = s * n, c * n + s * n1, -s / 4 * n + 2 * c * n1 + s * n2
+    relative = d1 / (gram.norms + d)
+    total = float(relative.sum())
+    spread = float((d2 / (gram.norms + d) - relative.square()).sum())
+    difference = gram.P2 * math.expm1(float(torch.log1p(d / gram.norms).sum()))  # P1 - P2 without cancellation
+    P1 = gram.P2 + difference
+    first_derivative = -alpha * sine - beta * cosine + Q * difference * P1 * total
+    second_derivative = -alpha * cosine + beta * sine + Q * P1 * (P1 * total**2 + difference * (total**2 + spread))
+    return first_derivative, second_derivative
+
+
+def line_search(gram: Grams, alpha: float, beta: float, Q: float, guess: float) -> float:
+    """Minimiser of the majorant on [0, pi] (Algorithm 3): Newton on its derivative, safeguarded by bisection.
+
+    Ends when a Newton step is below 1e-8 of tau; the quadratically convergent error is then far below 1e-8 rad.
+    """
+    lower, upper, t = 0.0, math.pi, guess
+    for _ in range(MAX_EVALUATIONS):
+        first, second = majorant_derivatives(gram, alpha, beta, Q, t)
+        lower, upper = (t, upper) if first < 0.0 else (lower, t)
+        newton = t - first / second if second > 0.0 else math.inf
+        inside = lower <= newton <= upper
+        step = newton if inside else (lower + upper) / 2
+        if abs(step - t) <= TOLERANCE * step and (inside or upper - lower <= TOLERANCE * step):
+            return step
+        t = step
+    return t
+
+
+def method2(
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], *, Q: float, guess: float
+) -> tuple[list[Tensor], float]:
+    """Step to the minimiser of the sinusoidal majorant; returns the weights and tau in radians.
+
+    ``Q`` is the mean square norm of the inputs; ``guess`` starts the line search (the last tau, or 0).
+    """
+    along = directions(gradient, weights, mu)
+    if not any(along.moving):
+        return list(weights), 0.0
+    tau = line_search(grams(weights, along), along.alpha, along.beta, Q, guess)
+    return exponential_map(weights, along, tau, mu), tau
+
+
+def method2_exp(
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], *, Q: float
+) -> tuple[list[Tensor], float]:
+    """Closed-form step of the exponential majorant; returns the weights and tau in radians.
+
+    tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i
+    """
+    along = directions(gradient, weights, mu)
+    depth = len(weights)
+    ratio = 4 * along.beta / (math.prod(mu) ** 2 * Q * depth)
+    tau = math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
+    return exponential_map(weights, along, tau, mu), tau

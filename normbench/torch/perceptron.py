@@ -1,0 +1,126 @@
+"""The bias-free ReLU perceptron in torch, by hand: loss, gradient and curve derivatives (arXiv 2312.10672, eq. 7-8).
+
+Samples are columns (features x samples): one matrix product a layer, and none of autograd's bookkeeping.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Point(NamedTuple):
+    """A forward pass at ``weights``: everything that the gradient and the curvature reuse.
+
+    ``inputs[k]`` has shape (d_k, samples) and feeds layer k + 1; ``gates[k]`` is ReLU' of hidden layer k + 1 as 0 or
+    1 in the data type of the weights; ``residual`` is f(x) - y, shape (d_L, samples); ``loss`` is a 0-d tensor.
+    """
+
+    weights: list[Tensor]
+    inputs: list[Tensor]
+    gates: list[Tensor]
+    residual: Tensor
+    loss: Tensor
+
+
+class Slope(NamedTuple):
+    """Gradient at a point, and the back-propagated signals dL/dz_k, shape (d_k, samples), that made it."""
+
+    gradient: list[Tensor]
+    signals: list[Tensor]
+
+
+class Objective:
+    """Mean of ||f(x; W) - y||^2 / (2 loss_divisor), with every pass over the data counted.
+
+    Parameters
+    ----------
+    x : Tensor, shape (d_0, samples)
+    y : Tensor, shape (d_L, samples)
+    loss_divisor : float
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, loss_divisor: float) -> None:
+        self.x = x
+        self.y = y
+        self.weight_of_sample = 1.0 / (loss_divisor * x.shape[1])
+        self.loss_evaluations = 0
+        self.gradient_evaluations = 0
+
+    def point(self, weights: list[Tensor]) -> Point:
+        """Forward pass at ``weights``."""
+        self.loss_evaluations += 1
+        inputs, gates = [self.x], []
+        for weight in weights[:-1]:
+            hidden = torch.relu_(weight @ inputs[-1])
+            inputs.append(hidden)
+            gates.append(hidden.sign())
+        residual = (weights[-1] @ inputs[-1]).sub_(self.y)
+        loss = residual.square().sum() * (self.weight_of_sample / 2)
+        return Point(weights, inputs, gates, residual, loss)
+
+    def slope(self, point: Point) -> Slope:
+        """Backward pass from a point."""
+        self.gradient_evaluations += 1
+        signals = [point.residual * self.weight_of_sample]
+        for weight, gate in zip(reversed(point.weights[1:]), reversed(point.gates), strict=True):
+            signals.insert(0, (weight.T @ signals[0]).mul_(gate))
+        gradient = [signal @ inputs.T for signal, inputs in zip(signals, point.inputs, strict=True)]
+        return Slope(gradient, signals)
+
+    def curve_derivatives(
+        self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool], order: int
+    ) -> list[float]:
+        """Derivatives of L(Gamma(t)) at t = 0, of order 1 to ``order``.
+
+        Gamma_i(t) = W_i cos t + velocity_i sin t; a layer that does not move keeps Gamma_i(t) = W_i.
+        """
+        if order == 2:
+            first = sum(torch.sum(g * v) for g, v in zip(slope.gradient, velocity, strict=True))
+            second = self._curvature(point, slope, velocity, moving)
+            return [float(first), float(second)]
+        return self._taylor(point, velocity, moving, order)
+
+    def _curvature(self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool]) -> Tensor:
+        """L''(0) = mean |f'|^2 + 2 sum_k <delta_k, velocity_k t_{k-1}> - sum_k <G_k, W_k>, with t_k = dh_k/dt."""
+        tangent = velocity[0] @ point.inputs[0]
+        mixed = tangent.new_zeros(())
+        for k, gate in enumerate(point.gates):
+            tangent.mul_(gate)
+            rows = point.weights[k + 1].shape[0]
+            both = torch.cat([point.weights[k + 1], velocity[k + 1]]) @ tangent
+            mixed = mixed + torch.sum(slope.signals[k + 1] * both[rows:])
+            tangent = both[:rows].addmm_(velocity[k + 1], point.inputs[k + 1])
+        straight = tangent.square().sum() * self.weight_of_sample
+        bend = [torch.sum(g * w) for g, w, m in zip(slope.gradient, point.weights, moving, strict=True) if m]
+        return straight + 2 * mixed - sum(bend)
+
+    def _taylor(self, point: Point, velocity: Sequence[Tensor], moving: Sequence[bool], order: int) -> list[float]:
+        """Taylor mode: coefficients h^(k) / k! through the layers, two products a layer and order."""
+        series = [point.inputs[0]] + [torch.zeros_like(point.inputs[0])] * order
+        for k, (weight, speed, moves) in enumerate(zip(point.weights, velocity, moving, strict=True)):
+            series = [weight @ _even_part(series, j, moves) + speed @ _odd_part(series, j) for j in range(order + 1)]
+            if k < len(point.gates):
+                series = [coefficient.mul_(point.gates[k]) for coefficient in series]
+        error = [point.residual, *series[1:]]
+        scale = self.weight_of_sample / 2
+        loss = [sum((error[j] * error[k - j]).sum() for j in range(k + 1)) for k in range(order + 1)]
+        return [math.factorial(k) * float(loss[k]) * scale for k in range(1, order + 1)]
+
+
+def _even_part(series: list[Tensor], k: int, moves: bool) -> Tensor:
+    """k-th coefficient of h(t) cos t, or of h(t) where the layer rests."""
+    part = series[k].clone()
+    for j in range(2, k + 1 if moves else 0, 2):
+        part.add_(series[k - j], alpha=(-1) ** (j // 2) / math.factorial(j))
+    return part
+
+
+def _odd_part(series: list[Tensor], k: int) -> Tensor:
+    """k-th coefficient of h(t) sin t."""
+    part = torch.zeros_like(series[0])
+    for j in range(1, k + 1, 2):
+        part.add_(series[k - j], alpha=(-1) ** (j // 2) / math.factorial(j))
+    return part

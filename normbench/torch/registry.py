@@ -1,0 +1,129 @@
+"""The optimisers of the torch trainer by key: how each starts and how it takes one iteration."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from normbench.torch import agd, fromage, method1, method2
+from normbench.torch.perceptron import Objective, Point
+from normbench.torch.spheres import radii
+
+Hyperparameters = dict[str, Any]
+
+
+class Iteration(NamedTuple):
+    """Result of one iteration: the new point, the optimiser's state, its step size, and halvings spent."""
+
+    point: Point
+    state: Any
+    step_size: float
+    halvings: int = 0
+
+
+@dataclass(frozen=True)
+class Method:
+    """One optimiser: ``init(objective, weights, hyperparameters)`` makes its state, ``step`` takes an iteration."""
+
+    init: Callable[[Objective, Sequence[Tensor], Hyperparameters], Any]
+    step: Callable[[Objective, Point, Any, Hyperparameters], Iteration]
+
+
+Update = Callable[[list[Tensor], list[Tensor], Any, Hyperparameters], tuple[list[Tensor], Any, float]]
+
+
+def _explicit(update: Update) -> Callable[[Objective, Point, Any, Hyperparameters], Iteration]:
+    """An iteration from an update that needs the gradient alone."""
+
+    def step(objective: Objective, point: Point, state: Any, hyper: Hyperparameters) -> Iteration:
+        gradient = objective.slope(point).gradient
+        weights, state, step_size = update(gradient, point.weights, state, hyper)
+        return Iteration(objective.point(weights), state, step_size)
+
+    return step
+
+
+def _method1(objective: Objective, point: Point, mu: list[float], hyper: Hyperparameters) -> Iteration:
+    point, tau, halvings = method1.method1(objective, point, mu, **hyper)
+    return Iteration(point, mu, tau, halvings)
+
+
+class MajorantState(NamedTuple):
+    """What method 2 carries: the radii, Q = mean ||x||^2, and the last tau, which starts the line search."""
+
+    mu: list[float]
+    Q: float
+    tau: float
+
+
+def _method2(g: list[Tensor], w: list[Tensor], state: MajorantState, hyper: Hyperparameters) -> Any:
+    weights, tau = method2.method2(g, w, state.mu, Q=state.Q, guess=state.tau)
+    return weights, state._replace(tau=tau), tau
+
+
+def _method2_exp(g: list[Tensor], w: list[Tensor], state: MajorantState, hyper: Hyperparameters) -> Any:
+    weights, tau = method2.method2_exp(g, w, state.mu, Q=state.Q)
+    return weights, state, tau
+
+
+def _fromage(g: list[Tensor], w: list[Tensor], bounds: list[Tensor], hyper: Hyperparameters) -> Any:
+    eta = hyper["learning_rate"]
+    return fromage.fromage(g, w, bounds, learning_rate=eta), bounds, eta
+
+
+def _lars(g: list[Tensor], w: list[Tensor], state: None, hyper: Hyperparameters) -> Any:
+    return fromage.lars(g, w, **hyper), state, hyper["learning_rate"]
+
+
+def _agd(g: list[Tensor], w: list[Tensor], state: None, hyper: Hyperparameters) -> Any:
+    weights, eta = agd.agd(g, w)
+    return weights, state, eta
+
+
+def _library(g: list[Tensor], w: list[Tensor], optimiser: torch.optim.Optimizer, hyper: Hyperparameters) -> Any:
+    """One step of a torch.optim optimiser, which updates its parameters in place."""
+    for weight, gradient in zip(w, g, strict=True):
+        weight.grad = gradient
+    optimiser.step()
+    return w, optimiser, hyper["learning_rate"]
+
+
+def _stateless(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> None:
+    return None
+
+
+def _with_radii(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> list[float]:
+    return radii(weights)
+
+
+def _with_majorant(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> MajorantState:
+    mean_square = float(objective.x.double().square().sum() / objective.x.shape[1])
+    return MajorantState(radii(weights), mean_square, 0.0)
+
+
+def _with_bounds(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> list[Tensor]:
+    return fromage.norm_bounds(weights, hyper["p_bound"])
+
+
+def _with_adam(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+    betas = (hyper["beta1"], hyper["beta2"])
+    return torch.optim.Adam(list(weights), lr=hyper["learning_rate"], betas=betas, eps=hyper["epsilon"])
+
+
+def _with_sgd(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+    return torch.optim.SGD(list(weights), lr=hyper["learning_rate"], momentum=hyper["momentum"])
+
+
+METHODS: dict[str, Method] = {
+    "method1": Method(_with_radii, _method1),
+    "method2": Method(_with_majorant, _explicit(_method2)),
+    "method2_exp": Method(_with_majorant, _explicit(_method2_exp)),
+    "fromage": Method(_with_bounds, _explicit(_fromage)),
+    "lars": Method(_stateless, _explicit(_lars)),
+    "agd": Method(_stateless, _explicit(_agd)),
+    "adam": Method(_with_adam, _explicit(_library)),
+    "sgd": Method(_with_sgd, _explicit(_library)),
+    "sgd_momentum": Method(_with_sgd, _explicit(_library)),
+}

@@ -1,0 +1,106 @@
+"""The torch trainer: full-batch runs of bias-free perceptrons with hand-written gradients."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from normbench.errors import BackendUnavailableError
+from normbench.normalisation import Problem
+from normbench.torch.perceptron import Objective
+from normbench.torch.registry import METHODS
+from normbench.trajectory import Status, Trajectory, ending
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class TorchTrainer:
+    """A run of one optimiser in torch; follows :class:`normbench.trajectory.Trainer`.
+
+    Parameters
+    ----------
+    problem : Problem
+    key : str
+        Optimiser, see :data:`normbench.specs.SPECS`.
+    hyperparameters : dict
+        Every hyperparameter of the optimiser, resolved.
+    dtype : str
+        "float32" or "float64".
+    device : str
+        "cpu" or "cuda".
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the device is not there.
+    """
+
+    def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, dtype: str, device: str) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
+        self._device = torch.device(device)
+        self._dtype = _DTYPES[dtype]
+        self._method = METHODS[key]
+        self._hyperparameters = hyperparameters
+        self._halvings = 0
+        self._step_sizes: list[float] = []
+        with torch.no_grad():
+            self._objective = self._place(problem.x_train, problem.y_train, problem.loss_divisor)
+            self._test = self._place(problem.x_test, problem.y_test, problem.loss_divisor)
+            weights = [self._tensor(w) for w in problem.weights]
+            self._state = self._method.init(self._objective, weights, hyperparameters)
+            self._point = self._objective.point(weights)
+            self._losses = [float(self._point.loss)]
+        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+        self._synchronise()
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.tensor(array, dtype=self._dtype, device=self._device)
+
+    def _place(self, x: np.ndarray, y: np.ndarray, loss_divisor: float) -> Objective:
+        return Objective(self._tensor(x.T).contiguous(), self._tensor(y.T).contiguous(), loss_divisor)
+
+    def _synchronise(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    def compile(self) -> None:
+        """Nothing to prepare: torch runs eagerly here."""
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done."""
+        done = 0
+        with torch.no_grad():
+            while done < steps and self._status is Status.DONE:
+                done += 1
+                self._iterate()
+        self._synchronise()
+        return done
+
+    def _iterate(self) -> None:
+        result = self._method.step(self._objective, self._point, self._state, self._hyperparameters)
+        self._point, self._state = result.point, result.state
+        self._losses.append(float(result.point.loss))
+        self._step_sizes.append(result.step_size)
+        self._halvings += result.halvings
+        stalled = result.step_size == 0.0
+        self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
+
+    def test_loss(self) -> float:
+        """Loss on the test set at the present weights."""
+        with torch.no_grad():
+            return float(self._test.point(self._point.weights).loss)
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far."""
+        return Trajectory(
+            loss=np.array(self._losses),
+            step_size=np.array(self._step_sizes),
+            weights=tuple(w.detach().cpu().double().numpy() for w in self._point.weights),
+            loss_evaluations=self._objective.loss_evaluations,
+            gradient_evaluations=self._objective.gradient_evaluations,
+            halvings=self._halvings,
+            status=self._status,
+            reason=self._reason,
+        )
