@@ -1,0 +1,135 @@
+"""Method 2 and its exponential variant in JAX (arXiv 2312.10672, eq. 22-23, Algorithm 3).
+
+The line search works on three small Gram matrices a layer. With s = sin(t/2), c = cos(t/2) and Z = mu V,
+
+    ||W (cos t - 1) + Z sin t||_op = 2 s ||c Z - s W||_op,
+    ||c Z - s W||_op^2 = largest eigenvalue of S + D cos t - R sin t,
+    S = (ZZ' + WW') / 2,  D = (ZZ' - WW') / 2,  R = (ZW' + WZ') / 2,
+
+so one batched eigendecomposition gives P1 and, by perturbation of the top eigenvector, its two derivatives.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from normbench.jax.spheres import Arrays, Directions, directions, exponential_map
+
+TOLERANCE = 1e-8
+MAX_EVALUATIONS = 100
+
+
+class Grams(NamedTuple):
+    """S, D and R of every layer, zero-padded to one size; ||W_i||_op, their product P2, and which layers move."""
+
+    S: Array
+    D: Array
+    R: Array
+    norms: Array
+    P2: Array
+    moving: Array
+
+
+def grams(weights: Sequence[Array], along: Directions) -> Grams:
+    """Gram matrices on the shorter side of each layer, shape (layers, k, k)."""
+    size = max(min(w.shape) for w in weights)
+    WW, ZZ, ZW = [], [], []
+    for weight, velocity in zip(weights, along.velocity, strict=True):
+        W, Z = (weight, velocity) if weight.shape[0] <= weight.shape[1] else (weight.T, velocity.T)
+        pad = (0, size - W.shape[0])
+        cross = Z @ W.T
+        WW.append(jnp.pad(W @ W.T, (pad, pad)))
+        ZZ.append(jnp.pad(Z @ Z.T, (pad, pad)))
+        ZW.append(jnp.pad(cross + cross.T, (pad, pad)) / 2)
+    WW, ZZ, ZW = jnp.stack(WW), jnp.stack(ZZ), jnp.stack(ZW)
+    norms = jnp.sqrt(jnp.linalg.eigvalsh(WW)[:, -1])
+    return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms, jnp.prod(norms), jnp.stack(along.moving))
+
+
+def majorant_derivatives(gram: Grams, alpha: Array, beta: Array, Q: Array, t: Array) -> tuple[Array, Array]:
+    """First and second derivative at t of alpha (cos t - 1) - beta sin t + Q (P1(t) - P2)^2 / 2  (eq. 22)."""
+    cosine, sine = jnp.cos(t), jnp.sin(t)
+    values, vectors = jnp.linalg.eigh(gram.S + cosine * gram.D - sine * gram.R)
+    rates = -sine * gram.D - cosine * gram.R
+    bends = -cosine * gram.D + sine * gram.R
+    top, u = values[:, -1], vectors[:, :, -1:]
+    coupling = (vectors.mT @ (rates @ u))[:, :, 0]
+    first = coupling[:, -1]
+    gaps = jnp.maximum(top[:, None] - values[:, :-1], 10 * jnp.finfo(top.dtype).eps * jnp.max(top))
+    second = (u.mT @ bends @ u)[:, 0, 0] + 2 * jnp.sum(jnp.square(coupling[:, :-1]) / gaps, axis=-1)
+    # n = sqrt(top eigenvalue), d = 2 sin(t/2) n = ||dGamma||_op
+    n = jnp.sqrt(top)
+    n1 = first / (2 * n)
+    n2 = second / (2 * n) - jnp.square(n1) / n
+    s, c = 2 * jnp.sin(t / 2), jnp.cos(t / 2)
+    d, d1, d2 = (jnp.where(gram.moving, x, 0) for x in (s * n, c * n + s * n1, -s / 4 * n + 2 * c * n1 + s * n2))
+    relative = d1 / (gram.norms + d)
+    total = jnp.sum(relative)
+    spread = jnp.sum(d2 / (gram.norms + d) - jnp.square(relative))
+    difference = gram.P2 * jnp.expm1(jnp.sum(jnp.log1p(d / gram.norms)))  # P1 - P2 without cancellation
+    P1 = gram.P2 + difference
+    first_derivative = -alpha * sine - beta * cosine + Q * difference * P1 * total
+    second_derivative = -alpha * cosine + beta * sine + Q * P1 * (P1 * total**2 + difference * (total**2 + spread))
+    return first_derivative, second_derivative
+
+
+class _Search(NamedTuple):
+    lower: Array
+    upper: Array
+    t: Array
+    evaluations: Array
+    found: Array
+
+
+def line_search(gram: Grams, alpha: Array, beta: Array, Q: Array, guess: Array) -> Array:
+    """Minimiser of the majorant on [0, pi] (Algorithm 3): Newton on its derivative, safeguarded by bisection.
+
+    Ends when a Newton step is below 1e-8 of tau (or 8 units in the last place of float32); the quadratically
+    convergent error is then far below 1e-8 rad.
+    """
+    tolerance = max(TOLERANCE, 8 * float(jnp.finfo(alpha.dtype).eps))
+
+    def refine(search: _Search) -> _Search:
+        first, second = majorant_derivatives(gram, alpha, beta, Q, search.t)
+        rising = first >= 0
+        lower = jnp.where(rising, search.lower, search.t)
+        upper = jnp.where(rising, search.t, search.upper)
+        newton = search.t - first / jnp.where(second > 0, second, jnp.nan)
+        inside = (newton >= lower) & (newton <= upper)
+        step = jnp.where(inside, newton, (lower + upper) / 2)
+        small = jnp.abs(step - search.t) <= tolerance * step
+        found = small & (inside | (upper - lower <= tolerance * step))
+        return _Search(lower, upper, step, search.evaluations + 1, found)
+
+    start = _Search(jnp.zeros_like(guess), jnp.full_like(guess, jnp.pi), guess, jnp.zeros((), jnp.int32), ~(beta > 0))
+    end = jax.lax.while_loop(lambda s: ~s.found & (s.evaluations < MAX_EVALUATIONS), refine, start)
+    return jnp.where(beta > 0, end.t, 0)
+
+
+def method2(
+    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array, guess: Array
+) -> tuple[Arrays, Array]:
+    """Step to the minimiser of the sinusoidal majorant; returns the weights and tau in radians.
+
+    ``Q`` is the mean square norm of the inputs; ``guess`` starts the line search (the last tau, or 0).
+    """
+    along = directions(gradient, weights, mu)
+    tau = line_search(grams(weights, along), along.alpha, along.beta, Q, guess)
+    return exponential_map(weights, along, tau, mu), tau
+
+
+def method2_exp(
+    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array
+) -> tuple[Arrays, Array]:
+    """Closed-form step of the exponential majorant; returns the weights and tau in radians.
+
+    tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i
+    """
+    along = directions(gradient, weights, mu)
+    depth = len(weights)
+    ratio = 4 * along.beta / (jnp.prod(jnp.stack(list(mu))) ** 2 * Q * depth)
+    tau = jnp.log1p(ratio / (2 * (1 + jnp.sqrt(1 + ratio)))) / depth
+    return exponential_map(weights, along, tau, mu), tau

@@ -1,0 +1,136 @@
+"""The optimisers of the JAX trainer by key: how each starts and how it takes one iteration; all of it traces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from normbench.jax.agd import agd
+from normbench.jax.fromage import fromage, lars, norm_bounds
+from normbench.jax.method1 import method1
+from normbench.jax.method2 import method2, method2_exp
+from normbench.jax.perceptron import Objective, Point
+from normbench.jax.spheres import Arrays, radii
+
+Hyperparameters = dict[str, Any]
+
+
+class Iteration(NamedTuple):
+    """Result of one iteration: the new point, the optimiser's state, its step size, and what it cost."""
+
+    point: Point
+    state: Any
+    step_size: Array
+    halvings: Array | int = 0
+    loss_evaluations: Array | int = 1
+    gradient_evaluations: Array | int = 1
+
+
+@dataclass(frozen=True)
+class Method:
+    """One optimiser: ``init(objective, weights, hyperparameters)`` makes its state, ``step`` takes an iteration."""
+
+    init: Callable[[Objective, Arrays, Hyperparameters], Any]
+    step: Callable[[Objective, Point, Any, Hyperparameters], Iteration]
+
+
+Update = Callable[[Arrays, Arrays, Any, Hyperparameters], tuple[Arrays, Any, Array]]
+
+
+def _explicit(update: Update) -> Callable[[Objective, Point, Any, Hyperparameters], Iteration]:
+    """An iteration from an update that needs the gradient alone."""
+
+    def step(objective: Objective, point: Point, state: Any, hyper: Hyperparameters) -> Iteration:
+        gradient = objective.slope(point).gradient
+        weights, state, step_size = update(gradient, point.weights, state, hyper)
+        return Iteration(objective.point(weights), state, step_size)
+
+    return step
+
+
+def _method1(objective: Objective, point: Point, mu: Arrays, hyper: Hyperparameters) -> Iteration:
+    point, tau, halvings = method1(objective, point, mu, **hyper)
+    return Iteration(point, mu, tau, halvings, loss_evaluations=halvings + 1)
+
+
+class MajorantState(NamedTuple):
+    """What method 2 carries: the radii, Q = mean ||x||^2, and the last tau, which starts the line search."""
+
+    mu: Arrays
+    Q: Array
+    tau: Array
+
+
+def _method2(g: Arrays, w: Arrays, state: MajorantState, hyper: Hyperparameters) -> Any:
+    weights, tau = method2(g, w, state.mu, Q=state.Q, guess=state.tau)
+    return weights, state._replace(tau=tau), tau
+
+
+def _method2_exp(g: Arrays, w: Arrays, state: MajorantState, hyper: Hyperparameters) -> Any:
+    weights, tau = method2_exp(g, w, state.mu, Q=state.Q)
+    return weights, state, tau
+
+
+def _fromage(g: Arrays, w: Arrays, bounds: Arrays, hyper: Hyperparameters) -> Any:
+    eta = hyper["learning_rate"]
+    return fromage(g, w, bounds, learning_rate=eta), bounds, eta
+
+
+def _lars(g: Arrays, w: Arrays, state: tuple[()], hyper: Hyperparameters) -> Any:
+    return lars(g, w, **hyper), state, hyper["learning_rate"]
+
+
+def _agd(g: Arrays, w: Arrays, state: tuple[()], hyper: Hyperparameters) -> Any:
+    weights, eta = agd(g, w)
+    return weights, state, eta
+
+
+def _library(transformation: Callable[[Hyperparameters], optax.GradientTransformation]) -> Method:
+    """A method from an optax transformation that is built from the hyperparameters."""
+
+    def update(g: Arrays, w: Arrays, state: Any, hyper: Hyperparameters) -> Any:
+        updates, state = transformation(hyper).update(g, state, w)
+        return optax.apply_updates(w, updates), state, hyper["learning_rate"]
+
+    return Method(lambda objective, weights, hyper: transformation(hyper).init(weights), _explicit(update))
+
+
+def _adam(hyper: Hyperparameters) -> optax.GradientTransformation:
+    return optax.adam(hyper["learning_rate"], b1=hyper["beta1"], b2=hyper["beta2"], eps=hyper["epsilon"])
+
+
+def _sgd(hyper: Hyperparameters) -> optax.GradientTransformation:
+    return optax.sgd(hyper["learning_rate"], momentum=hyper["momentum"])
+
+
+def _stateless(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> tuple[()]:
+    return ()
+
+
+def _with_radii(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> Arrays:
+    return radii(weights)
+
+
+def _with_majorant(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> MajorantState:
+    mean_square = jnp.sum(jnp.square(objective.x)) / objective.x.shape[1]
+    return MajorantState(radii(weights), mean_square, jnp.zeros_like(mean_square))
+
+
+def _with_bounds(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> Arrays:
+    return norm_bounds(weights, hyper["p_bound"])
+
+
+METHODS: dict[str, Method] = {
+    "method1": Method(_with_radii, _method1),
+    "method2": Method(_with_majorant, _explicit(_method2)),
+    "method2_exp": Method(_with_majorant, _explicit(_method2_exp)),
+    "fromage": Method(_with_bounds, _explicit(_fromage)),
+    "lars": Method(_stateless, _explicit(_lars)),
+    "agd": Method(_stateless, _explicit(_agd)),
+    "adam": _library(_adam),
+    "sgd": _library(_sgd),
+    "sgd_momentum": _library(_sgd),
+}

@@ -1,0 +1,183 @@
+"""The JAX trainer: full-batch runs of bias-free perceptrons, a whole segment of iterations in one compiled program."""
+
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from normbench.errors import BackendUnavailableError
+from normbench.jax.perceptron import Objective, Point
+from normbench.jax.registry import METHODS
+from normbench.normalisation import Problem
+from normbench.trajectory import Trajectory, ending
+
+
+class _Run(NamedTuple):
+    """State of a run on the device; ``losses`` and ``step_sizes`` are buffers as long as the run may become."""
+
+    iteration: Array
+    point: Point
+    state: Any
+    losses: Array
+    step_sizes: Array
+    halvings: Array
+    loss_evaluations: Array
+    gradient_evaluations: Array
+    ended: Array
+
+
+@partial(jax.jit, static_argnames=("key", "static"))
+def _begin(
+    objective: Objective, weights: Any, hyper: dict[str, Array], buffer: Array, *, key: str, static: tuple
+) -> _Run:
+    point = objective.point(weights)
+    state = METHODS[key].init(objective, weights, hyper | dict(static))
+    zero = jnp.zeros((), jnp.int32)
+    losses = jnp.append(buffer, 0).at[0].set(point.loss)
+    return _Run(zero, point, state, losses, buffer, zero, zero + 1, zero, ~jnp.isfinite(point.loss))
+
+
+@partial(jax.jit, static_argnames=("key", "static"), donate_argnames=("run",))
+def _advance(objective: Objective, run: _Run, stop: Array, hyper: dict[str, Array], *, key: str, static: tuple) -> _Run:
+    """Iterate until ``stop`` iterations are done or the run has ended."""
+
+    def iterate(run: _Run) -> _Run:
+        new = METHODS[key].step(objective, run.point, run.state, hyper | dict(static))
+        k = run.iteration + 1
+        return _Run(
+            iteration=k,
+            point=new.point,
+            state=new.state,
+            losses=run.losses.at[k].set(new.point.loss),
+            step_sizes=run.step_sizes.at[k - 1].set(new.step_size),
+            halvings=run.halvings + new.halvings,
+            loss_evaluations=run.loss_evaluations + new.loss_evaluations,
+            gradient_evaluations=run.gradient_evaluations + new.gradient_evaluations,
+            ended=~jnp.isfinite(new.point.loss) | (new.step_size == 0),
+        )
+
+    return jax.lax.while_loop(lambda run: (run.iteration < stop) & ~run.ended, iterate, run)
+
+
+@jax.jit
+def _loss(objective: Objective, weights: Any) -> Array:
+    return objective.point(weights).loss
+
+
+class JaxTrainer:
+    """A run of one optimiser in JAX; follows :class:`normbench.trajectory.Trainer`.
+
+    Parameters
+    ----------
+    problem : Problem
+    key : str
+        Optimiser, see :data:`normbench.specs.SPECS`.
+    hyperparameters : dict
+        Every hyperparameter of the optimiser, resolved.
+    iterations : int
+        The most iterations that the run will do.
+    dtype : str
+        "float32" or "float64"; 64-bit types are enabled for the calls of this trainer only.
+    device : str
+        "cpu" or "cuda".
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the device is not there.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        key: str,
+        hyperparameters: dict[str, Any],
+        *,
+        iterations: int,
+        dtype: str,
+        device: str,
+    ) -> None:
+        self._dtype = dtype
+        self._device = _find_device(device)
+        # floats are traced, so that one program serves every learning rate; integers and None choose the program
+        traced = {name: v for name, v in hyperparameters.items() if isinstance(v, float)}
+        self._options = {
+            "key": key,
+            "static": tuple((name, v) for name, v in hyperparameters.items() if name not in traced),
+        }
+        with self._precision():
+            self._hyper = {name: self._array(value) for name, value in traced.items()}
+            self._objective = self._place(problem.x_train, problem.y_train, problem.loss_divisor)
+            self._test = self._place(problem.x_test, problem.y_test, problem.loss_divisor)
+            self._weights = tuple(self._array(w) for w in problem.weights)
+            self._buffer = self._array(np.zeros(iterations))
+            jax.block_until_ready((self._objective, self._test, self._weights))
+        self._run: _Run | None = None
+
+    def _precision(self) -> AbstractContextManager:
+        return jax.enable_x64(self._dtype == "float64")
+
+    def _array(self, value: Any) -> Array:
+        return jax.device_put(np.asarray(value, dtype=self._dtype), self._device)
+
+    def _place(self, x: np.ndarray, y: np.ndarray, loss_divisor: float) -> Objective:
+        weight_of_sample = self._array(1.0 / (loss_divisor * len(x)))
+        return Objective(
+            self._array(np.ascontiguousarray(x.T)), self._array(np.ascontiguousarray(y.T)), weight_of_sample
+        )
+
+    def compile(self) -> None:
+        """Trace and compile every program of the run, by asking for no iterations."""
+        with self._precision():
+            self._advance_to(0)
+            jax.block_until_ready(_loss(self._test, self._weights))
+
+    def _advance_to(self, stop: int) -> _Run:
+        if self._run is None:
+            self._run = _begin(self._objective, self._weights, self._hyper, self._buffer, **self._options)
+        self._run = _advance(self._objective, self._run, jnp.int32(stop), self._hyper, **self._options)
+        return jax.block_until_ready(self._run)
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done."""
+        with self._precision():
+            before = int(self._run.iteration) if self._run is not None else 0
+            return int(self._advance_to(before + steps).iteration) - before
+
+    def test_loss(self) -> float:
+        """Loss on the test set at the present weights."""
+        with self._precision():
+            return float(_loss(self._test, self._advance_to(0).point.weights))
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far."""
+        with self._precision():
+            run = self._advance_to(0)
+            done = int(run.iteration)
+            losses = np.asarray(run.losses, dtype=np.float64)[: done + 1]
+            step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
+            weights = tuple(np.asarray(w, dtype=np.float64) for w in run.point.weights)
+            counts = int(run.loss_evaluations), int(run.gradient_evaluations), int(run.halvings)
+        stalled = done > 0 and step_sizes[-1] == 0.0
+        status, reason = ending(losses[-1], done, stalled=stalled)
+        return Trajectory(
+            loss=losses,
+            step_size=step_sizes,
+            weights=weights,
+            loss_evaluations=counts[0],
+            gradient_evaluations=counts[1],
+            halvings=counts[2],
+            status=status,
+            reason=reason,
+        )
+
+
+def _find_device(name: str) -> Any:
+    try:
+        return jax.devices(name)[0]
+    except RuntimeError as error:
+        raise BackendUnavailableError(f"device {name!r} is not available to JAX on this machine: {error}") from error
