@@ -1,0 +1,1 @@
+"""Running one optimiser on one backend: the loop, the clock, sweeps and validation."""

@@ -1,0 +1,56 @@
+"""What a finished run hands over: the trajectory, the figures in physical units, and the clock's readings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from normbench.training.request import RunRequest
+from normbench.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Wall-clock seconds of one run, each kind of work apart; device work is synchronised at the edges."""
+
+    transfer: float
+    compile: float
+    train: float
+    evaluate: float
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """One run, finished or not.
+
+    Attributes
+    ----------
+    request : RunRequest
+    data_sha256 : str
+    simulated : bool
+    unit : str
+        Unit of the RMS and of the Lipschitz bound (per unit-norm input).
+    trajectory : Trajectory
+    test_iterations : array, shape (checkpoints,), int
+        Iterations after which the test loss was evaluated.
+    test_loss : array, shape (checkpoints,), float64
+    train_rms, test_rms : float
+        At the last iteration, in ``unit``; NaN if the run diverged.
+    lipschitz_bound : float
+        prod ||W_i||_op at the last iteration, in ``unit`` per unit-norm input.
+    clock : Clock
+    threads : int
+        Threads that the run was allowed.
+    """
+
+    request: RunRequest
+    data_sha256: str
+    simulated: bool
+    unit: str
+    trajectory: Trajectory
+    test_iterations: np.ndarray
+    test_loss: np.ndarray
+    train_rms: float
+    test_rms: float
+    lipschitz_bound: float
+    clock: Clock
+    threads: int

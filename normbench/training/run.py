@@ -1,0 +1,142 @@
+"""One run from start to finish: build the problem, train in segments, evaluate between them, read the clock."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import TypeVar
+
+import numpy as np
+
+from normbench import specs, tasks
+from normbench.data.dataset import Dataset
+from normbench.errors import BackendUnavailableError
+from normbench.normalisation import Problem
+from normbench.training.request import BACKENDS, RunRequest
+from normbench.training.result import Clock, RunResult
+from normbench.trajectory import Status, Trainer
+
+CHECKPOINTS = 20
+
+_NEEDS = {"torch": ("torch",), "jax": ("jax", "optax"), "reference": ()}
+
+Result = TypeVar("Result")
+
+
+def available_backends() -> dict[str, str]:
+    """Every backend with the reason why it cannot be used, or an empty string; imports none of them."""
+    reasons = {}
+    for backend in BACKENDS:
+        missing = [name for name in _NEEDS[backend] if find_spec(name) is None]
+        remedy = f"{' and '.join(missing)} not installed; pip install 'normbench[{backend}]'"
+        reasons[backend] = remedy if missing else ""
+    return reasons
+
+
+def limit_threads(threads: int) -> None:
+    """Let the libraries of this process use ``threads`` threads; call it before a backend is imported."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    if threads == 1:
+        flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+
+def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
+    """A trainer of the requested backend, with the data already on the device.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the backend or the device is missing; the message gives the remedy.
+    """
+    reason = available_backends()[request.backend]
+    if reason:
+        raise BackendUnavailableError(f"backend {request.backend!r}: {reason}.")
+    hyperparameters = dict(request.hyperparameters)
+    if request.backend == "torch":
+        from normbench.torch.trainer import TorchTrainer
+
+        return TorchTrainer(problem, request.optimiser, hyperparameters, dtype=request.dtype, device=request.device)
+    if request.backend == "jax":
+        from normbench.jax.trainer import JaxTrainer
+
+        return JaxTrainer(
+            problem,
+            request.optimiser,
+            hyperparameters,
+            iterations=request.iterations,
+            dtype=request.dtype,
+            device=request.device,
+        )
+    from normbench.reference.trainer import ReferenceTrainer
+
+    return ReferenceTrainer(problem, request.optimiser, hyperparameters)
+
+
+def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
+    """The normalised problem that a request starts from."""
+    normalisation = specs.get(request.optimiser).normalisation
+    return tasks.problem(dataset, request.layers, normalisation, split=request.split, seed=request.seed)
+
+
+def run(request: RunRequest, dataset: Dataset) -> RunResult:
+    """Train as requested and measure; divergence and stalls are results, not exceptions.
+
+    Parameters
+    ----------
+    request : RunRequest
+    dataset : Dataset
+        The samples of the task.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the backend or the device is missing.
+    InvalidArgumentError
+        If the layers do not fit the data.
+    """
+    problem = problem_of(request, dataset)
+    trainer, transfer = _timed(partial(build_trainer, request, problem))
+    _, compiling = _timed(trainer.compile)
+    training = evaluating = 0.0
+    iteration = 0
+    test_iterations, test_loss = [], []
+    for target in _checkpoints(request.iterations):
+        done, seconds = _timed(partial(trainer.advance, target - iteration))
+        training += seconds
+        iteration += done
+        loss, seconds = _timed(trainer.test_loss)
+        evaluating += seconds
+        test_iterations.append(iteration)
+        test_loss.append(loss)
+        if iteration < target:
+            break
+    trajectory = trainer.trajectory()
+    diverged = trajectory.status is Status.DIVERGED
+    return RunResult(
+        request=request,
+        data_sha256=dataset.sha256,
+        simulated=dataset.simulated,
+        unit=dataset.unit,
+        trajectory=trajectory,
+        test_iterations=np.array(test_iterations),
+        test_loss=np.array(test_loss),
+        train_rms=float("nan") if diverged else problem.rms(trajectory.loss[-1]),
+        test_rms=float("nan") if diverged else problem.rms(test_loss[-1]),
+        lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
+        clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
+        threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+    )
+
+
+def _checkpoints(iterations: int) -> list[int]:
+    """0 and up to ``CHECKPOINTS`` evenly spaced iterations, the last one included."""
+    return [int(k) for k in np.unique(np.linspace(0, iterations, min(CHECKPOINTS, iterations) + 1).round())]
+
+
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start

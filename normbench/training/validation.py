@@ -1,0 +1,158 @@
+"""The reference as judge: how far every backend strays from float64 NumPy on the same problem."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from normbench import specs
+from normbench.data.dataset import Dataset
+from normbench.specs import Value
+from normbench.tasks import PAPER_HIDDEN, TASKS, network
+from normbench.training.request import RunRequest, request
+from normbench.training.run import build_trainer, problem_of
+from normbench.trajectory import Trajectory
+
+FLOAT64_LIMIT = 1e-9  # largest relative deviation of losses, step sizes and weights
+FLOAT32_LIMIT = 1e-3  # relative deviation of the final training RMS
+
+# Variants are judged at float64 only: at order 3 the minimiser of the polynomial jumps between the edge of the trust
+# region and its inside, so that float32 rounding alone sends two correct runs along different paths.
+_VARIANTS: dict[str, tuple[dict[str, Value], ...]] = {
+    "method1": ({"order": 3}, {"order": 4}),
+    "fromage": ({"p_bound": 1.0},),
+}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One optimiser on one backend against the reference.
+
+    Attributes
+    ----------
+    optimiser, backend, dtype : str
+    hyperparameters : dict
+        Those that differ from the defaults.
+    iterations : int
+        Iterations compared.
+    loss_deviation, step_deviation, weight_deviation : float
+        Largest relative deviation over the run; weights in the Frobenius norm, layer by layer, at its end.
+    rms_deviation : float
+        Relative deviation of the final training RMS.
+    limit : float
+        What is judged: every deviation at float64, the RMS alone at float32.
+    passed : bool
+    """
+
+    optimiser: str
+    backend: str
+    dtype: str
+    hyperparameters: dict[str, Value]
+    iterations: int
+    loss_deviation: float
+    step_deviation: float
+    weight_deviation: float
+    rms_deviation: float
+    limit: float
+    passed: bool
+
+
+def validate(
+    dataset: Dataset,
+    *,
+    optimisers: Iterable[str],
+    backends: Iterable[str],
+    iterations: int = 200,
+    on_progress: Callable[[str], None] = lambda label: None,
+) -> list[Agreement]:
+    """Run every optimiser in the reference and on each backend, in both precisions, and compare.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Any source that a task uses; seed 0 and the paper's network.
+    optimisers, backends : iterable of str
+    iterations : int
+    on_progress : callable
+        Told the label of each comparison before it starts.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If a backend is not installed.
+    """
+    agreements = []
+    for optimiser in optimisers:
+        for hyperparameters in ({}, *_VARIANTS.get(optimiser, ())):
+            on_progress(f"{optimiser} on reference")
+            base = _request(dataset, optimiser, hyperparameters, "reference", "float64", iterations)
+            expected = trajectory_of(base, dataset)
+            for backend in backends:
+                on_progress(f"{optimiser} on {backend}")
+                for dtype in ("float64",) if hyperparameters else ("float64", "float32"):
+                    asked = _request(dataset, optimiser, hyperparameters, backend, dtype, iterations)
+                    found = trajectory_of(asked, dataset)
+                    agreements.append(judge(found, expected, asked, hyperparameters))
+    return agreements
+
+
+def trajectory_of(asked: RunRequest, dataset: Dataset) -> Trajectory:
+    """The whole trajectory of a request, without the clock."""
+    trainer = build_trainer(asked, problem_of(asked, dataset))
+    trainer.advance(asked.iterations)
+    return trainer.trajectory()
+
+
+def judge(found: Trajectory, expected: Trajectory, asked: RunRequest, hyperparameters: dict[str, Value]) -> Agreement:
+    """Deviations of one trajectory from the reference's, and whether they stay within the limit of its precision."""
+    same_length = len(found.step_size) == len(expected.step_size)
+    deviations = {
+        "loss_deviation": _deviation(found.loss, expected.loss),
+        "step_deviation": _deviation(found.step_size, expected.step_size),
+        "weight_deviation": _weight_deviation(found, expected),
+        "rms_deviation": abs(np.sqrt(found.loss[-1] / expected.loss[-1]) - 1.0) if expected.loss[-1] else np.inf,
+    }
+    exact = asked.dtype == "float64"
+    limit = FLOAT64_LIMIT if exact else FLOAT32_LIMIT
+    judged = deviations.values() if exact else [deviations["rms_deviation"]]
+    return Agreement(
+        optimiser=asked.optimiser,
+        backend=asked.backend,
+        dtype=asked.dtype,
+        hyperparameters=hyperparameters,
+        iterations=len(found.step_size),
+        limit=limit,
+        # a NaN fails: it is not <= limit
+        passed=(same_length or not exact) and all(deviation <= limit for deviation in judged),
+        **{name: float(value) for name, value in deviations.items()},
+    )
+
+
+def _deviation(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest relative deviation, entry by entry, over the iterations that both did."""
+    n = min(len(found), len(expected))
+    difference = np.abs(found[:n] - expected[:n])
+    size = np.abs(expected[:n])
+    return float(np.max(np.where(difference == 0, 0.0, difference / np.where(size == 0, 1.0, size)), initial=0.0))
+
+
+def _weight_deviation(found: Trajectory, expected: Trajectory) -> float:
+    """Largest relative Frobenius deviation over the layers, at the end of the run."""
+    pairs = zip(found.weights, expected.weights, strict=True)
+    return float(max(np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs))
+
+
+def _request(
+    dataset: Dataset, optimiser: str, hyperparameters: dict[str, Value], backend: str, dtype: str, iterations: int
+) -> RunRequest:
+    task = next(task.key for task in TASKS.values() if task.source == dataset.name)
+    return request(
+        task=task,
+        layers=network(dataset, PAPER_HIDDEN),
+        optimiser=specs.get(optimiser).key,
+        hyperparameters=hyperparameters,
+        backend=backend,
+        dtype=dtype,
+        seed=0,
+        iterations=iterations,
+    )
