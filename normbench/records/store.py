@@ -1,0 +1,85 @@
+"""A directory with one JSON file per run, each named by the run's content hash and replaced atomically."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from normbench.errors import RecordError
+from normbench.records.schema import Record, from_json
+
+_TEMPORARY = ".tmp"
+_STALE_SECONDS = 60.0  # a write takes milliseconds; anything older was left by a process that died
+
+
+@dataclass(frozen=True)
+class Store:
+    """Records in ``directory``, which is created on the first write.
+
+    A file appears under its final name only when it is complete, so a process killed at any moment leaves
+    whole records and at most a temporary file, which readers ignore and :meth:`sweep` removes.
+    """
+
+    directory: Path
+
+    def path(self, record_id: str) -> Path:
+        """Where the record of that identity is kept."""
+        return self.directory / f"{record_id}.json"
+
+    def write(self, record: Record) -> Path:
+        """Write or replace one record; it is on disk, whole, when this returns."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.path(record.record_id)
+        temporary = path.with_suffix(f".{os.getpid()}{_TEMPORARY}")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(record.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        return path
+
+    def read(self, record_id: str) -> Record:
+        """The record of that identity.
+
+        Raises
+        ------
+        RecordError
+            If the file cannot be read, does not follow the schema, or describes another run than its name says.
+        """
+        path = self.path(record_id)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecordError(f"{path} cannot be read: {error}. Delete the file and run again.") from error
+        record = from_json(text, source=str(path))
+        if record.record_id != record_id:
+            raise RecordError(
+                f"{path} describes the run {record.record_id}, not the one in its name: it was edited or renamed. "
+                "Delete the file and run again."
+            )
+        return record
+
+    def find(self, record_id: str) -> Record | None:
+        """The record of that identity, or None if there is none or it is unreadable (so that it is made again)."""
+        try:
+            return self.read(record_id) if self.path(record_id).exists() else None
+        except RecordError:
+            return None
+
+    def load_all(self) -> tuple[list[Record], list[RecordError]]:
+        """Every readable record in the order of file names, and one error for each file that is not."""
+        records: list[Record] = []
+        problems: list[RecordError] = []
+        for path in sorted(self.directory.glob("*.json")):
+            try:
+                records.append(self.read(path.stem))
+            except RecordError as error:
+                problems.append(error)
+        return records, problems
+
+    def sweep(self) -> int:
+        """Remove temporary files that a killed process left; return how many."""
+        stale = [p for p in self.directory.glob(f"*{_TEMPORARY}") if time.time() - p.stat().st_mtime > _STALE_SECONDS]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)

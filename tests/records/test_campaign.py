@@ -1,0 +1,178 @@
+"""Campaigns make what is missing once, survive failures of single runs, and tune without looking at the test error."""
+
+import math
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+
+from normbench.errors import BackendUnavailableError
+from normbench.records.campaign import Campaign, best_value, estimated_cost
+from normbench.records.plan import Plan, sweep
+from normbench.records.pool import Outcome, Pool
+from normbench.records.store import Store
+
+TINY = {"task": "quadrotor-sim", "layers": (12, 4, 3), "backends": ["reference"], "iterations": 3}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def times(store):
+    return {path.name: path.stat().st_mtime_ns for path in store.directory.glob("*.json")}
+
+
+def test_running_again_computes_nothing(store):
+    plan = sweep(**TINY, optimisers=["method1"], seeds=range(3))
+    tallies = []
+    first = Campaign(store, jobs=2, on_progress=tallies.append).run(plan)
+    before = times(store)
+    again = Campaign(store, jobs=2, on_progress=tallies.append).run(plan)
+
+    assert [r.seed for r in first] == [0, 1, 2]
+    assert again == first
+    assert times(store) == before
+    assert [t.runs_done for t in tallies[:4]] == [0, 1, 2, 3]
+    assert tallies[-1].runs_total == 0
+
+
+def test_a_request_asked_twice_runs_once(store):
+    plan = sweep(**TINY, optimisers=["agd"], seeds=[0])
+    assert len(Campaign(store, jobs=1).run(plan + plan)) == 1
+
+
+def test_a_failing_run_is_recorded_with_its_reason_retried_and_stops_nothing(store):
+    good = sweep(**TINY, optimisers=["agd"], seeds=[0])
+    bad = replace(good.requests[0], hyperparameters=(("no_such", 1.0),), optimiser="adam")  # bypasses the checks
+    plan = Plan((bad, *good.requests))
+    failed, done = Campaign(store, jobs=1).run(plan)
+
+    assert (failed.status, done.status) == ("failed", "done")
+    assert "Error" in failed.reason
+    assert math.isnan(failed.test_rms)
+    assert failed.predictors
+
+    before = times(store)
+    Campaign(store, jobs=1).run(plan)
+    changed = {name for name, at in times(store).items() if at != before[name]}
+    assert changed == {f"{failed.record_id}.json"}
+
+
+def test_a_truncated_record_is_made_again(store):
+    plan = sweep(**TINY, optimisers=["agd"], seeds=[0])
+    [made] = Campaign(store, jobs=1).run(plan)
+    path = store.path(made.record_id)
+    path.write_text(path.read_text()[:100])
+    [again] = Campaign(store, jobs=1).run(plan)
+    assert again.train_rms == made.train_rms
+
+
+def test_a_missing_device_stops_the_campaign_and_leaves_no_record(store):
+    pytest.importorskip("torch")
+    plan = sweep(**TINY | {"backends": ["torch"]}, optimisers=["sgd"], seeds=[0])
+    cuda = Plan(tuple(replace(r, device="cuda") for r in plan.requests))
+    if _has_cuda():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(BackendUnavailableError):
+        Campaign(store, jobs=1).run(cuda)
+    assert times(store) == {}
+
+
+def _has_cuda():
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def test_the_tuned_value_is_the_best_on_the_first_seed_and_then_runs_everywhere(store):
+    plan = sweep(**TINY, optimisers=["sgd"], seeds=range(2))
+    records = Campaign(store, jobs=2).run(plan)
+    [search] = plan.searches
+    trials = {r.hyperparameters["learning_rate"]: r for r in records if r.seed == 0}
+    best = min(search.grid, key=lambda value: trials[value].train_rms)
+    chosen = [r for r in records if r.tuning_runs]
+
+    assert set(trials) == {search.trial.hyperparameters[0][1], *search.grid}
+    assert {(r.seed, r.hyperparameters["learning_rate"], r.tuning_runs) for r in chosen} == {(0, best, 5), (1, best, 5)}
+
+
+def test_tuning_looks_at_training_error_only_and_passes_over_what_diverged(record):
+    plan = sweep(**TINY, optimisers=["sgd"], seeds=[0])
+    [search] = plan.searches
+    a, b, c, *others = search.trials()
+    outcomes = {
+        a: replace(record, train_rms=1.0, test_rms=2.0),
+        b: replace(record, train_rms=0.5, test_rms=9.0),
+        c: replace(record, train_rms=0.1, status="diverged"),
+    } | dict.fromkeys(others, replace(record, train_rms=math.nan, status="failed"))
+
+    assert best_value(search, outcomes.get) == search.grid[1]
+    assert best_value(search, lambda trial: outcomes[c]) is None
+    assert best_value(search, {a: record}.get) is None  # unfinished
+
+
+def test_backends_are_searched_in_a_fixed_order_whatever_the_call_says():
+    plan = sweep(**TINY | {"backends": ["jax", "torch"]}, optimisers=["sgd"], seeds=[0])
+    assert plan.searches[0].trial.backend == "torch"
+
+
+def test_long_runs_cost_more(record):
+    short, long = (sweep(**TINY | {"iterations": n}, optimisers=["agd"], seeds=[0]).requests[0] for n in (10, 1000))
+    assert estimated_cost(long) > 5 * estimated_cost(short)
+
+
+@dataclass(frozen=True)
+class Suicide:
+    """A job whose process is killed the way the kernel does it when memory runs out."""
+
+    deadly: bool
+    cost: ClassVar[float] = 1.0
+    family: ClassVar[object] = None
+
+    def __call__(self):
+        if self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "alive"
+
+
+def test_a_killed_worker_costs_its_own_run_only():
+    outcomes: list[Outcome] = []
+    with Pool(size=1, threads=1) as pool:
+        pool.run([Suicide(True), Suicide(False), Suicide(False)], outcomes.append)
+    assert [outcome.value for outcome in outcomes] == [None, "alive", "alive"]
+    assert "exit code -9" in outcomes[0].died
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A job that reports its thread limit."""
+
+    cost: ClassVar[float] = 1.0
+    family: ClassVar[object] = None
+
+    def __call__(self):
+        return os.environ["OMP_NUM_THREADS"]
+
+
+def test_workers_get_their_thread_limit_and_the_parent_keeps_its_own():
+    before = dict(os.environ)
+    outcomes: list[Outcome] = []
+    with Pool(size=1, threads=3) as pool:
+        pool.run([Environment()], outcomes.append)
+    assert outcomes[0].value == "3"
+    assert dict(os.environ) == before
+
+
+def test_workers_end_with_the_pool():
+    with Pool(size=1, threads=1) as pool:
+        pool.run([Suicide(False)], lambda outcome: None)
+        [worker] = pool._workers
+    deadline = time.monotonic() + 5
+    while worker.process.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not worker.process.is_alive()

@@ -1,0 +1,114 @@
+"""Records keep what they are given, are named by their content, and refuse what they do not know."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from normbench.errors import RecordError
+from normbench.records.build import request_id
+from normbench.records.schema import IDENTITY, from_json
+from normbench.training.request import request
+
+
+def test_a_record_survives_writing_and_reading(record):
+    assert from_json(record.to_json(), source="x") == record
+
+
+def test_nan_and_infinity_become_null_and_come_back_as_nan(record):
+    text = replace(record, train_rms=math.nan, lipschitz_bound=math.inf).to_json()
+    raw = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    back = from_json(text, source="x")
+
+    assert raw["train_rms"] is None
+    assert raw["lipschitz_bound"] is None
+    assert math.isnan(back.train_rms)
+    assert math.isnan(back.lipschitz_bound)
+
+
+CHANGES = {
+    "task": "neural-fly",
+    "data_sha256": "0" * 64,
+    "split": "blocked",
+    "layers": (12, 5, 3),
+    "optimiser": "sgd",
+    "hyperparameters": {"learning_rate": 0.5},
+    "backend": "torch",
+    "device": "cuda",
+    "dtype": "float32",
+    "seed": 7,
+    "iterations": 5,
+    "code_version": "other",
+}
+
+
+@pytest.mark.parametrize("field", IDENTITY)
+def test_every_part_of_the_identity_changes_the_name(record, field):
+    assert replace(record, **{field: CHANGES[field]}).record_id != record.record_id
+
+
+@pytest.mark.parametrize("change", [{"tuning_runs": 5}, {"seconds_train": 1.0}, {"status": "failed"}, {"created": "x"}])
+def test_nothing_else_changes_the_name(record, change):
+    assert replace(record, **change).record_id == record.record_id
+
+
+def test_a_request_is_known_under_the_name_of_its_record(record):
+    asked = request(
+        task=record.task,
+        layers=record.layers,
+        optimiser=record.optimiser,
+        backend=record.backend,
+        dtype=record.dtype,
+        seed=record.seed,
+        iterations=record.iterations,
+    )
+    assert request_id(asked, record.data_sha256) == record.record_id
+
+
+def test_a_missing_field_is_named_with_file_and_remedy(record):
+    raw = record.as_dict()
+    del raw["test_rms"]
+    with pytest.raises(RecordError, match=r"some\.json: field 'test_rms' is missing.*Delete"):
+        from_json(json.dumps(raw), source="some.json")
+
+
+def test_an_unknown_field_is_named(record):
+    with pytest.raises(RecordError, match="field 'colour' is unknown"):
+        from_json(json.dumps(record.as_dict() | {"colour": 1}), source="some.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seed", "0"),
+        ("seed", True),
+        ("seed", 1.5),
+        ("train_rms", "low"),
+        ("layers", "12-4-3"),
+        ("simulated", 1),
+        ("hyperparameters", {"learning_rate": "big"}),
+        ("predictors", {"zero": 1.0}),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(record, field, value):
+    with pytest.raises(RecordError, match=f"field '{field}' has the wrong type"):
+        from_json(json.dumps(record.as_dict() | {field: value}), source="some.json")
+
+
+def test_a_wrong_field_inside_the_curves_is_named(record):
+    raw = record.as_dict()
+    raw["curves"]["loss"] = ["high"]
+    with pytest.raises(RecordError, match="'loss' has the wrong type"):
+        from_json(json.dumps(raw), source="some.json")
+
+
+def test_another_schema_version_is_refused(record):
+    with pytest.raises(RecordError, match="schema_version"):
+        from_json(json.dumps(record.as_dict() | {"schema_version": 99}), source="some.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_what_is_no_object_is_refused(text):
+    with pytest.raises(RecordError, match=r"some\.json"):
+        from_json(text, source="some.json")
