@@ -1,0 +1,90 @@
+"""The Neural-Lander network on a data set, seed by seed in parallel, beside the figures its authors printed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from normbench import tasks
+from normbench.records.pool import Outcome, Pool
+from normbench.report import published
+from normbench.report.reproduce import against
+from normbench.report.statistics import spread
+from normbench.report.tables import mean_sd, plain_table, titled
+
+PARTS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class LanderJob:
+    """One training of the network in a worker process."""
+
+    task: str
+    data_dir: Path | None
+    seed: int
+    cost: float = 1.0
+    family: object = None
+
+    def __call__(self) -> tuple[float, float]:
+        """Training and test MSE per component, in N^2."""
+        from normbench.torch import neural_lander
+
+        return neural_lander.train(tasks.get(self.task).dataset(self.data_dir), seed=self.seed)
+
+
+def measure(
+    task: str,
+    *,
+    data_dir: Path | None,
+    seeds: Sequence[int],
+    jobs: int,
+    threads: int,
+    on_done: Callable[[int], None],
+) -> list[tuple[float, float]]:
+    """Training and test MSE per component (N^2) for every seed, in the order of ``seeds``.
+
+    Parameters
+    ----------
+    task : str
+    data_dir : Path or None
+    seeds : sequence of int
+    jobs, threads : int
+        Trainings at the same time, and threads for each.
+    on_done : callable
+        Called with a seed when its training has ended.
+
+    Raises
+    ------
+    RuntimeError
+        If a worker process died.
+    """
+    results: dict[int, Any] = {}
+
+    def finished(outcome: Outcome) -> None:
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.died:
+            raise RuntimeError(f"seed {outcome.job.seed}: {outcome.died}.")
+        results[outcome.job.seed] = outcome.value
+        on_done(outcome.job.seed)
+
+    with Pool(jobs, threads) as pool:
+        pool.run([LanderJob(task, data_dir, seed) for seed in seeds], finished)
+    return [results[seed] for seed in seeds]
+
+
+def lander_table(results: Sequence[tuple[float, float]], *, task: str, simulated: bool) -> RenderableType:
+    """Mean and sd of the measured MSE beside the published value, and their ratio."""
+    table = plain_table()
+    table.add_column("quantity")
+    for header in ("measured", "seeds", "published", "ratio"):
+        table.add_column(header, justify="right")
+    reference = published.table("neural_lander")
+    for column, part in enumerate(PARTS):
+        figure = float(reference.loc[reference["quantity"].str.startswith(part), "value"].iloc[0])
+        measured = spread([result[column] for result in results])
+        ratio = measured.mean / figure
+        table.add_row(f"{part} MSE", mean_sd(measured), str(measured.count), f"{figure:.4f}", f"{ratio:.3f}")
+    return titled(f"Neural-Lander network on {task}: {against(simulated)}; MSE per component in N²", table)

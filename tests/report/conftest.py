@@ -1,0 +1,38 @@
+"""Records with chosen figures, all variations of one real run of the reference."""
+
+from dataclasses import replace
+
+import pytest
+
+from normbench import specs, tasks
+from normbench.records.build import finished_record
+from normbench.training.experiments import PAPER_LAYERS
+from normbench.training.request import request
+from normbench.training.run import run
+
+
+@pytest.fixture(scope="session")
+def real_record():
+    dataset = tasks.get("quadrotor-sim").dataset()
+    asked = request(
+        task="quadrotor-sim",
+        layers=(12, 4, 3),
+        optimiser="method1",
+        backend="reference",
+        dtype="float64",
+        seed=0,
+        iterations=2,
+    )
+    return finished_record(run(asked, dataset), dataset, tuning_runs=0, jobs=1)
+
+
+@pytest.fixture(scope="session")
+def make(real_record):
+    """A record of an optimiser at its defaults, with anything replaced."""
+
+    def make_record(optimiser="method1", learning_rate=None, **changes):
+        values = specs.get(optimiser).resolve({} if learning_rate is None else {"learning_rate": learning_rate})
+        usual = {"layers": PAPER_LAYERS, "backend": "torch", "dtype": "float32", "iterations": 200}
+        return replace(real_record, **(usual | {"optimiser": optimiser, "hyperparameters": values} | changes))
+
+    return make_record

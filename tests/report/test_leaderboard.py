@@ -1,0 +1,146 @@
+"""The leaderboard shows every way of optimising, what it cost, what failed, and what it stands beside."""
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from normbench.report import tables
+from normbench.report.leaderboard import boards, find_row
+
+
+def over_seeds(make, values, **changes):
+    return [make(seed=seed, train_rms=v, test_rms=v, **changes) for seed, v in enumerate(values)]
+
+
+def only(records):
+    [board] = boards(records)
+    return board
+
+
+def text(board, width=120):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(tables.terminal([board], width=width))
+    return console.export_text()
+
+
+def test_a_row_holds_mean_and_sample_sd_over_seeds(make):
+    row = find_row(only(over_seeds(make, [0.8, 0.9, 1.0])), kind="optimiser")
+    assert (row.test.mean, row.test.sd, row.seeds) == (pytest.approx(0.9), pytest.approx(0.1), (0, 1, 2))
+    assert row.tuning == "none"
+
+
+def test_one_seed_shows_no_deviation(make):
+    row = find_row(only([make(test_rms=0.5)]), kind="optimiser")
+    assert tables.mean_sd(row.test) == "0.500"
+
+
+def test_rows_are_sorted_by_test_rms_and_incomplete_rows_cannot_lead(make):
+    records = [
+        *over_seeds(make, [0.9, 0.9], optimiser="method1"),
+        *over_seeds(make, [0.8, 0.8], optimiser="agd"),
+        make("method2", seed=0, test_rms=0.1, iterations=3000),
+        make("method2", seed=1, test_rms=math.nan, train_rms=math.nan, status="diverged", iterations=3000),
+    ]
+    board = only(records)
+    assert [r.optimiser for r in board.rows if r.kind == "optimiser"] == ["agd", "method1", "method2"]
+
+
+def test_failures_are_counted_and_shown(make):
+    records = [make(seed=i, status=s) for i, s in enumerate(["done", "stalled", "diverged", "failed", "failed"])]
+    assert tables.failures(find_row(only(records), kind="optimiser")) == "1 stalled, 1 diverged, 2 failed"
+
+
+def test_tuning_shows_default_and_best_and_hides_the_search(make):
+    records = [
+        make("adam", 1e-3, seed=0),
+        make("adam", 1e-2, seed=0, tuning_runs=5),
+        make("adam", 1e-1, seed=0),
+        make("adam", 1.0, seed=0),
+    ]
+    board = only(records)
+    assert sorted(r.tuning for r in board.rows if r.kind == "optimiser") == ["best of 5: 0.01", "default 0.001"]
+    assert "2 search runs" in text(board).replace("\n", " ")
+
+
+def test_a_best_value_at_the_end_of_its_grid_is_marked(make):
+    edge = only([make("adam", 1.0, tuning_runs=5)])
+    inside = only([make("adam", 1e-2, tuning_runs=5)])
+    assert "best of 5: 1 †" in text(edge)
+    assert "†" not in text(inside)
+
+
+def test_a_default_that_is_also_the_best_has_one_row(make):
+    row = find_row(only([make("adam", 1e-3, tuning_runs=5)]), kind="optimiser")
+    assert row.tuning == "best of 5: 0.001 (default)"
+
+
+def test_other_hyperparameters_make_another_row(make):
+    third = make(hyperparameters=make().hyperparameters | {"order": 3})
+    assert {r.tuning for r in only([make(), third]).rows if r.kind == "optimiser"} == {"none", "order 3"}
+
+
+def test_rows_of_unequal_seeds_are_said_to_be_unpaired(make):
+    paired = only(over_seeds(make, [1, 1]) + over_seeds(make, [1, 1], optimiser="agd"))
+    unpaired = only(over_seeds(make, [1, 1]) + over_seeds(make, [1, 1, 1], optimiser="agd"))
+    assert not any("WARNING" in note for note in paired.notes)
+    assert any("not paired" in note for note in unpaired.notes)
+
+
+def test_records_of_older_code_are_left_out_and_counted(make):
+    old = make(seed=0, test_rms=9.0, code_version="old", created="2020-01-01T00:00:00+00:00")
+    board = only([old, make(seed=0, test_rms=1.0)])
+    assert find_row(board, kind="optimiser").test.mean == 1.0
+    assert any("1 records of earlier code" in note for note in board.notes)
+
+
+def test_predictors_and_published_figures_stand_beside(make):
+    board = only(over_seeds(make, [0.9, 0.9]))
+    assert [r.optimiser for r in board.rows if r.kind == "predictor"] == ["zero", "mean", "linear"]
+    published = find_row(board, kind="published", optimiser="method1")
+    assert (published.train.mean, published.tuning) == (0.837, "published, real data")
+    assert not published.simulated
+
+
+def test_published_figures_stand_beside_nothing_else(make):
+    other_network = only([make(layers=(12, 4, 3))])
+    other_task = only([make(task="neural-fly")])
+    assert all(r.kind != "published" for board in (other_network, other_task) for r in board.rows)
+
+
+def test_each_task_split_and_network_has_its_own_board(make):
+    assert len(boards([make(), make(split="blocked"), make(layers=(12, 4, 3)), make(task="neural-fly")])) == 4
+    assert boards([]) == []
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_every_format_says_whether_the_data_are_simulated(make, simulated):
+    board = only([make(simulated=simulated)])
+    word = "SIMULATED" if simulated else "real data"
+    rows = [json.loads(line) for line in tables.json_lines([board]).splitlines()]
+    table = list(csv.DictReader(io.StringIO(tables.csv([board]))))
+
+    assert word in text(board).splitlines()[0]
+    assert word in tables.markdown([board]).splitlines()[0]
+    assert [row["simulated"] for row in rows if row["kind"] != "published"] == [simulated] * 4
+    assert {row["simulated"] for row in table if row["kind"] == "optimiser"} == {str(simulated)}
+
+
+def test_json_and_csv_are_strict_about_missing_figures(make):
+    board = only([make(train_rms=math.nan, test_rms=math.nan, status="diverged")])
+    first = json.loads(tables.json_lines([board]).splitlines()[0], parse_constant=pytest.fail)
+    assert first["test_rms_mean"] is None
+    assert first["diverged"] == 1
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_its_terminal_without_cutting_words(make, width):
+    records = over_seeds(make, [0.812, 0.834], optimiser="sgd_momentum", learning_rate=1e4, tuning_runs=5)
+    shown = text(only(records), width)
+    assert max(map(len, shown.splitlines())) <= width
+    assert "…" not in shown
+    assert "failures" in shown
+    assert "0.823 ± 0.016" in shown

@@ -1,0 +1,79 @@
+"""The published experiments are asked for as published, and set beside the published figures."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from normbench.report import published
+from normbench.report.neural_lander import lander_table
+from normbench.report.reproduce import experiment1_cells, experiment2_cells, grid_table, list_table
+from normbench.training.experiments import experiment1, experiment2, perceptron_layers
+
+
+def text(table):
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(table)
+    return console.export_text()
+
+
+def test_depth_counts_weight_matrices():
+    assert perceptron_layers(width=25, depth=4) == (12, 25, 25, 25, 3)
+
+
+def test_experiment1_is_both_methods_at_their_published_iterations():
+    runs = experiment1("quadrotor-sim", "jax", range(2))
+    assert {(r.optimiser, r.iterations, r.seed) for r in runs} == {
+        ("method1", 200, 0),
+        ("method1", 200, 1),
+        ("method2", 3000, 0),
+        ("method2", 3000, 1),
+    }
+    assert {r.layers for r in runs} == {(12, 25, 30, 15, 3)}
+
+
+def test_experiment2_has_a_run_for_every_published_cell():
+    runs = experiment2("quadrotor-sim", "torch", [0])
+    cells = {(len(r.layers) - 1, r.layers[1]) for r in runs}
+    assert cells == set(published.experiment2().index)
+    assert len(runs) == 25
+
+
+def test_experiment1_sets_measured_beside_published(make):
+    records = [make(seed=s, train_rms=0.837 * 1.02, test_rms=0.834) for s in range(2)]
+    records += [make("method2", seed=0, train_rms=0.848, test_rms=0.845, iterations=3000)]
+    cells = experiment1_cells(records)
+
+    assert [(c.name, c.quantity) for c in cells[:2]] == [("method1", "train RMS"), ("method1", "test RMS")]
+    assert cells[0].difference == pytest.approx(0.02)
+    assert cells[2].published_seconds == 54.416
+    assert "+2.0 %" in text(list_table(cells, title="T"))
+
+
+def test_experiment2_fills_the_grid_cell_by_cell(make):
+    records = [make(layers=perceptron_layers(width=35, depth=12), train_rms=0.98, test_rms=0.97)]
+    cells = experiment2_cells(records)
+    measured = [c for c in cells if c.measured.count]
+
+    assert len(cells) == 50
+    assert {c.name for c in measured} == {"depth 12, width 35"}
+    assert "0.980" in text(grid_table(cells, quantity="train RMS", title="T"))
+
+
+def test_runs_without_a_result_are_shown_as_failures(make):
+    cells = experiment1_cells([make(status="diverged", train_rms=float("nan"), test_rms=float("nan"))])
+    assert cells[0].failures == 1
+
+
+def test_the_neural_lander_table_shows_mean_deviation_and_ratio():
+    shown = text(lander_table([(0.20, 0.22), (0.22, 0.24)], task="quadrotor-sim", simulated=True))
+    assert "0.210 ± 0.014" in shown
+    assert "0.965" in shown
+    assert "SIMULATED" in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["asgd_experiment1", "asgd_experiment2", "neural_lander", "fromage_table1", "agd_results"]
+)
+def test_every_published_table_names_its_sources(name):
+    assert published.table(name)["source"].notna().all()
