@@ -1,0 +1,41 @@
+"""``normbench leaderboard``: show what is stored."""
+
+from pathlib import Path
+
+import click
+
+from normbench.cli import options
+from normbench.cli.output import print_boards, print_problems
+from normbench.errors import InvalidArgumentError
+from normbench.records.schema import Record
+from normbench.records.store import Store
+
+
+@click.command("leaderboard")
+@options.out
+@options.output_format("table", "md", "csv", "json")
+def command(*, out: Path, format_: str) -> None:
+    """Show stored runs again; nothing is computed.
+
+    \b
+    Examples:
+      normbench leaderboard
+      normbench leaderboard --out my-results --format md > LEADERBOARD.md
+    """
+    print_boards(load(out), format_)
+
+
+def load(folder: Path) -> list[Record]:
+    """Records of a results folder, or of the folder that holds the records itself; problems go to standard error.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no record.
+    """
+    nested = folder / options.RECORDS
+    records, problems = Store(nested if nested.is_dir() else folder).load_all()
+    print_problems(problems)
+    if not records:
+        raise InvalidArgumentError(f"no records in {folder}. Make some: normbench run --out {folder}.")
+    return records

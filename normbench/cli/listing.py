@@ -1,0 +1,109 @@
+"""``normbench list``: what the benchmark knows."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.table import Table
+
+from normbench.cli import options
+from normbench.report.tables import console, plain_table
+
+Rows = list[dict[str, Any]]
+
+
+def _tasks() -> Rows:
+    from normbench.data import info
+    from normbench.tasks import TASKS
+
+    return [
+        {
+            "task": task.key,
+            "title": task.title,
+            "simulated": info(task.source).simulated,
+            "hidden": "-".join(map(str, task.hidden)),
+        }
+        for task in TASKS.values()
+    ]
+
+
+def _optimisers() -> Rows:
+    from normbench.specs import SPECS
+
+    return [
+        {
+            "optimiser": spec.key,
+            "title": spec.title,
+            "paper": spec.paper,
+            "equations": spec.equations,
+            "iterations": spec.iterations,
+            "to tune": spec.tuned.name if spec.tuned else "none",
+        }
+        for spec in SPECS.values()
+    ]
+
+
+def _backends() -> Rows:
+    from normbench.training.run import available_backends
+
+    return [
+        {"backend": name, "usable": not reason, "remark": reason or "ready"}
+        for name, reason in available_backends().items()
+    ]
+
+
+def _data() -> Rows:
+    from normbench.data import SOURCES, info
+
+    found = [info(name) for name in SOURCES]
+    return [
+        {
+            "data": i.name,
+            "simulated": i.simulated,
+            "samples": i.samples,
+            "here": i.present,
+            "description": i.description,
+        }
+        for i in found
+    ]
+
+
+_LISTS: dict[str, Callable[[], Rows]] = {
+    "tasks": _tasks,
+    "optimisers": _optimisers,
+    "backends": _backends,
+    "data": _data,
+}
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(list(_LISTS)))
+@options.output_format("table", "json")
+def command(*, what: str, format_: str) -> None:
+    """List tasks, optimisers, backends or data.
+
+    \b
+    Examples:
+      normbench list optimisers
+      normbench list data --format json
+    """
+    rows = _LISTS[what]()
+    if format_ == "json":
+        for row in rows:
+            click.echo(json.dumps({key.replace(" ", "_"): value for key, value in row.items()}))
+    else:
+        console().print(_table(rows))
+
+
+def _table(rows: Rows) -> Table:
+    table = plain_table()
+    for header in rows[0]:
+        table.add_column(header)
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    return table
+
+
+def _text(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -1,0 +1,126 @@
+"""``normbench run``: train, store, show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from normbench.cli import options
+from normbench.cli.output import print_boards, print_problems, print_records
+from normbench.cli.progress import campaign_progress
+from normbench.errors import InvalidArgumentError
+from normbench.normalisation import check_layers
+from normbench.records.campaign import Campaign
+from normbench.records.plan import Plan, sweep
+from normbench.records.store import Store
+from normbench.specs import SPECS
+from normbench.tasks import TASKS, get, network
+from normbench.training.experiments import perceptron_layers
+from normbench.training.request import BACKENDS, DEVICES, DTYPES, SPLITS
+
+_DEFAULT_TASK = "quadrotor-sim"
+
+
+@click.command("run")
+@options.many("task", "What is learned", list(TASKS), default=_DEFAULT_TASK)
+@options.many("optimiser", "What trains it", list(SPECS), default="all")
+@options.many("backend", "What computes", BACKENDS, default="torch and jax, where installed")
+@options.seeds(3)
+@click.option("--iterations", type=click.IntRange(min=1), help="Iterations per run.  [default: each optimiser's own]")
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="The reference uses float64."
+)
+@click.option(
+    "--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True, help="The reference uses the CPU."
+)
+@click.option(
+    "--split",
+    type=click.Choice(SPLITS),
+    default=SPLITS[0],
+    show_default=True,
+    help="random: 80/20 by sample, as in the paper. blocked: whole blocks of 5 s are held out, because "
+    "neighbouring samples of a flight are alike.",
+)
+@click.option("--layers", "layers_text", metavar="D0,D1,...", help="Network, input first.  [default: hidden 25,30,15]")
+@click.option("--width", type=click.IntRange(min=1), help="Width of every hidden layer, with --depth.")
+@click.option("--depth", type=click.IntRange(min=1), help="Number of weight matrices, with --width.")
+@options.data_dir
+@options.jobs
+@options.out
+@options.output_format("table", "json", "csv")
+def command(
+    *,
+    tasks: Sequence[str],
+    optimisers: Sequence[str],
+    backends: Sequence[str],
+    seeds: int,
+    iterations: int | None,
+    dtype: str,
+    device: str,
+    split: str,
+    layers_text: str | None,
+    width: int | None,
+    depth: int | None,
+    data_dir: Path | None,
+    jobs: int | None,
+    out: Path,
+    format_: str,
+) -> None:
+    """Train optimisers and show the leaderboard.
+
+    Every run is stored as it ends. Running again computes only what is missing, so an interrupted command can
+    simply be repeated. An optimiser with a learning rate runs at its default and at the best of a log grid.
+
+    \b
+    Examples:
+      normbench run
+      normbench run --optimiser method1 --optimiser adam --seeds 10
+      normbench run --task neural-fly --data-dir ~/neural_fly --split blocked
+      normbench run --width 25 --depth 6 --iterations 500 --backend torch
+      normbench run --format json > runs.jsonl
+    """
+    layers = options.parse_layers(layers_text)
+    options.check_network(layers, width, depth)
+    chosen = options.choose_backends(backends)
+    plan = Plan(())
+    for task in tasks or (_DEFAULT_TASK,):
+        plan += sweep(
+            task=task,
+            layers=_layers(task, data_dir, layers, width, depth),
+            optimisers=optimisers or tuple(SPECS),
+            backends=chosen,
+            seeds=range(seeds),
+            iterations=iterations,
+            split=split,
+            device=device,
+            dtype=dtype,
+        )
+    store = Store(out / options.RECORDS)
+    with campaign_progress() as on_progress:
+        records = Campaign(store, data_dir, options.job_count(jobs), on_progress).run(plan)
+    if format_ != "table":
+        print_records(records, store, format_)
+        return
+    everything, problems = store.load_all()
+    print_problems(problems)
+    print_boards(everything, "table")
+    click.echo(f"Records: {store.directory}. Show this again: normbench leaderboard --out {out}", err=True)
+
+
+def _layers(
+    task: str, data_dir: Path | None, layers: tuple[int, ...] | None, width: int | None, depth: int | None
+) -> tuple[int, ...]:
+    """Widths of the network for a task; the outer two are checked against the data before anything starts."""
+    entry = get(task)
+    inputs, *_, outputs = default = network(entry.dataset(data_dir), entry.hidden)
+    if width is not None and depth is not None:
+        return perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
+    if layers is None:
+        return default
+    check_layers(layers)
+    if (layers[0], layers[-1]) != (inputs, outputs):
+        raise InvalidArgumentError(
+            f"--layers {','.join(map(str, layers))} does not fit task {task!r}, which has {inputs} inputs and "
+            f"{outputs} outputs. Begin with {inputs} and end with {outputs}."
+        )
+    return layers
