@@ -140,7 +140,11 @@ def spectral_initialisation(
     ------
     DataError
         If a sample has zero norm or all training targets are zero.
+    InvalidArgumentError
+        If there are fewer than two layers, a width is not positive, or the radius is not positive and finite.
     """
+    if not 0.0 < radius < np.inf:
+        raise InvalidArgumentError(f"radius must be positive and finite; got {radius!r}.")
     drawn = xavier_uniform(layers, np.random.default_rng([seed, WEIGHT_STREAM]))
     weights = tuple(radius * w / np.linalg.norm(w) for w in drawn)
     scale = spectral_product(weights) / _largest_norm(train[1])

@@ -7,7 +7,7 @@ from normbench.data import load
 from normbench.data.dataset import Dataset
 from normbench.data.splits import split_indices
 from normbench.errors import InvalidArgumentError
-from normbench.normalisation import Problem, dimensional_scaling, spectral_initialisation
+from normbench.normalisation import Problem, check_layers, dimensional_scaling, spectral_initialisation
 from normbench.specs.base import Normalisation, suggestion
 
 _SCALINGS = {
@@ -95,6 +95,7 @@ def problem(
         If the outer widths do not match the data.
     """
     expected = (dataset.inputs.shape[1], dataset.outputs.shape[1])
+    check_layers(layers)
     if (layers[0], layers[-1]) != expected:
         raise InvalidArgumentError(
             f"layers {layers} do not fit data set {dataset.name!r}: the first width must be {expected[0]} "

@@ -28,10 +28,10 @@ class Curve(Protocol):
         """L'(0), ..., L^(order)(0) along the geodesic."""
 
 
-class _Trial(NamedTuple):
+class _Search(NamedTuple):
     point: Any
     tau: Array
-    halvings: Array
+    evaluations: Array
 
 
 def method1(
@@ -54,7 +54,8 @@ def method1(
     point : the accepted point, evaluated; the given one if no step was accepted
     tau : scalar Array
         Step in radians; 0 if no step was accepted.
-    halvings : scalar integer Array
+    evaluations : scalar integer Array
+        Loss evaluations spent; the step was halved once less, and never where there were none.
     """
     slope = objective.slope(point)
     along = directions(slope.gradient, point.weights, mu)
@@ -68,23 +69,22 @@ def _descend(
 ) -> tuple[Any, Array, Array]:
     """Halve tau until the loss does not exceed that of ``point``; the accepted evaluation is the next forward pass."""
 
-    def attempt(tau: Array, halvings: Array) -> _Trial:
-        return _Trial(objective.point(exponential_map(point.weights, along, tau, mu)), tau, halvings)
+    def rejected(search: _Search) -> Array:
+        return jnp.asarray(max_halvings > 0) & ~(search.point.loss <= point.loss)
 
-    def rejected(trial: _Trial) -> Array:
-        return ~(trial.point.loss <= point.loss)
+    def unfinished(search: _Search) -> Array:
+        first = search.evaluations == 0
+        return (tau != 0) & (first | rejected(search) & (search.evaluations <= max_halvings))
 
-    trial = attempt(tau, jnp.zeros((), jnp.int32))
-    if max_halvings == 0:
-        return trial.point, trial.tau, trial.halvings
-    trial = jax.lax.while_loop(
-        lambda trial: rejected(trial) & (trial.halvings < max_halvings) & (tau != 0),
-        lambda trial: attempt(trial.tau / 2, trial.halvings + 1),
-        trial,
-    )
-    stays = rejected(trial) | (tau == 0)
-    accepted = jax.tree.map(lambda old, new: jnp.where(stays, old, new), point, trial.point)
-    return accepted, jnp.where(stays, 0, trial.tau), trial.halvings
+    def attempt(search: _Search) -> _Search:
+        angle = jnp.where(search.evaluations == 0, search.tau, search.tau / 2)
+        trial = objective.point(exponential_map(point.weights, along, angle, mu))
+        return _Search(trial, angle, search.evaluations + 1)
+
+    end = jax.lax.while_loop(unfinished, attempt, _Search(point, tau, jnp.zeros((), jnp.int32)))
+    stays = rejected(end)
+    accepted = jax.tree.map(lambda old, new: jnp.where(stays, old, new), point, end.point)
+    return accepted, jnp.where(stays, 0, end.tau), end.evaluations
 
 
 def step_size(derivatives: list[Array], *, trust_region: Array) -> Array:

@@ -52,8 +52,8 @@ def _explicit(update: Update) -> Callable[[Objective, Point, Any, Hyperparameter
 
 
 def _method1(objective: Objective, point: Point, mu: Arrays, hyper: Hyperparameters) -> Iteration:
-    point, tau, halvings = method1(objective, point, mu, **hyper)
-    return Iteration(point, mu, tau, halvings, loss_evaluations=halvings + 1)
+    point, tau, evaluations = method1(objective, point, mu, **hyper)
+    return Iteration(point, mu, tau, jnp.maximum(evaluations - 1, 0), loss_evaluations=evaluations)
 
 
 class MajorantState(NamedTuple):

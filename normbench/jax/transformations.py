@@ -184,7 +184,8 @@ def _on_spheres(
 
 
 def _check_mean_square(mean_square_input: float) -> None:
-    if not mean_square_input > 0.0 or math.isinf(mean_square_input):
+    odd = mean_square_input is None or isinstance(mean_square_input, str | bool)
+    if odd or not 0.0 < mean_square_input < math.inf:
         raise InvalidArgumentError(f"mean_square_input must be positive and finite; got {mean_square_input!r}.")
 
 

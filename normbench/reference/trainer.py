@@ -40,9 +40,10 @@ class ReferenceTrainer:
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
         done = 0
-        while done < steps and self._status is Status.DONE:
-            done += 1
-            self._iterate()
+        with np.errstate(over="ignore", invalid="ignore"):  # divergence is a result, see Status
+            while done < steps and self._status is Status.DONE:
+                done += 1
+                self._iterate()
         return done
 
     def _iterate(self) -> None:

@@ -1,7 +1,6 @@
 """The types in which an optimiser is declared: hyperparameters with ranges, and what pins the update."""
 
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -63,7 +62,7 @@ class Hyperparameter:
         kind = int if integer else (int, float)
         if isinstance(value, bool) or not isinstance(value, kind):
             raise InvalidArgumentError(f"{self.name} must be {'an integer' if integer else 'a number'}; got {value!r}.")
-        if not (math.isfinite(value) and self.low <= value <= self.high):
+        if not self.low <= value <= self.high:  # false for NaN
             raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
         return value if integer else float(value)
 

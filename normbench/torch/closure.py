@@ -30,14 +30,22 @@ class ClosureCurve:
 
     def start(self) -> _Evaluated:
         """Evaluate at the present parameters and keep the graph for the derivatives."""
+        guards = [p.register_post_accumulate_grad_hook(_refuse_backward) for p in self._layers]
         with torch.enable_grad():
-            loss = self._closure()
+            try:
+                loss = self._closure()
+            finally:
+                for guard in guards:
+                    guard.remove()
             if not isinstance(loss, Tensor) or loss.grad_fn is None:
                 raise InvalidArgumentError(
                     "the closure of Method1 must return the loss as a tensor with its graph; "
                     f"got {loss!r}. Return loss_function(model(x), y) and do not call backward() on it."
                 )
-            self._taped = torch.autograd.grad(loss, self._layers, create_graph=True)
+            # a layer that the loss does not use has a zero gradient and rests
+            self._taped = torch.autograd.grad(
+                loss, self._layers, create_graph=True, allow_unused=True, materialize_grads=True
+            )
         return _Evaluated([p.detach().clone() for p in self._layers], loss.detach())
 
     def point(self, weights: list[Tensor]) -> _Evaluated:
@@ -87,6 +95,13 @@ class ClosureCurve:
         return _inner(
             [torch.zeros_like(p) if g is None else g for g, p in zip(gradient, self._layers, strict=True)], direction
         )
+
+
+def _refuse_backward(parameter: Tensor) -> None:
+    raise InvalidArgumentError(
+        "the closure of Method1 must not call backward(): the step differentiates the loss itself. "
+        "Return loss_function(model(x), y)."
+    )
 
 
 def _inner(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:

@@ -15,18 +15,28 @@ from normbench.errors import InvalidArgumentError
 from normbench.torch import agd, fromage, method1, method2
 from normbench.torch.closure import Closure, ClosureCurve
 
+_KEYS_OF_TORCH = frozenset({"params", "param_names", "differentiable"})
+
 
 class _Coupled(torch.optim.Optimizer):
     """An optimiser whose step depends on all layers at once: one parameter group, every parameter of one dtype."""
 
-    def __init__(self, params: Iterable[Tensor], defaults: dict[str, Any]) -> None:
-        super().__init__(params, defaults)
-        if len(self.param_groups) != 1:
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add the only group, without options of its own."""
+        name = type(self).__name__
+        if self.param_groups:
             raise InvalidArgumentError(
-                f"{type(self).__name__} takes one parameter group, because its step couples all layers; "
-                f"got {len(self.param_groups)}. Give the other parameters to another optimiser."
+                f"{name} takes one parameter group, because its step couples all layers; got a second one. "
+                "Give the other parameters to another optimiser."
             )
-        self._layers: list[Tensor] = self.param_groups[0]["params"]
+        options = sorted(param_group.keys() - {"params", "param_names"})
+        if options:
+            raise InvalidArgumentError(f"{name} takes no options in a parameter group; got {', '.join(options)}.")
+        super().add_param_group(param_group)
+
+    @property
+    def _layers(self) -> list[Tensor]:
+        return self.param_groups[0]["params"]
 
     def _require_matrices(self) -> None:
         for index, p in enumerate(self._layers):
@@ -99,7 +109,7 @@ class Method1(_Coupled):
         max_halvings: int = 20,
     ) -> None:
         given = {"order": order, "trust_region": trust_region, "max_halvings": max_halvings}
-        super().__init__(params, dict(specs.get("method1").resolve(given)))
+        super().__init__(params, {**specs.get("method1").resolve(given), "step_size": 0.0})
         self._remember_radii()
 
     @torch.no_grad()
@@ -152,7 +162,8 @@ class Method2(_Coupled):
     """
 
     def __init__(self, params: Iterable[Tensor], *, mean_square_input: float = 1.0) -> None:
-        if not mean_square_input > 0.0 or math.isinf(mean_square_input):
+        odd = mean_square_input is None or isinstance(mean_square_input, str | bool)
+        if odd or not 0.0 < mean_square_input < math.inf:
             raise InvalidArgumentError(f"mean_square_input must be positive and finite; got {mean_square_input!r}.")
         super().__init__(params, {"mean_square_input": mean_square_input, "step_size": 0.0})
         self._require_matrices()
@@ -215,7 +226,32 @@ class AGD(_Coupled):
         return loss
 
 
-class Fromage(torch.optim.Optimizer):
+class _Layerwise(torch.optim.Optimizer):
+    """An optimiser whose layers move independently: any number of groups, each with its own hyperparameters."""
+
+    _key: str
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; what it sets of its own is checked against the spec."""
+        specs.get(self._key).resolve({k: value for k, value in param_group.items() if k not in _KEYS_OF_TORCH})
+        super().add_param_group(param_group)
+
+    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None) -> Tensor | None:
+        """Take one step from ``p.grad``; parameters without a gradient stay."""
+        loss = _evaluate(closure)
+        for group in self.param_groups:
+            layers = [p for p in group["params"] if p.grad is not None]
+            moved = self._update([p.grad for p in layers], layers, group)
+            for p, new in zip(layers, moved, strict=True):
+                p.copy_(new)
+        return loss
+
+
+class Fromage(_Layerwise):
     """Fromage: every layer changes by the relative amount eta.
 
     W <- [W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)        (arXiv 2002.03432, Algorithm 1)
@@ -231,8 +267,10 @@ class Fromage(torch.optim.Optimizer):
     Raises
     ------
     InvalidArgumentError
-        If a hyperparameter is out of range.
+        If a hyperparameter is unknown or out of range.
     """
+
+    _key = "fromage"
 
     def __init__(self, params: Iterable[Any], *, learning_rate: float = 0.01, p_bound: float | None = None) -> None:
         given = {"learning_rate": learning_rate, "p_bound": p_bound}
@@ -246,21 +284,12 @@ class Fromage(torch.optim.Optimizer):
         for p, bound in zip(group["params"], fromage.norm_bounds(layers, group["p_bound"]), strict=True):
             self.state[p]["norm_bound"] = bound
 
-    @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor | None:
-        """Take one step from ``p.grad``; parameters without a gradient stay."""
-        loss = _evaluate(closure)
-        for group in self.param_groups:
-            layers = [p for p in group["params"] if p.grad is not None]
-            bounds = [self.state[p]["norm_bound"] for p in layers]
-            gradient = [p.grad for p in layers]
-            moved = fromage.fromage(gradient, layers, bounds, learning_rate=group["learning_rate"])
-            for p, new in zip(layers, moved, strict=True):
-                p.copy_(new)
-        return loss
+    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        bounds = [self.state[p]["norm_bound"] for p in layers]
+        return fromage.fromage(gradient, layers, bounds, learning_rate=group["learning_rate"])
 
 
-class LARS(torch.optim.Optimizer):
+class LARS(_Layerwise):
     """LARS as the foil of the Fromage paper: the same relative step without the prefactor, so norms grow.
 
     W <- W - eta (||W||_F / ||g||_F) g        (arXiv 2002.03432, eq. 5)
@@ -268,16 +297,10 @@ class LARS(torch.optim.Optimizer):
     Parameters and errors as :class:`Fromage`, without ``p_bound``.
     """
 
+    _key = "lars"
+
     def __init__(self, params: Iterable[Any], *, learning_rate: float = 0.01) -> None:
         super().__init__(params, dict(specs.get("lars").resolve({"learning_rate": learning_rate})))
 
-    @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor | None:
-        """Take one step from ``p.grad``; parameters without a gradient stay."""
-        loss = _evaluate(closure)
-        for group in self.param_groups:
-            layers = [p for p in group["params"] if p.grad is not None]
-            moved = fromage.lars([p.grad for p in layers], layers, learning_rate=group["learning_rate"])
-            for p, new in zip(layers, moved, strict=True):
-                p.copy_(new)
-        return loss
+    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        return fromage.lars(gradient, layers, learning_rate=group["learning_rate"])

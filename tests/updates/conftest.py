@@ -1,0 +1,70 @@
+"""Small problems on non-square networks, and a trainer of every backend under one name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from normbench import specs
+from normbench.normalisation import Problem, dimensional_scaling, spectral_initialisation
+from normbench.specs import Normalisation
+from normbench.trajectory import Trainer
+
+LAYERS = (6, 9, 4, 11, 3)
+CAPACITY = 120
+Build = Callable[..., Trainer]
+
+
+def make_problem(normalisation: Normalisation, *, seed: int, samples: int = 200) -> Problem:
+    rng = np.random.default_rng([seed, 17])
+    x = rng.normal(size=(samples, LAYERS[0]))
+    y = np.stack([np.sin(2 * x[:, 0]) + x[:, 1], x[:, 2] * x[:, 3], np.abs(x[:, 4])], axis=1)
+    scale = spectral_initialisation if normalisation is Normalisation.SPHERES else dimensional_scaling
+    cut = int(0.8 * samples)
+    return scale((x[:cut], y[:cut]), (x[cut:], y[cut:]), LAYERS, seed=seed)
+
+
+def problem_for(key: str, *, seed: int = 0) -> Problem:
+    return make_problem(specs.get(key).normalisation, seed=seed)
+
+
+def build_reference(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
+    from normbench.reference.trainer import ReferenceTrainer
+
+    return ReferenceTrainer(problem, key, hyper)
+
+
+def build_torch(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
+    from normbench.torch.trainer import TorchTrainer
+
+    return TorchTrainer(problem, key, hyper, dtype=dtype, device="cpu")
+
+
+def build_jax(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
+    from normbench.jax.trainer import JaxTrainer
+
+    return JaxTrainer(problem, key, hyper, iterations=iterations, dtype=dtype, device="cpu")
+
+
+BUILDERS: dict[str, Build] = {"reference": build_reference, "torch": build_torch, "jax": build_jax}
+
+
+def train(
+    backend: str, problem: Problem, key: str, *, iterations: int, dtype: str = "float64", **given: Any
+) -> Trainer:
+    hyper = specs.get(key).resolve(given)
+    # one capacity for all runs: JAX then compiles one program per optimiser
+    trainer = BUILDERS[backend](problem, key, hyper, iterations=max(iterations, CAPACITY), dtype=dtype)
+    trainer.advance(iterations)
+    return trainer
+
+
+@pytest.fixture(params=list(BUILDERS))
+def backend(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=["torch", "jax"])
+def framework(request: pytest.FixtureRequest) -> str:
+    return request.param
