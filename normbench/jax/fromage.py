@@ -29,7 +29,7 @@ def fromage(
         size = norm(new)
         over = size > bound
         new = jnp.where(over, new * (bound / jnp.where(over, size, 1)), new)
-        moved.append(jnp.where(jnp.any(g != 0), new, w))
+        moved.append(jnp.where(norm(g) > 0, new, w))
     return tuple(moved)
 
 

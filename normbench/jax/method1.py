@@ -14,16 +14,13 @@ BISECTIONS = 80  # enough to reduce [0, 2 pi] to the last bit of a float64
 
 
 class Curve(Protocol):
-    """What method 1 asks of an objective: points that carry ``weights`` and ``loss``, slopes, and line derivatives."""
+    """What method 1 asks of an objective: points with ``weights``, ``loss`` and ``gradient``, and line derivatives."""
 
     def point(self, weights: tuple[Array, ...]) -> Any:
-        """Evaluate the loss at ``weights``."""
-
-    def slope(self, point: Any) -> Any:
-        """Gradient at a point, as a pytree with the field ``gradient``."""
+        """Evaluate at ``weights``."""
 
     def curve_derivatives(
-        self, point: Any, slope: Any, velocity: Sequence[Array], moving: Sequence[Array], order: int
+        self, point: Any, velocity: Sequence[Array], moving: Sequence[Array], order: int
     ) -> list[Array]:
         """L'(0), ..., L^(order)(0) along the geodesic."""
 
@@ -42,7 +39,7 @@ def method1(
     Parameters
     ----------
     objective : Curve
-    point : pytree with fields ``weights`` and ``loss``
+    point : pytree with fields ``weights``, ``loss`` and ``gradient``
         The last accepted point.
     mu : sequence of scalar Arrays
         Radii of the spheres.
@@ -55,11 +52,10 @@ def method1(
     tau : scalar Array
         Step in radians; 0 if no step was accepted.
     evaluations : scalar integer Array
-        Loss evaluations spent; the step was halved once less, and never where there were none.
+        Points evaluated; the step was halved once less, and never where there were none.
     """
-    slope = objective.slope(point)
-    along = directions(slope.gradient, point.weights, mu)
-    derivatives = objective.curve_derivatives(point, slope, along.velocity, along.moving, order)
+    along = directions(point.gradient, point.weights, mu)
+    derivatives = objective.curve_derivatives(point, along.velocity, along.moving, order)
     tau = step_size(derivatives, trust_region=trust_region)
     return _descend(objective, point, along, mu, tau, max_halvings)
 
@@ -67,7 +63,7 @@ def method1(
 def _descend(
     objective: Curve, point: Any, along: Directions, mu: Sequence[Array], tau: Array, max_halvings: int
 ) -> tuple[Any, Array, Array]:
-    """Halve tau until the loss does not exceed that of ``point``; the accepted evaluation is the next forward pass."""
+    """Halve tau until the loss does not exceed that of ``point``; the accepted point is where the next step starts."""
 
     def rejected(search: _Search) -> Array:
         return jnp.asarray(max_halvings > 0) & ~(search.point.loss <= point.loss)

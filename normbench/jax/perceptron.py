@@ -1,35 +1,27 @@
 """The bias-free ReLU perceptron in JAX, by hand: loss, gradient and curve derivatives (arXiv 2312.10672, eq. 7-8).
 
-Samples are columns (features x samples): row layout is slower on the CPU. Everything is pure and traces under jit.
+Samples are columns (features x samples) and pass through all layers in tiles that stay in the processor's cache. The
+last tile is padded with zeros, which a network without biases maps to zero. Everything is pure and traces under jit.
 """
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+CPU_TILE = 512
 
 
 class Point(NamedTuple):
-    """A forward pass at ``weights``: everything that the gradient and the curvature reuse.
-
-    ``inputs[k]`` has shape (d_k, samples) and feeds layer k + 1, the data themselves left out (k >= 1);
-    ``residual`` is f(x) - y, shape (d_L, samples); ``loss`` is a scalar.
-    """
+    """Loss and gradient at ``weights``, made in one sweep."""
 
     weights: tuple[Array, ...]
-    inputs: tuple[Array, ...]
-    residual: Array
     loss: Array
-
-
-class Slope(NamedTuple):
-    """Gradient at a point, and the back-propagated signals dL/dz_k, shape (d_k, samples), that made it."""
-
     gradient: tuple[Array, ...]
-    signals: tuple[Array, ...]
 
 
 class Objective(NamedTuple):
@@ -37,80 +29,113 @@ class Objective(NamedTuple):
 
     Attributes
     ----------
-    x : Array, shape (d_0, samples)
-    y : Array, shape (d_L, samples)
+    x : Array, shape (tiles, d_0, samples of a tile)
+    y : Array, shape (tiles, d_L, samples of a tile)
     weight_of_sample : Array, scalar
-        1 / (loss_divisor samples).
+        1 / (loss_divisor samples), padding not counted.
+    mean_square_input : Array, scalar
+        Q = mean ||x||^2 (eq. 22).
     """
 
     x: Array
     y: Array
     weight_of_sample: Array
+    mean_square_input: Array
+
+    def loss(self, weights: tuple[Array, ...]) -> Array:
+        """Value alone."""
+
+        def tile(x: Array, y: Array) -> Array:
+            return jnp.sum(jnp.square(_forward(weights, x)[-1] - y))
+
+        return self._sum(tile) * (self.weight_of_sample / 2)
 
     def point(self, weights: tuple[Array, ...]) -> Point:
-        """Forward pass at ``weights``."""
-        layers = [self.x]
-        for weight in weights[:-1]:
-            layers.append(jax.nn.relu(weight @ layers[-1]))
-        residual = weights[-1] @ layers[-1] - self.y
-        loss = jnp.sum(jnp.square(residual)) * (self.weight_of_sample / 2)
-        return Point(weights, tuple(layers[1:]), residual, loss)
+        """Value and gradient; ReLU'(0) = 0."""
 
-    def slope(self, point: Point) -> Slope:
-        """Backward pass from a point; ReLU'(0) = 0."""
-        signals = [point.residual * self.weight_of_sample]
-        for weight, hidden in zip(reversed(point.weights[1:]), reversed(point.inputs), strict=True):
-            signals.insert(0, jnp.where(hidden > 0, weight.T @ signals[0], 0))
-        inputs = (self.x, *point.inputs)
-        gradient = tuple(signal @ h.T for signal, h in zip(signals, inputs, strict=True))
-        return Slope(gradient, tuple(signals))
+        def tile(x: Array, y: Array) -> tuple[Array, tuple[Array, ...]]:
+            layers = _forward(weights, x)
+            residual = layers.pop() - y
+            signal = residual * self.weight_of_sample
+            gradient: list[Array] = []
+            for weight, inputs in zip(reversed(weights), reversed(layers), strict=True):
+                gradient.insert(0, signal @ inputs.T)
+                signal = jnp.where(inputs > 0, weight.T @ signal, 0)
+            return jnp.sum(jnp.square(residual)), tuple(gradient)
+
+        squares, gradient = self._sum(tile)
+        return Point(weights, squares * (self.weight_of_sample / 2), gradient)
 
     def curve_derivatives(
-        self, point: Point, slope: Slope, velocity: Sequence[Array], moving: Sequence[Array], order: int
+        self, point: Point, velocity: Sequence[Array], moving: Sequence[Array], order: int
     ) -> list[Array]:
-        """Derivatives of L(Gamma(t)) at t = 0, of order 1 to ``order``.
+        """Derivatives of L(Gamma(t)) at t = 0, of order 1 to ``order``, in Taylor mode: two products a layer and order.
 
         Gamma_i(t) = W_i cos t + velocity_i sin t; a layer that does not move keeps Gamma_i(t) = W_i.
         """
-        if order == 2:
-            first = sum(jnp.sum(g * v) for g, v in zip(slope.gradient, velocity, strict=True))
-            return [first, self._curvature(point, slope, velocity, moving)]
-        return self._taylor(point, velocity, moving, order)
 
-    def _curvature(self, point: Point, slope: Slope, velocity: Sequence[Array], moving: Sequence[Array]) -> Array:
-        """L''(0) = mean |f'|^2 + 2 sum_k <delta_k, velocity_k t_{k-1}> - sum_k <G_k, W_k>, with t_k = dh_k/dt."""
-        tangent = velocity[0] @ self.x
-        mixed = jnp.zeros_like(point.loss)
-        for k, hidden in enumerate(point.inputs):
-            tangent = jnp.where(hidden > 0, tangent, 0)
-            mixed += jnp.sum(velocity[k + 1] * (slope.signals[k + 1] @ tangent.T))
-            tangent = point.weights[k + 1] @ tangent + velocity[k + 1] @ hidden
-        straight = jnp.sum(jnp.square(tangent)) * self.weight_of_sample
-        bend = [
-            jnp.where(moves, jnp.sum(g * w), 0)
-            for g, w, moves in zip(slope.gradient, point.weights, moving, strict=True)
-        ]
-        return straight + 2 * mixed - sum(bend)
+        def tile(x: Array, y: Array) -> list[Array]:
+            series = [x, *[None] * order]
+            for k, (weight, speed, moves) in enumerate(zip(point.weights, velocity, moving, strict=True)):
+                series = [
+                    _product(weight, _even_part(series, j, moves)) + _product(speed, _odd_part(series, j))
+                    for j in range(order + 1)
+                ]
+                if k < len(point.weights) - 1:
+                    active = series[0] > 0
+                    series = [jnp.where(active, coefficient, 0) for coefficient in series]
+            error = [series[0] - y, *series[1:]]
+            return [sum(jnp.sum(error[j] * error[k - j]) for j in range(k + 1)) for k in range(1, order + 1)]
 
-    def _taylor(self, point: Point, velocity: Sequence[Array], moving: Sequence[Array], order: int) -> list[Array]:
-        """Taylor mode: coefficients h^(k) / k! through the layers, two products a layer and order."""
-        series = [self.x] + [jnp.zeros_like(self.x)] * order
-        for k, (weight, speed, moves) in enumerate(zip(point.weights, velocity, moving, strict=True)):
-            series = [weight @ _even_part(series, j, moves) + speed @ _odd_part(series, j) for j in range(order + 1)]
-            if k < len(point.inputs):
-                series = [jnp.where(point.inputs[k] > 0, coefficient, 0) for coefficient in series]
-        error = [point.residual, *series[1:]]
-        loss = [sum(jnp.sum(error[j] * error[k - j]) for j in range(k + 1)) for k in range(order + 1)]
-        return [math.factorial(k) * loss[k] * (self.weight_of_sample / 2) for k in range(1, order + 1)]
+        squares = self._sum(tile)
+        return [math.factorial(k + 1) * s * (self.weight_of_sample / 2) for k, s in enumerate(squares)]
+
+    def _sum(self, tile: Callable[[Array, Array], Any]) -> Any:
+        """Sum of a pytree-valued function over the tiles."""
+        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(tile, self.x[0], self.y[0]))
+        total, _ = jax.lax.scan(
+            lambda total, xy: (jax.tree.map(jnp.add, total, tile(*xy)), None), zero, (self.x, self.y)
+        )
+        return total
 
 
-def _even_part(series: list[Array], k: int, moves: Array) -> Array:
-    """k-th coefficient of h(t) cos t, or of h(t) where the layer rests."""
-    terms = [series[k - j] * ((-1) ** (j // 2) / math.factorial(j)) for j in range(2, k + 1, 2)]
-    return series[k] + jnp.where(moves, sum(terms), 0) if terms else series[k]
+def tiles(samples: np.ndarray, size: int) -> np.ndarray:
+    """Rows (samples, features) as tiles of columns, shape (tiles, features, size), zero-padded at the end."""
+    count = -(-len(samples) // size)
+    padded = np.pad(samples, ((0, count * size - len(samples)), (0, 0)))
+    return np.ascontiguousarray(padded.reshape(count, size, -1).transpose(0, 2, 1))
 
 
-def _odd_part(series: list[Array], k: int) -> Array:
-    """k-th coefficient of h(t) sin t."""
-    terms = [series[k - j] * ((-1) ** (j // 2) / math.factorial(j)) for j in range(1, k + 1, 2)]
-    return sum(terms, jnp.zeros_like(series[0]))
+def _forward(weights: Sequence[Array], x: Array) -> list[Array]:
+    """Inputs of every layer and the output."""
+    layers = [x]
+    for weight in weights[:-1]:
+        layers.append(jax.nn.relu(weight @ layers[-1]))
+    return [*layers, weights[-1] @ layers[-1]]
+
+
+def _product(matrix: Array, series: Array | None) -> Array | float:
+    return 0.0 if series is None else matrix @ series
+
+
+def _even_part(series: Sequence[Array | None], k: int, moves: Array) -> Array | None:
+    """k-th coefficient of h(t) cos t, or of h(t) where the layer rests; None for zero."""
+    bent = _combine(series, k, range(2, k + 1, 2))
+    if bent is None:
+        return series[k]
+    bent = jnp.where(moves, bent, 0)
+    return bent if series[k] is None else series[k] + bent
+
+
+def _odd_part(series: Sequence[Array | None], k: int) -> Array | None:
+    """k-th coefficient of h(t) sin t; None for zero."""
+    return _combine(series, k, range(1, k + 1, 2))
+
+
+def _combine(series: Sequence[Array | None], k: int, powers: range) -> Array | None:
+    terms = [
+        coefficient * ((-1) ** (j // 2) / math.factorial(j))
+        for j in powers
+        if (coefficient := series[k - j]) is not None
+    ]
+    return sum(terms[1:], terms[0]) if terms else None

@@ -19,14 +19,12 @@ Hyperparameters = dict[str, Any]
 
 
 class Iteration(NamedTuple):
-    """Result of one iteration: the new point, the optimiser's state, its step size, and what it cost."""
+    """Result of one iteration: the new point, the optimiser's state, its step size, and the points evaluated."""
 
     point: Point
     state: Any
     step_size: Array
-    halvings: Array | int = 0
-    loss_evaluations: Array | int = 1
-    gradient_evaluations: Array | int = 1
+    evaluations: Array | int = 1
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ def _explicit(update: Update) -> Callable[[Objective, Point, Any, Hyperparameter
     """An iteration from an update that needs the gradient alone."""
 
     def step(objective: Objective, point: Point, state: Any, hyper: Hyperparameters) -> Iteration:
-        gradient = objective.slope(point).gradient
-        weights, state, step_size = update(gradient, point.weights, state, hyper)
+        weights, state, step_size = update(point.gradient, point.weights, state, hyper)
         return Iteration(objective.point(weights), state, step_size)
 
     return step
@@ -53,7 +50,7 @@ def _explicit(update: Update) -> Callable[[Objective, Point, Any, Hyperparameter
 
 def _method1(objective: Objective, point: Point, mu: Arrays, hyper: Hyperparameters) -> Iteration:
     point, tau, evaluations = method1(objective, point, mu, **hyper)
-    return Iteration(point, mu, tau, jnp.maximum(evaluations - 1, 0), loss_evaluations=evaluations)
+    return Iteration(point, mu, tau, evaluations)
 
 
 class MajorantState(NamedTuple):
@@ -115,8 +112,8 @@ def _with_radii(objective: Objective, weights: Arrays, hyper: Hyperparameters) -
 
 
 def _with_majorant(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> MajorantState:
-    mean_square = jnp.sum(jnp.square(objective.x)) / objective.x.shape[1]
-    return MajorantState(radii(weights), mean_square, jnp.zeros_like(mean_square))
+    zero = jnp.zeros_like(objective.mean_square_input)
+    return MajorantState(radii(weights), objective.mean_square_input, zero)
 
 
 def _with_bounds(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> Arrays:

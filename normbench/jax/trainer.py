@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from normbench.errors import BackendUnavailableError
-from normbench.jax.perceptron import Objective, Point
+from normbench.jax.perceptron import CPU_TILE, Objective, Point, tiles
 from normbench.jax.registry import METHODS
 from normbench.normalisation import Problem
 from normbench.trajectory import Trajectory, ending
@@ -25,8 +25,7 @@ class _Run(NamedTuple):
     losses: Array
     step_sizes: Array
     halvings: Array
-    loss_evaluations: Array
-    gradient_evaluations: Array
+    evaluations: Array
     ended: Array
 
 
@@ -38,7 +37,7 @@ def _begin(
     state = METHODS[key].init(objective, weights, hyper | dict(static))
     zero = jnp.zeros((), jnp.int32)
     losses = jnp.append(buffer, 0).at[0].set(point.loss)
-    return _Run(zero, point, state, losses, buffer, zero, zero + 1, zero, ~jnp.isfinite(point.loss))
+    return _Run(zero, point, state, losses, buffer, zero, zero + 1, ~jnp.isfinite(point.loss))
 
 
 @partial(jax.jit, static_argnames=("key", "static"), donate_argnames=("run",))
@@ -54,9 +53,8 @@ def _advance(objective: Objective, run: _Run, stop: Array, hyper: dict[str, Arra
             state=new.state,
             losses=run.losses.at[k].set(new.point.loss),
             step_sizes=run.step_sizes.at[k - 1].set(new.step_size),
-            halvings=run.halvings + new.halvings,
-            loss_evaluations=run.loss_evaluations + new.loss_evaluations,
-            gradient_evaluations=run.gradient_evaluations + new.gradient_evaluations,
+            halvings=run.halvings + jnp.maximum(new.evaluations - 1, 0),
+            evaluations=run.evaluations + new.evaluations,
             ended=~jnp.isfinite(new.point.loss) | (new.step_size == 0),
         )
 
@@ -65,7 +63,7 @@ def _advance(objective: Objective, run: _Run, stop: Array, hyper: dict[str, Arra
 
 @jax.jit
 def _loss(objective: Objective, weights: Any) -> Array:
-    return objective.point(weights).loss
+    return objective.loss(weights)
 
 
 class JaxTrainer:
@@ -125,9 +123,12 @@ class JaxTrainer:
         return jax.device_put(np.asarray(value, dtype=self._dtype), self._device)
 
     def _place(self, x: np.ndarray, y: np.ndarray, loss_divisor: float) -> Objective:
-        weight_of_sample = self._array(1.0 / (loss_divisor * len(x)))
+        size = min(CPU_TILE, len(x)) if self._device.platform == "cpu" else len(x)
         return Objective(
-            self._array(np.ascontiguousarray(x.T)), self._array(np.ascontiguousarray(y.T)), weight_of_sample
+            x=self._array(tiles(x, size)),
+            y=self._array(tiles(y, size)),
+            weight_of_sample=self._array(1.0 / (loss_divisor * len(x))),
+            mean_square_input=self._array(np.square(x).sum() / len(x)),
         )
 
     def compile(self) -> None:
@@ -161,16 +162,16 @@ class JaxTrainer:
             losses = np.asarray(run.losses, dtype=np.float64)[: done + 1]
             step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
             weights = tuple(np.asarray(w, dtype=np.float64) for w in run.point.weights)
-            counts = int(run.loss_evaluations), int(run.gradient_evaluations), int(run.halvings)
+            evaluations, halvings = int(run.evaluations), int(run.halvings)
         stalled = done > 0 and step_sizes[-1] == 0.0
         status, reason = ending(losses[-1], done, stalled=stalled)
         return Trajectory(
             loss=losses,
             step_size=step_sizes,
             weights=weights,
-            loss_evaluations=counts[0],
-            gradient_evaluations=counts[1],
-            halvings=counts[2],
+            loss_evaluations=evaluations,
+            gradient_evaluations=evaluations,  # every sweep makes both
+            halvings=halvings,
             status=status,
             reason=reason,
         )

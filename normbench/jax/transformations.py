@@ -45,11 +45,10 @@ class StepState(NamedTuple):
 
 
 class _Evaluated(NamedTuple):
+    """Weights and value of one evaluation; the gradient is that of the start, the only one the step asks for."""
+
     weights: Arrays
     loss: Array
-
-
-class _Gradient(NamedTuple):
     gradient: Arrays
 
 
@@ -60,22 +59,22 @@ class _ValueCurve(NamedTuple):
     structure: Any
     gradient: Arrays
 
+    def value(self, weights: Arrays) -> Array:
+        """The user's function at ``weights``."""
+        return self.value_fn(jax.tree.unflatten(self.structure, weights))
+
     def point(self, weights: Arrays) -> _Evaluated:
         """Evaluate at ``weights``."""
-        return _Evaluated(weights, self.value_fn(jax.tree.unflatten(self.structure, weights)))
-
-    def slope(self, point: _Evaluated) -> _Gradient:
-        """Gradient at the starting point, as given to ``update``."""
-        return _Gradient(self.gradient)
+        return _Evaluated(weights, self.value(weights), self.gradient)
 
     def curve_derivatives(
-        self, point: _Evaluated, slope: _Gradient, velocity: Sequence[Array], moving: Sequence[Array], order: int
+        self, point: _Evaluated, velocity: Sequence[Array], moving: Sequence[Array], order: int
     ) -> list[Array]:
         """Derivatives of the value along the geodesic, by nested forward-mode differentiation."""
 
         def along(t: Array) -> Array:
             layers = zip(point.weights, velocity, moving, strict=True)
-            return self.point(tuple(jnp.where(m, w * jnp.cos(t) + v * jnp.sin(t), w) for w, v, m in layers)).loss
+            return self.value(tuple(jnp.where(m, w * jnp.cos(t) + v * jnp.sin(t), w) for w, v, m in layers))
 
         function: Callable[[Array], Array] = along
         derivatives = []
@@ -161,7 +160,7 @@ def method1(
         del extra  # optax hands every member of a chain the extra arguments of all
         leaves = _leaves(params)
         curve = _ValueCurve(value_fn, jax.tree.structure(params), tuple(jax.tree.leaves(updates)))
-        start = _Evaluated(leaves, jnp.asarray(value))
+        start = _Evaluated(leaves, jnp.asarray(value), curve.gradient)
         accepted, tau, _ = method1_update(curve, start, state.radii, **hyper)
         return _as_updates(params, accepted.weights), SphereState(state.radii, tau)
 
