@@ -28,7 +28,7 @@ def fromage(
         new = _relative_step(g, w, learning_rate) * prefactor
         size = torch.linalg.vector_norm(new)
         new = new * torch.where(size > bound, bound / size, 1.0)
-        moved.append(torch.where(g.any(), new, w))
+        moved.append(torch.where(torch.linalg.vector_norm(g) > 0, new, w))
     return moved
 
 

@@ -50,7 +50,7 @@ def method1(
     slope = objective.slope(point)
     along = directions(slope.gradient, point.weights, mu)
     derivatives = objective.curve_derivatives(point, slope, along.velocity, along.moving, order)
-    del slope  # its signals are as large as the activations of the trial points to come
+
     tau = step_size(derivatives, trust_region=trust_region)
     if tau == 0.0:
         return point, 0.0, 0

@@ -10,19 +10,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from normbench.torch.products import outer_product
+
 
 class Point(NamedTuple):
     """A forward pass at ``weights``: everything that the gradient and the curvature reuse.
 
-    ``inputs[k]`` has shape (d_k, samples) and feeds layer k + 1; ``gates[k]`` is ReLU' of hidden layer k + 1 as 0 or
-    1 in the data type of the weights; ``residual`` is f(x) - y, shape (d_L, samples); ``loss`` is a 0-d tensor.
+    ``inputs[k]`` has shape (d_k, samples) and feeds layer k + 1; ``residual`` is f(x) - y, shape (d_L, samples);
+    ``loss`` is a 0-d tensor. ``workspace`` tells the objective which of its buffers hold them.
     """
 
     weights: list[Tensor]
     inputs: list[Tensor]
-    gates: list[Tensor]
     residual: Tensor
     loss: Tensor
+    workspace: int
 
 
 class Slope(NamedTuple):
@@ -35,39 +37,57 @@ class Slope(NamedTuple):
 class Objective:
     """Mean of ||f(x; W) - y||^2 / (2 loss_divisor), with every pass over the data counted.
 
+    The activations live in two sets of buffers that are used in turn, because fresh memory costs more than the
+    arithmetic of a small network. A point is overwritten by the next one unless :meth:`slope` was asked of it last;
+    the signals of a slope are overwritten by the next point.
+
     Parameters
     ----------
     x : Tensor, shape (d_0, samples)
     y : Tensor, shape (d_L, samples)
+    widths : sequence of int
+        d_1, ..., d_L.
     loss_divisor : float
     """
 
-    def __init__(self, x: Tensor, y: Tensor, loss_divisor: float) -> None:
+    def __init__(self, x: Tensor, y: Tensor, widths: Sequence[int], loss_divisor: float) -> None:
         self.x = x
         self.y = y
+        self._product = outer_product(x)
         self.weight_of_sample = 1.0 / (loss_divisor * x.shape[1])
         self.loss_evaluations = 0
         self.gradient_evaluations = 0
+        self._workspaces = [self._buffers(widths) for _ in range(2)]
+        self._gates = self._buffers(widths[:-1])
+        self._tangents: list[Tensor] = []
+        self._held = 1
+
+    def _buffers(self, rows: Sequence[int]) -> list[Tensor]:
+        return [self.x.new_empty((r, self.x.shape[1])) for r in rows]
 
     def point(self, weights: list[Tensor]) -> Point:
         """Forward pass at ``weights``."""
         self.loss_evaluations += 1
-        inputs, gates = [self.x], []
-        for weight in weights[:-1]:
-            hidden = torch.relu_(weight @ inputs[-1])
-            inputs.append(hidden)
-            gates.append(hidden.sign())
-        residual = (weights[-1] @ inputs[-1]).sub_(self.y)
+        free = 1 - self._held
+        layers = [self.x]
+        for weight, buffer in zip(weights, self._workspaces[free], strict=True):
+            layers.append(torch.mm(weight, layers[-1], out=buffer))
+            if len(layers) <= len(weights):
+                buffer.relu_()
+        residual = layers.pop().sub_(self.y)
         loss = residual.square().sum() * (self.weight_of_sample / 2)
-        return Point(weights, inputs, gates, residual, loss)
+        return Point(weights, layers, residual, loss, free)
 
     def slope(self, point: Point) -> Slope:
-        """Backward pass from a point."""
+        """Backward pass from a point; ReLU'(0) = 0."""
         self.gradient_evaluations += 1
-        signals = [point.residual * self.weight_of_sample]
-        for weight, gate in zip(reversed(point.weights[1:]), reversed(point.gates), strict=True):
-            signals.insert(0, (weight.T @ signals[0]).mul_(gate))
-        gradient = [signal @ inputs.T for signal, inputs in zip(signals, point.inputs, strict=True)]
+        self._held = point.workspace
+        signals = self._workspaces[1 - point.workspace]
+        torch.mul(point.residual, self.weight_of_sample, out=signals[-1])
+        for k in reversed(range(len(self._gates))):
+            torch.sign(point.inputs[k + 1], out=self._gates[k])  # inputs are >= 0, so this is ReLU' as 0 or 1
+            torch.mm(point.weights[k + 1].T, signals[k + 1], out=signals[k]).mul_(self._gates[k])
+        gradient = [self._product(signal, inputs) for signal, inputs in zip(signals, point.inputs, strict=True)]
         return Slope(gradient, signals)
 
     def curve_derivatives(
@@ -85,14 +105,18 @@ class Objective:
 
     def _curvature(self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool]) -> Tensor:
         """L''(0) = mean |f'|^2 + 2 sum_k <delta_k, velocity_k t_{k-1}> - sum_k <G_k, W_k>, with t_k = dh_k/dt."""
-        tangent = velocity[0] @ point.inputs[0]
+        if not self._tangents:
+            rows = 2 * max(w.shape[0] for w in point.weights)
+            self._tangents = self._buffers([rows, rows])
+        tangent = torch.mm(velocity[0], self.x, out=self._tangents[0][: velocity[0].shape[0]])
         mixed = tangent.new_zeros(())
-        for k, gate in enumerate(point.gates):
-            tangent.mul_(gate)
-            rows = point.weights[k + 1].shape[0]
-            both = torch.cat([point.weights[k + 1], velocity[k + 1]]) @ tangent
-            mixed = mixed + torch.sum(slope.signals[k + 1] * both[rows:])
-            tangent = both[:rows].addmm_(velocity[k + 1], point.inputs[k + 1])
+        for k, gate in enumerate(self._gates):
+            weight, speed = point.weights[k + 1], velocity[k + 1]
+            rows = weight.shape[0]
+            both = self._tangents[(k + 1) % 2][: 2 * rows]
+            torch.mm(torch.cat([weight, speed]), tangent.mul_(gate), out=both)
+            mixed = mixed + both[rows:].mul_(slope.signals[k + 1]).sum()
+            tangent = both[:rows].addmm_(speed, point.inputs[k + 1])
         straight = tangent.square().sum() * self.weight_of_sample
         bend = [torch.sum(g * w) for g, w, m in zip(slope.gradient, point.weights, moving, strict=True) if m]
         return straight + 2 * mixed - sum(bend)
@@ -102,8 +126,8 @@ class Objective:
         series = [point.inputs[0]] + [torch.zeros_like(point.inputs[0])] * order
         for k, (weight, speed, moves) in enumerate(zip(point.weights, velocity, moving, strict=True)):
             series = [weight @ _even_part(series, j, moves) + speed @ _odd_part(series, j) for j in range(order + 1)]
-            if k < len(point.gates):
-                series = [coefficient.mul_(point.gates[k]) for coefficient in series]
+            if k < len(self._gates):
+                series = [coefficient.mul_(self._gates[k]) for coefficient in series]
         error = [point.residual, *series[1:]]
         scale = self.weight_of_sample / 2
         loss = [sum((error[j] * error[k - j]).sum() for j in range(k + 1)) for k in range(order + 1)]

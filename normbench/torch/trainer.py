@@ -46,8 +46,8 @@ class TorchTrainer:
         self._halvings = 0
         self._step_sizes: list[float] = []
         with torch.no_grad():
-            self._objective = self._place(problem.x_train, problem.y_train, problem.loss_divisor)
-            self._test = self._place(problem.x_test, problem.y_test, problem.loss_divisor)
+            self._objective = self._place(problem, problem.x_train, problem.y_train)
+            self._test = self._place(problem, problem.x_test, problem.y_test)
             weights = [self._tensor(w) for w in problem.weights]
             self._state = self._method.init(self._objective, weights, hyperparameters)
             self._point = self._objective.point(weights)
@@ -58,8 +58,9 @@ class TorchTrainer:
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=self._dtype, device=self._device)
 
-    def _place(self, x: np.ndarray, y: np.ndarray, loss_divisor: float) -> Objective:
-        return Objective(self._tensor(x.T).contiguous(), self._tensor(y.T).contiguous(), loss_divisor)
+    def _place(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
+        samples, targets = (self._tensor(array.T).contiguous() for array in (x, y))
+        return Objective(samples, targets, [w.shape[0] for w in problem.weights], problem.loss_divisor)
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":
