@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "normbench.cli"]
 
 
 def call(*arguments):
-    return CliRunner().invoke(main, [str(a) for a in arguments])
+    return CliRunner(env={"COLUMNS": "120"}).invoke(main, [str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from normbench import specs
 from normbench.specs import Value
 from normbench.training.request import BACKENDS, RunRequest, request
 
+_FASTEST_FIRST = ("jax", "torch", "reference")
+
 
 def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
     """The same run with one hyperparameter changed."""
@@ -17,7 +19,7 @@ def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
 class Search:
     """A log-grid search for the one hyperparameter that a user would have to tune.
 
-    The search runs on the first seed and the first of the chosen backends only: the backends make the same
+    The search runs on the first seed and one backend only, the fastest of the chosen: the backends make the same
     updates (``normbench validate``), so one search serves all of them.
 
     Attributes
@@ -99,5 +101,6 @@ def sweep(
         runs += defaults
         tuned = specs.get(optimiser).tuned
         if tuned is not None and defaults:
-            searches.append(Search(tuned.name, tuned.grid, defaults[0], tuple(defaults)))
+            trial = min(defaults, key=lambda run: (_FASTEST_FIRST.index(run.backend), run.seed))
+            searches.append(Search(tuned.name, tuned.grid, trial, tuple(defaults)))
     return Plan(tuple(runs), tuple(searches))

@@ -140,19 +140,20 @@ class Pool:
 def _start(threads: int) -> _Worker:
     ours, theirs = _CONTEXT.Pipe()
     process = _CONTEXT.Process(target=_work, args=(theirs,), daemon=True)
-    with _thread_environment(threads):
+    with _backend_environment(threads):
         process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
 @contextmanager
-def _thread_environment(threads: int) -> Iterator[None]:
-    """Let a child inherit its thread limits: set before it starts, they hold for libraries it loads first."""
-    from normbench.training.run import limit_threads
+def _backend_environment(threads: int) -> Iterator[None]:
+    """What a child inherits: thread limits, for libraries it loads later, and the cache of compiled programs."""
+    from normbench.training.run import limit_threads, share_compilations
 
     before = dict(os.environ)
     limit_threads(threads)
+    share_compilations()
     try:
         yield
     finally:

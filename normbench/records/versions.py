@@ -10,7 +10,15 @@ from pathlib import Path
 import normbench
 
 _PACKAGE = Path(normbench.__file__).parent
-_CHANGES_NUMBERS = ("data", "normalisation.py", "tasks.py", "specs", "trajectory.py", "training")
+_CHANGES_NUMBERS = (
+    "data",
+    "normalisation.py",
+    "tasks.py",
+    "specs",
+    "trajectory.py",
+    "training/request.py",
+    "training/run.py",
+)
 _LIBRARIES = {"torch": ("torch",), "jax": ("jax", "jaxlib", "optax"), "reference": ()}
 
 
@@ -23,7 +31,7 @@ def _sources(name: str) -> list[Path]:
 def code_version(backend: str) -> str:
     """Package version and a short SHA-256 over the source files that can change a number of ``backend``.
 
-    Covered are data, normalisation, tasks, specs, trajectory, training and the backend's own folder, so that a
+    Covered are data, normalisation, tasks, specs, trajectory, the training loop and the backend's own folder, so that a
     change to the command line, to a report or to another backend leaves stored records valid.
     """
     digest = hashlib.sha256()

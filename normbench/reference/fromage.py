@@ -22,7 +22,7 @@ def fromage(gradient: Weights, weights: Weights, bounds: tuple[float, ...], *, l
     """[W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)  (Algorithm 1), then ||W||_F clipped to its bound."""
     moved = []
     for g, W, bound in zip(gradient, weights, bounds, strict=True):
-        if not g.any():
+        if np.linalg.norm(g) == 0.0:
             moved.append(W)
             continue
         new = _relative_step(g, W, learning_rate) / math.sqrt(1 + learning_rate**2)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from normbench import specs, tasks
+from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError
 from normbench.normalisation import Problem
@@ -41,6 +42,16 @@ def limit_threads(threads: int) -> None:
     if threads == 1:
         flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+
+def share_compilations() -> None:
+    """Keep what JAX compiles in the cache folder, for the other processes of this run and for later ones.
+
+    Call it before JAX is imported. A user's own setting of the same variables stands.
+    """
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def build_trainer(request: RunRequest, problem: Problem) -> Trainer:

@@ -1,0 +1,156 @@
+"""Imports point one way: every arrow between the layers of the package is read from the source and checked."""
+
+import ast
+import subprocess
+import sys
+from importlib.util import resolve_name
+from pathlib import Path
+
+import pytest
+
+import normbench
+
+# a module imports its own layer and layers of lower rank; layers of equal rank do not know each other
+RANKS = {
+    "": 0,  # the package itself: its version
+    "errors": 1,
+    "data": 2,
+    "specs": 2,
+    "normalisation": 3,
+    "tasks": 4,
+    "trajectory": 5,
+    "reference": 6,
+    "torch": 6,
+    "jax": 6,
+    "training": 7,
+    "records": 8,
+    "report": 9,
+    "cli": 10,
+}
+ALLOWED = {"normalisation": {"errors"}}  # stricter than its rank
+OWNERS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "optax": "jax"}  # library: the only layer that imports it
+
+PACKAGE = Path(normbench.__file__).parent
+MODULES = {
+    ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def imports(source: str, package: str) -> set[str]:
+    """Dotted names that a module of ``package`` imports, at any depth; for ``from a import b`` both a and a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            found |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
+    return found
+
+
+def layer(module: str) -> str:
+    """Second part of ``normbench.layer.module``; names that the package itself defines belong to the package."""
+    second = module.split(".")[1] if "." in module else ""
+    return second if second in RANKS or f"normbench.{second}" in MODULES else ""
+
+
+def breaches(module: str, source: str, *, is_package: bool = False) -> list[str]:
+    """Every wrong arrow of one module."""
+    importer = layer(module)
+    if importer not in RANKS:
+        return [f"{module}: layer {importer!r} has no rank"]
+    wrong = []
+    for name in sorted(imports(source, module if is_package else module.rpartition(".")[0])):
+        root = name.split(".")[0]
+        if root == "normbench":
+            target = layer(name)
+            allowed = ALLOWED.get(importer, {other for other in RANKS if RANKS[other] < RANKS[importer]})
+            fine = target in {importer, ""} or target in allowed
+        else:
+            fine = OWNERS.get(root, importer) == importer
+        if not fine:
+            wrong.append(f"{module} imports {name}")
+    return wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_towards_lower_layers(module):
+    path = MODULES[module]
+    assert breaches(module, path.read_text(), is_package=path.name == "__init__.py") == []
+
+
+def test_every_layer_of_the_picture_exists():
+    assert {layer(module) for module in MODULES} == set(RANKS)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("normbench.errors", "import normbench.data"),
+        ("normbench.data.files", "from normbench import tasks"),
+        ("normbench.data.files", "from ..specs import base"),
+        ("normbench.specs.agd", "from normbench.data import load"),
+        ("normbench.normalisation", "from normbench.specs.base import Value"),
+        ("normbench.reference.agd", "from ..torch.agd import agd"),
+        ("normbench.torch.agd", "def f():\n    from normbench.reference import agd"),
+        ("normbench.jax.agd", "import normbench.torch.agd as other"),
+        ("normbench.training.run", "class C:\n    def f(self):\n        import torch"),
+        ("normbench.training.run", "from normbench import records"),
+        ("normbench.report.tables", "from jax import numpy"),
+        ("normbench.records.store", "import optax"),
+        ("normbench.torch.agd", "import jax.numpy as jnp"),
+        ("normbench.records.store", "import importlib\nimportlib.import_module('normbench.cli.run')"),
+        ("normbench.records.store", "if TYPE_CHECKING:\n    from normbench.report import tables"),
+        ("normbench.novelty", "import math"),
+    ],
+)
+def test_a_planted_wrong_arrow_is_caught(module, source, monkeypatch):
+    monkeypatch.setitem(MODULES, module, PACKAGE)  # the novelty is a module that nobody ranked
+    assert len(set(breaches(module, source))) >= 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("normbench.tasks", "from normbench.specs.base import Normalisation"),
+        ("normbench.torch.agd", "import torch\nfrom normbench.torch.spheres import radii"),
+        ("normbench.training.run", "def f():\n    from normbench.torch.trainer import TorchTrainer"),
+        ("normbench.records.versions", "from normbench import __version__"),
+    ],
+)
+def test_a_right_arrow_passes(module, source):
+    assert breaches(module, source) == []
+
+
+def loaded_backends(code: str) -> str:
+    """Names of the array libraries that a fresh interpreter has loaded after running ``code``."""
+    probe = f"{code}\nimport sys\nprint(sorted(sys.modules.keys() & {set(OWNERS)!r}), file=sys.stderr)"
+    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    return result.stderr.splitlines()[-1]
+
+
+OUTSIDE_THE_BACKENDS = [
+    module for module in MODULES if layer(module) not in {"torch", "jax"} and "__main__" not in module
+]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import normbench",
+        "import normbench.specs",
+        "import normbench.training.run",
+        "import importlib; importlib.import_module('normbench.cli').main(['--help'], standalone_mode=False)",
+        "import importlib\nfor m in " + repr(OUTSIDE_THE_BACKENDS) + ": importlib.import_module(m)",
+    ],
+    ids=["package", "specs", "training", "help", "every-module-outside-the-backends"],
+)
+def test_no_array_library_is_loaded_before_a_backend_is_asked_for(code):
+    assert loaded_backends(code) == "[]"
+
+
+def test_the_probe_sees_a_backend_that_is_loaded():
+    assert loaded_backends("import normbench.torch") == "['torch']"

@@ -1,0 +1,170 @@
+"""The declarations: complete in every backend, strict about what they are given, frozen."""
+
+import dataclasses
+import importlib
+import math
+
+import pytest
+
+from normbench import specs
+from normbench.errors import InvalidArgumentError
+from normbench.specs import SPECS, Hyperparameter, Normalisation, OptimiserSpec
+
+EVERY = [(spec.key, h.name) for spec in SPECS.values() for h in spec.hyperparameters]
+
+
+def hyperparameter(key, name):
+    return next(h for h in SPECS[key].hyperparameters if h.name == name)
+
+
+@pytest.mark.parametrize("backend", ["reference", "torch", "jax"])
+def test_every_spec_is_implemented_and_nothing_else(backend):
+    methods = importlib.import_module(f"normbench.{backend}.registry").METHODS
+    assert list(methods) == list(SPECS)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_dropin_optimisers_are_the_specs_without_the_library_baselines(backend):
+    names = importlib.import_module(f"normbench.{backend}").__all__
+    keys = {key.replace("_", "") for key in SPECS} - {"adam", "sgd", "sgdmomentum"}
+    assert {name.replace("_", "").lower() for name in names} == keys
+
+
+@pytest.mark.parametrize("key", SPECS)
+def test_a_spec_says_where_it_comes_from_and_is_found_by_its_key(key):
+    spec = specs.get(key)
+    assert spec is SPECS[key]
+    assert spec.key == key
+    assert spec.title
+    assert spec.paper
+    assert spec.equations
+    assert isinstance(spec.normalisation, Normalisation)
+
+
+def test_the_papers_iterations_are_the_defaults():
+    assert (SPECS["method1"].iterations, SPECS["method2"].iterations) == (200, 3000)
+
+
+@pytest.mark.parametrize("key", SPECS)
+def test_defaults_resolve_to_every_hyperparameter_in_order(key):
+    resolved = SPECS[key].resolve({})
+    assert list(resolved) == [h.name for h in SPECS[key].hyperparameters]
+    assert list(resolved.values()) == [h.default for h in SPECS[key].hyperparameters]
+
+
+@pytest.mark.parametrize(("key", "name"), EVERY)
+def test_a_given_value_replaces_its_default_alone(key, name):
+    high = hyperparameter(key, name).high
+    value = int(high) if isinstance(hyperparameter(key, name).default, int) else high
+    assert SPECS[key].resolve({name: value}) == SPECS[key].resolve({}) | {name: value}
+
+
+@pytest.mark.parametrize("key", SPECS)
+def test_an_unknown_hyperparameter_raises_with_its_name(key):
+    with pytest.raises(InvalidArgumentError, match=rf"{key} has no hyperparameter 'wrong'"):
+        SPECS[key].resolve({"wrong": 1.0})
+
+
+def test_a_misspelt_hyperparameter_gets_a_suggestion():
+    with pytest.raises(InvalidArgumentError, match=r"'learning_rat'\. Did you mean 'learning_rate'\?"):
+        SPECS["fromage"].resolve({"learning_rat": 0.1})
+
+
+@pytest.mark.parametrize(("key", "name"), EVERY)
+@pytest.mark.parametrize("value", [True, False, "1", [1.0], b"1"], ids=repr)
+def test_a_wrong_type_raises_with_name_and_value(key, name, value):
+    with pytest.raises(InvalidArgumentError) as caught:
+        SPECS[key].resolve({name: value})
+    assert str(caught.value).startswith(f"{name} must be ")
+    assert str(caught.value).endswith(f"got {value!r}.")
+
+
+@pytest.mark.parametrize(("key", "name"), EVERY)
+@pytest.mark.parametrize("value", ["below", "above", math.nan, math.inf, -math.inf, 10**400], ids=lambda v: str(v)[:5])
+def test_a_value_out_of_range_raises_with_name_and_value(key, name, value):
+    h = hyperparameter(key, name)
+    if value == "below":
+        value = math.floor(h.low) - 1
+    elif value == "above":
+        value = math.ceil(h.high) + 1
+    with pytest.raises(InvalidArgumentError) as caught:
+        SPECS[key].resolve({name: value})
+    assert str(caught.value).startswith(f"{name} must ")
+    assert str(caught.value).endswith(f"got {value!r}.")
+
+
+@pytest.mark.parametrize("name", ["order", "max_halvings"])
+def test_an_integer_hyperparameter_takes_no_float(name):
+    with pytest.raises(InvalidArgumentError, match=f"{name} must be an integer; got 3.0"):
+        SPECS["method1"].resolve({name: 3.0})
+
+
+def test_none_switches_off_only_what_may_be_off():
+    assert SPECS["fromage"].resolve({"p_bound": None})["p_bound"] is None
+    with pytest.raises(InvalidArgumentError, match="learning_rate must be a number; got None"):
+        SPECS["fromage"].resolve({"learning_rate": None})
+
+
+def test_a_whole_number_becomes_a_float_where_the_default_is_one():
+    assert type(SPECS["lars"].resolve({"learning_rate": 1})["learning_rate"]) is float
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("metod1", "method1"), ("Fromage", "fromage"), ("sgd_momentun", "sgd_momentum")]
+)
+def test_a_misspelt_optimiser_gets_a_suggestion(wrong, near):
+    with pytest.raises(InvalidArgumentError, match=rf"no optimiser '{wrong}'\. Did you mean '{near}'\?"):
+        specs.get(wrong)
+
+
+def test_an_unknown_optimiser_gets_the_list_without_a_guess():
+    with pytest.raises(InvalidArgumentError) as caught:
+        specs.get("quite-different")
+    assert "Did you mean" not in str(caught.value)
+    assert all(key in str(caught.value) for key in SPECS)
+
+
+@pytest.mark.parametrize("key", SPECS)
+def test_a_spec_is_frozen(key):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        SPECS[key].iterations = 1
+    for h in SPECS[key].hyperparameters:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            h.default = None
+
+
+@pytest.mark.parametrize(("key", "name"), EVERY)
+def test_defaults_and_grids_lie_inside_their_range(key, name):
+    h = hyperparameter(key, name)
+    for value in (h.default, *h.grid):
+        assert value is None or h.low <= value <= h.high
+    assert list(h.grid) == sorted(set(h.grid))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("x", 2.0, 0.0, 1.0, "m"),
+        ("x", 0.5, 0.0, 1.0, "m", (0.1, 2.0)),
+        ("x", 0.5, 1.0, 0.0, "m"),
+        ("x", "1", 0, 1, "m"),
+    ],
+    ids=["default-outside", "grid-outside", "empty-range", "default-of-wrong-type"],
+)
+def test_a_declaration_out_of_its_own_range_raises(arguments):
+    with pytest.raises(InvalidArgumentError, match="x"):
+        Hyperparameter(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hyperparameters": (Hyperparameter("a", 1.0, 0.0, 2.0, "m"),) * 2}, "twice"),
+        ({"hyperparameters": tuple(Hyperparameter(n, 1.0, 0.0, 2.0, "m", (1.0,)) for n in "ab")}, "more than one"),
+        ({"iterations": 0}, "iterations >= 1; got 0"),
+    ],
+)
+def test_an_inconsistent_declaration_raises(changes, message):
+    fields = {"normalisation": Normalisation.SPHERES, "iterations": 1} | changes
+    with pytest.raises(InvalidArgumentError, match=message):
+        OptimiserSpec(key="k", title="t", paper="p", equations="e", **fields)

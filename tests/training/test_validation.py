@@ -1,0 +1,99 @@
+"""`normbench validate` itself: everything agrees on real data, and planted errors are caught."""
+
+import dataclasses
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from normbench import specs
+from normbench.data.dataset import Dataset
+from normbench.tasks import PAPER_HIDDEN, network
+from normbench.training.request import RunRequest, request
+from normbench.training.validation import Agreement, judge, trajectory_of, validate
+
+
+@pytest.mark.parametrize("key", specs.SPECS)
+def test_every_backend_agrees_with_the_reference_for_200_iterations(flights: Dataset, key: str) -> None:
+    agreements = validate(flights, optimisers=[key], backends=["torch", "jax"], iterations=200)
+    assert {(a.backend, a.dtype) for a in agreements} == {
+        (backend, dtype) for backend in ("torch", "jax") for dtype in ("float64", "float32")
+    }
+    assert all(a.iterations == 200 for a in agreements)
+    failed = [a for a in agreements if not a.passed]
+    assert not failed, failed
+
+
+def small(dataset: Dataset) -> Dataset:
+    """Every 20th sample: a planted error needs no more."""
+    kept = {name: getattr(dataset, name)[::20] for name in ("inputs", "outputs", "time", "flight")}
+    return dataclasses.replace(dataset, **kept)
+
+
+def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64") -> Agreement:
+    """Judge a backend on a small data set; the caller has planted an error in it."""
+
+    def asked(on: str, precision: str) -> RunRequest:
+        layers = network(dataset, PAPER_HIDDEN)
+        fields = {"task": dataset.name, "layers": layers, "optimiser": key, "seed": 0, "iterations": 20}
+        return request(backend=on, dtype=precision, **fields)
+
+    expected = trajectory_of(asked("reference", "float64"), dataset)
+    return judge(trajectory_of(asked(backend, dtype), dataset), expected, asked(backend, dtype), {})
+
+
+def curvature_without_factor_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    from normbench.torch.perceptron import Objective
+
+    original = Objective.curve_derivatives
+
+    def planted(self, point, slope, velocity, moving, order):  # type: ignore[no-untyped-def]
+        first, second = original(self, point, slope, velocity, moving, order)
+        return [first, second / 2]
+
+    monkeypatch.setattr(Objective, "curve_derivatives", planted)
+
+
+def wrong_sign_of_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.method2 as module
+
+    original = module.line_search
+    monkeypatch.setattr(module, "line_search", lambda gram, alpha, *rest: original(gram, -alpha, *rest))
+
+
+def missing_prefactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.fromage as module
+
+    monkeypatch.setattr(module, "math", SimpleNamespace(sqrt=lambda x: 1.0, inf=float("inf")))
+
+
+def wrong_depth_in_agd(monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.registry as module
+
+    original = module.agd.agd
+    monkeypatch.setattr(module.agd, "agd", lambda g, w: original([1.01 * x for x in g], w))
+
+
+@pytest.mark.parametrize(
+    ("key", "plant"),
+    [
+        ("method1", curvature_without_factor_two),
+        ("method2", wrong_sign_of_alpha),
+        ("fromage", missing_prefactor),
+        ("agd", wrong_depth_in_agd),
+    ],
+)
+def test_planted_error_is_caught(
+    simulated: Dataset, monkeypatch: pytest.MonkeyPatch, key: str, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    dataset = small(simulated)
+    assert wrong(dataset, "torch", key).passed
+    plant(monkeypatch)
+    assert not wrong(dataset, "torch", key).passed
+
+
+def test_nan_is_a_breach(simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.registry as module
+
+    monkeypatch.setattr(module.agd, "agd", lambda g, w: ([x * float("nan") for x in w], 1.0))
+    assert not wrong(small(simulated), "torch", "agd", "float32").passed
