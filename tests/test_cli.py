@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from normbench.cli import main
+from normbench.records.pool import Outcome
 from normbench.records.store import Store
 
 TINY = ["--layers", "12,4,3", "--iterations", "3", "--backend", "reference", "--jobs", "1"]
@@ -207,10 +208,29 @@ def test_validate_passes_on_a_short_run_and_says_what_it_ran_on():
     assert "ok" in result.stdout
 
 
+class ThisProcess:
+    """A pool without processes, so that an error planted here reaches the jobs."""
+
+    def __init__(self, size, threads):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def run(self, jobs, on_done):
+        for job in jobs:
+            on_done(Outcome(job, value=job()))
+
+
 def test_validate_exits_with_1_on_a_breach(monkeypatch):
     pytest.importorskip("torch")
+    from normbench.report import agreement
     from normbench.training import validation
 
+    monkeypatch.setattr(agreement, "Pool", ThisProcess)
     monkeypatch.setattr(validation, "FLOAT64_LIMIT", -1.0)  # nothing agrees that well
     result = call("validate", "--optimiser", "agd", "--backend", "torch", "--iterations", 2)
     assert result.exit_code == 1

@@ -28,9 +28,16 @@ _BACKENDS = ("torch", "jax")
 @options.many("backend", "Where", _BACKENDS, default="torch and jax, where installed")
 @click.option("--iterations", type=click.IntRange(min=1), default=200, show_default=True, help="Iterations per run.")
 @options.data_dir
+@options.jobs
 @options.output_format("table", "json")
 def command(
-    *, optimisers: Sequence[str], backends: Sequence[str], iterations: int, data_dir: Path | None, format_: str
+    *,
+    optimisers: Sequence[str],
+    backends: Sequence[str],
+    iterations: int,
+    data_dir: Path | None,
+    jobs: int | None,
+    format_: str,
 ) -> None:
     """Compare every optimiser with the reference.
 
@@ -43,18 +50,19 @@ def command(
       normbench validate
       normbench validate --optimiser method1 --backend jax --data-dir ~/neural_fly
     """
-    from normbench.training.validation import validate
+    from normbench.report.agreement import ValidationJob, measure
 
     chosen = options.choose_backends(backends)
     dataset = _dataset(data_dir)
+    task = next(task.key for task in tasks.TASKS.values() if task.source == dataset.name)
     kind = "SIMULATED" if dataset.simulated else "real"
     click.echo(f"Validating on {dataset.name} ({kind} data), {iterations} iterations.", err=True)
-    agreements = validate(
-        dataset,
-        optimisers=list(optimisers or SPECS),
-        backends=chosen,
-        iterations=iterations,
-        on_progress=lambda text: click.echo(f"  {text}", err=True),
+    processes = options.job_count(jobs)
+    agreements = measure(
+        [ValidationJob(task, data_dir, key, tuple(chosen), iterations) for key in dict.fromkeys(optimisers or SPECS)],
+        processes=processes,
+        threads=options.threads_per_job(processes),
+        on_done=lambda key: click.echo(f"  {key} judged", err=True),
     )
     if format_ == "json":
         for agreement in agreements:

@@ -1,6 +1,6 @@
 """The reference as judge: how far every backend strays from float64 NumPy on the same problem."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,6 @@ def validate(
     optimisers: Iterable[str],
     backends: Iterable[str],
     iterations: int = 200,
-    on_progress: Callable[[str], None] = lambda label: None,
 ) -> list[Agreement]:
     """Run every optimiser in the reference and on each backend, in both precisions, and compare.
 
@@ -73,8 +72,6 @@ def validate(
         Any source that a task uses; seed 0 and the paper's network.
     optimisers, backends : iterable of str
     iterations : int
-    on_progress : callable
-        Told the label of each comparison before it starts.
 
     Raises
     ------
@@ -84,11 +81,9 @@ def validate(
     agreements = []
     for optimiser in optimisers:
         for hyperparameters in ({}, *_VARIANTS.get(optimiser, ())):
-            on_progress(f"{optimiser} on reference")
             base = _request(dataset, optimiser, hyperparameters, "reference", "float64", iterations)
             expected = trajectory_of(base, dataset)
             for backend in backends:
-                on_progress(f"{optimiser} on {backend}")
                 for dtype in ("float64",) if hyperparameters else ("float64", "float32"):
                     asked = _request(dataset, optimiser, hyperparameters, backend, dtype, iterations)
                     found = trajectory_of(asked, dataset)

@@ -1,0 +1,38 @@
+"""What the README shows works: its Python snippets run, and its commands are commands."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from normbench.cli import main
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["torch", "jax"])
+def test_snippet_trains(snippet: str) -> None:
+    # the loss after each step, however the snippet computes it
+    space: dict[str, object] = {}
+    first = snippet.replace("range(50)", "range(1)")
+    exec(compile(first, "README.md", "exec"), space)
+    start = float(space["loss"] if "model" in space else space["value"])
+    exec(compile(snippet, "README.md", "exec"), space)
+    end = float(space["loss"] if "model" in space else space["value"])
+    assert np.isfinite(end)
+    assert end < start
+
+
+def test_both_commands_are_there() -> None:
+    for marker in ("<!-- main job -->", "<!-- tests -->"):
+        block = README.split(marker)[1].split("```")[1]
+        assert "python3 -m venv" in block
+        assert "-c constraints.txt" in block
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`normbench ([a-z]+)", README))))
+def test_command_exists(command: str) -> None:
+    assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
