@@ -40,10 +40,10 @@ def directions(gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence
     tolerance = 10 * jnp.finfo(gradient[0].dtype).eps
     for g, w, r in zip(gradient, weights, mu, strict=True):
         along = jnp.sum(w * g)
-        tangent = g - w * (along / r**2)
+        tangent = g - w * (along / jnp.where(r > 0, r, 1) ** 2)
         size = norm(tangent)
-        # written so that NaN moves, and is seen as a diverged loss at the next point
-        moves = ~(size <= tolerance * norm(g))
+        # written so that NaN moves, and is seen as a diverged loss at the next point; a zero weight has no sphere
+        moves = ~(size <= tolerance * norm(g)) & (r > 0)
         velocity.append(jnp.where(moves, tangent * (-r / jnp.where(moves, size, 1)), 0))
         moving.append(moves)
         alpha += jnp.where(moves, along, 0)

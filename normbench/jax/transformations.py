@@ -93,7 +93,10 @@ def _leaves(params: Any) -> Arrays:
         raise InvalidArgumentError(
             "update() of this transformation needs the parameters: update(grads, state, params)."
         )
-    return tuple(jax.tree.leaves(params))
+    leaves = tuple(jax.tree.leaves(params))
+    if not leaves:
+        raise InvalidArgumentError("there are no parameters: the tree has no leaves.")
+    return leaves
 
 
 def _require_matrices(name: str, leaves: Arrays) -> None:

@@ -30,6 +30,12 @@ class ClosureCurve:
 
     def start(self) -> _Evaluated:
         """Evaluate at the present parameters and keep the graph for the derivatives."""
+        for index, p in enumerate(self._layers):
+            if not p.requires_grad:
+                raise InvalidArgumentError(
+                    f"parameter {index} of shape {tuple(p.shape)} is frozen (requires_grad=False). "
+                    "Leave it out of Method1."
+                )
         guards = [p.register_post_accumulate_grad_hook(_refuse_backward) for p in self._layers]
         with torch.enable_grad():
             try:

@@ -233,7 +233,14 @@ class _Layerwise(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; what it sets of its own is checked against the spec."""
-        specs.get(self._key).resolve({k: value for k, value in param_group.items() if k not in _KEYS_OF_TORCH})
+        own = {k: value for k, value in param_group.items() if k not in _KEYS_OF_TORCH}
+        for option in own.keys() - self.defaults.keys():
+            raise InvalidArgumentError(
+                f"{type(self).__name__} has no option {option!r}. It takes: {', '.join(self.defaults)}."
+            )
+        # torch's name of the learning rate is lr: its schedulers look for it
+        given = {"learning_rate" if k == "lr" else k: value for k, value in (self.defaults | own).items()}
+        specs.get(self._key).resolve({k: value for k, value in given.items() if k not in _KEYS_OF_TORCH})
         super().add_param_group(param_group)
 
     def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
@@ -259,8 +266,8 @@ class Fromage(_Layerwise):
     Parameters
     ----------
     params : iterable of Tensor or of groups
-    learning_rate : float
-        eta, in [0, 1].
+    lr : float
+        eta, in [0, 1]; named as torch's schedulers expect it.
     p_bound : float, optional
         Bound on ||W||_F in multiples of its value at construction, at least 1.
 
@@ -272,9 +279,8 @@ class Fromage(_Layerwise):
 
     _key = "fromage"
 
-    def __init__(self, params: Iterable[Any], *, learning_rate: float = 0.01, p_bound: float | None = None) -> None:
-        given = {"learning_rate": learning_rate, "p_bound": p_bound}
-        super().__init__(params, dict(specs.get("fromage").resolve(given)))
+    def __init__(self, params: Iterable[Any], lr: float = 0.01, *, p_bound: float | None = None) -> None:
+        super().__init__(params, {"lr": lr, "p_bound": p_bound})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; its norm bounds are fixed now."""
@@ -286,7 +292,7 @@ class Fromage(_Layerwise):
 
     def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
         bounds = [self.state[p]["norm_bound"] for p in layers]
-        return fromage.fromage(gradient, layers, bounds, learning_rate=group["learning_rate"])
+        return fromage.fromage(gradient, layers, bounds, learning_rate=group["lr"])
 
 
 class LARS(_Layerwise):
@@ -299,8 +305,8 @@ class LARS(_Layerwise):
 
     _key = "lars"
 
-    def __init__(self, params: Iterable[Any], *, learning_rate: float = 0.01) -> None:
-        super().__init__(params, dict(specs.get("lars").resolve({"learning_rate": learning_rate})))
+    def __init__(self, params: Iterable[Any], lr: float = 0.01) -> None:
+        super().__init__(params, {"lr": lr})
 
     def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        return fromage.lars(gradient, layers, learning_rate=group["learning_rate"])
+        return fromage.lars(gradient, layers, learning_rate=group["lr"])

@@ -28,7 +28,8 @@ class Loop:
             modules += [torch.nn.Linear(*w.T.shape, bias=False, dtype=dtype), torch.nn.ReLU()]
             modules[-2].weight.data.copy_(torch.tensor(w))
         self.model = torch.nn.Sequential(*modules[:-1])
-        self.optimizer = CLASSES[case.key](self.model.parameters(), **case.hyper, **options)
+        hyper = {"lr" if name == "learning_rate" else name: value for name, value in case.hyper.items()}
+        self.optimizer = CLASSES[case.key](self.model.parameters(), **hyper, **options)
         self.losses, self.step_sizes = [], []
 
     def loss(self):
@@ -48,7 +49,7 @@ class Loop:
             self.optimizer.step()
         group = self.optimizer.param_groups[0]
         self.losses.append(loss.item())
-        self.step_sizes.append(group["step_size"] if "step_size" in group else group["learning_rate"])
+        self.step_sizes.append(group["step_size"] if "step_size" in group else group["lr"])
 
     def run(self, steps):
         for _ in range(steps):
@@ -254,24 +255,42 @@ def test_coupled_layers_form_one_group_without_options(optimizer):
     [(Method1, "order", value) for value in (1, 5, 2.0)]
     + [(Method1, "trust_region", -0.1), (Method1, "max_halvings", -1), (Method2Exp, "mean_square_input", True)]
     + [(Method2, "mean_square_input", value) for value in (0.0, -1.0, math.nan, math.inf, "1", None)]
-    + [(Fromage, "learning_rate", 1.5), (Fromage, "p_bound", 0.5), (LARS, "learning_rate", "0.1")],
+    + [(Fromage, "lr", 1.5), (Fromage, "p_bound", 0.5), (LARS, "lr", "0.1")],
 )
 def test_a_bad_hyperparameter_raises(optimizer, name, value):
-    with pytest.raises(InvalidArgumentError, match=rf"{name} must .*; got {value!r}\."):
+    with pytest.raises(
+        InvalidArgumentError, match=rf"{'learning_rate' if name == 'lr' else name} must .*; got {value!r}\."
+    ):
         optimizer([matrix()], **{name: value})
 
 
 @pytest.mark.parametrize("optimizer", [Fromage, LARS])
 def test_a_bad_option_of_a_group_raises(optimizer):
-    for bad in ({"learning_rate": -1.0}, {"lr": 0.1}):
-        with pytest.raises(InvalidArgumentError, match=next(iter(bad))):
+    for bad, message in (({"lr": -1.0}, "learning_rate must"), ({"learning_rate": 0.1}, "no option 'learning_rate'")):
+        with pytest.raises(InvalidArgumentError, match=message):
             optimizer([{"params": [matrix()], **bad}])
+
+
+def test_a_scheduler_of_torch_sets_the_rate(case_of):
+    loop = Loop(case_of("fromage"))
+    scheduler = torch.optim.lr_scheduler.StepLR(loop.optimizer, step_size=1, gamma=0.5)
+    start = loop.optimizer.param_groups[0]["lr"]
+    loop.run(1)
+    scheduler.step()
+    assert loop.optimizer.param_groups[0]["lr"] == start / 2
+
+
+def test_method1_refuses_a_frozen_parameter(case_of):
+    loop = Loop(case_of("method1"))
+    next(loop.model.parameters()).requires_grad_(False)
+    with pytest.raises(InvalidArgumentError, match="is frozen"):
+        loop.run(1)
 
 
 def test_groups_of_fromage_have_their_own_rate_and_bound(case_of):
     loop = Loop(case_of("fromage"))
     first, *others = loop.model.parameters()
-    loop.optimizer = Fromage([{"params": [first], "learning_rate": 0.0}, {"params": others}], learning_rate=0.1)
+    loop.optimizer = Fromage([{"params": [first], "lr": 0.0}, {"params": others}], lr=0.1)
     before = loop.weights()
     loop.run(1)
     assert torch.equal(first, before[0])
