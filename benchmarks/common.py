@@ -1,0 +1,145 @@
+"""What every benchmark shares: one thread, fixed problems, warm trainers, and the reasons for what is skipped.
+
+asv runs these files against commits that are older than they are: whatever a commit may lack is imported through
+:func:`module` in ``setup``, and the parameters are constants, never read from the package.
+"""
+
+import os
+
+# before any backend is imported; JAX's asynchronous dispatch makes identical runs differ by 1.8x
+for _name, _value in {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "JAX_CPU_ENABLE_ASYNC_DISPATCH": "false",
+    "JAX_ENABLE_COMPILATION_CACHE": "false",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import dataclasses  # noqa: E402
+import shutil  # noqa: E402
+from functools import lru_cache  # noqa: E402
+from importlib import import_module  # noqa: E402
+from types import ModuleType  # noqa: E402
+from typing import Any  # noqa: E402
+
+OPTIMISERS = ("method1", "method2", "method2_exp", "fromage", "lars", "agd", "adam", "sgd", "sgd_momentum")
+BACKENDS = ("torch", "jax")
+DEVICES = ("cpu", "cuda")
+
+TASK = "quadrotor-sim"
+SPLIT = "random"
+SEED = 0
+
+LAYERS = {
+    "E1": (12, 25, 30, 15, 3),
+    "E2": (12, *[35] * 11, 3),  # width 35, depth 12: twelve weight matrices
+    "wide": (12, *[512] * 7, 3),
+}
+SAMPLES = {"E1": None, "E2": None, "wide": 4096}  # None: every training sample of the task
+WARM_UP = 5  # iterations; of those after, hardly one halves a step
+BUFFER = 1000  # the most iterations that a trainer made here may do
+
+
+def module(name: str) -> ModuleType:
+    """Import a module of normbench.
+
+    Raises
+    ------
+    NotImplementedError
+        Where the commit under test does not have it; asv then shows n/a. A missing library is an error.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("normbench"):
+            raise
+        raise NotImplementedError(f"this commit has no {error.name}") from error
+
+
+def spec(optimiser: str) -> Any:
+    """Declaration of an optimiser; NotImplementedError where the commit does not have it."""
+    specs = module("normbench.specs")
+    if optimiser not in specs.SPECS:
+        raise NotImplementedError(f"this commit has no optimiser {optimiser!r}")
+    return specs.get(optimiser)
+
+
+def require_device(backend: str, device: str) -> None:
+    """Select the device before the backend is imported; NotImplementedError where there is none."""
+    if device == "cpu":
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+        return
+    if shutil.which("nvidia-smi") is None:
+        raise NotImplementedError("no NVIDIA GPU on this machine")
+    if backend == "torch":
+        if not import_module("torch").cuda.is_available():
+            raise NotImplementedError("this build of torch has no CUDA")
+        return
+    try:
+        import_module("jax").devices("cuda")
+    except RuntimeError as error:
+        raise NotImplementedError(f"this build of jax has no CUDA: {error}") from error
+
+
+@lru_cache
+def problem(size: str, normalisation: Any) -> Any:
+    """Normalised samples and initial weights of one of the fixed networks; the same at every call and commit."""
+    tasks = module("normbench.tasks")
+    whole = tasks.problem(_dataset(), LAYERS[size], normalisation, split=SPLIT, seed=SEED)
+    count = SAMPLES[size]
+    return dataclasses.replace(whole, x_train=whole.x_train[:count], y_train=whole.y_train[:count])
+
+
+@lru_cache
+def _dataset() -> Any:
+    return module("normbench.tasks").get(TASK).dataset()
+
+
+def trainer(
+    size: str,
+    optimiser: str,
+    backend: str,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    iterations: int = BUFFER,
+    samples: int | None = None,
+) -> Any:
+    """A compiled trainer at the start of its run, with the optimiser's default hyperparameters.
+
+    Raises
+    ------
+    NotImplementedError
+        Where the commit or the machine lacks what is asked for.
+    """
+    require_device(backend, device)
+    declared = spec(optimiser)
+    # the trainers' constructors are as old as the trainers; normbench.training came later
+    backend_module = module(f"normbench.{backend}.trainer")
+    start = problem(size, declared.normalisation)
+    if samples is not None:
+        start = dataclasses.replace(start, x_train=start.x_train[:samples], y_train=start.y_train[:samples])
+    hyper = declared.resolve({})
+    if backend == "reference":
+        return backend_module.ReferenceTrainer(start, optimiser, hyper)
+    if backend == "torch":
+        return backend_module.TorchTrainer(start, optimiser, hyper, dtype=dtype, device=device)
+    made = backend_module.JaxTrainer(start, optimiser, hyper, iterations=iterations, dtype=dtype, device=device)
+    made.compile()
+    return made
+
+
+def warm_trainer(size: str, optimiser: str, backend: str, *, device: str = "cpu") -> Any:
+    """A trainer after a few iterations: caches filled, line search warm, always in the same state."""
+    made = trainer(size, optimiser, backend, device=device)
+    advance(made, WARM_UP)
+    return made
+
+
+def advance(running: Any, iterations: int) -> None:
+    """Do exactly that many iterations and wait for the device; raise where the run ends early."""
+    done = running.advance(iterations)
+    if done != iterations:
+        raise RuntimeError(f"the run ended after {done} of {iterations} iterations: {running.trajectory().reason}")

@@ -1,0 +1,52 @@
+"""Instructions of the hot path, counted by callgrind: they agree to 0.3 % between runs where times do not.
+
+A count takes a minute or more, so that these run only where the environment variable NORMBENCH_CALLGRIND is 1:
+``NORMBENCH_CALLGRIND=1 asv run --bench instructions``.
+"""
+
+import os
+import shutil
+
+from .common import module, require_device
+
+VARIABLE = "NORMBENCH_CALLGRIND"
+SAMPLES = 2048  # valgrind is some fifty times slower than the processor
+ITERATIONS = 5
+
+PREPARATION = """
+import numpy as np
+from normbench import specs
+from normbench.normalisation import spectral_initialisation
+from normbench.torch.trainer import TorchTrainer
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=({samples}, 12)), rng.normal(size=({samples}, 3))
+problem = spectral_initialisation((x, y), (x[:64], y[:64]), (12, 25, 30, 15, 3), seed=0)
+trainer = TorchTrainer(problem, '{key}', specs.get('{key}').resolve({{}}), dtype='float32', device='cpu')
+trainer.advance(2)
+"""
+
+
+class Torch:
+    """One iteration of methods 1 and 2 in torch on 2,048 samples; XLA's programs are not traced."""
+
+    params = (("method1", "method2"),)
+    param_names = ("optimiser",)
+    timeout = 600
+    unit = "instructions"
+
+    def setup(self, key):
+        """Skip unless asked for and possible."""
+        if os.environ.get(VARIABLE) != "1":
+            raise NotImplementedError(f"takes over a minute each; set {VARIABLE}=1 to count instructions")
+        if shutil.which("valgrind") is None:
+            raise NotImplementedError("valgrind is not installed")
+        require_device("torch", "cpu")
+        module("normbench.torch.trainer")
+
+    def track_instructions(self, key):
+        """Instructions of one iteration, the interpreter's included."""
+        from torch.utils.benchmark import Timer
+
+        timer = Timer("trainer.advance(1)", setup=PREPARATION.format(key=key, samples=SAMPLES))
+        stats = timer.collect_callgrind(number=ITERATIONS, collect_baseline=False)
+        return stats.counts() / ITERATIONS

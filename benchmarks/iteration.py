@@ -1,0 +1,43 @@
+"""Time of one iteration of every optimiser on every backend and device, from the sixth of a run."""
+
+from functools import lru_cache
+
+from .common import BACKENDS, DEVICES, OPTIMISERS, advance, warm_trainer
+
+
+class PaperNetwork:
+    """12-25-30-15-3 and all training samples of the simulated set: experiment 1 of arXiv 2312.10672."""
+
+    params = (OPTIMISERS, BACKENDS, DEVICES)
+    param_names = ("optimiser", "backend", "device")
+    number, warmup_time, rounds, repeat = 1, 0, 1, (10, 30, 1.5)
+
+    def setup(self, optimiser, backend, device):
+        """A fresh trainer for every sample, so that every sample does the same work."""
+        self.trainer = warm_trainer("E1", optimiser, backend, device=device)
+
+    def time_iteration(self, optimiser, backend, device):
+        """One iteration, the device waited for."""
+        advance(self.trainer, 1)
+
+
+class LargerNetworks:
+    """Width 35, depth 12, all training samples; and width 512, depth 8, 4,096 samples."""
+
+    params = (("method1", "method2", "fromage", "adam"), BACKENDS, DEVICES, ("E2", "wide"))
+    param_names = ("optimiser", "backend", "device", "size")
+    number, warmup_time, rounds, repeat = 1, 0, 1, (3, 15, 1.5)
+
+    def setup(self, optimiser, backend, device, size):
+        """A fresh trainer for every sample; on the wide network, where that costs seconds, the run goes on instead."""
+        make = _shared_trainer if size == "wide" else warm_trainer
+        self.trainer = make(size, optimiser, backend, device=device)
+
+    def time_iteration(self, optimiser, backend, device, size):
+        """One iteration, the device waited for."""
+        advance(self.trainer, 1)
+
+
+@lru_cache
+def _shared_trainer(size, optimiser, backend, *, device):
+    return warm_trainer(size, optimiser, backend, device=device)
