@@ -283,3 +283,10 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(how, tmp_path):
     assert [(row["seed"], row["status"]) for row in rows] == [(seed, "done") for seed in range(6)]
     assert {p: p.stat().st_mtime_ns for p in survivors} == survivors
     assert f"0 of {6 - len(survivors)} runs" in again.stderr
+
+
+def test_list_shows_the_remedy_for_a_missing_backend_in_full(monkeypatch):
+    from normbench.training import run
+
+    monkeypatch.setitem(run._NEEDS, "jax", ("a_library_that_nobody_has",))
+    assert "pip install 'normbench[jax]'" in call("list", "backends").stdout

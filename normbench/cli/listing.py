@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from normbench.cli import options
@@ -106,4 +107,4 @@ def _table(rows: Rows) -> Table:
 
 
 def _text(value: Any) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else escape(str(value))
