@@ -227,10 +227,10 @@ class ThisProcess:
 
 def test_validate_exits_with_1_on_a_breach(monkeypatch):
     pytest.importorskip("torch")
-    from normbench.report import agreement
+    from normbench.records import pool
     from normbench.training import validation
 
-    monkeypatch.setattr(agreement, "Pool", ThisProcess)
+    monkeypatch.setattr(pool, "Pool", ThisProcess)
     monkeypatch.setattr(validation, "FLOAT64_LIMIT", -1.0)  # nothing agrees that well
     result = call("validate", "--optimiser", "agd", "--backend", "torch", "--iterations", 2)
     assert result.exit_code == 1

@@ -11,6 +11,7 @@ from normbench.cli import options
 from normbench.cli.progress import campaign_progress
 from normbench.records.campaign import Campaign
 from normbench.records.plan import Plan
+from normbench.records.pool import results_of
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.report import neural_lander as lander
@@ -111,12 +112,10 @@ def neural_lander(*, task: str, seeds: int, data_dir: Path | None, jobs: int | N
     options.choose_backends(["torch"])
     dataset = tasks.get(task).dataset(data_dir)  # generated or downloaded once, before the workers read it
     count = options.job_count(jobs)
-    results = lander.measure(
-        task,
-        data_dir=data_dir,
-        seeds=range(seeds),
-        jobs=count,
+    results = results_of(
+        [lander.LanderJob(task, data_dir, seed) for seed in range(seeds)],
+        size=count,
         threads=options.threads_per_job(count),
-        on_done=lambda seed: click.echo(f"seed {seed} done", err=True),
+        on_done=lambda job: click.echo(f"seed {job.seed} done", err=True),
     )
     console().print(lander.lander_table(results, task=task, simulated=dataset.simulated))

@@ -50,7 +50,8 @@ def command(
       normbench validate
       normbench validate --optimiser method1 --backend jax --data-dir ~/neural_fly
     """
-    from normbench.report.agreement import ValidationJob, measure
+    from normbench.records.pool import results_of
+    from normbench.report.agreement import ValidationJob
 
     chosen = options.choose_backends(backends)
     dataset = _dataset(data_dir)
@@ -58,12 +59,13 @@ def command(
     kind = "SIMULATED" if dataset.simulated else "real"
     click.echo(f"Validating on {dataset.name} ({kind} data), {iterations} iterations.", err=True)
     processes = options.job_count(jobs)
-    agreements = measure(
+    judged = results_of(
         [ValidationJob(task, data_dir, key, tuple(chosen), iterations) for key in dict.fromkeys(optimisers or SPECS)],
-        processes=processes,
+        size=processes,
         threads=options.threads_per_job(processes),
-        on_done=lambda key: click.echo(f"  {key} judged", err=True),
+        on_done=lambda job: click.echo(f"  {job.optimiser} judged", err=True),
     )
+    agreements = [agreement for group in judged for agreement in group]
     if format_ == "json":
         for agreement in agreements:
             extra = {"data": dataset.name, "simulated": dataset.simulated}

@@ -137,6 +137,40 @@ class Pool:
             worker.job = job
 
 
+def results_of(jobs: Sequence[Any], *, size: int, threads: int, on_done: Callable[[Any], None]) -> list[Any]:
+    """What every job returned, in the order of the jobs, for work that is worth nothing in part.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Hashable, each once.
+    size, threads : int
+        Processes at the same time, and threads for each.
+    on_done : callable
+        Called with a job when it has ended.
+
+    Raises
+    ------
+    RuntimeError
+        If a worker process died.
+    Exception
+        What a job raised.
+    """
+    results: dict[Any, Any] = {}
+
+    def finish(outcome: Outcome) -> None:
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.died:
+            raise RuntimeError(f"{outcome.job}: {outcome.died}.")
+        results[outcome.job] = outcome.value
+        on_done(outcome.job)
+
+    with Pool(size, threads) as pool:
+        pool.run(jobs, finish)
+    return [results[job] for job in jobs]
+
+
 def _start(threads: int) -> _Worker:
     ours, theirs = _CONTEXT.Pipe()
     process = _CONTEXT.Process(target=_work, args=(theirs,), daemon=True)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -262,20 +262,3 @@ def _published_row(optimiser: str) -> Row:
         seconds_per_run=seconds,
         ms_per_iteration=1e3 * seconds / iterations,
     )
-
-
-def find_row(board: Board, **wanted: object) -> Row:
-    """The first row whose attributes have the wanted values.
-
-    Raises
-    ------
-    KeyError
-        If there is none.
-    """
-    for row in board.rows:
-        if all(getattr(row, name) == value for name, value in wanted.items()):
-            return row
-    raise KeyError(wanted)
-
-
-__all__: Sequence[str] = ["Board", "Row", "boards", "find_row", "tuning_label"]

@@ -1,14 +1,12 @@
 """The Neural-Lander network on a data set, seed by seed in parallel, beside the figures its authors printed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import RenderableType
 
 from normbench import tasks
-from normbench.records.pool import Outcome, Pool
 from normbench.report import published
 from normbench.report.reproduce import against
 from normbench.report.statistics import spread
@@ -32,47 +30,6 @@ class LanderJob:
         from normbench.torch import neural_lander
 
         return neural_lander.train(tasks.get(self.task).dataset(self.data_dir), seed=self.seed)
-
-
-def measure(
-    task: str,
-    *,
-    data_dir: Path | None,
-    seeds: Sequence[int],
-    jobs: int,
-    threads: int,
-    on_done: Callable[[int], None],
-) -> list[tuple[float, float]]:
-    """Training and test MSE per component (N^2) for every seed, in the order of ``seeds``.
-
-    Parameters
-    ----------
-    task : str
-    data_dir : Path or None
-    seeds : sequence of int
-    jobs, threads : int
-        Trainings at the same time, and threads for each.
-    on_done : callable
-        Called with a seed when its training has ended.
-
-    Raises
-    ------
-    RuntimeError
-        If a worker process died.
-    """
-    results: dict[int, Any] = {}
-
-    def finished(outcome: Outcome) -> None:
-        if outcome.error is not None:
-            raise outcome.error
-        if outcome.died:
-            raise RuntimeError(f"seed {outcome.job.seed}: {outcome.died}.")
-        results[outcome.job.seed] = outcome.value
-        on_done(outcome.job.seed)
-
-    with Pool(jobs, threads) as pool:
-        pool.run([LanderJob(task, data_dir, seed) for seed in seeds], finished)
-    return [results[seed] for seed in seeds]
 
 
 def lander_table(results: Sequence[tuple[float, float]], *, task: str, simulated: bool) -> RenderableType:

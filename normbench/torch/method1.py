@@ -50,7 +50,6 @@ def method1(
     slope = objective.slope(point)
     along = directions(slope.gradient, point.weights, mu)
     derivatives = objective.curve_derivatives(point, slope, along.velocity, along.moving, order)
-
     tau = step_size(derivatives, trust_region=trust_region)
     if tau == 0.0:
         return point, 0.0, 0

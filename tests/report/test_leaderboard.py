@@ -9,7 +9,12 @@ import pytest
 from rich.console import Console
 
 from normbench.report import tables
-from normbench.report.leaderboard import boards, find_row
+from normbench.report.leaderboard import boards
+
+
+def find_row(board, **wanted):
+    """The first row whose attributes have the wanted values."""
+    return next(row for row in board.rows if all(getattr(row, name) == value for name, value in wanted.items()))
 
 
 def over_seeds(make, values, **changes):
