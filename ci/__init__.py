@@ -1,0 +1,1 @@
+"""What a CI system calls: the tests, the performance gate, the leaderboard."""

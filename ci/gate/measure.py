@@ -1,0 +1,151 @@
+"""Two commits measured in turns: asv runs the benchmarks, its result files are what is read."""
+
+import itertools
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asv.config import Config
+from asv.machine import MachineCollection
+from asv.results import iter_results
+from asv.util import load_json
+
+SAMPLES = 7  # of a time per round; fixed, so that the rounds can be told apart in asv's list of samples
+DEFAULT_THRESHOLD = 0.05  # asv's own, where asv.conf.json has no pattern
+
+
+class MeasurementError(RuntimeError):
+    """asv could not be run, or a commit could not be built."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One benchmark with its parameters on one commit.
+
+    Attributes
+    ----------
+    value : float
+        asv's: median of a time, or the tracked number; NaN where the benchmark failed.
+    rounds : list of list of float
+        Samples of a time, in seconds, by round; empty for a tracked number.
+    """
+
+    value: float
+    rounds: list[list[float]]
+
+
+class Bench:
+    """asv with this tree's benchmarks and configuration, and results of its own.
+
+    Parameters
+    ----------
+    root : Path
+        A checkout with ``asv.conf.json``; its ``.asv/env`` is used.
+    name : str
+        Folder in ``.asv/gate`` for configuration and results; emptied, because results of another hour cannot be
+        paired with those of now.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.folder = root / ".asv" / "gate" / name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        settings = load_json(str(root / "asv.conf.json"), Config.api_version, js_comments=True)
+        self.thresholds: dict[str, float] = settings["regressions_thresholds"]
+        places = {"repo": ".", "benchmark_dir": settings["benchmark_dir"], "env_dir": settings["env_dir"]}
+        settings |= {name: str((root / place).resolve()) for name, place in places.items()}
+        settings |= {"results_dir": "results", "html_dir": "html", "version": Config.api_version}
+        self.configuration = self.folder / "asv.conf.json"
+        self.configuration.write_text(json.dumps(settings, indent=4), encoding="utf-8")
+        if not Path(MachineCollection.get_machine_file_path()).exists():
+            self._asv("machine", "--yes")
+
+    def run(self, commits: Iterable[str], pattern: str, *options: str) -> None:
+        """Run the benchmarks that match ``pattern`` on the commits; results replace older ones.
+
+        Raises
+        ------
+        MeasurementError
+            Where asv itself fails. A benchmark that fails is a result.
+        """
+        arguments = ["run", "--no-pull", "--record-samples", "--show-stderr", "--bench", pattern, *options]
+        outcome = self._asv(*arguments, "HASHFILE:-", given="\n".join(commits))
+        if outcome not in (0, 2):  # 2: some benchmark failed
+            raise MeasurementError(f"asv run ended with {outcome}; its output above says why")
+
+    def run_rounds(self, commits: Iterable[str], pattern: str, rounds: int, *options: str) -> None:
+        """Measure times in that many rounds, the commits in turns and in alternating order."""
+        settings = (f"rounds={rounds}", f"repeat={SAMPLES}")
+        attributes = [word for setting in settings for word in ("--attribute", setting)]
+        self.run(commits, pattern, "--interleave-rounds", *attributes, *options)
+
+    def results(self, commit: str) -> dict[str, Measured]:
+        """Everything measured on a commit, by asv's name with its parameters; what was skipped is left out.
+
+        Raises
+        ------
+        MeasurementError
+            For a commit without results: it could not be built or installed.
+        """
+        found: dict[str, Measured] = {}
+        for result in iter_results(str(self.folder / "results")):
+            if result.commit_hash == commit:
+                for name in result.get_all_result_keys():
+                    found |= _by_parameters(result, name)
+        if not found:
+            raise MeasurementError(f"commit {commit} has no results: it could not be built, or nothing matched")
+        return found
+
+    def publish(self) -> None:
+        """Write asv's site, its regressions page included, into ``html``."""
+        if self._asv("publish", "--no-pull"):
+            raise MeasurementError("asv publish failed; its output above says why")
+
+    def units(self) -> dict[str, str]:
+        """Unit of every benchmark."""
+        listed = json.loads((self.folder / "results" / "benchmarks.json").read_text(encoding="utf-8"))
+        return {name: entry["unit"] for name, entry in listed.items() if isinstance(entry, dict)}
+
+    def threshold(self, benchmark: str) -> float:
+        """Relative change that asv.conf.json allows; of several patterns the largest, as asv takes it."""
+        matching = [limit for pattern, limit in self.thresholds.items() if re.match(pattern, benchmark)]
+        return max(matching, default=DEFAULT_THRESHOLD)
+
+    def _asv(self, *arguments: str, given: str = "") -> int:
+        command = [sys.executable, "-m", "asv", arguments[0], "--config", str(self.configuration), *arguments[1:]]
+        print("+", *command[3:], file=sys.stderr, flush=True)
+        return subprocess.run(command, input=given, text=True, stdout=sys.stderr, check=False).returncode
+
+
+def pair(base: str, head: str) -> str:
+    """Name of the folder in ``.asv/gate`` for two commits."""
+    return f"{base[:8]}-{head[:8]}"
+
+
+def pattern_of(benchmarks: Iterable[str]) -> str:
+    """A regular expression for asv's ``--bench`` that matches these benchmarks and no other."""
+    return "|".join(f"^{re.escape(name)}$" for name in sorted(benchmarks))
+
+
+def _by_parameters(result, name: str) -> dict[str, Measured]:
+    parameters = result.get_result_params(name)
+    values = result.get_result_value(name, parameters)
+    samples = result.get_result_samples(name, parameters)
+    names = [f"{name}({', '.join(chosen)})" if chosen else name for chosen in itertools.product(*parameters)]
+    measured = {}
+    for full, value, taken in zip(names, values, samples, strict=True):
+        if value is None:  # asv: failed; n/a is a NaN
+            measured[full] = Measured(math.nan, [])
+        elif not math.isnan(value):
+            measured[full] = Measured(value, _rounds(taken or []))
+    return measured
+
+
+def _rounds(samples: Sequence[float]) -> list[list[float]]:
+    return [list(samples[k : k + SAMPLES]) for k in range(0, len(samples), SAMPLES)]

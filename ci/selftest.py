@@ -1,0 +1,99 @@
+"""The last part of ``ci/selftest_gate.sh``: what the gate and asv's page said of every commit, as a table."""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from ci.gate.measure import Bench, pair
+
+ROOT = Path(__file__).parents[1]
+
+# subject of a planting commit: the benchmarks that must be flagged there
+PLANTED = {
+    "planted: 1.3x slower method 1 in torch": [r"time_iteration\('?method1'?, '?torch"],
+    "planted: 1.3x slower method 1 in JAX": [r"time_iteration\('?method1'?, '?jax"],
+    "planted: a wrong factor that raises the RMS by 3 %": [r"track_train_rms\('?torch", r"track_train_rms\('?jax"],
+    "planted: 30 % more memory in torch": [r"track_training_memory\('?torch"],
+}
+FALSE_ALARMS_ALLOWED = 1
+
+
+@click.command()
+@click.argument("commits", nargs=-1, required=True)
+@click.option("--output", required=True, type=click.Path(path_type=Path))
+def main(*, commits: tuple[str, ...], output: Path) -> None:
+    """Judge the judges: COMMITS, oldest first, have all been compared with their parents."""
+    page = _regressions_page(commits)
+    lines = [
+        "| commit | first alarms | confirmed by the gate | on asv's regressions page |",
+        "| --- | ---: | --- | --- |",
+    ]
+    missed, false = [], 0
+    for base, head in itertools.pairwise(commits):
+        subject = _git("log", "-1", "--format=%s", head)
+        verdicts = json.loads((_folder(base, head) / "verdicts.json").read_text(encoding="utf-8"))
+        confirmed = [_described(v) for v in verdicts if v["confirmed"]]
+        alarms = sum(bool(v["note"]) for v in verdicts)
+        shown = page.get(head, [])
+        lines.append(f"| {subject} | {alarms} | {_cell(confirmed)} | {_cell(shown)} |")
+        expected = PLANTED.get(subject, [])
+        missed += [
+            f"{subject}: {name} not flagged by {judge}"
+            for pattern in expected
+            for judge, flagged in (("the gate", confirmed), ("asv", shown))
+            for name in [pattern]
+            if not any(re.search(pattern, entry) for entry in flagged)
+        ]
+        false += bool(confirmed) and not expected
+    comparisons = sum(_git("log", "-1", "--format=%s", c) not in PLANTED for c in commits[1:])
+    lines += ["", f"{false} of {comparisons} comparisons of identical code raised a false alarm."]
+    output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    click.echo(output.read_text(encoding="utf-8"))
+    for line in missed:
+        click.echo(f"MISSED: {line}", err=True)
+    sys.exit(1 if missed or false > FALSE_ALARMS_ALLOWED else 0)
+
+
+def _folder(base: str, head: str) -> Path:
+    return ROOT / ".asv" / "gate" / pair(base, head)
+
+
+def _regressions_page(commits: tuple[str, ...]) -> dict[str, list[str]]:
+    """Publish every commit's results with asv; return what its regressions page flags, by commit."""
+    bench = Bench(ROOT, "published")
+    results = bench.folder / "results"
+    for base, head in itertools.pairwise(commits):
+        shutil.copytree(_folder(base, head) / "results", results, dirs_exist_ok=True)
+    bench.publish()
+    site = bench.folder / "html"
+    commit_of = json.loads((site / "index.json").read_text(encoding="utf-8"))["revision_to_hash"]
+    flagged: dict[str, list[str]] = {}
+    for name, *_, jumps in json.loads((site / "regressions.json").read_text(encoding="utf-8"))["regressions"]:
+        for _, revision, before, after in jumps:
+            flagged.setdefault(commit_of[str(revision)], []).append(f"{name} x{after / before:.2f}")
+    return flagged
+
+
+def _described(verdict: dict) -> str:
+    comparison = verdict["comparison"]
+    return f"{comparison['benchmark']} x{comparison['ratio']:.2f}"
+
+
+def _cell(entries: list[str]) -> str:
+    return "<br>".join(f"`{entry}`" for entry in entries) or "–"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(ROOT), *arguments], text=True, capture_output=True, check=True
+    ).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

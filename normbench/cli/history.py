@@ -1,0 +1,83 @@
+"""``normbench history``: benchmarks over the commits, with the steps in them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from normbench.errors import BackendUnavailableError
+from normbench.report.tables import console, number, plain_table
+
+if TYPE_CHECKING:
+    from normbench.report.history import Step
+
+
+@click.command("history")
+@click.argument("patterns", nargs=-1, metavar="[BENCHMARK]...")
+@click.option(
+    "--results",
+    default=Path("results/asv"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="asv's results_dir.",
+)
+@click.option("--machine", help="asv's name of the machine; needed where several were measured.")
+@click.option(
+    "--threshold",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Smallest relative change that counts as a step.",
+)
+@click.option(
+    "--output",
+    default=Path("history.svg"),
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Figure to write (.svg, .pdf or .png); its data go beside it as .csv.",
+)
+def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, threshold: float, output: Path) -> None:
+    """Plot benchmarks over the commits, every detected step marked.
+
+    BENCHMARK is a regular expression, searched in asv's names with their parameters; without any, the names are
+    listed. A step's ratio is the level after over the level before: lower is better in every benchmark.
+
+    \b
+    Examples:
+      normbench history
+      normbench history "PaperNetwork.*method1.*cpu" --output method1.svg
+      normbench history track_train_rms --threshold 0.01
+    """
+    try:
+        from normbench.report import history
+    except ModuleNotFoundError as error:
+        raise BackendUnavailableError(
+            f"{error.name} is not installed, which history needs. Install it with: pip install 'normbench[bench]'"
+        ) from error
+
+    loaded = history.load_history(results)
+    if not patterns:
+        click.echo("\n".join(sorted((loaded["benchmark"] + "(" + loaded["parameters"] + ")").unique())))
+        return
+    chosen = history.select(loaded, patterns, machine)
+    steps = history.find_steps(chosen, threshold=threshold)
+    history.plot_history(chosen, steps).savefig(output)
+    chosen.to_csv(output.with_suffix(".csv"), index=False)
+    _print_steps(steps, threshold)
+    click.echo(f"{chosen['commit'].nunique()} commits drawn in {output}, data in {output.with_suffix('.csv')}.")
+
+
+def _print_steps(steps: "Sequence[Step]", threshold: float) -> None:
+    if not steps:
+        click.echo(f"No step of more than {threshold:.0%}.")
+        return
+    table = plain_table()
+    for header in ("commit", "benchmark"):
+        table.add_column(header)
+    for header in ("before", "after", "ratio"):
+        table.add_column(header, justify="right")
+    for step in steps:
+        name = f"{step.benchmark}({step.parameters})"
+        table.add_row(step.commit, name, f"{step.before:.4g}", f"{step.after:.4g}", number(step.ratio, 2))
+    console().print(table)
