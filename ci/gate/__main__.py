@@ -21,7 +21,7 @@ CONFIRMED, UNMEASURED = 1, 2
 @click.argument("base")
 @click.argument("head")
 @click.option("--bench", help="Regular expression of asv's benchmark names.  [default: benchmarks/gate.regex]")
-@click.option("--rounds", default=6, show_default=True, type=click.IntRange(3), help="Rounds of every time.")
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(3), help="Rounds of every time.")
 @click.option("--output", type=click.Path(path_type=Path), help="Also write the summary to this file.")
 def main(*, base: str, head: str, bench: str | None, rounds: int, output: Path | None) -> None:
     """Measure two commits in turns and judge HEAD by BASE.

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from normbench.errors import BackendUnavailableError
+from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.report.tables import console, number, plain_table
 
 if TYPE_CHECKING:
     from normbench.report.history import Step
+
+_FORMATS = (".svg", ".pdf", ".png")
 
 
 @click.command("history")
@@ -56,6 +58,8 @@ def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, th
             f"{error.name} is not installed, which history needs. Install it with: pip install 'normbench[bench]'"
         ) from error
 
+    if output.suffix not in _FORMATS:
+        raise InvalidArgumentError(f"--output must end in one of {', '.join(_FORMATS)}; got {str(output)!r}.")
     loaded = history.load_history(results)
     if not patterns:
         click.echo("\n".join(sorted((loaded["benchmark"] + "(" + loaded["parameters"] + ")").unique())))

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,8 +136,13 @@ def select(history: pd.DataFrame, patterns: Sequence[str], machine: str | None =
     Raises
     ------
     InvalidArgumentError
-        If nothing matches, or if several machines were measured and none is named.
+        If nothing matches, if a pattern is malformed, or if several machines were measured and none is named.
     """
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise InvalidArgumentError(f"{pattern!r} is not a regular expression: {error}.") from error
     machines = sorted(history["machine"].unique())
     if machine is None and len(machines) > 1:
         raise InvalidArgumentError(f"the results are of several machines; choose one with --machine: {machines}.")
