@@ -53,14 +53,16 @@ class Objective(NamedTuple):
     def point(self, weights: tuple[Array, ...]) -> Point:
         """Value and gradient; ReLU'(0) = 0."""
 
+        transposed = [weight.T for weight in weights]  # once, not in every tile
+
         def tile(x: Array, y: Array) -> tuple[Array, tuple[Array, ...]]:
             layers = _forward(weights, x)
             residual = layers.pop() - y
             signal = residual * self.weight_of_sample
             gradient: list[Array] = []
-            for weight, inputs in zip(reversed(weights), reversed(layers), strict=True):
+            for back, inputs in zip(reversed(transposed), reversed(layers), strict=True):
                 gradient.insert(0, signal @ inputs.T)
-                signal = jnp.where(inputs > 0, weight.T @ signal, 0)
+                signal = jnp.where(inputs > 0, back @ signal, 0)
             return jnp.sum(jnp.square(residual)), tuple(gradient)
 
         squares, gradient = self._sum(tile)
@@ -74,16 +76,15 @@ class Objective(NamedTuple):
         Gamma_i(t) = W_i cos t + velocity_i sin t; a layer that does not move keeps Gamma_i(t) = W_i.
         """
 
+        last = len(point.weights) - 1
+
         def tile(x: Array, y: Array) -> list[Array]:
-            series = [x, *[None] * order]
+            series: list[Array | None] = [x, *[None] * order]
             for k, (weight, speed, moves) in enumerate(zip(point.weights, velocity, moving, strict=True)):
-                series = [
-                    _product(weight, _even_part(series, j, moves)) + _product(speed, _odd_part(series, j))
-                    for j in range(order + 1)
-                ]
-                if k < len(point.weights) - 1:
-                    active = series[0] > 0
-                    series = [jnp.where(active, coefficient, 0) for coefficient in series]
+                along_weight = [_product(weight, coefficient) for coefficient in series]
+                along_speed = [_product(speed, coefficient) for coefficient in series[:order]]
+                outputs = [_bend(along_weight, along_speed, j, moves) for j in range(order + 1)]
+                series = outputs if k == last else [jnp.where(outputs[0] > 0, output, 0) for output in outputs]
             error = [series[0] - y, *series[1:]]
             return [sum(jnp.sum(error[j] * error[k - j]) for j in range(k + 1)) for k in range(1, order + 1)]
 
@@ -114,25 +115,27 @@ def _forward(weights: Sequence[Array], x: Array) -> list[Array]:
     return [*layers, weights[-1] @ layers[-1]]
 
 
-def _product(matrix: Array, series: Array | None) -> Array | float:
-    return 0.0 if series is None else matrix @ series
+def _product(matrix: Array, coefficient: Array | None) -> Array | None:
+    return None if coefficient is None else matrix @ coefficient
 
 
-def _even_part(series: Sequence[Array | None], k: int, moves: Array) -> Array | None:
-    """k-th coefficient of h(t) cos t, or of h(t) where the layer rests; None for zero."""
-    bent = _combine(series, k, range(2, k + 1, 2))
-    if bent is None:
-        return series[k]
-    bent = jnp.where(moves, bent, 0)
-    return bent if series[k] is None else series[k] + bent
+def _bend(along_weight: Sequence[Array | None], along_speed: Sequence[Array | None], k: int, moves: Array) -> Array:
+    """k-th coefficient of (W cos t + V sin t) h(t) from those of W h(t) and V h(t); None stands for zero.
 
-
-def _odd_part(series: Sequence[Array | None], k: int) -> Array | None:
-    """k-th coefficient of h(t) sin t; None for zero."""
-    return _combine(series, k, range(1, k + 1, 2))
+    Where the layer rests, the cosine stays 1, and V is zero.
+    """
+    output = along_weight[k]
+    bent = _combine(along_weight, k, range(2, k + 1, 2))
+    if bent is not None:
+        bent = jnp.where(moves, bent, 0)
+        output = bent if output is None else output + bent
+    sine = _combine(along_speed, k, range(1, k + 1, 2))
+    terms = [term for term in (output, sine) if term is not None]
+    return sum(terms[1:], terms[0])
 
 
 def _combine(series: Sequence[Array | None], k: int, powers: range) -> Array | None:
+    """sum over ``powers`` j of (-1)^(j // 2) / j! times the coefficient k - j: cosine for even j, sine for odd."""
     terms = [
         coefficient * ((-1) ** (j // 2) / math.factorial(j))
         for j in powers

@@ -1,4 +1,4 @@
-"""Fromage and LARS in torch (arXiv 2002.03432, Algorithm 1 and eq. 5)."""
+"""Fromage and LARS in torch (arXiv 2002.03432, Algorithm 1 and eq. 5), all layers in one call of each operation."""
 
 import math
 from collections.abc import Sequence
@@ -7,32 +7,46 @@ import torch
 from torch import Tensor
 
 
-def norm_bounds(weights: Sequence[Tensor], p_bound: float | None) -> list[Tensor]:
-    """Largest admissible ||W_i||_F: p_bound times the initial norm, or infinity."""
-    factor = math.inf if p_bound is None else p_bound
-    return [factor * torch.linalg.vector_norm(w) for w in weights]
+def norm_bounds(weights: Sequence[Tensor], p_bound: float | None) -> list[Tensor] | None:
+    """Largest admissible ||W_i||_F: p_bound times the initial norm; None for no bound."""
+    if p_bound is None:
+        return None
+    return list(torch._foreach_mul(torch._foreach_norm(list(weights)), p_bound))
 
 
 def lars(gradient: Sequence[Tensor], weights: Sequence[Tensor], *, learning_rate: float) -> list[Tensor]:
     """W - eta (||W||_F / ||g||_F) g  (eq. 5); W where g = 0, and W - eta g where W = 0."""
-    return [_relative_step(g, w, learning_rate) for g, w in zip(gradient, weights, strict=True)]
-
-
-def fromage(
-    gradient: Sequence[Tensor], weights: Sequence[Tensor], bounds: Sequence[Tensor], *, learning_rate: float
-) -> list[Tensor]:
-    """[W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)  (Algorithm 1), then ||W||_F clipped to its bound."""
-    prefactor = 1 / math.sqrt(1 + learning_rate**2)
-    moved = []
-    for g, w, bound in zip(gradient, weights, bounds, strict=True):
-        new = _relative_step(g, w, learning_rate) * prefactor
-        size = torch.linalg.vector_norm(new)
-        new = new * torch.where(size > bound, bound / size, 1.0)
-        moved.append(torch.where(torch.linalg.vector_norm(g) > 0, new, w))
+    moved = [w.clone() for w in weights]
+    lars_(gradient, moved, learning_rate=learning_rate)
     return moved
 
 
-def _relative_step(g: Tensor, w: Tensor, learning_rate: float) -> Tensor:
-    size, whole = torch.linalg.vector_norm(g), torch.linalg.vector_norm(w)
-    scale = torch.where(whole > 0, whole / size, 1.0)
-    return torch.where(size > 0, w - g * (learning_rate * scale), w)
+def fromage(
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], bounds: Sequence[Tensor] | None, *, learning_rate: float
+) -> list[Tensor]:
+    """[W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)  (Algorithm 1), then ||W||_F clipped to its bound."""
+    moved = [w.clone() for w in weights]
+    fromage_(gradient, moved, bounds, learning_rate=learning_rate)
+    return moved
+
+
+def lars_(gradient: Sequence[Tensor], weights: Sequence[Tensor], *, learning_rate: float) -> Tensor:
+    """:func:`lars` in place, on layers of one dtype and device, without waiting for it; returns ||g||_F by layer."""
+    sizes, wholes = (torch.stack(torch._foreach_norm(list(tensors))) for tensors in (gradient, weights))
+    scales = torch.where(wholes > 0, wholes / sizes, 1.0) * -learning_rate
+    torch._foreach_addcmul_(list(weights), list(gradient), torch.where(sizes == 0, 0.0, scales).unbind())
+    return sizes
+
+
+def fromage_(
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], bounds: Sequence[Tensor] | None, *, learning_rate: float
+) -> None:
+    """:func:`fromage` in place, on layers of one dtype and device, without waiting for it."""
+    sizes = lars_(gradient, weights, learning_rate=learning_rate)
+    still = sizes == 0
+    factors = torch.where(still, torch.ones_like(sizes), 1 / math.sqrt(1 + learning_rate**2))
+    torch._foreach_mul_(list(weights), factors.unbind())
+    if bounds is not None:
+        wholes, limits = torch.stack(torch._foreach_norm(list(weights))), torch.stack(list(bounds))
+        clips = torch.where(still | ~(wholes > limits), 1.0, limits / wholes)
+        torch._foreach_mul_(list(weights), clips.unbind())

@@ -64,8 +64,7 @@ class _Coupled(torch.optim.Optimizer):
         return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._layers]
 
     def _move(self, weights: Sequence[Tensor], step_size: float) -> None:
-        for p, new in zip(self._layers, weights, strict=True):
-            p.copy_(new)
+        torch._foreach_copy_(self._layers, list(weights))
         self.param_groups[0]["step_size"] = step_size
 
 
@@ -222,7 +221,7 @@ class AGD(_Coupled):
     def step(self, closure: Closure | None = None) -> Tensor | None:
         """Take one step from ``p.grad``; eta is then in ``param_groups[0]["step_size"]``."""
         loss = _evaluate(closure)
-        self._move(*agd.agd(self._gradient(), self._layers))
+        self.param_groups[0]["step_size"] = agd.agd_(self._gradient(), self._layers)
         return loss
 
 
@@ -243,7 +242,8 @@ class _Layerwise(torch.optim.Optimizer):
         specs.get(self._key).resolve({k: value for k, value in given.items() if k not in _KEYS_OF_TORCH})
         super().add_param_group(param_group)
 
-    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> None:
+        """Move the layers in place."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -251,11 +251,18 @@ class _Layerwise(torch.optim.Optimizer):
         """Take one step from ``p.grad``; parameters without a gradient stay."""
         loss = _evaluate(closure)
         for group in self.param_groups:
-            layers = [p for p in group["params"] if p.grad is not None]
-            moved = self._update([p.grad for p in layers], layers, group)
-            for p, new in zip(layers, moved, strict=True):
-                p.copy_(new)
+            for layers in _alike(group["params"]):
+                self._update([p.grad for p in layers], layers, group)
         return loss
+
+
+def _alike(parameters: Iterable[Tensor]) -> Iterable[list[Tensor]]:
+    """The parameters that have a gradient, in lists of one device and one dtype."""
+    lists: dict[Any, list[Tensor]] = {}
+    for p in parameters:
+        if p.grad is not None:
+            lists.setdefault((p.device, p.dtype), []).append(p)
+    return lists.values()
 
 
 class Fromage(_Layerwise):
@@ -286,13 +293,13 @@ class Fromage(_Layerwise):
         """Add a group; its norm bounds are fixed now."""
         super().add_param_group(param_group)
         group = self.param_groups[-1]
-        layers = [p.detach() for p in group["params"]]
-        for p, bound in zip(group["params"], fromage.norm_bounds(layers, group["p_bound"]), strict=True):
+        bounds = fromage.norm_bounds([p.detach() for p in group["params"]], group["p_bound"])
+        for p, bound in zip(group["params"], bounds or (), strict=bounds is not None):
             self.state[p]["norm_bound"] = bound
 
-    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        bounds = [self.state[p]["norm_bound"] for p in layers]
-        return fromage.fromage(gradient, layers, bounds, learning_rate=group["lr"])
+    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> None:
+        bounds = None if group["p_bound"] is None else [self.state[p]["norm_bound"] for p in layers]
+        fromage.fromage_(gradient, layers, bounds, learning_rate=group["lr"])
 
 
 class LARS(_Layerwise):
@@ -308,5 +315,5 @@ class LARS(_Layerwise):
     def __init__(self, params: Iterable[Any], lr: float = 0.01) -> None:
         super().__init__(params, {"lr": lr})
 
-    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        return fromage.lars(gradient, layers, learning_rate=group["lr"])
+    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: dict[str, Any]) -> None:
+        fromage.lars_(gradient, layers, learning_rate=group["lr"])

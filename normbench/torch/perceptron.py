@@ -1,6 +1,7 @@
 """The bias-free ReLU perceptron in torch, by hand: loss, gradient and curve derivatives (arXiv 2312.10672, eq. 7-8).
 
-Samples are columns (features x samples): one matrix product a layer, and none of autograd's bookkeeping.
+Samples are columns (features x samples) and pass in a few large blocks: plain matrix products, and none of autograd's
+bookkeeping. The last block is padded with zeros, which a network without biases maps to zero.
 """
 
 import math
@@ -12,26 +13,25 @@ from torch import Tensor
 
 from normbench.torch.products import outer_product
 
+CPU_BLOCK = 8192  # columns: what a layer writes is still in the cache when the next one reads it
+ALIGNMENT = 16  # columns: with rows that begin at odd addresses a product takes up to twice as long
+
+# ReLU' applied in one pass; the functional form of autograd's own, which has no name outside the operator library
+_gate = torch.ops.aten.threshold_backward.grad_input
+
 
 class Point(NamedTuple):
-    """A forward pass at ``weights``: everything that the gradient and the curvature reuse.
-
-    ``inputs[k]`` has shape (d_k, samples) and feeds layer k + 1; ``residual`` is f(x) - y, shape (d_L, samples);
-    ``loss`` is a 0-d tensor. ``workspace`` tells the objective which of its buffers hold them.
-    """
+    """A forward pass at ``weights``: its loss, a 0-d tensor, and which workspace holds its activations."""
 
     weights: list[Tensor]
-    inputs: list[Tensor]
-    residual: Tensor
     loss: Tensor
     workspace: int
 
 
 class Slope(NamedTuple):
-    """Gradient at a point, and the back-propagated signals dL/dz_k, shape (d_k, samples), that made it."""
+    """Gradient at a point; the back-propagated signals that made it stay in the objective's other buffers."""
 
     gradient: list[Tensor]
-    signals: list[Tensor]
 
 
 class Objective:
@@ -51,44 +51,32 @@ class Objective:
     """
 
     def __init__(self, x: Tensor, y: Tensor, widths: Sequence[int], loss_divisor: float) -> None:
-        self.x = x
-        self.y = y
-        self._product = outer_product(x)
-        self.weight_of_sample = 1.0 / (loss_divisor * x.shape[1])
+        samples = x.shape[1]
+        self.weight_of_sample = 1.0 / (loss_divisor * samples)
+        self.mean_square_input = float(x.double().square().sum() / samples)
         self.loss_evaluations = 0
         self.gradient_evaluations = 0
-        self._workspaces = [self._buffers(widths) for _ in range(2)]
-        self._gates = self._buffers(widths[:-1])
-        self._tangents: list[Tensor] = []
+        columns = block_columns(samples, CPU_BLOCK if x.device.type == "cpu" else samples)
+        self._blocks = [
+            _Block(own_x, own_y, widths) for own_x, own_y in zip(_split(x, columns), _split(y, columns), strict=True)
+        ]
+        rows = 2 * max(widths)
+        self._tangents = [x.new_empty((rows, columns)) for _ in range(2)]
         self._held = 1
-
-    def _buffers(self, rows: Sequence[int]) -> list[Tensor]:
-        return [self.x.new_empty((r, self.x.shape[1])) for r in rows]
 
     def point(self, weights: list[Tensor]) -> Point:
         """Forward pass at ``weights``."""
         self.loss_evaluations += 1
         free = 1 - self._held
-        layers = [self.x]
-        for weight, buffer in zip(weights, self._workspaces[free], strict=True):
-            layers.append(torch.mm(weight, layers[-1], out=buffer))
-            if len(layers) <= len(weights):
-                buffer.relu_()
-        residual = layers.pop().sub_(self.y)
-        loss = residual.square().sum() * (self.weight_of_sample / 2)
-        return Point(weights, layers, residual, loss, free)
+        squares = sum(block.forward(weights, free) for block in self._blocks)
+        return Point(weights, squares * (self.weight_of_sample / 2), free)
 
     def slope(self, point: Point) -> Slope:
         """Backward pass from a point; ReLU'(0) = 0."""
         self.gradient_evaluations += 1
         self._held = point.workspace
-        signals = self._workspaces[1 - point.workspace]
-        torch.mul(point.residual, self.weight_of_sample, out=signals[-1])
-        for k in reversed(range(len(self._gates))):
-            torch.sign(point.inputs[k + 1], out=self._gates[k])  # inputs are >= 0, so this is ReLU' as 0 or 1
-            torch.mm(point.weights[k + 1].T, signals[k + 1], out=signals[k]).mul_(self._gates[k])
-        gradient = [self._product(signal, inputs) for signal, inputs in zip(signals, point.inputs, strict=True)]
-        return Slope(gradient, signals)
+        parts = [block.backward(point.weights, point.workspace, self.weight_of_sample) for block in self._blocks]
+        return Slope([sum(of_layer[1:], of_layer[0]) for of_layer in zip(*parts, strict=True)])
 
     def curve_derivatives(
         self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool], order: int
@@ -101,37 +89,99 @@ class Objective:
             first = sum(torch.sum(g * v) for g, v in zip(slope.gradient, velocity, strict=True))
             second = self._curvature(point, slope, velocity, moving)
             return [float(first), float(second)]
-        return self._taylor(point, velocity, moving, order)
+        parts = [block.taylor(point.weights, point.workspace, velocity, moving, order) for block in self._blocks]
+        squares = [sum(coefficients) for coefficients in zip(*parts, strict=True)]
+        return [math.factorial(k + 1) * float(s) * self.weight_of_sample / 2 for k, s in enumerate(squares)]
 
     def _curvature(self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool]) -> Tensor:
         """L''(0) = mean |f'|^2 + 2 sum_k <delta_k, velocity_k t_{k-1}> - sum_k <G_k, W_k>, with t_k = dh_k/dt."""
-        if not self._tangents:
-            rows = 2 * max(w.shape[0] for w in point.weights)
-            self._tangents = self._buffers([rows, rows])
-        tangent = torch.mm(velocity[0], self.x, out=self._tangents[0][: velocity[0].shape[0]])
-        mixed = tangent.new_zeros(())
-        for k, gate in enumerate(self._gates):
-            weight, speed = point.weights[k + 1], velocity[k + 1]
-            rows = weight.shape[0]
-            both = self._tangents[(k + 1) % 2][: 2 * rows]
-            torch.mm(torch.cat([weight, speed]), tangent.mul_(gate), out=both)
-            mixed = mixed + both[rows:].mul_(slope.signals[k + 1]).sum()
-            tangent = both[:rows].addmm_(speed, point.inputs[k + 1])
-        straight = tangent.square().sum() * self.weight_of_sample
+        stacked = [torch.cat(pair) for pair in zip(point.weights, velocity, strict=True)]
+        parts = [block.tangents(velocity, stacked, point.workspace, self._tangents) for block in self._blocks]
+        straight, mixed = (sum(part) for part in zip(*parts, strict=True))
         bend = [torch.sum(g * w) for g, w, m in zip(slope.gradient, point.weights, moving, strict=True) if m]
-        return straight + 2 * mixed - sum(bend)
+        return straight * self.weight_of_sample + 2 * mixed - sum(bend)
 
-    def _taylor(self, point: Point, velocity: Sequence[Tensor], moving: Sequence[bool], order: int) -> list[float]:
-        """Taylor mode: coefficients h^(k) / k! through the layers, two products a layer and order."""
-        series = [point.inputs[0]] + [torch.zeros_like(point.inputs[0])] * order
-        for k, (weight, speed, moves) in enumerate(zip(point.weights, velocity, moving, strict=True)):
+
+class _Block:
+    """Some of the samples with all that belongs to them: activations and signals, in two workspaces.
+
+    A workspace holds, per layer, the activations (d_k, columns), and in place of the last ones the residual f(x) - y;
+    or the signals dL/dz_k of the point in the other workspace.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, widths: Sequence[int]) -> None:
+        self._x = x
+        self._y = y
+        self._product = outer_product(x)
+        self._workspaces = [[x.new_empty((rows, x.shape[1])) for rows in widths] for _ in range(2)]
+
+    def _inputs(self, workspace: int) -> list[Tensor]:
+        """What feeds every layer."""
+        return [self._x, *self._workspaces[workspace][:-1]]
+
+    def forward(self, weights: Sequence[Tensor], workspace: int) -> Tensor:
+        """Sum of the squared residuals."""
+        *hidden, output = self._workspaces[workspace]
+        layer = self._x
+        for weight, buffer in zip(weights, hidden, strict=False):
+            layer = torch.mm(weight, layer, out=buffer).relu_()
+        residual = torch.mm(weights[-1], layer, out=output).sub_(self._y)
+        return residual.square().sum()
+
+    def backward(self, weights: Sequence[Tensor], workspace: int, weight_of_sample: float) -> list[Tensor]:
+        """This block's part of the gradient."""
+        signals, inputs = self._workspaces[1 - workspace], self._inputs(workspace)
+        torch.mul(self._workspaces[workspace][-1], weight_of_sample, out=signals[-1])
+        for k in range(len(weights) - 1, 0, -1):
+            torch.mm(weights[k].T, signals[k], out=signals[k - 1])
+            _gate(signals[k - 1], inputs[k], 0, grad_input=signals[k - 1])
+        return [self._product(signal, layer) for signal, layer in zip(signals, inputs, strict=True)]
+
+    def tangents(
+        self, velocity: Sequence[Tensor], stacked: Sequence[Tensor], workspace: int, buffers: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """sum |f'|^2 and sum_k <delta_k, velocity_k t_{k-1}>; ``stacked`` holds W_k above velocity_k."""
+        signals, inputs = self._workspaces[1 - workspace], self._inputs(workspace)
+        tangent = torch.mm(velocity[0], self._x, out=buffers[0][: velocity[0].shape[0]])
+        mixed = tangent.new_zeros(())
+        for k in range(1, len(velocity)):
+            _gate(tangent, inputs[k], 0, grad_input=tangent)
+            rows = velocity[k].shape[0]
+            both = torch.mm(stacked[k], tangent, out=buffers[k % 2][: 2 * rows])
+            mixed = mixed + both[rows:].mul_(signals[k]).sum()
+            tangent = both[:rows].addmm_(velocity[k], inputs[k])
+        return tangent.square().sum(), mixed
+
+    def taylor(
+        self,
+        weights: Sequence[Tensor],
+        workspace: int,
+        velocity: Sequence[Tensor],
+        moving: Sequence[bool],
+        order: int,
+    ) -> list[Tensor]:
+        """Taylor coefficients 1 to ``order`` of the sum of squares: two products a layer and order."""
+        inputs = self._inputs(workspace)
+        series = [self._x] + [torch.zeros_like(self._x)] * order
+        for k, (weight, speed, moves) in enumerate(zip(weights, velocity, moving, strict=True)):
+            if k > 0:
+                series = [coefficient.mul_(inputs[k] > 0) for coefficient in series]
             series = [weight @ _even_part(series, j, moves) + speed @ _odd_part(series, j) for j in range(order + 1)]
-            if k < len(self._gates):
-                series = [coefficient.mul_(self._gates[k]) for coefficient in series]
-        error = [point.residual, *series[1:]]
-        scale = self.weight_of_sample / 2
-        loss = [sum((error[j] * error[k - j]).sum() for j in range(k + 1)) for k in range(order + 1)]
-        return [math.factorial(k) * float(loss[k]) * scale for k in range(1, order + 1)]
+        error = [self._workspaces[workspace][-1], *series[1:]]
+        return [sum(torch.sum(error[j] * error[k - j]) for j in range(k + 1)) for k in range(1, order + 1)]
+
+
+def block_columns(samples: int, largest: int) -> int:
+    """Columns of every block: as few blocks as ``largest`` allows, equal, and rounded up to the alignment."""
+    blocks = -(-samples // largest)
+    return -(-samples // (blocks * ALIGNMENT)) * ALIGNMENT
+
+
+def _split(samples: Tensor, columns: int) -> list[Tensor]:
+    """Blocks of that many columns, each contiguous, the last one padded with zeros."""
+    missing = -samples.shape[1] % columns
+    padded = torch.nn.functional.pad(samples, (0, missing))
+    return [block.contiguous() for block in padded.split(columns, dim=1)]
 
 
 def _even_part(series: list[Tensor], k: int, moves: bool) -> Tensor:

@@ -68,7 +68,7 @@ def _method2_exp(g: list[Tensor], w: list[Tensor], state: MajorantState, hyper: 
     return weights, state, tau
 
 
-def _fromage(g: list[Tensor], w: list[Tensor], bounds: list[Tensor], hyper: Hyperparameters) -> Any:
+def _fromage(g: list[Tensor], w: list[Tensor], bounds: list[Tensor] | None, hyper: Hyperparameters) -> Any:
     eta = hyper["learning_rate"]
     return fromage.fromage(g, w, bounds, learning_rate=eta), bounds, eta
 
@@ -99,11 +99,10 @@ def _with_radii(objective: Objective, weights: Sequence[Tensor], hyper: Hyperpar
 
 
 def _with_majorant(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> MajorantState:
-    mean_square = float(objective.x.double().square().sum() / objective.x.shape[1])
-    return MajorantState(radii(weights), mean_square, 0.0)
+    return MajorantState(radii(weights), objective.mean_square_input, 0.0)
 
 
-def _with_bounds(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> list[Tensor]:
+def _with_bounds(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> list[Tensor] | None:
     return fromage.norm_bounds(weights, hyper["p_bound"])
 
 
