@@ -84,10 +84,10 @@ def require_device(backend: str, device: str) -> None:
 
 
 @lru_cache
-def problem(size: str, normalisation: Any) -> Any:
+def problem(size: str, normalisation: Any, seed: int = SEED) -> Any:
     """Normalised samples and initial weights of one of the fixed networks; the same at every call and commit."""
     tasks = module("normbench.tasks")
-    whole = tasks.problem(_dataset(), LAYERS[size], normalisation, split=SPLIT, seed=SEED)
+    whole = tasks.problem(_dataset(), LAYERS[size], normalisation, split=SPLIT, seed=seed)
     count = SAMPLES[size]
     return dataclasses.replace(whole, x_train=whole.x_train[:count], y_train=whole.y_train[:count])
 
@@ -106,6 +106,7 @@ def trainer(
     dtype: str = "float32",
     iterations: int = BUFFER,
     samples: int | None = None,
+    seed: int = SEED,
 ) -> Any:
     """A compiled trainer at the start of its run, with the optimiser's default hyperparameters.
 
@@ -118,7 +119,7 @@ def trainer(
     declared = spec(optimiser)
     # the trainers' constructors are as old as the trainers; normbench.training came later
     backend_module = module(f"normbench.{backend}.trainer")
-    start = problem(size, declared.normalisation)
+    start = problem(size, declared.normalisation, seed)
     if samples is not None:
         start = dataclasses.replace(start, x_train=start.x_train[:samples], y_train=start.y_train[:samples])
     hyper = declared.resolve({})

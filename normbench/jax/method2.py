@@ -19,6 +19,8 @@ from jax import Array
 from normbench.jax.spheres import Arrays, Directions, directions, exponential_map
 
 TOLERANCE = 1e-5
+COLD = 1e-8  # rad; where a search without a guess begins
+GROWTH = 1.5  # of the step, until the majorant has been seen to rise: beyond pi/2 it may fall again
 MAX_EVALUATIONS = 100
 
 
@@ -79,31 +81,42 @@ def majorant_derivatives(gram: Grams, alpha: Array, beta: Array, Q: Array, t: Ar
 class _Search(NamedTuple):
     lower: Array
     upper: Array
+    rises: Array
     t: Array
     evaluations: Array
     found: Array
 
 
 def line_search(gram: Grams, alpha: Array, beta: Array, Q: Array, guess: Array) -> Array:
-    """Minimiser of the majorant on [0, pi] (Algorithm 3): Newton on its derivative, safeguarded by bisection.
+    """First minimiser of the majorant on [0, pi] (Algorithm 3): Newton on its derivative, safeguarded by bisection.
 
-    Ends when a Newton step is below 1e-5 of tau: convergence is quadratic and the majorant all but a parabola there,
-    so that the tau returned is exact to 1e-9 of itself, far better than 1e-8 rad.
+    The majorant may have another minimum beyond pi/2, always a higher one as far as seen (docs/speed.md). Ends when a
+    Newton step is below 1e-5 of tau: convergence is quadratic and the majorant all but a parabola there, so that the
+    tau returned is exact to 1e-9 of itself, far better than 1e-8 rad.
     """
 
     def refine(search: _Search) -> _Search:
         first, second = majorant_derivatives(gram, alpha, beta, Q, search.t)
-        rising = first >= 0
-        lower = jnp.where(rising, search.lower, search.t)
-        upper = jnp.where(rising, search.t, search.upper)
+        falls = first < 0
+        rises = search.rises | ~falls
+        lower = jnp.where(falls, search.t, search.lower)
+        upper = jnp.where(falls, search.upper, search.t)
+        furthest = jnp.where(rises, upper, jnp.minimum(GROWTH * search.t, upper))
         newton = search.t - first / jnp.where(second > 0, second, jnp.nan)
-        inside = (newton >= lower) & (newton <= upper)
-        step = jnp.where(inside, newton, (lower + upper) / 2)
+        inside = (newton >= lower) & (newton <= furthest)
+        step = jnp.where(inside, newton, jnp.where(rises, (lower + upper) / 2, furthest))
         small = jnp.abs(step - search.t) <= TOLERANCE * step
         found = small & (inside | (upper - lower <= TOLERANCE * step))
-        return _Search(lower, upper, step, search.evaluations + 1, found)
+        return _Search(lower, upper, rises, step, search.evaluations + 1, found)
 
-    start = _Search(jnp.zeros_like(guess), jnp.full_like(guess, jnp.pi), guess, jnp.zeros((), jnp.int32), ~(beta > 0))
+    start = _Search(
+        lower=jnp.zeros_like(guess),
+        upper=jnp.full_like(guess, jnp.pi),
+        rises=jnp.zeros((), bool),
+        t=jnp.maximum(guess, COLD),
+        evaluations=jnp.zeros((), jnp.int32),
+        found=~(beta > 0),
+    )
     end = jax.lax.while_loop(lambda s: ~s.found & (s.evaluations < MAX_EVALUATIONS), refine, start)
     return jnp.where(beta > 0, end.t, 0)
 

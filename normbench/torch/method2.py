@@ -19,6 +19,8 @@ from torch import Tensor
 from normbench.torch.spheres import Directions, directions, exponential_map
 
 TOLERANCE = 1e-5
+COLD = 1e-8  # rad; where a search without a guess begins
+GROWTH = 1.5  # of the step, until the majorant has been seen to rise: beyond pi/2 it may fall again
 MAX_EVALUATIONS = 100
 
 
@@ -80,18 +82,25 @@ def majorant_derivatives(gram: Grams, alpha: float, beta: float, Q: float, t: fl
 
 
 def line_search(gram: Grams, alpha: float, beta: float, Q: float, guess: float) -> float:
-    """Minimiser of the majorant on [0, pi] (Algorithm 3): Newton on its derivative, safeguarded by bisection.
+    """First minimiser of the majorant on [0, pi] (Algorithm 3): Newton on its derivative, safeguarded by bisection.
 
-    Ends when a Newton step is below 1e-5 of tau: convergence is quadratic and the majorant all but a parabola there,
-    so that the tau returned is exact to 1e-9 of itself, far better than 1e-8 rad.
+    The majorant may have another minimum beyond pi/2, always a higher one as far as seen (docs/speed.md). Ends when a
+    Newton step is below 1e-5 of tau: convergence is quadratic and the majorant all but a parabola there, so that the
+    tau returned is exact to 1e-9 of itself, far better than 1e-8 rad.
     """
-    lower, upper, t = 0.0, math.pi, guess
+    lower, upper, t = 0.0, math.pi, max(guess, COLD)
+    rises = False
     for _ in range(MAX_EVALUATIONS):
         first, second = majorant_derivatives(gram, alpha, beta, Q, t)
-        lower, upper = (t, upper) if first < 0.0 else (lower, t)
+        if first < 0.0:
+            lower = t
+        else:
+            upper, rises = t, True
+        furthest = upper if rises else min(GROWTH * t, upper)
         newton = t - first / second if second > 0.0 else math.inf
-        inside = lower <= newton <= upper
-        step = newton if inside else (lower + upper) / 2
+        inside = lower <= newton <= furthest
+        cautious = (lower + upper) / 2 if rises else furthest
+        step = newton if inside else cautious
         if abs(step - t) <= TOLERANCE * step and (inside or upper - lower <= TOLERANCE * step):
             return step
         t = step
