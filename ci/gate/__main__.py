@@ -9,11 +9,10 @@ from pathlib import Path
 import click
 
 from ci.gate.confirm import Judged, compare, judge
-from ci.gate.measure import Bench, MeasurementError, pair
+from ci.gate.measure import NO_TIMES, ONLY_TIMES, Bench, MeasurementError, pair
 from ci.gate.summary import summary
 
 ROOT = Path(__file__).parents[2]
-TIMES = r"\.time"  # asv's names of timing benchmarks; everything else is measured once
 CONFIRMED, UNMEASURED = 1, 2
 
 
@@ -49,8 +48,8 @@ def main(*, base: str, head: str, bench: str | None, rounds: int, output: Path |
 
 def _measure_and_judge(old: str, new: str, pattern: str, rounds: int) -> list[Judged]:
     bench = Bench(ROOT, pair(old, new))
-    bench.run((old, new), f"^(?!.*{TIMES}).*({pattern})")
-    bench.run_rounds((old, new), f"^(?=.*{TIMES}).*({pattern})", rounds)
+    bench.run((old, new), f"{NO_TIMES}({pattern})")
+    bench.run_rounds((old, new), f"{ONLY_TIMES}({pattern})", rounds)
     judged = judge(bench, old, new, compare(bench, old, new), rounds=rounds)
     verdicts = json.dumps([asdict(j) for j in judged], indent=1)
     (bench.folder / "verdicts.json").write_text(verdicts, encoding="utf-8")

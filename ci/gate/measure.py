@@ -17,6 +17,7 @@ from asv.results import iter_results
 from asv.util import load_json
 
 SAMPLES = 7  # of a time per round; fixed, so that the rounds can be told apart in asv's list of samples
+ONLY_TIMES, NO_TIMES = r"^(?=.*\.time).*", r"^(?!.*\.time).*"  # in front of a pattern for asv's names
 DEFAULT_THRESHOLD = 0.05  # asv's own, where asv.conf.json has no pattern
 
 
