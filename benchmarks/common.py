@@ -11,7 +11,8 @@ for _name, _value in {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "NPROC": "1",  # the size of XLA's pool of threads
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "JAX_CPU_ENABLE_ASYNC_DISPATCH": "false",
     "JAX_ENABLE_COMPILATION_CACHE": "false",
 }.items():

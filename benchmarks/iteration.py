@@ -10,7 +10,7 @@ class PaperNetwork:
 
     params = (OPTIMISERS, BACKENDS, DEVICES)
     param_names = ("optimiser", "backend", "device")
-    number, warmup_time, rounds, repeat = 1, 0, 1, (10, 30, 1.5)
+    number, warmup_time, rounds, repeat = 1, 0, 1, (20, 60, 4.0)
 
     def setup(self, optimiser, backend, device):
         """A fresh trainer for every sample, so that every sample does the same work."""
