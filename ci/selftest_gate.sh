@@ -3,9 +3,9 @@
 #
 # In a scratch clone in FOLDER: ten commits that change nothing, then one each with a slower method 1 in torch, the
 # same in JAX, a wrong factor that raises the RMS, and more memory, then one more without a change. Every commit is
-# compared with its parent by ci/performance.sh; asv publishes all results. Writes FOLDER/table.md; exit 1 if a planted
-# regression was missed, by the gate or by asv's regressions page, or if more than one alarm was false. About an hour
-# and a half; killed, it goes on where it was. Needs what ci/performance.sh needs.
+# compared with its parent by ci/performance.sh, and asv publishes the pair's results. Writes FOLDER/table.md; exit 1
+# if a planted regression was missed, by the gate or by asv's regressions page, or if more than one alarm was false.
+# About an hour; killed, it goes on where it was. Needs what ci/performance.sh needs.
 set -euo pipefail
 PYTHON=$(realpath -s "$(command -v "${PYTHON:-python}")")
 [ $# -eq 1 ] || { echo "Usage: ci/selftest_gate.sh FOLDER" >&2; exit 2; }

@@ -103,11 +103,6 @@ class Bench:
             raise MeasurementError(f"commit {commit} has no results: it could not be built, or nothing matched")
         return found
 
-    def publish(self) -> None:
-        """Write asv's site, its regressions page included, into ``html``."""
-        if self._asv("publish", "--no-pull"):
-            raise MeasurementError("asv publish failed; its output above says why")
-
     def units(self) -> dict[str, str]:
         """Unit of every benchmark."""
         listed = json.loads((self.folder / "results" / "benchmarks.json").read_text(encoding="utf-8"))
