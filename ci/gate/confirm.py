@@ -33,7 +33,7 @@ class Judged:
 
 
 def compare(bench: Bench, base: str, head: str, names: Iterable[str] | None = None) -> dict[str, Comparison]:
-    """Compare everything that both commits have results of, or the benchmarks named; the last rounds count.
+    """Compare everything that both commits have results of, or the benchmarks named.
 
     A benchmark that ``base`` does not have is new and not compared.
     """
