@@ -14,9 +14,11 @@ def autodiff_gradient(backend, x, y, weights):
     y : array, shape (samples, d_L)
     weights : sequence of arrays, shape (d_k, d_{k-1})
     """
-    columns = [array.T.astype("float32") for array in (x, y)]
-    start = [w.astype("float32") for w in weights]
-    return {"torch": _torch, "jax": _jax}[backend](*columns, start)
+    return {"torch": _torch, "jax": _jax}[backend](*_float32_columns(x, y, weights))
+
+
+def _float32_columns(x, y, weights):
+    return x.T.astype("float32"), y.T.astype("float32"), [w.astype("float32") for w in weights]
 
 
 def _torch(x, y, weights):
@@ -24,14 +26,14 @@ def _torch(x, y, weights):
     x, y = torch.tensor(x), torch.tensor(y)
     parameters = [torch.tensor(w, requires_grad=True) for w in weights]
 
-    def gradient():
-        layer = x
-        for parameter in parameters[:-1]:
-            layer = torch.relu(parameter @ layer)
-        loss = (parameters[-1] @ layer - y).square().sum() / (2 * x.shape[1])
-        return torch.autograd.grad(loss, parameters)
+    return lambda: torch.autograd.grad(_torch_loss(torch, parameters, x, y), parameters)
 
-    return gradient
+
+def _torch_loss(torch, parameters, x, y):
+    layer = x
+    for parameter in parameters[:-1]:
+        layer = torch.relu(parameter @ layer)
+    return (parameters[-1] @ layer - y).square().sum() / (2 * x.shape[1])
 
 
 def _jax(x, y, weights):
@@ -46,15 +48,14 @@ def _jax(x, y, weights):
 def autodiff_scan(x, y, weights, steps):
     """The same in JAX as ``steps`` gradients in one compiled scan, each at slightly other weights."""
     jax = import_module("jax")
-    x, y = (jax.numpy.asarray(array.T.astype("float32")) for array in (x, y))
-    start = tuple(jax.numpy.asarray(w.astype("float32")) for w in weights)
+    x, y, start = jax.tree.map(jax.numpy.asarray, _float32_columns(x, y, weights))
 
     def loss(parameters):
         return _jax_loss(jax, parameters, x, y)
 
     def descend(parameters, _):
         gradient = jax.grad(loss)(parameters)
-        return tuple(p - 1e-6 * g for p, g in zip(parameters, gradient, strict=True)), None
+        return [p - 1e-6 * g for p, g in zip(parameters, gradient, strict=True)], None
 
     compiled = jax.jit(lambda start: jax.lax.scan(descend, start, length=steps)[0])
     return lambda: jax.block_until_ready(compiled(start))
@@ -65,9 +66,7 @@ def nested_method1(backend, x, y, weights):
 
     The step is a fixed one: what is timed is the derivatives.
     """
-    columns = [array.T.astype("float32") for array in (x, y)]
-    start = [w.astype("float32") for w in weights]
-    return {"torch": _torch_nested, "jax": _jax_nested}[backend](*columns, start)
+    return {"torch": _torch_nested, "jax": _jax_nested}[backend](*_float32_columns(x, y, weights))
 
 
 def _torch_nested(x, y, weights):
@@ -79,10 +78,7 @@ def _torch_nested(x, y, weights):
     optimiser = Method1(parameters)
 
     def loss(layers):
-        layer = x
-        for weight in layers[:-1]:
-            layer = torch.relu(weight @ layer)
-        return (layers[-1] @ layer - y).square().sum() / (2 * x.shape[1])
+        return _torch_loss(torch, layers, x, y)
 
     def jvp_of_jvp():
         with torch.enable_grad():

@@ -88,13 +88,14 @@ def require_device(backend: str, device: str) -> None:
 def problem(size: str, normalisation: Any, seed: int = SEED) -> Any:
     """Normalised samples and initial weights of one of the fixed networks; the same at every call and commit."""
     tasks = module("normbench.tasks")
-    whole = tasks.problem(_dataset(), LAYERS[size], normalisation, split=SPLIT, seed=seed)
+    whole = tasks.problem(dataset(), LAYERS[size], normalisation, split=SPLIT, seed=seed)
     count = SAMPLES[size]
     return dataclasses.replace(whole, x_train=whole.x_train[:count], y_train=whole.y_train[:count])
 
 
 @lru_cache
-def _dataset() -> Any:
+def dataset() -> Any:
+    """The samples of the task, loaded once."""
     return module("normbench.tasks").get(TASK).dataset()
 
 
@@ -117,13 +118,18 @@ def trainer(
         Where the commit or the machine lacks what is asked for.
     """
     require_device(backend, device)
-    declared = spec(optimiser)
-    # the trainers' constructors are as old as the trainers; normbench.training came later
-    backend_module = module(f"normbench.{backend}.trainer")
-    start = problem(size, declared.normalisation, seed)
+    module(f"normbench.{backend}.trainer")  # skips before any data are made
+    start = problem(size, spec(optimiser).normalisation, seed)
     if samples is not None:
         start = dataclasses.replace(start, x_train=start.x_train[:samples], y_train=start.y_train[:samples])
-    hyper = declared.resolve({})
+    return trainer_of(start, optimiser, backend, device=device, dtype=dtype, iterations=iterations)
+
+
+def trainer_of(start: Any, optimiser: str, backend: str, *, device: str, dtype: str, iterations: int) -> Any:
+    """A compiled trainer of any problem, with the optimiser's default hyperparameters."""
+    # the trainers' constructors are as old as the trainers; normbench.training came later
+    backend_module = module(f"normbench.{backend}.trainer")
+    hyper = spec(optimiser).resolve({})
     if backend == "reference":
         return backend_module.ReferenceTrainer(start, optimiser, hyper)
     if backend == "torch":

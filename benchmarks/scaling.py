@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .common import BACKENDS, TASK, advance, module, spec
+from .common import BACKENDS, SPLIT, advance, dataset, module, spec, trainer_of
 
 OPTIMISERS = ("method1", "method2")
 SAMPLES, WIDTH, DEPTH = 16384, 32, 4
@@ -43,22 +43,12 @@ def cost(backend, optimiser, *, samples=SAMPLES, width=WIDTH, depth=DEPTH, seeds
 
 def _trainer(backend, optimiser, layers, samples, seed):
     tasks = module("normbench.tasks")
-    declared = spec(optimiser)
-    whole = tasks.problem(tasks.get(TASK).dataset(), layers, declared.normalisation, split="random", seed=seed)
+    whole = tasks.problem(dataset(), layers, spec(optimiser).normalisation, split=SPLIT, seed=seed)
     x, y = whole.x_train, whole.y_train
     copies = math.ceil(samples / len(x))
     few = {"x_train": x.repeat(copies, axis=0)[:samples], "y_train": y.repeat(copies, axis=0)[:samples]}
     start = dataclasses.replace(whole, **few)
-    hyper = declared.resolve({})
-    if backend == "torch":
-        from normbench.torch.trainer import TorchTrainer
-
-        return TorchTrainer(start, optimiser, hyper, dtype="float32", device="cpu")
-    from normbench.jax.trainer import JaxTrainer
-
-    made = JaxTrainer(start, optimiser, hyper, iterations=100, dtype="float32", device="cpu")
-    made.compile()
-    return made
+    return trainer_of(start, optimiser, backend, device="cpu", dtype="float32", iterations=100)
 
 
 def measure():

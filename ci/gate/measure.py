@@ -80,11 +80,11 @@ class Bench:
         if outcome not in (0, 2):  # 2: some benchmark failed
             raise MeasurementError(f"asv run ended with {outcome}; its output above says why")
 
-    def run_rounds(self, commits: Iterable[str], pattern: str, rounds: int, *options: str) -> None:
+    def run_rounds(self, commits: Iterable[str], pattern: str, rounds: int) -> None:
         """Measure times in that many rounds, the commits in turns and in alternating order."""
         settings = (f"rounds={rounds}", f"repeat={SAMPLES}")
         attributes = [word for setting in settings for word in ("--attribute", setting)]
-        self.run(commits, pattern, "--interleave-rounds", *attributes, *options)
+        self.run(commits, pattern, "--interleave-rounds", *attributes)
 
     def results(self, commit: str) -> dict[str, Measured]:
         """Everything measured on a commit, by asv's name with its parameters; what was skipped is left out.
