@@ -28,8 +28,8 @@ class Trajectory:
         The optimiser's own step: tau in radians, eta, or the learning rate.
     weights : tuple of arrays, shape (fan_out, fan_in), float64
         Weights after the last iteration.
-    loss_evaluations, gradient_evaluations : int
-        Passes over the training set, counted where they happen.
+    loss_evaluations, gradient_evaluations : array, shape (iterations_done + 1,), int64
+        Passes over the training set made by the time each entry of ``loss`` was known, counted where they happen.
     halvings : int
         Times that the monotone safeguard halved a step.
     status : Status
@@ -40,8 +40,8 @@ class Trajectory:
     loss: np.ndarray
     step_size: np.ndarray
     weights: tuple[np.ndarray, ...]
-    loss_evaluations: int
-    gradient_evaluations: int
+    loss_evaluations: np.ndarray
+    gradient_evaluations: np.ndarray
     halvings: int
     status: Status
     reason: str

@@ -31,6 +31,7 @@ FIELDS = (
     "test_loss",
     "unit",
     "lipschitz_bound",
+    "lipschitz_measured",
     "seconds_train",
     "seconds_compile",
     "seconds_evaluate",

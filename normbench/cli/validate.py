@@ -42,8 +42,10 @@ def command(
     """Compare every optimiser with the reference.
 
     The reference is plain float64 NumPy; the command exits with 1 where an implementation deviates from it. In
-    float64 losses, step sizes and weights must agree over all iterations; in float32 the final RMS. The data are
-    the real Neural-Fly flights where they are on this machine, else the simulated ones.
+    float64 losses, step sizes and weights must agree over all iterations; in float32 the final RMS. Two paths are
+    judged: fast, the trainer of the benchmark with derivatives by hand, in tiles; and plain, the drop-in class in a
+    loop of its own with automatic differentiation, the batch whole. The data are the real Neural-Fly flights where
+    they are on this machine, else the simulated ones.
 
     \b
     Examples:
@@ -95,7 +97,7 @@ def _name(agreement: "Agreement") -> str:
 
 def _table(agreements: Sequence["Agreement"], dataset: Dataset) -> RenderableType:
     table = plain_table()
-    for header in ("optimiser", "backend", "dtype"):
+    for header in ("optimiser", "backend", "path", "dtype"):
         table.add_column(header)
     for header in ("iter.", "losses", "steps", "weights", "final RMS", "limit"):
         table.add_column(header, justify="right")
@@ -103,6 +105,8 @@ def _table(agreements: Sequence["Agreement"], dataset: Dataset) -> RenderableTyp
     for a in agreements:
         deviations = (a.loss_deviation, a.step_deviation, a.weight_deviation, a.rms_deviation, a.limit)
         verdict = "ok" if a.passed else "BREACH"
-        table.add_row(_name(a), a.backend, a.dtype, str(a.iterations), *(f"{d:.1e}" for d in deviations), verdict)
+        table.add_row(
+            _name(a), a.backend, a.path, a.dtype, str(a.iterations), *(f"{d:.1e}" for d in deviations), verdict
+        )
     kind = "SIMULATED" if dataset.simulated else "real"
     return titled(f"Largest relative deviation from the reference on {dataset.name} ({kind} data)", table)

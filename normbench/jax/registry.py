@@ -85,22 +85,34 @@ def _agd(g: Arrays, w: Arrays, state: tuple[()], hyper: Hyperparameters) -> Any:
     return weights, state, eta
 
 
-def _library(transformation: Callable[[Hyperparameters], optax.GradientTransformation]) -> Method:
-    """A method from an optax transformation that is built from the hyperparameters."""
-
-    def update(g: Arrays, w: Arrays, state: Any, hyper: Hyperparameters) -> Any:
-        updates, state = transformation(hyper).update(g, state, w)
-        return optax.apply_updates(w, updates), state, hyper["learning_rate"]
-
-    return Method(lambda objective, weights, hyper: transformation(hyper).init(weights), _explicit(update))
-
-
 def _adam(hyper: Hyperparameters) -> optax.GradientTransformation:
     return optax.adam(hyper["learning_rate"], b1=hyper["beta1"], b2=hyper["beta2"], eps=hyper["epsilon"])
 
 
 def _sgd(hyper: Hyperparameters) -> optax.GradientTransformation:
     return optax.sgd(hyper["learning_rate"], momentum=hyper["momentum"])
+
+
+_LIBRARY: dict[str, Callable[[Hyperparameters], optax.GradientTransformation]] = {
+    "adam": _adam,
+    "sgd": _sgd,
+    "sgd_momentum": _sgd,
+}
+
+
+def library_transformation(key: str, hyper: Hyperparameters) -> optax.GradientTransformation:
+    """The optax transformation of a baseline."""
+    return _LIBRARY[key](hyper)
+
+
+def _library(key: str) -> Method:
+    """A method from an optax transformation that is built from the hyperparameters."""
+
+    def update(g: Arrays, w: Arrays, state: Any, hyper: Hyperparameters) -> Any:
+        updates, state = library_transformation(key, hyper).update(g, state, w)
+        return optax.apply_updates(w, updates), state, hyper["learning_rate"]
+
+    return Method(lambda objective, weights, hyper: library_transformation(key, hyper).init(weights), _explicit(update))
 
 
 def _stateless(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> tuple[()]:
@@ -127,7 +139,5 @@ METHODS: dict[str, Method] = {
     "fromage": Method(_with_bounds, _explicit(_fromage)),
     "lars": Method(_stateless, _explicit(_lars)),
     "agd": Method(_stateless, _explicit(_agd)),
-    "adam": _library(_adam),
-    "sgd": _library(_sgd),
-    "sgd_momentum": _library(_sgd),
+    **{key: _library(key) for key in _LIBRARY},
 }

@@ -17,15 +17,18 @@ from normbench.trajectory import Trajectory, ending
 
 
 class _Run(NamedTuple):
-    """State of a run on the device; ``losses`` and ``step_sizes`` are buffers as long as the run may become."""
+    """State of a run on the device; the plural fields are buffers as long as the run may become.
+
+    ``evaluations`` counts the sweeps made by the time each loss was known; every sweep makes loss and gradient.
+    """
 
     iteration: Array
     point: Point
     state: Any
     losses: Array
     step_sizes: Array
-    halvings: Array
     evaluations: Array
+    halvings: Array
     ended: Array
 
 
@@ -37,7 +40,8 @@ def _begin(
     state = METHODS[key].init(objective, weights, hyper | dict(static))
     zero = jnp.zeros((), jnp.int32)
     losses = jnp.append(buffer, 0).at[0].set(point.loss)
-    return _Run(zero, point, state, losses, buffer, zero, zero + 1, ~jnp.isfinite(point.loss))
+    evaluations = jnp.zeros(losses.shape, jnp.int32).at[0].set(1)
+    return _Run(zero, point, state, losses, buffer, evaluations, zero, ~jnp.isfinite(point.loss))
 
 
 @partial(jax.jit, static_argnames=("key", "static"), donate_argnames=("run",))
@@ -53,8 +57,8 @@ def _advance(objective: Objective, run: _Run, stop: Array, hyper: dict[str, Arra
             state=new.state,
             losses=run.losses.at[k].set(new.point.loss),
             step_sizes=run.step_sizes.at[k - 1].set(new.step_size),
+            evaluations=run.evaluations.at[k].set(run.evaluations[k - 1] + new.evaluations),
             halvings=run.halvings + jnp.maximum(new.evaluations - 1, 0),
-            evaluations=run.evaluations + new.evaluations,
             ended=~jnp.isfinite(new.point.loss) | (new.step_size == 0),
         )
 
@@ -162,7 +166,8 @@ class JaxTrainer:
             losses = np.asarray(run.losses, dtype=np.float64)[: done + 1]
             step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
             weights = tuple(np.asarray(w, dtype=np.float64) for w in run.point.weights)
-            evaluations, halvings = int(run.evaluations), int(run.halvings)
+            evaluations = np.asarray(run.evaluations, dtype=np.int64)[: done + 1]
+            halvings = int(run.halvings)
         stalled = done > 0 and step_sizes[-1] == 0.0
         status, reason = ending(losses[-1], done, stalled=stalled)
         return Trajectory(
@@ -170,7 +175,7 @@ class JaxTrainer:
             step_size=step_sizes,
             weights=weights,
             loss_evaluations=evaluations,
-            gradient_evaluations=evaluations,  # every sweep makes both
+            gradient_evaluations=evaluations,
             halvings=halvings,
             status=status,
             reason=reason,

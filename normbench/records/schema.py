@@ -14,7 +14,8 @@ from typing import Any
 from normbench.errors import RecordError
 from normbench.specs import Value
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READABLE = (1, SCHEMA_VERSION)
 
 IDENTITY = (
     "task",
@@ -46,12 +47,19 @@ class Curves:
     test_iterations : tuple of int
     test_loss : tuple of float
         Normalised test loss after those iterations.
+    seconds : tuple of float
+        Seconds of training up to those iterations.
+    loss_evaluations, gradient_evaluations : tuple of int
+        Passes over the training set made by the time each entry of ``loss`` was known.
     """
 
     loss: tuple[float, ...] = ()
     step_size: tuple[float, ...] = ()
     test_iterations: tuple[int, ...] = ()
     test_loss: tuple[float, ...] = ()
+    seconds: tuple[float, ...] = ()
+    loss_evaluations: tuple[int, ...] = ()
+    gradient_evaluations: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,8 @@ class Record:
         The same in normalised units, as the optimiser saw it.
     lipschitz_bound : float
         prod ||W_i||_op after the last iteration, in ``unit`` per unit-norm input.
+    lipschitz_measured : float
+        Largest ||f(x) - f(x')|| / ||x - x'|| over many pairs, in the same unit; never above the bound.
     seconds_train, seconds_compile, seconds_evaluate, seconds_transfer, seconds_per_iteration : float
     loss_evaluations, gradient_evaluations, halvings, iterations_done : int
     tuning_runs : int
@@ -104,6 +114,7 @@ class Record:
     test_loss: float
     unit: str
     lipschitz_bound: float
+    lipschitz_measured: float
     seconds_train: float
     seconds_compile: float
     seconds_evaluate: float
@@ -171,17 +182,22 @@ def from_json(text: str, *, source: str) -> Record:
         raise RecordError(f"{source} is not valid JSON ({error}); it may be truncated. {_REMEDY}") from error
     if not isinstance(raw, dict):
         raise RecordError(f"{source} holds {type(raw).__name__} instead of a JSON object. {_REMEDY}")
-    _check_version(raw, source)
-    return _build(Record, raw, source)
+    return _build(Record, _upgraded(raw, source), source)
 
 
-def _check_version(raw: Mapping[str, Any], source: str) -> None:
+def _upgraded(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The record in the present schema; what an earlier one did not hold is NaN or empty."""
     found = raw.get("schema_version")
-    if found != SCHEMA_VERSION:
+    if found not in _READABLE:
         raise RecordError(
-            f"{source}: field 'schema_version' is {found!r}; this normbench reads {SCHEMA_VERSION}. "
+            f"{source}: field 'schema_version' is {found!r}; this normbench reads {' and '.join(map(str, _READABLE))}. "
             "Read it with the normbench that wrote it, or delete the file and run again."
         )
+    if found == SCHEMA_VERSION:
+        return dict(raw)
+    new_curves: dict[str, Any] = {"seconds": [], "loss_evaluations": [], "gradient_evaluations": []}
+    curves = new_curves | raw["curves"] if isinstance(raw.get("curves"), dict) else raw.get("curves")
+    return {"lipschitz_measured": None} | dict(raw) | {"curves": curves, "schema_version": SCHEMA_VERSION}
 
 
 def _build(kind: type, raw: Any, source: str) -> Any:

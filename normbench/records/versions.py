@@ -16,6 +16,7 @@ _CHANGES_NUMBERS = (
     "tasks.py",
     "specs",
     "trajectory.py",
+    "training/certificate.py",
     "training/request.py",
     "training/run.py",
 )

@@ -24,6 +24,11 @@ class Objective:
         self.loss_evaluations = 0
         self.gradient_evaluations = 0
 
+    @property
+    def evaluations(self) -> tuple[int, int]:
+        """Passes over the data so far: those for the loss, and those for its gradient."""
+        return self.loss_evaluations, self.gradient_evaluations
+
     def loss(self, weights: Weights) -> float:
         """Value of the objective at ``weights``."""
         self.loss_evaluations += 1

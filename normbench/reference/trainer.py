@@ -30,6 +30,7 @@ class ReferenceTrainer:
         self._weights = problem.weights
         self._state = self._method.init(self._objective, problem.weights, hyperparameters)
         self._losses = [self._objective.loss(problem.weights)]
+        self._evaluations = [self._objective.evaluations]
         self._step_sizes: list[float] = []
         self._halvings = 0
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
@@ -50,6 +51,7 @@ class ReferenceTrainer:
         result = self._method.step(self._objective, self._weights, self._losses[-1], self._state, self._hyperparameters)
         self._weights, self._state = result.weights, result.state
         self._losses.append(result.loss)
+        self._evaluations.append(self._objective.evaluations)
         self._step_sizes.append(result.step_size)
         self._halvings += result.halvings
         stalled = result.step_size == 0.0
@@ -61,12 +63,13 @@ class ReferenceTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
+        evaluations = np.array(self._evaluations)
         return Trajectory(
             loss=np.array(self._losses),
             step_size=np.array(self._step_sizes),
             weights=self._weights,
-            loss_evaluations=self._objective.loss_evaluations,
-            gradient_evaluations=self._objective.gradient_evaluations,
+            loss_evaluations=evaluations[:, 0],
+            gradient_evaluations=evaluations[:, 1],
             halvings=self._halvings,
             status=self._status,
             reason=self._reason,

@@ -64,6 +64,11 @@ class Objective:
         self._tangents = [x.new_empty((rows, columns)) for _ in range(2)]
         self._held = 1
 
+    @property
+    def evaluations(self) -> tuple[int, int]:
+        """Passes over the data so far: those for the loss, and those for its gradient."""
+        return self.loss_evaluations, self.gradient_evaluations
+
     def point(self, weights: list[Tensor]) -> Point:
         """Forward pass at ``weights``."""
         self.loss_evaluations += 1

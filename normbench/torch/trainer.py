@@ -52,6 +52,7 @@ class TorchTrainer:
             self._state = self._method.init(self._objective, weights, hyperparameters)
             self._point = self._objective.point(weights)
             self._losses = [float(self._point.loss)]
+            self._evaluations = [self._objective.evaluations]
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
         self._synchronise()
 
@@ -83,6 +84,7 @@ class TorchTrainer:
         result = self._method.step(self._objective, self._point, self._state, self._hyperparameters)
         self._point, self._state = result.point, result.state
         self._losses.append(float(result.point.loss))
+        self._evaluations.append(self._objective.evaluations)
         self._step_sizes.append(result.step_size)
         self._halvings += result.halvings
         stalled = result.step_size == 0.0
@@ -95,12 +97,13 @@ class TorchTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
+        evaluations = np.array(self._evaluations)
         return Trajectory(
             loss=np.array(self._losses),
             step_size=np.array(self._step_sizes),
             weights=tuple(w.detach().cpu().double().numpy() for w in self._point.weights),
-            loss_evaluations=self._objective.loss_evaluations,
-            gradient_evaluations=self._objective.gradient_evaluations,
+            loss_evaluations=evaluations[:, 0],
+            gradient_evaluations=evaluations[:, 1],
             halvings=self._halvings,
             status=self._status,
             reason=self._reason,

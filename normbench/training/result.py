@@ -32,11 +32,14 @@ class RunResult:
     trajectory : Trajectory
     test_iterations : array, shape (checkpoints,), int
         Iterations after which the test loss was evaluated.
-    test_loss : array, shape (checkpoints,), float64
+    test_loss, seconds : array, shape (checkpoints,), float64
+        The loss there, and the seconds of training up to there.
     train_rms, test_rms : float
         At the last iteration, in ``unit``; NaN if the run diverged.
     lipschitz_bound : float
         prod ||W_i||_op at the last iteration, in ``unit`` per unit-norm input.
+    lipschitz_measured : float
+        Largest gain over many pairs of inputs, see :func:`normbench.training.certificate.largest_gain`.
     clock : Clock
     threads : int
         Threads that the run was allowed.
@@ -49,8 +52,10 @@ class RunResult:
     trajectory: Trajectory
     test_iterations: np.ndarray
     test_loss: np.ndarray
+    seconds: np.ndarray
     train_rms: float
     test_rms: float
     lipschitz_bound: float
+    lipschitz_measured: float
     clock: Clock
     threads: int

@@ -14,6 +14,7 @@ from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError
 from normbench.normalisation import Problem
+from normbench.training.certificate import largest_gain
 from normbench.training.request import BACKENDS, RunRequest
 from normbench.training.result import Clock, RunResult
 from normbench.trajectory import Status, Trainer
@@ -61,9 +62,7 @@ def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
     BackendUnavailableError
         If the backend or the device is missing; the message gives the remedy.
     """
-    reason = available_backends()[request.backend]
-    if reason:
-        raise BackendUnavailableError(f"backend {request.backend!r}: {reason}.")
+    _require_backend(request.backend)
     hyperparameters = dict(request.hyperparameters)
     if request.backend == "torch":
         from normbench.torch.trainer import TorchTrainer
@@ -83,6 +82,33 @@ def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
     from normbench.reference.trainer import ReferenceTrainer
 
     return ReferenceTrainer(problem, request.optimiser, hyperparameters)
+
+
+def build_plain_trainer(request: RunRequest, problem: Problem) -> Trainer:
+    """A trainer made of the backend's drop-in class and automatic differentiation, as a user's own loop would be.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the backend is missing.
+    """
+    _require_backend(request.backend)
+    hyperparameters = dict(request.hyperparameters)
+    if request.backend == "torch":
+        from normbench.torch import plain as torch_plain
+
+        return torch_plain.PlainTrainer(
+            problem, request.optimiser, hyperparameters, dtype=request.dtype, device=request.device
+        )
+    from normbench.jax import plain as jax_plain
+
+    return jax_plain.PlainTrainer(problem, request.optimiser, hyperparameters, dtype=request.dtype)
+
+
+def _require_backend(backend: str) -> None:
+    reason = available_backends()[backend]
+    if reason:
+        raise BackendUnavailableError(f"backend {backend!r}: {reason}.")
 
 
 def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
@@ -112,7 +138,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
     _, compiling = _timed(trainer.compile)
     training = evaluating = 0.0
     iteration = 0
-    test_iterations, test_loss = [], []
+    test_iterations, test_loss, elapsed = [], [], []
     for target in _checkpoints(request.iterations):
         done, seconds = _timed(partial(trainer.advance, target - iteration))
         training += seconds
@@ -121,6 +147,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         evaluating += seconds
         test_iterations.append(iteration)
         test_loss.append(loss)
+        elapsed.append(training)
         if iteration < target:
             break
     trajectory = trainer.trajectory()
@@ -133,9 +160,11 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         trajectory=trajectory,
         test_iterations=np.array(test_iterations),
         test_loss=np.array(test_loss),
+        seconds=np.array(elapsed),
         train_rms=float("nan") if diverged else problem.rms(trajectory.loss[-1]),
         test_rms=float("nan") if diverged else problem.rms(test_loss[-1]),
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
+        lipschitz_measured=largest_gain(problem, trajectory.weights),
         clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
     )

@@ -10,7 +10,7 @@ from normbench.data.dataset import Dataset
 from normbench.specs import Value
 from normbench.tasks import PAPER_HIDDEN, TASKS, network
 from normbench.training.request import RunRequest, request
-from normbench.training.run import build_trainer, problem_of
+from normbench.training.run import build_plain_trainer, build_trainer, problem_of
 from normbench.trajectory import Trajectory
 
 FLOAT64_LIMIT = 1e-9  # largest relative deviation of losses, step sizes and weights
@@ -24,6 +24,9 @@ _VARIANTS: dict[str, tuple[dict[str, Value], ...]] = {
 }
 
 
+_COMBINATIONS = (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
+
+
 @dataclass(frozen=True)
 class Agreement:
     """One optimiser on one backend against the reference.
@@ -31,6 +34,9 @@ class Agreement:
     Attributes
     ----------
     optimiser, backend, dtype : str
+    path : str
+        "fast": the benchmark's trainer, with derivatives by hand, in tiles; "plain": the drop-in class in a user's own
+        loop, with automatic differentiation, the batch whole.
     hyperparameters : dict
         Those that differ from the defaults.
     iterations : int
@@ -47,6 +53,7 @@ class Agreement:
     optimiser: str
     backend: str
     dtype: str
+    path: str
     hyperparameters: dict[str, Value]
     iterations: int
     loss_deviation: float
@@ -64,7 +71,9 @@ def validate(
     backends: Iterable[str],
     iterations: int = 200,
 ) -> list[Agreement]:
-    """Run every optimiser in the reference and on each backend, in both precisions, and compare.
+    """Run every optimiser in the reference and on each backend, in both precisions and on both paths, and compare.
+
+    The plain path is judged at float64 and at the defaults.
 
     Parameters
     ----------
@@ -84,21 +93,28 @@ def validate(
             base = _request(dataset, optimiser, hyperparameters, "reference", "float64", iterations)
             expected = trajectory_of(base, dataset)
             for backend in backends:
-                for dtype in ("float64",) if hyperparameters else ("float64", "float32"):
+                for path, dtype in _COMBINATIONS[:1] if hyperparameters else _COMBINATIONS:
                     asked = _request(dataset, optimiser, hyperparameters, backend, dtype, iterations)
-                    found = trajectory_of(asked, dataset)
-                    agreements.append(judge(found, expected, asked, hyperparameters))
+                    found = trajectory_of(asked, dataset, path)
+                    agreements.append(judge(found, expected, asked, hyperparameters, path))
     return agreements
 
 
-def trajectory_of(asked: RunRequest, dataset: Dataset) -> Trajectory:
-    """The whole trajectory of a request, without the clock."""
-    trainer = build_trainer(asked, problem_of(asked, dataset))
+def trajectory_of(asked: RunRequest, dataset: Dataset, path: str = "fast") -> Trajectory:
+    """The whole trajectory of a request on one path, without the clock."""
+    build = {"fast": build_trainer, "plain": build_plain_trainer}[path]
+    trainer = build(asked, problem_of(asked, dataset))
     trainer.advance(asked.iterations)
     return trainer.trajectory()
 
 
-def judge(found: Trajectory, expected: Trajectory, asked: RunRequest, hyperparameters: dict[str, Value]) -> Agreement:
+def judge(
+    found: Trajectory,
+    expected: Trajectory,
+    asked: RunRequest,
+    hyperparameters: dict[str, Value],
+    path: str = "fast",
+) -> Agreement:
     """Deviations of one trajectory from the reference's, and whether they stay within the limit of its precision."""
     same_length = len(found.step_size) == len(expected.step_size)
     deviations = {
@@ -114,6 +130,7 @@ def judge(found: Trajectory, expected: Trajectory, asked: RunRequest, hyperparam
         optimiser=asked.optimiser,
         backend=asked.backend,
         dtype=asked.dtype,
+        path=path,
         hyperparameters=hyperparameters,
         iterations=len(found.step_size),
         limit=limit,

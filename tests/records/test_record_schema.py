@@ -8,7 +8,7 @@ import pytest
 
 from normbench.errors import RecordError
 from normbench.records.build import request_id
-from normbench.records.schema import IDENTITY, from_json
+from normbench.records.schema import IDENTITY, SCHEMA_VERSION, from_json
 from normbench.training.request import request
 
 
@@ -112,3 +112,27 @@ def test_another_schema_version_is_refused(record):
 def test_what_is_no_object_is_refused(text):
     with pytest.raises(RecordError, match=r"some\.json"):
         from_json(text, source="some.json")
+
+
+def test_a_record_of_schema_1_is_read_with_what_it_lacks_empty(record):
+    raw = record.as_dict() | {"schema_version": 1}
+    del raw["lipschitz_measured"]
+    for name in ("seconds", "loss_evaluations", "gradient_evaluations"):
+        del raw["curves"][name]
+    old = from_json(json.dumps(raw), source="some.json")
+
+    assert math.isnan(old.lipschitz_measured)
+    assert old.curves == replace(record.curves, seconds=(), loss_evaluations=(), gradient_evaluations=())
+    assert old.record_id == record.record_id
+    assert from_json(old.to_json(), source="x").schema_version == SCHEMA_VERSION
+
+
+def test_the_curves_have_one_entry_per_loss_or_per_checkpoint(record):
+    curves = record.curves
+    assert len(curves.loss) == len(curves.loss_evaluations) == len(curves.gradient_evaluations) == 5
+    assert (curves.loss_evaluations[-1], curves.gradient_evaluations[-1]) == (
+        record.loss_evaluations,
+        record.gradient_evaluations,
+    )
+    assert len(curves.seconds) == len(curves.test_iterations)
+    assert curves.seconds[-1] == record.seconds_train

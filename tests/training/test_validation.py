@@ -16,8 +16,10 @@ from normbench.training.validation import Agreement, judge, trajectory_of, valid
 @pytest.mark.parametrize("key", specs.SPECS)
 def test_every_backend_agrees_with_the_reference_for_200_iterations(flights: Dataset, key: str) -> None:
     agreements = validate(flights, optimisers=[key], backends=["torch", "jax"], iterations=200)
-    assert {(a.backend, a.dtype) for a in agreements} == {
-        (backend, dtype) for backend in ("torch", "jax") for dtype in ("float64", "float32")
+    assert {(a.backend, a.path, a.dtype) for a in agreements} == {
+        (backend, path, dtype)
+        for backend in ("torch", "jax")
+        for path, dtype in (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
     }
     assert all(a.iterations == 200 for a in agreements)
     failed = [a for a in agreements if not a.passed]
@@ -30,7 +32,7 @@ def small(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, **kept)
 
 
-def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64") -> Agreement:
+def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64", path: str = "fast") -> Agreement:
     """Judge a backend on a small data set; the caller has planted an error in it."""
 
     def asked(on: str, precision: str) -> RunRequest:
@@ -39,7 +41,7 @@ def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64") -> A
         return request(backend=on, dtype=precision, **fields)
 
     expected = trajectory_of(asked("reference", "float64"), dataset)
-    return judge(trajectory_of(asked(backend, dtype), dataset), expected, asked(backend, dtype), {})
+    return judge(trajectory_of(asked(backend, dtype), dataset, path), expected, asked(backend, dtype), {}, path)
 
 
 def curvature_without_factor_two(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +92,46 @@ def test_planted_error_is_caught(
     assert wrong(dataset, "torch", key).passed
     plant(monkeypatch)
     assert not wrong(dataset, "torch", key).passed
+
+
+def bend_forgotten_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The geodesic as a straight line: d^2 Gamma / dt^2 = 0."""
+    import normbench.torch.closure as module
+
+    original = module.ClosureCurve.curve_derivatives
+    monkeypatch.setattr(
+        module.ClosureCurve,
+        "curve_derivatives",
+        lambda self, point, slope, velocity, moving, order: original(
+            self, point, slope, velocity, [False] * len(velocity), order
+        ),
+    )
+
+
+def bend_forgotten_in_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax.numpy as jnp
+
+    import normbench.jax.transformations as module
+
+    original = module._ValueCurve.curve_derivatives
+    monkeypatch.setattr(
+        module._ValueCurve,
+        "curve_derivatives",
+        lambda self, point, velocity, moving, order: original(
+            self, point, velocity, [jnp.zeros_like(m) for m in moving], order
+        ),
+    )
+
+
+@pytest.mark.parametrize(("backend", "plant"), [("torch", bend_forgotten_in_torch), ("jax", bend_forgotten_in_jax)])
+def test_planted_error_in_the_automatic_differentiation_is_caught(
+    simulated: Dataset, monkeypatch: pytest.MonkeyPatch, backend: str, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    dataset = small(simulated)
+    assert wrong(dataset, backend, "method1", path="plain").passed
+    plant(monkeypatch)
+    assert not wrong(dataset, backend, "method1", path="plain").passed
+    assert wrong(dataset, backend, "method1").passed
 
 
 def test_nan_is_a_breach(simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,134 @@
+"""A run the way a user writes it: ``torch.nn`` modules, autograd and the drop-in optimiser classes, the batch whole.
+
+Slower than :mod:`normbench.torch.trainer`, it shares none of its derivatives, tiles or buffers: validation runs both.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from normbench.normalisation import Problem
+from normbench.torch.optimizers import AGD, LARS, Fromage, Method1, Method2, Method2Exp
+from normbench.trajectory import Status, Trajectory, ending
+
+Hyperparameters = dict[str, Any]
+
+
+def _adam(params: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+    betas = (hyper["beta1"], hyper["beta2"])
+    return torch.optim.Adam(params, lr=hyper["learning_rate"], betas=betas, eps=hyper["epsilon"])
+
+
+def _sgd(params: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+    return torch.optim.SGD(params, lr=hyper["learning_rate"], momentum=hyper["momentum"])
+
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "method1": lambda params, hyper: Method1(params, **hyper),
+    "method2": lambda params, hyper: Method2(params, **hyper),
+    "method2_exp": lambda params, hyper: Method2Exp(params, **hyper),
+    "fromage": lambda params, hyper: Fromage(params, lr=hyper["learning_rate"], p_bound=hyper["p_bound"]),
+    "lars": lambda params, hyper: LARS(params, lr=hyper["learning_rate"]),
+    "agd": lambda params, hyper: AGD(params),
+    "adam": _adam,
+    "sgd": _sgd,
+    "sgd_momentum": _sgd,
+}
+
+
+class PlainTrainer:
+    """A full-batch run of one drop-in optimiser; follows :class:`normbench.trajectory.Trainer`.
+
+    Parameters
+    ----------
+    problem : Problem
+    key : str
+        Optimiser, see :data:`normbench.specs.SPECS`.
+    hyperparameters : dict
+        Every hyperparameter of the optimiser, resolved.
+    dtype : str
+        "float32" or "float64".
+    device : str
+        "cpu" or "cuda".
+    """
+
+    def __init__(
+        self, problem: Problem, key: str, hyperparameters: Hyperparameters, *, dtype: str, device: str
+    ) -> None:
+        place = {"dtype": getattr(torch, dtype), "device": device}
+        self._train = [torch.tensor(a, **place) for a in (problem.x_train, problem.y_train)]
+        self._test = [torch.tensor(a, **place) for a in (problem.x_test, problem.y_test)]
+        self._divisor = 2 * problem.loss_divisor
+        self._model = _perceptron(problem, place)
+        self._optimizer = OPTIMIZERS[key](self._model.parameters(), hyperparameters)
+        if isinstance(self._optimizer, Method2):
+            self._optimizer.param_groups[0]["mean_square_input"] = float(np.square(problem.x_train).sum(axis=1).mean())
+        self._calls = 0
+        self._loss = self._closure()
+        self._losses = [self._loss.item()]
+        self._evaluations = [self._calls]
+        self._step_sizes: list[float] = []
+        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+
+    def _mean_error(self, x: Tensor, y: Tensor) -> Tensor:
+        return (self._model(x) - y).square().sum() / (self._divisor * len(x))
+
+    def _closure(self) -> Tensor:
+        self._calls += 1
+        return self._mean_error(*self._train)
+
+    def compile(self) -> None:
+        """Nothing to prepare: torch runs eagerly here."""
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done."""
+        done = 0
+        while done < steps and self._status is Status.DONE:
+            done += 1
+            self._iterate()
+        return done
+
+    def _iterate(self) -> None:
+        if isinstance(self._optimizer, Method1):
+            self._optimizer.step(self._closure)
+        else:
+            self._optimizer.zero_grad()
+            self._loss.backward()
+            self._optimizer.step()
+        self._loss = self._closure()
+        group = self._optimizer.param_groups[0]
+        self._losses.append(self._loss.item())
+        self._evaluations.append(self._calls)
+        self._step_sizes.append(group["step_size"] if "step_size" in group else group["lr"])
+        stalled = self._step_sizes[-1] == 0.0
+        self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
+
+    def test_loss(self) -> float:
+        """Loss on the test set at the present weights."""
+        with torch.no_grad():
+            return self._mean_error(*self._test).item()
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far; how often a step was halved stays inside the optimiser."""
+        return Trajectory(
+            loss=np.array(self._losses),
+            step_size=np.array(self._step_sizes),
+            weights=tuple(p.detach().cpu().double().numpy() for p in self._model.parameters()),
+            loss_evaluations=np.array(self._evaluations),
+            gradient_evaluations=np.arange(len(self._losses)),
+            halvings=0,
+            status=self._status,
+            reason=self._reason,
+        )
+
+
+def _perceptron(problem: Problem, place: dict[str, Any]) -> torch.nn.Sequential:
+    modules: list[torch.nn.Module] = []
+    for weight in problem.weights:
+        layer = torch.nn.Linear(*weight.T.shape, bias=False, **place)
+        layer.weight.data.copy_(torch.tensor(weight))
+        modules += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*modules[:-1])
