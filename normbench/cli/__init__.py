@@ -15,6 +15,7 @@ _COMMANDS = {
     "reproduce": "normbench.cli.reproduce",
     "leaderboard": "normbench.cli.leaderboard",
     "compare": "normbench.cli.compare",
+    "records": "normbench.cli.records",
     "history": "normbench.cli.history",
 }
 

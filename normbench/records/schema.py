@@ -182,6 +182,11 @@ def from_json(text: str, *, source: str) -> Record:
         raise RecordError(f"{source} is not valid JSON ({error}); it may be truncated. {_REMEDY}") from error
     if not isinstance(raw, dict):
         raise RecordError(f"{source} holds {type(raw).__name__} instead of a JSON object. {_REMEDY}")
+    return from_dict(raw, source=source)
+
+
+def from_dict(raw: Mapping[str, Any], *, source: str) -> Record:
+    """A record from its fields in plain types, as :meth:`Record.as_dict` gives them; errors as :func:`from_json`."""
     return _build(Record, _upgraded(raw, source), source)
 
 

@@ -1,0 +1,51 @@
+"""``normbench records``: records as one Parquet or CSV file, and back."""
+
+from pathlib import Path
+
+import click
+
+from normbench.cli import options
+from normbench.records.frame import read_file, read_records, write_file
+from normbench.records.store import Store
+
+_FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+
+
+@click.group("records")
+def command() -> None:
+    """Export and import records as one file.
+
+    The ending chooses the format: .parquet, .csv or .csv.gz. Nothing is lost; in Python,
+    normbench.load_records("normbench-results") gives the same table as a pandas DataFrame.
+
+    \b
+    Examples:
+      normbench records export runs.parquet
+      normbench records import runs.parquet --out elsewhere
+    """
+
+
+@command.command("export")
+@_FILE
+@options.out
+def export(*, file: Path, out: Path) -> None:
+    """Write every record of a results folder into FILE."""
+    records = read_records(out)
+    write_file(records, file)
+    click.echo(f"{len(records)} records written to {file}.", err=True)
+
+
+@command.command("import")
+@_FILE
+@options.out
+def import_(*, file: Path, out: Path) -> None:
+    """Add the records in FILE to a results folder.
+
+    A run that the folder holds already stays as it is.
+    """
+    store = Store(out / options.RECORDS)
+    records = read_file(file)
+    new = [record for record in records if store.find(record.record_id) is None]
+    for record in new:
+        store.write(record)
+    click.echo(f"{len(new)} of {len(records)} records were new and are now in {store.directory}.", err=True)

@@ -1,0 +1,187 @@
+"""Records as a table: a pandas frame of one row per run, and Parquet or CSV files of it that lose nothing."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from normbench.errors import InvalidArgumentError, RecordError
+from normbench.records.schema import Curves, Record, from_dict
+from normbench.records.store import Store
+
+CURVES = "curves_"  # prefix of the columns that hold an array per run
+_TEXTS = ("hyperparameters", "predictors", "environment")  # mappings, as JSON
+_CURVE_NAMES = tuple(f"{CURVES}{f.name}" for f in fields(Curves))
+_FORMATS = (".parquet", ".csv", ".csv.gz")
+# bytes of equal weight side by side: the curves of float32 runs leave half of theirs zero
+_ENCODINGS = {
+    f"{CURVES}{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("loss", "step_size", "test_loss", "seconds")
+}
+
+
+def load_records(folder: str | Path) -> pd.DataFrame:
+    """Every run stored in a results folder, as a tidy table.
+
+    Parameters
+    ----------
+    folder : path
+        A results folder (``normbench run --out``), the folder of the records itself, or a file that
+        ``normbench records export`` wrote.
+
+    Returns
+    -------
+    DataFrame
+        One row a run, see :func:`to_frame`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no record.
+    RecordError
+        If a record cannot be read.
+    """
+    return to_frame(read_records(Path(folder)))
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a results folder, of the folder that holds them, or of an exported file; errors as above."""
+    if path.is_file():
+        return read_file(path)
+    nested = path / "records"
+    records, problems = Store(nested if nested.is_dir() else path).load_all()
+    if problems:
+        raise problems[0]
+    if not records:
+        raise InvalidArgumentError(f"no records in {path}. Make some: normbench run --out {path}.")
+    return records
+
+
+def to_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """A table of records, sorted by their identity.
+
+    Returns
+    -------
+    DataFrame
+        One row a run: ``record`` (its identity) and every field of :class:`normbench.records.schema.Record`;
+        ``layers`` as "12-25-30-15-3"; ``hyperparameters``, ``predictors`` and ``environment`` as JSON;
+        ``curves_loss`` and the other curves as lists.
+    """
+    ordered = sorted(records, key=lambda record: record.record_id)
+    return pd.DataFrame([_row(record) for record in ordered], columns=_columns())
+
+
+def _columns() -> list[str]:
+    scalars = [f.name for f in fields(Record) if f.name != "curves"]
+    return ["record", *scalars, *_CURVE_NAMES]
+
+
+def _row(record: Record) -> dict[str, Any]:
+    values = {f.name: getattr(record, f.name) for f in fields(Record) if f.name != "curves"}
+    curves = {f.name: list(getattr(record.curves, f.name)) for f in fields(Curves)}
+    return (
+        {"record": record.record_id}
+        | values
+        | {"layers": "-".join(map(str, record.layers))}
+        | {name: json.dumps(record.as_dict()[name]) for name in _TEXTS}
+        | {f"{CURVES}{name}": curve for name, curve in curves.items()}
+    )
+
+
+def from_frame(frame: pd.DataFrame, *, source: str) -> list[Record]:
+    """Records from a table that :func:`to_frame` made, of this or an earlier schema.
+
+    Raises
+    ------
+    RecordError
+        If a column is missing, unknown or holds the wrong type, or a row is not the run that it says.
+    """
+    if "record" not in frame or "layers" not in frame:
+        raise RecordError(f"{source} is no table of records: its columns are {', '.join(map(str, frame.columns[:5]))}.")
+    return [_record(row, f"{source}, row {k}") for k, row in enumerate(frame.to_dict(orient="records"))]
+
+
+def _record(row: dict[Any, Any], where: str) -> Record:
+    identity = row.pop("record")
+    curves = {name.removeprefix(CURVES): row.pop(name) for name in list(row) if name.startswith(CURVES)}
+    try:
+        texts = {name: json.loads(row[name]) for name in _TEXTS}
+        layers = [int(width) for width in row["layers"].split("-")]
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise RecordError(f"{where} cannot be read: {error!r}. Export the records again.") from error
+    record = from_dict(row | texts | {"layers": layers, "curves": curves}, source=where)
+    if record.record_id != identity:
+        raise RecordError(f"{where} describes the run {record.record_id} but is named {identity}: it was edited.")
+    return record
+
+
+def write_file(records: Sequence[Record], path: Path) -> None:
+    """Write the table of the records as ``.parquet``, ``.csv`` or ``.csv.gz``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the ending is another one, or Parquet needs a library that is not installed.
+    """
+    frame = to_frame(records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if _format(path) == ".parquet":
+        frame.to_parquet(path, index=False, compression="zstd", use_dictionary=False, column_encoding=_ENCODINGS)
+        return
+    for name in _CURVE_NAMES:
+        frame[name] = [json.dumps([None if v != v else v for v in curve]) for curve in frame[name]]
+    frame.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None)
+
+
+def read_file(path: Path) -> list[Record]:
+    """Records from a file that :func:`write_file` wrote.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As :func:`write_file`.
+    RecordError
+        If the file cannot be read or holds something else.
+    """
+    try:
+        frame = _read_table(path)
+    except InvalidArgumentError:
+        raise
+    except Exception as error:  # pandas and pyarrow raise many kinds
+        raise RecordError(f"{path} cannot be read: {error}") from error
+    return from_frame(frame, source=str(path))
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    if _format(path) == ".parquet":
+        frame = pd.read_parquet(path)
+        for name in frame.columns:
+            if name.startswith(CURVES):
+                frame[name] = [curve.tolist() for curve in frame[name]]
+        return frame
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for name in frame.columns:
+        frame[name] = frame[name].map(json.loads if name.startswith(CURVES) else _CONVERTERS.get(name, str))
+    return frame
+
+
+_PARSERS: dict[Any, Callable[[str], Any]] = {
+    int: int,
+    float: lambda text: float(text or "nan"),  # Python's own reading is exact
+    bool: lambda text: {"True": True, "False": False}[text],
+}
+_CONVERTERS = {f.name: _PARSERS[f.type] for f in fields(Record) if f.type in _PARSERS}
+
+
+def _format(path: Path) -> str:
+    found = next((ending for ending in _FORMATS if path.name.endswith(ending)), None)
+    if found is None:
+        raise InvalidArgumentError(f"{path.name!r} must end in {', '.join(_FORMATS)}. Example: records.parquet.")
+    if found == ".parquet" and find_spec("pyarrow") is None:
+        raise InvalidArgumentError(
+            f"{path.name!r} needs pyarrow, which is not installed. pip install 'normbench[report]', or use .csv.gz."
+        )
+    return found
