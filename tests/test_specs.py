@@ -8,7 +8,7 @@ import pytest
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
-from normbench.specs import SPECS, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs import BACKENDS, OWN, PEERS, SPECS, Family, Hyperparameter, Normalisation, OptimiserSpec
 
 EVERY = [(spec.key, h.name) for spec in SPECS.values() for h in spec.hyperparameters]
 
@@ -20,13 +20,18 @@ def hyperparameter(key, name):
 @pytest.mark.parametrize("backend", ["reference", "torch", "jax"])
 def test_every_spec_is_implemented_and_nothing_else(backend):
     methods = importlib.import_module(f"normbench.{backend}.registry").METHODS
-    assert list(methods) == list(SPECS)
+    assert list(methods) == [key for key, spec in SPECS.items() if backend in spec.backends]
+
+
+def test_all_but_the_peers_have_a_reference_and_both_backends():
+    assert {key for key, spec in SPECS.items() if spec.backends == BACKENDS} == set(OWN)
+    assert not any("reference" in SPECS[key].backends for key in PEERS)
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_the_dropin_optimisers_are_the_specs_without_the_library_baselines(backend):
     names = importlib.import_module(f"normbench.{backend}").__all__
-    keys = {key.replace("_", "") for key in SPECS} - {"adam", "sgd", "sgdmomentum"}
+    keys = {key.replace("_", "") for key, spec in SPECS.items() if spec.family is Family.AUTOMATIC}
     assert {name.replace("_", "").lower() for name in names} == keys
 
 

@@ -36,6 +36,8 @@ def _optimisers() -> Rows:
         {
             "optimiser": spec.key,
             "title": spec.title,
+            "family": str(spec.family),
+            "backends": ", ".join(spec.backends),
             "paper": spec.paper,
             "equations": spec.equations,
             "iterations": spec.iterations,

@@ -13,17 +13,18 @@ from normbench.normalisation import check_layers
 from normbench.records.campaign import Campaign
 from normbench.records.plan import Plan, sweep
 from normbench.records.store import Store
-from normbench.specs import SPECS
+from normbench.specs import BACKENDS, OWN, PEERS, SPECS
 from normbench.tasks import TASKS, get, network
 from normbench.training.experiments import perceptron_layers
-from normbench.training.request import BACKENDS, DEVICES, DTYPES, SPLITS
+from normbench.training.request import DEVICES, DTYPES, SPLITS
 
 _DEFAULT_TASK = "quadrotor-sim"
+_PEERS = "peers"  # all of them that one of the backends has
 
 
 @click.command("run")
 @options.many("task", "What is learned", list(TASKS), default=_DEFAULT_TASK)
-@options.many("optimiser", "What trains it", list(SPECS), default="all")
+@options.many("optimiser", "What trains it", [*SPECS, _PEERS], default=f"all but the peers, {', '.join(PEERS)}")
 @options.many("backend", "What computes", BACKENDS, default="torch and jax, where installed")
 @options.seeds(3)
 @click.option("--iterations", type=click.IntRange(min=1), help="Iterations per run.  [default: each optimiser's own]")
@@ -75,6 +76,7 @@ def command(
     Examples:
       normbench run
       normbench run --optimiser method1 --optimiser adam --seeds 10
+      normbench run --optimiser peers --seeds 10
       normbench run --task neural-fly --data-dir ~/neural_fly --split blocked
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
       normbench run --format json > runs.jsonl
@@ -87,7 +89,7 @@ def command(
         plan += sweep(
             task=task,
             layers=_layers(task, data_dir, layers, width, depth),
-            optimisers=optimisers or tuple(SPECS),
+            optimisers=_expanded(optimisers or OWN, chosen),
             backends=chosen,
             seeds=range(seeds),
             iterations=iterations,
@@ -105,6 +107,12 @@ def command(
     print_problems(problems)
     print_boards(everything, "table")
     click.echo(f"Records: {store.directory}. Show this again: normbench leaderboard --out {out}", err=True)
+
+
+def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:
+    """The optimisers, with the name of the group replaced by those of its members that a backend has."""
+    peers = [key for key in PEERS if set(SPECS[key].backends) & set(backends)]
+    return [key for name in optimisers for key in (peers if name == _PEERS else [name])]
 
 
 def _layers(

@@ -15,7 +15,7 @@ from normbench.cli.errors import CHECK_FAILED
 from normbench.data.dataset import Dataset
 from normbench.errors import DataError
 from normbench.report.tables import console, plain_table, titled
-from normbench.specs import SPECS
+from normbench.specs import OWN
 
 if TYPE_CHECKING:
     from normbench.training.validation import Agreement
@@ -24,7 +24,7 @@ _BACKENDS = ("torch", "jax")
 
 
 @click.command("validate")
-@options.many("optimiser", "What to check", list(SPECS), default="all")
+@options.many("optimiser", "What to check", OWN, default="all that have a reference")
 @options.many("backend", "Where", _BACKENDS, default="torch and jax, where installed")
 @click.option("--iterations", type=click.IntRange(min=1), default=200, show_default=True, help="Iterations per run.")
 @options.data_dir
@@ -62,7 +62,7 @@ def command(
     click.echo(f"Validating on {dataset.name} ({kind} data), {iterations} iterations.", err=True)
     processes = options.job_count(jobs)
     judged = results_of(
-        [ValidationJob(task, data_dir, key, tuple(chosen), iterations) for key in dict.fromkeys(optimisers or SPECS)],
+        [ValidationJob(task, data_dir, key, tuple(chosen), iterations) for key in dict.fromkeys(optimisers or OWN)],
         size=processes,
         threads=options.threads_per_job(processes),
         on_done=lambda job: click.echo(f"  {job.optimiser} judged", err=True),

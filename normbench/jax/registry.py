@@ -1,7 +1,6 @@
 """The optimisers of the JAX trainer by key: how each starts and how it takes one iteration; all of it traces."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -10,30 +9,12 @@ from jax import Array
 
 from normbench.jax.agd import agd
 from normbench.jax.fromage import fromage, lars, norm_bounds
+from normbench.jax.iteration import Hyperparameters, Iteration, Method
 from normbench.jax.method1 import method1
 from normbench.jax.method2 import method2, method2_exp
+from normbench.jax.peers import PEERS
 from normbench.jax.perceptron import Objective, Point
 from normbench.jax.spheres import Arrays, radii
-
-Hyperparameters = dict[str, Any]
-
-
-class Iteration(NamedTuple):
-    """Result of one iteration: the new point, the optimiser's state, its step size, and the points evaluated."""
-
-    point: Point
-    state: Any
-    step_size: Array
-    evaluations: Array | int = 1
-
-
-@dataclass(frozen=True)
-class Method:
-    """One optimiser: ``init(objective, weights, hyperparameters)`` makes its state, ``step`` takes an iteration."""
-
-    init: Callable[[Objective, Arrays, Hyperparameters], Any]
-    step: Callable[[Objective, Point, Any, Hyperparameters], Iteration]
-
 
 Update = Callable[[Arrays, Arrays, Any, Hyperparameters], tuple[Arrays, Any, Array]]
 
@@ -140,4 +121,5 @@ METHODS: dict[str, Method] = {
     "lars": Method(_stateless, _explicit(_lars)),
     "agd": Method(_stateless, _explicit(_agd)),
     **{key: _library(key) for key in _LIBRARY},
+    **PEERS,
 }

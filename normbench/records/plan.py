@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from normbench import specs
-from normbench.specs import Value
-from normbench.training.request import BACKENDS, RunRequest, request
+from normbench.specs import BACKENDS, Value
+from normbench.training.request import RunRequest, request
 
 _FASTEST_FIRST = ("jax", "torch", "reference")
 
@@ -70,8 +70,9 @@ def sweep(
     device: str = "cpu",
     dtype: str = "float32",
 ) -> Plan:
-    """Every optimiser on every backend over the same seeds, at its defaults and, where it has one, its best value.
+    """Every optimiser over the same seeds, at its defaults and, where it has one to tune, at its best value.
 
+    An optimiser is left out on those of the backends that do not implement it; at least one must.
     The reference knows float64 on the CPU only and gets that whatever ``dtype`` and ``device`` say.
 
     Raises
@@ -83,6 +84,7 @@ def sweep(
     runs: list[RunRequest] = []
     searches: list[Search] = []
     for optimiser in dict.fromkeys(optimisers):
+        implemented = [backend for backend in chosen if backend in specs.get(optimiser).backends]
         defaults = [
             request(
                 task=task,
@@ -95,7 +97,7 @@ def sweep(
                 device="cpu" if backend == "reference" else device,
                 dtype="float64" if backend == "reference" else dtype,
             )
-            for backend in chosen
+            for backend in implemented or chosen  # request() says what is wrong where there is none
             for seed in seeds
         ]
         runs += defaults

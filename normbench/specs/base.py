@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from normbench.errors import InvalidArgumentError
@@ -16,6 +16,17 @@ class Normalisation(Enum):
 
     SPHERES = "Algorithm 1 of arXiv 2312.10672"
     PRESCRIPTION = "prescription 1 of arXiv 2304.05187"
+
+
+class Family(StrEnum):
+    """What an optimiser is to the benchmark."""
+
+    AUTOMATIC = "automatic"  # from the papers, with a reference of our own
+    BASELINE = "baseline"  # what everyone tries first, with a reference of our own
+    PEER = "peer"  # what a user would pick instead, from a kept library alone
+
+
+BACKENDS = ("torch", "jax", "reference")
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,9 @@ class OptimiserSpec:
         The scaling of data and initial weights that the update assumes.
     iterations : int
         Iterations of a run when the caller names none: the paper's where it gives one.
+    family : Family
+    backends : tuple of str
+        What implements it; all of :data:`BACKENDS` unless it is a peer.
     hyperparameters : tuple of Hyperparameter
     state : tuple of str
         What the optimiser carries between iterations, beyond the weights.
@@ -100,6 +114,8 @@ class OptimiserSpec:
     equations: str
     normalisation: Normalisation
     iterations: int
+    family: Family = Family.AUTOMATIC
+    backends: tuple[str, ...] = BACKENDS
     hyperparameters: tuple[Hyperparameter, ...] = ()
     state: tuple[str, ...] = ()
     invariants: tuple[str, ...] = ()
@@ -113,6 +129,8 @@ class OptimiserSpec:
             raise InvalidArgumentError(f"optimiser {self.key!r} tunes more than one hyperparameter; one is supported.")
         if self.iterations < 1:
             raise InvalidArgumentError(f"optimiser {self.key!r} needs iterations >= 1; got {self.iterations}.")
+        if not self.backends or not set(self.backends) <= set(BACKENDS):
+            raise InvalidArgumentError(f"optimiser {self.key!r} has backends {self.backends}; known are {BACKENDS}.")
 
     @property
     def tuned(self) -> Hyperparameter | None:

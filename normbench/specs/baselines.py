@@ -1,6 +1,6 @@
 """Declarations of the baselines that a user would try first: Adam and SGD, from torch.optim and optax."""
 
-from normbench.specs.base import Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Family, Hyperparameter, Normalisation, OptimiserSpec
 
 _UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
 
@@ -11,6 +11,7 @@ ADAM = OptimiserSpec(
     equations="Algorithm 1; torch.optim.Adam, optax.adam",
     normalisation=Normalisation.SPHERES,
     iterations=200,
+    family=Family.BASELINE,
     hyperparameters=(
         Hyperparameter(
             "learning_rate", 1e-3, 0.0, 1e3, "alpha; default of torch.optim.Adam", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -32,6 +33,7 @@ def _sgd(key: str, title: str, momentum: float) -> OptimiserSpec:
         equations="b = momentum b + g; W = W - learning_rate b",
         normalisation=Normalisation.SPHERES,
         iterations=200,
+        family=Family.BASELINE,
         hyperparameters=(
             Hyperparameter("learning_rate", 1e-3, 0.0, 1e9, "default of torch.optim.SGD", (1.0, 1e1, 1e2, 1e3, 1e4)),
             Hyperparameter(

@@ -1,35 +1,16 @@
 """The optimisers of the torch trainer by key: how each starts and how it takes one iteration."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from normbench.torch import agd, fromage, method1, method2
+from normbench.torch.iteration import Hyperparameters, Iteration, Method
+from normbench.torch.peers import PEERS
 from normbench.torch.perceptron import Objective, Point
 from normbench.torch.spheres import radii
-
-Hyperparameters = dict[str, Any]
-
-
-class Iteration(NamedTuple):
-    """Result of one iteration: the new point, the optimiser's state, its step size, and halvings spent."""
-
-    point: Point
-    state: Any
-    step_size: float
-    halvings: int = 0
-
-
-@dataclass(frozen=True)
-class Method:
-    """One optimiser: ``init(objective, weights, hyperparameters)`` makes its state, ``step`` takes an iteration."""
-
-    init: Callable[[Objective, Sequence[Tensor], Hyperparameters], Any]
-    step: Callable[[Objective, Point, Any, Hyperparameters], Iteration]
-
 
 Update = Callable[[list[Tensor], list[Tensor], Any, Hyperparameters], tuple[list[Tensor], Any, float]]
 
@@ -125,4 +106,5 @@ METHODS: dict[str, Method] = {
     "adam": Method(_with_adam, _explicit(_library)),
     "sgd": Method(_with_sgd, _explicit(_library)),
     "sgd_momentum": Method(_with_sgd, _explicit(_library)),
+    **PEERS,
 }

@@ -7,9 +7,8 @@ from typing import Any
 from normbench import specs, tasks
 from normbench.errors import InvalidArgumentError
 from normbench.normalisation import check_layers
-from normbench.specs import Value
+from normbench.specs import BACKENDS, Value
 
-BACKENDS = ("torch", "jax", "reference")
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
 SPLITS = ("random", "blocked")
@@ -75,6 +74,10 @@ def request(
     ):
         if value not in choices:
             raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+    if backend not in spec.backends:
+        raise InvalidArgumentError(
+            f"{optimiser} is not implemented on backend {backend!r}; choose {' or '.join(spec.backends)}."
+        )
     if backend == "reference" and (device, dtype) != ("cpu", "float64"):
         raise InvalidArgumentError(
             f"the reference runs in float64 on the CPU only; got dtype={dtype!r}, device={device!r}."

@@ -14,8 +14,9 @@ from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError
 from normbench.normalisation import Problem
+from normbench.specs import BACKENDS
 from normbench.training.certificate import largest_gain
-from normbench.training.request import BACKENDS, RunRequest
+from normbench.training.request import RunRequest
 from normbench.training.result import Clock, RunResult
 from normbench.trajectory import Status, Trainer
 

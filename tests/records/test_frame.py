@@ -88,7 +88,7 @@ def test_an_edited_row_is_refused(records):
     "damage", [lambda f: f.drop(columns="test_rms"), lambda f: f.assign(colour=1), lambda f: f.assign(layers="wide")]
 )
 def test_a_wrong_column_is_refused(records, damage):
-    with pytest.raises(RecordError, match="test_rms|colour|wide"):
+    with pytest.raises(RecordError, match=r"test_rms|colour|wide"):
         from_frame(damage(to_frame(records)), source="x.csv")
 
 

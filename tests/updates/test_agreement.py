@@ -10,7 +10,7 @@ from normbench.normalisation import Problem
 from normbench.trajectory import Status, Trajectory
 from tests.updates.conftest import BUILDERS, CAPACITY, problem_for, train
 
-CASES = [(key, {}) for key in specs.SPECS] + [
+CASES = [(key, {}) for key in specs.OWN] + [
     ("method1", {"order": 3}),
     ("method1", {"order": 4}),
     ("method1", {"order": 4, "trust_region": 3.0}),
@@ -47,7 +47,7 @@ def test_update_follows_the_reference_at_float64(framework: str, case: tuple[str
     np.testing.assert_array_equal(found.gradient_evaluations, gradients[framework])
 
 
-@pytest.mark.parametrize("key", specs.SPECS)
+@pytest.mark.parametrize("key", specs.OWN)
 def test_update_at_float32_reaches_the_reference_loss(framework: str, key: str) -> None:
     problem = problem_for(key, seed=3)
     found = train(framework, problem, key, iterations=40, dtype="float32").trajectory()
@@ -63,7 +63,7 @@ def dead_layer(problem: Problem) -> Problem:
     return dataclasses.replace(problem, weights=tuple(weights))
 
 
-@pytest.mark.parametrize("key", specs.SPECS)
+@pytest.mark.parametrize("key", specs.OWN)
 def test_dead_relus_leave_the_weights_alone(backend: str, key: str) -> None:
     problem = dead_layer(problem_for(key))
     trajectory = train(backend, problem, key, iterations=5).trajectory()
@@ -83,7 +83,7 @@ def with_one_dead_unit(problem: Problem) -> Problem:
     return dataclasses.replace(problem, weights=tuple(weights))
 
 
-@pytest.mark.parametrize("key", specs.SPECS)
+@pytest.mark.parametrize("key", specs.OWN)
 def test_update_follows_the_reference_with_a_dead_unit(framework: str, key: str) -> None:
     problem = with_one_dead_unit(problem_for(key, seed=5))
     found = train(framework, problem, key, iterations=50).trajectory()
@@ -98,7 +98,7 @@ def fitted(problem: Problem) -> Problem:
     return dataclasses.replace(problem, y_train=y)
 
 
-@pytest.mark.parametrize("key", specs.SPECS)
+@pytest.mark.parametrize("key", specs.OWN)
 def test_converged_start_stays_finite(backend: str, key: str) -> None:
     problem = fitted(problem_for(key))
     trajectory = train(backend, problem, key, iterations=5).trajectory()

@@ -1,0 +1,106 @@
+"""Declarations of the peers: what a user would pick instead, as a kept library has it, without a copy of our own.
+
+Nothing here has a reference: the libraries' own code is what is compared.
+"""
+
+from normbench.specs.base import Family, Hyperparameter, Normalisation, OptimiserSpec
+
+_FREE = "Declared free of a learning rate by its authors: 1 is a scale that users leave alone."
+_UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
+
+
+def _peer(
+    key: str,
+    title: str,
+    paper: str,
+    equations: str,
+    backends: tuple[str, ...],
+    *hyperparameters: Hyperparameter,
+    notes: tuple[str, ...] = (),
+) -> OptimiserSpec:
+    return OptimiserSpec(
+        key=key,
+        title=title,
+        paper=paper,
+        equations=equations,
+        normalisation=Normalisation.SPHERES,
+        iterations=200,
+        family=Family.PEER,
+        backends=backends,
+        hyperparameters=hyperparameters,
+        notes=(*notes, _UNCONSTRAINED),
+    )
+
+
+def _scale(meaning: str) -> Hyperparameter:
+    return Hyperparameter("learning_rate", 1.0, 0.0, 1e6, meaning)
+
+
+LBFGS = _peer(
+    "lbfgs",
+    "L-BFGS",
+    "Nocedal and Wright, Numerical Optimization, 1999",
+    "torch.optim.LBFGS (strong Wolfe), optax.lbfgs (zoom)",
+    ("torch", "jax"),
+    Hyperparameter("history", 10, 1, 1000, "pairs of steps and gradient differences that are kept"),
+    notes=("An iteration is one direction with its line search; the evaluations of the search are counted.",),
+)
+PRODIGY = _peer(
+    "prodigy",
+    "Prodigy",
+    "arXiv 2306.06101",
+    "pytorch_optimizer.Prodigy, optax.contrib.prodigy",
+    ("torch", "jax"),
+    _scale("multiplies the estimated distance"),
+    notes=(_FREE,),
+)
+DADAPT_ADAMW = _peer(
+    "dadapt_adamw",
+    "D-Adaptation AdamW",
+    "arXiv 2301.07733",
+    "pytorch_optimizer.DAdaptAdam, optax.contrib.dadapt_adamw; no weight decay",
+    ("torch", "jax"),
+    _scale("multiplies the estimated distance"),
+    notes=(_FREE,),
+)
+DOG = _peer(
+    "dog",
+    "DoG",
+    "arXiv 2302.12022",
+    "optax.contrib.dog; the last iterate, not the average",
+    ("jax",),
+    _scale("multiplies distance over gradients"),
+    notes=(_FREE,),
+)
+MOMO = _peer(
+    "momo",
+    "MoMo",
+    "arXiv 2305.07583",
+    "optax.contrib.momo, lower bound 0",
+    ("jax",),
+    _scale("caps the step"),
+    notes=("The default cap of 1 is that of the library; the steps that it takes here are far larger than usual.",),
+)
+SCHEDULE_FREE = _peer(
+    "schedule_free",
+    "Schedule-free AdamW",
+    "arXiv 2405.15682",
+    "pytorch_optimizer.ScheduleFreeAdamW, optax.contrib.schedule_free_adamw; no weight decay, no warm-up",
+    ("torch", "jax"),
+    Hyperparameter(
+        "learning_rate", 2.5e-3, 0.0, 1e3, "default of both libraries", (2.5e-4, 2.5e-3, 2.5e-2, 2.5e-1, 2.5)
+    ),
+    notes=("Losses are those of the averaged weights x; the gradient is taken at y, in a pass of its own.",),
+)
+MUON = _peer(
+    "muon",
+    "Muon",
+    "Jordan et al., Muon, 2024",
+    "torch.optim.Muon, optax.contrib.muon; Nesterov momentum 0.95, five Newton-Schulz steps, no weight decay",
+    ("torch", "jax"),
+    Hyperparameter("learning_rate", 1e-3, 0.0, 1e3, "default of torch.optim.Muon", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
+    notes=(
+        "Every layer, the first and last included, is orthogonalised and scaled by sqrt(max(1, d_k / d_{k-1})).",
+        "torch computes the Newton-Schulz steps in bfloat16, so that the backends agree to two digits only.",
+    ),
+)
