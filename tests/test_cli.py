@@ -196,8 +196,15 @@ def test_compare_finds_a_planted_regression_and_passes_identical_records(finishe
 def test_comparing_folders_with_nothing_in_common_is_a_wrong_call(finished, tmp_path):
     out, _ = finished
     records, _ = Store(out / "records").load_all()
-    other = planted([replace(r, seed=r.seed + 50) for r in records], tmp_path, 1.0)
+    other = planted([replace(r, split="blocked") for r in records], tmp_path / "split", 1.0)
     assert call("compare", out, other).exit_code == 2
+
+
+def test_a_rerun_with_other_seeds_raises_no_alarm(finished, tmp_path):
+    out, _ = finished
+    records, _ = Store(out / "records").load_all()
+    other = planted([replace(r, seed=r.seed + 50) for r in records], tmp_path / "seeds", 1.0)
+    assert call("compare", out, other).exit_code == 0
 
 
 def test_validate_passes_on_a_short_run_and_says_what_it_ran_on():

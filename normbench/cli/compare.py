@@ -1,5 +1,6 @@
 """``normbench compare``: has anything got worse between two sets of records?"""
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -7,7 +8,8 @@ import click
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.leaderboard import load
 from normbench.errors import InvalidArgumentError
-from normbench.report.compare import compare, comparison_table
+from normbench.report.changes import comparison_tables, row_names
+from normbench.report.compare import compare
 from normbench.report.tables import console
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -19,24 +21,31 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 def command(*, old: Path, new: Path) -> None:
     """Has NEW got worse than OLD?
 
-    Compares the records of two folders, paired by seed, and exits with 1 where NEW is worse: where the 95 %
-    interval of the relative difference in test RMS excludes 0 and its mean exceeds 1 %, or where a run that had
-    a result has none any more. Times are shown and not judged.
+    Compares training and test RMS and failures of the records of two folders, task by task and optimiser by
+    optimiser, and exits with 1 where NEW is worse: where a change of more than 1 % is significant at 5 % after
+    correction for the number of rows, or where a run that had a result has none any more. Runs of the same seeds are
+    compared in pairs, which finds small changes; runs of other seeds by their spread about the linear predictor on
+    the same splits. Times are shown and not judged.
 
     \b
     Example:
       normbench compare results-before normbench-results
     """
-    comparisons, unmatched = compare(load(old), load(new))
+    comparisons, old_only, new_only = compare(load(old), load(new))
     if not comparisons:
         raise InvalidArgumentError(
-            f"{old} and {new} have no run in common, so there is nothing to compare. "
-            "Both need the same tasks, optimisers, backends, iterations and seeds."
+            f"{old} and {new} have no row in common, so there is nothing to compare. "
+            "Both need the same tasks, data, networks, optimisers, backends and iterations; the seeds may differ."
         )
-    console().print(comparison_table(comparisons))
-    if unmatched:
-        click.echo(f"{len(unmatched)} rows exist on one side only and are not compared.", err=True)
-    worse = [c for c in comparisons if c.verdict == "worse"]
-    click.echo(f"{len(worse)} of {len(comparisons)} rows are worse.")
-    if worse:
+    output = console()
+    output.print(comparison_tables(comparisons, width=output.width))
+    for side, keys in (("OLD", old_only), ("NEW", new_only)):
+        if keys:
+            click.echo(f"{len(keys)} rows are in {side} only and not compared: {row_names(keys)}.", err=True)
+    counts = Counter(comparison.verdict for comparison in comparisons)
+    click.echo(
+        f"{counts['worse']} of {len(comparisons)} rows are worse, {counts['better']} better, "
+        f"{counts['undecided']} undecided."
+    )
+    if counts["worse"]:
         raise click.exceptions.Exit(CHECK_FAILED)

@@ -14,15 +14,22 @@ from normbench.records.store import Store
 @click.command("leaderboard")
 @options.out
 @options.output_format("table", "md", "csv", "json")
-def command(*, out: Path, format_: str) -> None:
+@click.option(
+    "--target-rms",
+    type=float,
+    help="Also show what it takes to reach this training RMS, in the unit of the data: iterations, passes over the "
+    "data for losses and for gradients, seconds. As columns of csv and json.",
+)
+def command(*, out: Path, format_: str, target_rms: float | None) -> None:
     """Show stored runs again; nothing is computed.
 
     \b
     Examples:
       normbench leaderboard
+      normbench leaderboard --target-rms 0.9
       normbench leaderboard --out my-results --format md > LEADERBOARD.md
     """
-    print_boards(load(out), format_)
+    print_boards(load(out), format_, target_rms=target_rms)
 
 
 def load(folder: Path) -> list[Record]:

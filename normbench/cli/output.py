@@ -11,7 +11,7 @@ import click
 from normbench.errors import RecordError
 from normbench.records.schema import Record
 from normbench.records.store import Store
-from normbench.report import tables
+from normbench.report import exports, tables, targets
 from normbench.report.leaderboard import boards
 
 FIELDS = (
@@ -64,15 +64,40 @@ def print_records(records: Sequence[Record], store: Store, format_: str) -> None
         writer.writerow(row | texts)
 
 
-def print_boards(records: Iterable[Record], format_: str) -> None:
-    """The leaderboards of the records as "table", "md", "csv" or "json"."""
+def print_boards(records: Sequence[Record], format_: str, *, target_rms: float | None = None) -> None:
+    """The leaderboards of the records as "table", "md", "csv" or "json".
+
+    Parameters
+    ----------
+    records : sequence of Record
+    format_ : str
+    target_rms : float or None
+        Training RMS to reach: adds what it takes, as tables after the boards, or as columns of "csv" and "json".
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the target is not positive and finite.
+    """
     found = boards(records)
     if format_ == "table":
         console = tables.console()
         console.print(tables.terminal(found, width=console.width))
+        if target_rms is not None:
+            console.print(targets.targets_table(records, target_rms))
+    elif format_ == "md":
+        extra = "" if target_rms is None else "\n" + targets.targets_markdown(records, target_rms)
+        click.echo(exports.markdown(found) + extra, nl=False)
     else:
-        writers = {"md": tables.markdown, "csv": tables.csv, "json": tables.json_lines}
-        click.echo(writers[format_](found), nl=False)
+        write = {"csv": exports.csv, "json": exports.json_lines}[format_]
+        click.echo(write(found, more=_target_fields(records, target_rms)), nl=False)
+
+
+def _target_fields(records: Sequence[Record], target_rms: float | None) -> exports.Fields:
+    if target_rms is None:
+        return lambda row: {}
+    by_name = {record.record_id: record for record in records}
+    return lambda row: targets.fields(row, by_name, target_rms)
 
 
 def print_problems(problems: Iterable[RecordError]) -> None:

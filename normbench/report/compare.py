@@ -1,132 +1,217 @@
-"""Has anything got worse? Two record directories, paired by seed, row by row."""
+"""Has anything got worse? Two sets of records, row by row: paired by seed where they can be, else by their spread."""
 
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
 
-from rich.console import RenderableType
+import numpy as np
+from scipy.stats import fisher_exact
 
 from normbench import specs
 from normbench.records.schema import Record
-from normbench.report.statistics import Interval, paired_relative_interval, spread
-from normbench.report.tables import number, plain_table, titled
+from normbench.report.selection import current, grouped, row_key, rules
+from normbench.report.statistics import Difference, holm, paired_difference, spread, unpaired_difference
 from normbench.trajectory import Status
 
+LEVEL = 0.05  # of the corrected p-values: at most 5 % of all comparisons of equal things decide anything
 TOLERANCE = 0.01  # a relative difference below this is no matter, however certain
 
-Key = tuple[str, ...]
+Runs = Mapping[int, Record]
+
+
+class Direction(Enum):
+    """Which way is better."""
+
+    LOWER = "lower is better"
+    HIGHER = "higher is better"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a run that is judged.
+
+    Attributes
+    ----------
+    name : str
+    value : callable
+        Record -> positive float, NaN where the run has none.
+    better : Direction
+    difficulty : callable
+        Record -> positive float: what the seed's split alone makes of the figure, by which it is divided where runs of
+        other seeds are compared.
+    """
+
+    name: str
+    value: Callable[[Record], float]
+    better: Direction
+    difficulty: Callable[[Record], float] = lambda record: 1.0
+
+
+def _linear(part: str) -> Callable[[Record], float]:
+    """RMS of linear least squares on the same split, with which trained networks' RMS rises and falls."""
+    return lambda record: record.predictors["linear"][part]
+
+
+METRICS = (
+    Metric("test RMS", lambda record: record.test_rms, Direction.LOWER, _linear("test")),
+    Metric("train RMS", lambda record: record.train_rms, Direction.LOWER, _linear("train")),
+)
+
+
+class Key(NamedTuple):
+    """What a row of OLD and a row of NEW must have in common; ``rule`` is "none", "default" or "best"."""
+
+    task: str
+    split: str
+    layers: tuple[int, ...]
+    data_sha256: str
+    optimiser: str
+    rule: str
+    hyperparameters: str
+    backend: str
+    device: str
+    dtype: str
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one row, NEW relative to OLD.
+
+    Attributes
+    ----------
+    metric : Metric
+    difference : Difference or None
+        Its p-value is corrected over everything compared; None where a side has no result.
+    """
+
+    metric: Metric
+    difference: Difference | None
+
+    @property
+    def verdict(self) -> str:
+        """ "worse" or "better" where the corrected p-value is below 5 % and the change above 1 %, else "undecided"."""
+        found = self.difference
+        if found is None or found.p_value >= LEVEL or abs(found.mean) <= TOLERANCE:
+            return "undecided"
+        return "worse" if (found.mean > 0) == (self.metric.better is Direction.LOWER) else "better"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row of the two directories over the seeds that both hold.
+    """One row of OLD and NEW.
 
     Attributes
     ----------
-    key : tuple of str
-        Task, data, split, network, optimiser, tuning rule, other hyperparameters, backend, device, dtype,
-        iterations.
+    key : Key
     simulated : bool
+    unit : str
     tuning : str
         The value in NEW and how it came about.
-    pairs : int
-        Seeds with a finite test RMS on both sides.
-    interval : Interval or None
-        Mean and 95 % interval of the relative difference in test RMS; None without a pair.
-    lost : int
-        Shared seeds whose run had a result in OLD and has none in NEW.
+    old_seeds, new_seeds : tuple of int
+    paired : bool
+        True if the seeds are mostly the same and only shared ones are compared.
+    changes : tuple of Change
+        One per metric.
+    lost, gained : int
+        Shared seeds whose run has a result on one side only.
+    old_failures, new_failures : int
+        Runs without a result.
+    failure_p_value : float
+        Fisher's exact test of their shares, corrected likewise; 1 where the seeds are paired.
     old_ms, new_ms : float
         Milliseconds per iteration: shown, not judged.
     """
 
     key: Key
     simulated: bool
+    unit: str
     tuning: str
-    pairs: int
-    interval: Interval | None
+    old_seeds: tuple[int, ...]
+    new_seeds: tuple[int, ...]
+    paired: bool
+    changes: tuple[Change, ...]
     lost: int
+    gained: int
+    old_failures: int
+    new_failures: int
+    failure_p_value: float
     old_ms: float
     new_ms: float
 
     @property
     def verdict(self) -> str:
-        """ "worse" or "better" where the interval excludes 0 and the mean exceeds 1 %, else "undecided".
+        """ "worse" if any metric is, or a run that had a result has none; else "better" likewise, else "undecided"."""
+        verdicts = {change.verdict for change in self.changes} | {self._failing()}
+        return next((v for v in ("worse", "better") if v in verdicts), "undecided")
 
-        A run that had a result and has none any more is worse, too.
-        """
+    def _failing(self) -> str:
         if self.lost:
             return "worse"
-        if self.interval is None or abs(self.interval.mean) <= TOLERANCE:
-            return "undecided"
-        if self.interval.low > 0:
-            return "worse"
-        return "better" if self.interval.high < 0 else "undecided"
+        if self.failure_p_value < LEVEL:
+            before, after = self.old_failures / len(self.old_seeds), self.new_failures / len(self.new_seeds)
+            return "worse" if after > before else "better"
+        return "better" if self.gained else "undecided"
 
 
-def compare(old: Iterable[Record], new: Iterable[Record]) -> tuple[list[Comparison], list[Key]]:
-    """Compare everything that both hold.
+def compare(
+    old: Iterable[Record], new: Iterable[Record], *, metrics: Sequence[Metric] = METRICS
+) -> tuple[list[Comparison], list[Key], list[Key]]:
+    """Compare everything that both hold; of each the newest code and data count.
+
+    Where the sides share at least half of the seeds of the smaller one, and two unless it has one only, a row is
+    compared over the shared seeds by the paired t test on log-ratios. Else its sides are compared as they are by
+    Welch's test on the logarithms, each figure relative to that of the linear predictor on its split: what spread over
+    seeds then remains widens the interval. All p-values together are corrected after Holm, so that many rows do not
+    raise an alarm by their number. Figures that are the same to the last digit, or too few to test, are no tests and
+    are not counted.
 
     Returns
     -------
     comparisons : list of Comparison
         The worst first.
-    unmatched : list of tuple of str
-        Rows that only one side holds, or whose sides share no seed.
+    old_only, new_only : list of Key
+        Rows that the other side does not hold.
     """
     before, after = _by_row(old), _by_row(new)
-    comparisons, unmatched = [], sorted(before.keys() ^ after.keys())
-    for key in before.keys() & after.keys():
-        shared = sorted(before[key].keys() & after[key].keys())
-        if shared:
-            comparisons.append(_compare(key, [before[key][s] for s in shared], [after[key][s] for s in shared]))
-        else:
-            unmatched.append(key)
-    return sorted(comparisons, key=_badness), unmatched
+    found = [_compare(key, before[key], after[key], metrics) for key in before.keys() & after.keys()]
+    ordered = sorted(_corrected(found), key=_badness)
+    return ordered, sorted(before.keys() - after.keys()), sorted(after.keys() - before.keys())
 
 
 def _badness(comparison: Comparison) -> tuple[int, float, Key]:
     order = ("worse", "undecided", "better").index(comparison.verdict)
-    return order, -comparison.interval.mean if comparison.interval else 0.0, comparison.key
+    first = comparison.changes[0].difference
+    return order, -first.mean if first else 0.0, comparison.key
 
 
 def _by_row(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
-    """Records by row and seed; of several code versions the most recent counts."""
+    """Records by row and seed: the best value of OLD meets the best of NEW, whatever they are."""
     rows: dict[Key, dict[int, Record]] = {}
-    for record in sorted(records, key=lambda r: r.created):
-        for rule in _rules(record):
-            rows.setdefault(_key(record, rule), {})[record.seed] = record
+    for runs in grouped(current(records), lambda run: (run.task, run.split, run.layers, *row_key(run))).values():
+        for rule in rules(runs):
+            rows.setdefault(_key(runs[0], rule.partition(" ")[0]), {}).update({run.seed: run for run in runs})
     return rows
 
 
-def _tuned_name(record: Record) -> str:
-    tuned = specs.SPECS[record.optimiser].tuned if record.optimiser in specs.SPECS else None
-    return "" if tuned is None else tuned.name
-
-
-def _rules(record: Record) -> list[str]:
-    """Which tuning rules the run stands for: the best value of OLD meets the best of NEW, whatever they are."""
-    name = _tuned_name(record)
-    if not name:
-        return ["none"]
-    default = next(h.default for h in specs.get(record.optimiser).hyperparameters if h.name == name)
-    return ["default"] * (record.hyperparameters[name] == default) + ["best"] * (record.tuning_runs > 0)
-
-
 def _key(record: Record, rule: str) -> Key:
-    others = {k: v for k, v in record.hyperparameters.items() if k != _tuned_name(record)}
-    return (
-        record.task,
-        record.data_sha256,
-        record.split,
-        "-".join(map(str, record.layers)),
-        record.optimiser,
-        rule,
-        json.dumps(others, sort_keys=True),
-        record.backend,
-        record.device,
-        record.dtype,
-        str(record.iterations),
+    tuned = specs.get(record.optimiser).tuned
+    others = {k: v for k, v in record.hyperparameters.items() if tuned is None or k != tuned.name}
+    return Key(
+        task=record.task,
+        split=record.split,
+        layers=record.layers,
+        data_sha256=record.data_sha256,
+        optimiser=record.optimiser,
+        rule=rule,
+        hyperparameters=json.dumps(others, sort_keys=True),
+        backend=record.backend,
+        device=record.device,
+        dtype=record.dtype,
+        iterations=record.iterations,
     )
 
 
@@ -134,48 +219,74 @@ def _has_result(record: Record) -> bool:
     return record.status not in (Status.DIVERGED, Status.FAILED) and math.isfinite(record.test_rms)
 
 
-def _compare(key: Key, old: Sequence[Record], new: Sequence[Record]) -> Comparison:
-    pairs = [(a.test_rms, b.test_rms) for a, b in zip(old, new, strict=True) if _has_result(a) and _has_result(b)]
-    interval = paired_relative_interval([a for a, _ in pairs], [b for _, b in pairs]) if pairs else None
+def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Comparison:
+    """One row, p-values not yet corrected."""
+    shared = sorted(old.keys() & new.keys())
+    least = min(len(old), len(new))
+    paired = len(shared) >= max(min(2, least), least / 2)
+    failed = [sum(not _has_result(run) for run in runs.values()) for runs in (old, new)]
+    newest = next(iter(new.values()))
     return Comparison(
         key=key,
-        simulated=new[0].simulated,
-        tuning=_tuning(new[0], key[5]),
-        pairs=len(pairs),
-        interval=interval,
-        lost=sum(_has_result(a) and not _has_result(b) for a, b in zip(old, new, strict=True)),
-        old_ms=1e3 * spread([r.seconds_per_iteration for r in old]).mean,
-        new_ms=1e3 * spread([r.seconds_per_iteration for r in new]).mean,
+        simulated=newest.simulated,
+        unit=newest.unit,
+        tuning=_tuning(newest, key.rule),
+        old_seeds=tuple(sorted(old)),
+        new_seeds=tuple(sorted(new)),
+        paired=paired,
+        changes=tuple(Change(metric, _difference(old, new, metric, paired=paired)) for metric in metrics),
+        lost=sum(_has_result(old[s]) and not _has_result(new[s]) for s in shared),
+        gained=sum(_has_result(new[s]) and not _has_result(old[s]) for s in shared),
+        old_failures=failed[0],
+        new_failures=failed[1],
+        failure_p_value=1.0 if paired else _fisher(failed, [len(old), len(new)]),
+        old_ms=1e3 * spread([run.seconds_per_iteration for run in old.values()]).mean,
+        new_ms=1e3 * spread([run.seconds_per_iteration for run in new.values()]).mean,
     )
 
 
 def _tuning(record: Record, rule: str) -> str:
-    name = _tuned_name(record)
-    return f"{rule}: {record.hyperparameters[name]:g}" if name else rule
+    tuned = specs.get(record.optimiser).tuned
+    return f"{rule}: {record.hyperparameters[tuned.name]:g}" if tuned else rule
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> RenderableType:
-    """One line per row, the worst first."""
-    table = plain_table()
-    for header in ("task", "optimiser", "tuning", "backend"):
-        table.add_column(header)
-    for header in ("iter.", "pairs", "change", "95 % interval", "old ms", "new ms"):
-        table.add_column(header, justify="right")
-    table.add_column("verdict")
-    for c in comparisons:
-        task, optimiser, backend, iterations = c.key[0], c.key[4], c.key[7], c.key[10]
-        times = number(c.old_ms, 2), number(c.new_ms, 2)
-        verdict = f"{c.verdict}: {c.lost} lost" if c.lost else c.verdict
-        table.add_row(
-            task, optimiser, c.tuning, backend, iterations, str(c.pairs), *_change(c.interval), *times, verdict
-        )
-    simulated = sorted({c.key[0] for c in comparisons if c.simulated})
-    remark = f" (SIMULATED data: {', '.join(simulated)})" if simulated else ""
-    return titled(f"Test RMS, NEW relative to OLD, paired over shared seeds; ms per iteration{remark}", table)
+def _difference(old: Runs, new: Runs, metric: Metric, *, paired: bool) -> Difference | None:
+    before, after = _values(old, metric), _values(new, metric)
+    if not paired:
+        sides = [[v / metric.difficulty(runs[s]) for s, v in vs.items()] for runs, vs in ((old, before), (new, after))]
+        return unpaired_difference(*sides) if all(sides) else None
+    seeds = sorted(before.keys() & after.keys())
+    return paired_difference([before[s] for s in seeds], [after[s] for s in seeds]) if seeds else None
 
 
-def _change(interval: Interval | None) -> tuple[str, str]:
-    if interval is None:
-        return "", ""
-    bounds = f"{100 * interval.low:+.2f} to {100 * interval.high:+.2f} %" if math.isfinite(interval.low) else "one seed"
-    return f"{100 * interval.mean:+.2f} %", bounds
+def _values(runs: Runs, metric: Metric) -> dict[int, float]:
+    """The figure by seed, where there is one."""
+    found = {seed: metric.value(run) for seed, run in runs.items() if _has_result(run)}
+    return {seed: value for seed, value in found.items() if math.isfinite(value)}
+
+
+def _fisher(failed: Sequence[int], runs: Sequence[int]) -> float:
+    table = np.array([[k, n - k] for k, n in zip(failed, runs, strict=True)])
+    return float(fisher_exact(table).pvalue) if any(failed) else 1.0
+
+
+def _corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Holm over all metrics and failures of all rows; a p-value of 1 stands for no test."""
+    values = [p for comparison in comparisons for p in _p_values(comparison)]
+    tested = iter(holm([p for p in values if p < 1]))
+    corrected = iter([next(tested) if p < 1 else p for p in values])
+    return [_with_p_values(comparison, [next(corrected) for _ in _p_values(comparison)]) for comparison in comparisons]
+
+
+def _p_values(comparison: Comparison) -> list[float]:
+    metrics = [c.difference.p_value if c.difference else 1.0 for c in comparison.changes]
+    return [*metrics, comparison.failure_p_value]
+
+
+def _with_p_values(comparison: Comparison, values: Sequence[float]) -> Comparison:
+    *metrics, failures = values
+    changes = tuple(
+        replace(change, difference=change.difference and replace(change.difference, p_value=p))
+        for change, p in zip(comparison.changes, metrics, strict=True)
+    )
+    return replace(comparison, changes=changes, failure_p_value=failures)

@@ -1,25 +1,48 @@
-"""A leaderboard on paper: rich tables for the terminal, Markdown, CSV and JSON for everything else."""
+"""A leaderboard on the terminal: its columns, how their cells are written, and what fits into the width."""
 
-import io
-import json
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from normbench.report.leaderboard import Board, Row
 from normbench.report.statistics import Spread
 
-WIDE = 112  # columns of a terminal from which on every column fits
-_FAILURES = ("stalled", "diverged", "failed")
+FAILURES = ("stalled", "diverged", "failed")
+_BOUNDLESS = Console(width=10_000)
+_STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
-Column = tuple[str, Callable[[Row], str], bool, bool]  # header, cell, numeric, shown on narrow terminals
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the board.
+
+    Attributes
+    ----------
+    header : str
+    cell : callable
+        Row, or whatever a line of the table stands for, -> text.
+    numeric : bool
+        Aligned to the right.
+    leaves : int
+        Where the terminal is too narrow, the column of the highest number is left out first; 0 always stays.
+    wraps : bool
+        Its text may be broken into lines.
+    """
+
+    header: str
+    cell: Callable[[Any], str]
+    numeric: bool = True
+    leaves: int = 0
+    wraps: bool = False
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -44,7 +67,7 @@ def failures(row: Row) -> str:
     """``1 stalled, 2 diverged``, "none", or "" for rows that were not run here."""
     if row.kind != "optimiser":
         return ""
-    return ", ".join(f"{row.failures[s]} {s}" for s in _FAILURES if row.failures.get(s)) or "none"
+    return ", ".join(f"{row.failures[s]} {s}" for s in FAILURES if row.failures.get(s)) or "none"
 
 
 def backend(row: Row) -> str:
@@ -57,24 +80,93 @@ def _tuning(row: Row) -> str:
     return row.tuning + (" †" if row.on_edge else "")
 
 
-COLUMNS: tuple[Column, ...] = (
-    ("optimiser", lambda r: r.optimiser, False, True),
-    ("backend", backend, False, True),
-    ("tuning needed", _tuning, False, True),
-    ("train RMS", lambda r: mean_sd(r.train), True, True),
-    ("test RMS", lambda r: mean_sd(r.test), True, True),
-    ("seeds", lambda r: str(r.runs), True, False),
-    ("iter.", lambda r: str(r.iterations or ""), True, False),
-    ("s/run", lambda r: number(r.seconds_per_run, 2), True, False),
-    ("ms/it", lambda r: number(r.ms_per_iteration, 2), True, True),
-    ("bound", lambda r: number(r.lipschitz_bound, 2), True, False),
-    ("failures", failures, False, True),
+def versus_best(row: Row) -> str:
+    """``+1.2 % **``, "one seed" where nothing can be tested, or ""."""
+    if row.difference is None:
+        return ""
+    shown = percent(row.difference.mean)
+    if row.difference.pairs < 2:
+        return f"{shown} (1 seed)"
+    return f"{shown} {stars(row.difference.p_value)}".rstrip()
+
+
+def stars(p_value: float) -> str:
+    """``*`` below 0.05, ``**`` below 0.01, ``***`` below 0.001, else ""."""
+    return next((mark for level, mark in _STARS if p_value < level), "")
+
+
+def percent(value: float) -> str:
+    """``+1.2 %``, or "" for NaN."""
+    return f"{100 * value:+.1f} %" if math.isfinite(value) else ""
+
+
+def rank(row: Row) -> str:
+    """``2 (1-4)``, the rank alone where nothing could be resampled, "–" where a run gave no result."""
+    if row.rank is None:
+        return "–" if row.kind == "optimiser" else ""
+    if not math.isfinite(row.rank.best_share):
+        return str(row.rank.rank)
+    return f"{row.rank.rank} ({row.rank.low}-{row.rank.high})"
+
+
+def bounds(row: Row) -> str:
+    """``0.831-0.836``, the 95 % interval of the mean test RMS, or ""."""
+    if not math.isfinite(row.interval.low):
+        return ""
+    return f"{number(row.interval.low)}-{number(row.interval.high)}"
+
+
+def evaluations(row: Row) -> str:
+    """``412 + 200``: passes for losses and for gradients, means over runs, or ""."""
+    if not math.isfinite(row.loss_evaluations):
+        return ""
+    return f"{row.loss_evaluations:.0f} + {row.gradient_evaluations:.0f}"
+
+
+COLUMNS = (
+    Column("rank", rank, leaves=1),
+    Column("optimiser", lambda r: r.optimiser, numeric=False),
+    Column("backend", backend, numeric=False),
+    Column("tuning needed", _tuning, numeric=False, wraps=True),
+    Column("train RMS", lambda r: mean_sd(r.train), leaves=5),
+    Column("test RMS", lambda r: mean_sd(r.test)),
+    Column("95 % interval", bounds, leaves=9),
+    Column("vs best", versus_best),
+    Column("seeds", lambda r: str(r.runs), leaves=3),
+    Column("iter.", lambda r: str(r.iterations or ""), leaves=4),
+    Column("losses + gradients", evaluations, leaves=8),
+    Column("s/run", lambda r: number(r.seconds_per_run, 2), leaves=6),
+    Column("ms/it", lambda r: number(r.ms_per_iteration, 2), leaves=2),
+    Column("bound", lambda r: number(r.lipschitz_bound, 2), leaves=2),
+    Column("measured", lambda r: number(r.lipschitz_measured, 2), leaves=7),
+    Column("failures", failures, numeric=False, wraps=True),
 )
 
 
-def plain_table() -> Table:
+def plain_table(columns: Sequence[Column] = ()) -> Table:
     """An empty table in the one style of all commands: a rule under the header, two blanks between columns."""
-    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column.header, justify="right" if column.numeric else "left", no_wrap=not column.wraps)
+    return table
+
+
+def fitting(
+    columns: Sequence[Column], build: Callable[[Sequence[Column]], Table], width: int
+) -> tuple[list[Column], Table]:
+    """The columns that fit into ``width``, in their order, and the table that ``build`` makes of them."""
+    kept = list(columns)
+    for level in sorted({column.leaves for column in columns} - {0}, reverse=True):
+        if Measurement.get(_BOUNDLESS, _BOUNDLESS.options, build(kept)).maximum <= width:
+            break
+        kept = [column for column in kept if column.leaves < level]
+    return kept, build(kept)
+
+
+def left_out(columns: Sequence[Column], kept: Sequence[Column]) -> list[str]:
+    """The remark that names what did not fit, if anything did not."""
+    hidden = ", ".join(column.header for column in columns if column not in kept)
+    return [f"Left out on a terminal of this width: {hidden}."] if hidden else []
 
 
 def titled(title: str, table: Table) -> RenderableType:
@@ -83,93 +175,34 @@ def titled(title: str, table: Table) -> RenderableType:
 
 
 def terminal(boards: Sequence[Board], *, width: int) -> RenderableType:
-    """Every board with its title and captions; below 112 columns the less important columns are left out."""
+    """Every board with its title and captions; what does not fit into ``width`` is left out and named."""
     return Group(*(part for board in boards for part in _board(board, width)))
 
 
 def _board(board: Board, width: int) -> list[RenderableType]:
-    columns = [c for c in COLUMNS if width >= WIDE or c[3]]
-    table = plain_table()
-    for header, _, numeric, _ in columns:
-        free = header in ("tuning needed", "failures")
-        table.add_column(header, justify="right" if numeric else "left", no_wrap=not free)
+    kept, table = fitting(COLUMNS, partial(_table, board), width)
+    notes = [*board.notes, *left_out(COLUMNS, kept)]
+    return [titled(board.title, table), *(Text(note, style="dim") for note in notes), Text()]
+
+
+def _table(board: Board, columns: Sequence[Column]) -> Table:
+    table = plain_table(columns)
     kind = ""
     for row in board.rows:
         if kind and row.kind != kind:
             table.add_section()
         kind = row.kind
-        table.add_row(*(cell(row) for _, cell, _, _ in columns), style="" if kind == "optimiser" else "dim")
-    left_out = [header for header, _, _, narrow in COLUMNS if not narrow]
-    hidden = f"Left out on a narrow terminal: {', '.join(left_out)}."
-    notes = board.notes if len(columns) == len(COLUMNS) else (*board.notes, hidden)
+        table.add_row(*(column.cell(row) for column in columns), style="" if kind == "optimiser" else "dim")
+    return table
+
+
+def markdown_table(columns: Sequence[Column], rows: Iterable[Any]) -> list[str]:
+    """The lines of a Markdown table: header, alignment, one a row."""
     return [
-        Text(board.title, style="bold"),
-        Text(),
-        table,
-        Text(),
-        *(Text(note, style="dim") for note in notes),
-        Text(),
+        "| " + " | ".join(column.header for column in columns) + " |",
+        "| " + " | ".join("---:" if column.numeric else "---" for column in columns) + " |",
+        *("| " + " | ".join(column.cell(row) for column in columns) + " |" for row in rows),
     ]
-
-
-def markdown(boards: Iterable[Board]) -> str:
-    """Every board as a heading, a table and a list of captions."""
-    return "\n".join(_markdown(board) for board in boards)
-
-
-def _markdown(board: Board) -> str:
-    lines = [f"## {board.title}", "", "| " + " | ".join(header for header, *_ in COLUMNS) + " |"]
-    lines.append("| " + " | ".join("---:" if numeric else "---" for _, _, numeric, _ in COLUMNS) + " |")
-    lines += ["| " + " | ".join(cell(row) for _, cell, _, _ in COLUMNS) + " |" for row in board.rows]
-    return "\n".join([*lines, "", *(f"- {note}" for note in board.notes), ""])
-
-
-def flat(board: Board) -> list[dict[str, Any]]:
-    """The rows as plain dictionaries; a figure that does not exist is None."""
-    return [_flat(board, row) for row in board.rows]
-
-
-def _flat(board: Board, row: Row) -> dict[str, Any]:
-    values = {
-        "task": board.task,
-        "simulated": row.simulated,
-        "unit": board.unit,
-        "split": board.split,
-        "layers": "-".join(map(str, board.layers)),
-        "kind": row.kind,
-        "optimiser": row.optimiser,
-        "backend": row.backend,
-        "device": row.device,
-        "dtype": row.dtype,
-        "tuning": row.tuning,
-        "tuning_runs": row.tuning_runs,
-        "tuning_on_edge": row.on_edge,
-        "train_rms_mean": row.train.mean,
-        "train_rms_sd": row.train.sd,
-        "test_rms_mean": row.test.mean,
-        "test_rms_sd": row.test.sd,
-        "seeds": row.runs,
-        "iterations": row.iterations,
-        "seconds_per_run": row.seconds_per_run,
-        "seconds_compile": row.seconds_compile,
-        "ms_per_iteration": row.ms_per_iteration,
-        "lipschitz_bound": row.lipschitz_bound,
-        **{status: row.failures.get(status, 0) for status in _FAILURES},
-    }
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-
-
-def json_lines(boards: Iterable[Board]) -> str:
-    """One JSON object per row and line."""
-    return "".join(json.dumps(row, allow_nan=False) + "\n" for board in boards for row in flat(board))
-
-
-def csv(boards: Iterable[Board]) -> str:
-    """All rows of all boards under one header."""
-    frame = pd.DataFrame([row for board in boards for row in flat(board)]).astype({"iterations": "Int64"})
-    text = io.StringIO()
-    frame.to_csv(text, index=False)
-    return text.getvalue()
 
 
 def console(*, stderr: bool = False) -> Console:

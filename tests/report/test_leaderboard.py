@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import math
+import shlex
 
 import pytest
 from rich.console import Console
 
-from normbench.report import tables
+from normbench.report import exports, tables
 from normbench.report.leaderboard import boards
 
 
@@ -125,20 +126,138 @@ def test_each_task_split_and_network_has_its_own_board(make):
 def test_every_format_says_whether_the_data_are_simulated(make, simulated):
     board = only([make(simulated=simulated)])
     word = "SIMULATED" if simulated else "real data"
-    rows = [json.loads(line) for line in tables.json_lines([board]).splitlines()]
-    table = list(csv.DictReader(io.StringIO(tables.csv([board]))))
+    rows = [json.loads(line) for line in exports.json_lines([board]).splitlines()]
+    table = list(csv.DictReader(io.StringIO(exports.csv([board]))))
 
     assert word in text(board).splitlines()[0]
-    assert word in tables.markdown([board]).splitlines()[0]
+    assert word in exports.markdown([board]).splitlines()[0]
     assert [row["simulated"] for row in rows if row["kind"] != "published"] == [simulated] * 4
     assert {row["simulated"] for row in table if row["kind"] == "optimiser"} == {str(simulated)}
 
 
 def test_json_and_csv_are_strict_about_missing_figures(make):
     board = only([make(train_rms=math.nan, test_rms=math.nan, status="diverged")])
-    first = json.loads(tables.json_lines([board]).splitlines()[0], parse_constant=pytest.fail)
+    first = json.loads(exports.json_lines([board]).splitlines()[0], parse_constant=pytest.fail)
     assert first["test_rms_mean"] is None
     assert first["diverged"] == 1
+
+
+def test_rows_say_how_sure_they_are(make):
+    easier = [0.70, 0.72, 0.74, 0.71, 0.73, 0.75]
+    board = only(over_seeds(make, easier) + over_seeds(make, [1.05 * v for v in easier], optimiser="agd"))
+    first, second = (find_row(board, optimiser=name, kind="optimiser") for name in ("method1", "agd"))
+    assert (first.rank.rank, first.rank.best_share, first.difference) == (1, 1.0, None)
+    assert (second.rank.low, second.rank.high, second.difference.pairs) == (2, 2, 6)
+    assert second.difference.mean == pytest.approx(0.05)
+    assert first.interval.low < first.test.mean < first.interval.high
+    shown = text(board)
+    assert "1 (1-1)" in shown
+    assert "+5.0 % ***" in shown
+
+
+def test_a_row_with_a_diverged_run_has_no_rank_and_is_nobodys_measure(make):
+    records = [
+        *over_seeds(make, [0.8, 0.9], optimiser="agd"),
+        make("method2", seed=0, test_rms=0.1),
+        make("method2", seed=1, test_rms=math.nan, status="diverged"),
+    ]
+    board = only(records)
+    assert find_row(board, optimiser="agd").rank.high == 1
+    assert find_row(board, optimiser="agd").difference is None
+    assert find_row(board, optimiser="method2", kind="optimiser").rank is None
+    alone = only([make(status="diverged", test_rms=math.nan, train_rms=math.nan)])
+    assert all(row.difference is None and row.rank is None for row in alone.rows)
+
+
+def test_predictors_are_compared_with_the_best_row(make):
+    row = find_row(only(over_seeds(make, [0.5, 0.5, 0.5])), optimiser="linear")
+    assert (row.difference.mean > 0, row.difference.pairs, row.rank) == (True, 3, None)
+    assert math.isfinite(row.interval.low)
+
+
+def test_a_tuned_row_names_the_command_that_searched_for_it(make):
+    grid = [make("adam", value, backend="jax") for value in (1e-4, 1e-3, 1e-1, 1.0)]
+    best = {"learning_rate": 1e-2, "tuning_runs": 5}
+    board = only([*grid, make("adam", backend="jax", **best), make("adam", backend="torch", **best)])
+    tail = "--seeds 1 --iterations 200 --layers 12,25,30,15,3"
+    start = "normbench run --task quadrotor-sim --optimiser adam"
+    assert find_row(board, backend="torch").command == f"{start} --backend torch --backend jax {tail}"
+    assert {r.command for r in board.rows if r.backend == "jax"} == {f"{start} --backend jax {tail}"}
+    assert any("by the same command" in note for note in board.notes)
+
+
+def test_a_command_names_what_is_not_the_default_and_nothing_it_cannot_make(make):
+    unusual = {"split": "blocked", "device": "cuda", "dtype": "float64", "layers": (12, 4, 3), "iterations": 7}
+    row = find_row(only([make(seed=0, **unusual), make(seed=4, **unusual)]), kind="optimiser")
+    assert row.command == (
+        "normbench run --task quadrotor-sim --optimiser method1 --backend torch --seeds 5 --iterations 7 "
+        "--layers 12,4,3 --split blocked --device cuda --dtype float64"
+    )
+    reference = find_row(only([make(backend="reference", dtype="float64")]), kind="optimiser")
+    assert "--dtype" not in reference.command
+    third = make(hyperparameters=make().hyperparameters | {"order": 3})
+    assert find_row(only([third]), kind="optimiser").command == ""
+
+
+def test_every_command_of_a_board_is_understood(make):
+    from normbench.cli.run import command
+
+    board = only([make(), make("adam", 1e-2, backend="jax", tuning_runs=5, dtype="float64", split="random")])
+    for row in (row for row in board.rows if row.command):
+        program, name, *arguments = shlex.split(row.command)
+        assert (program, name) == ("normbench", "run")
+        parsed = command.make_context("run", arguments).params
+        assert (parsed["optimisers"], parsed["iterations"]) == ((row.optimiser,), row.iterations)
+        assert parsed["layers_text"] == "12,25,30,15,3"
+        assert set(parsed["backends"]) >= {row.backend}
+
+
+def test_every_figure_can_be_traced_to_its_records(make):
+    records = over_seeds(make, [0.9, 0.8])
+    row = find_row(only(records), kind="optimiser")
+    assert row.records == tuple(record.record_id for record in records)
+    assert f"python {records[0].environment['python']}" in row.environment
+    assert row.code_version == records[0].code_version
+
+
+def test_a_measured_ratio_above_the_bound_is_a_warning(make):
+    kept = only([make(lipschitz_bound=2.0, lipschitz_measured=1.5), make(seed=1, lipschitz_measured=math.nan)])
+    broken = only([make(lipschitz_bound=2.0, lipschitz_measured=2.1)])
+    assert find_row(kept, kind="optimiser").lipschitz_measured == 1.5
+    assert any("never exceeds it" in note for note in kept.notes)
+    assert any("EXCEEDS the bound in 1 runs: WARNING" in note for note in broken.notes)
+
+
+def test_passes_over_the_data_are_counted(make):
+    row = find_row(
+        only([make(loss_evaluations=201, gradient_evaluations=200), make(seed=1, loss_evaluations=211)]),
+        kind="optimiser",
+    )
+    assert row.loss_evaluations == 206.0
+    assert tables.evaluations(row).startswith("206 + ")
+
+
+def test_markdown_csv_and_json_carry_everything(make):
+    board = only(over_seeds(make, [0.8, 0.9, 0.85]) + over_seeds(make, [0.9, 1.0, 0.95], optimiser="agd"))
+    [_, second, *_] = (json.loads(line) for line in exports.json_lines([board]).splitlines())
+    table = list(csv.DictReader(io.StringIO(exports.csv([board]))))
+    assert (second["rank"], second["rank_low"], second["vs_best_pairs"], len(second["records"].split())) == (2, 2, 3, 3)
+    assert second["command"].startswith("normbench run")
+    assert (table[1]["rank"], table[1]["vs_best_pairs"]) == ("2", "3")  # and not 2.0
+    assert table.pop()["rank"] == ""
+    written = exports.markdown([board])
+    for column in tables.COLUMNS:
+        assert column.header in written
+    assert f"- `{second['command']}`: agd (torch, none)" in written
+
+
+def test_what_a_narrow_terminal_leaves_out_is_named(make):
+    board = only(over_seeds(make, [0.812, 0.834]))
+    assert "Left out" not in text(board, 400)
+    narrow, wide = text(board, 80), text(board, 120)
+    assert narrow.count("Left out") == wide.count("Left out") == 1
+    assert "rank" in wide.splitlines()[2]
+    assert "rank" not in narrow.splitlines()[2]
 
 
 @pytest.mark.parametrize("width", [80, 120])
