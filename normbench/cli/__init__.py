@@ -14,6 +14,7 @@ _COMMANDS = {
     "data": "normbench.cli.data",
     "reproduce": "normbench.cli.reproduce",
     "leaderboard": "normbench.cli.leaderboard",
+    "report": "normbench.cli.report",
     "compare": "normbench.cli.compare",
     "records": "normbench.cli.records",
     "history": "normbench.cli.history",

@@ -1,0 +1,111 @@
+"""From records to the page: one HTML file that carries its data, charts, tables and libraries with it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+import normbench
+from normbench import tasks
+from normbench.errors import InvalidArgumentError
+from normbench.records.schema import Record
+from normbench.report.leaderboard import boards
+from normbench.report.page import assets, reaching
+from normbench.report.page.backends import backend_pairs
+from normbench.report.page.bounds import levels
+from normbench.report.page.cells import COLUMNS, KINDS, lines, remark
+from normbench.report.page.compact import script_json
+from normbench.report.page.curves import COST_NAMES
+from normbench.report.page.environments import environments
+from normbench.report.page.figures import Figure, Gallery, backends, gallery, source
+from normbench.report.page.glance import glances
+from normbench.report.page.heatmaps import grids
+from normbench.report.page.palette import backend_keys, declarations
+from normbench.report.page.ways import Section, layers_text, places, sections
+from normbench.report.reproduce import percent
+from normbench.report.tables import mean_sd, number
+
+
+def report_page(records: Iterable[Record], *, record_link: str = "records/{}.json") -> str:
+    """The report on the records as one HTML document; the same records give the same text.
+
+    It links to the records beside it and asks nothing else of anyone: no network, no server.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    record_link : str
+        Where a record is, seen from the page; ``{}`` stands for its identity.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no record of an optimiser that this normbench knows.
+    """
+    runs = list(records)
+    found = sections(boards(runs), runs)
+    if not found:
+        raise InvalidArgumentError("a report needs at least one record of a known optimiser; normbench run makes some.")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("normbench.report.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shared = {"mean_sd": mean_sd, "number": number, "percent": percent, "layers": layers_text, "remark": remark}
+    context = _context(found, gallery(found, runs)) | {"record_link": record_link}
+    return environment.get_template("page.html.j2").render(shared | context)
+
+
+def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
+    compared = [section for section in found if section.compares]
+    grid = reaching.grid(compared)
+    return {
+        "version": normbench.__version__,
+        "runs": sum(len(way.runs) for section in found for way in section.ways),
+        "places": places(compared),
+        "sections": compared,
+        "others": [section for section in found if not section.compares],
+        "tasks": tasks.TASKS,
+        "glances": glances(compared),
+        "columns": COLUMNS,
+        "kinds": KINDS,
+        "lines": lines,
+        "source": source,
+        "figures": figures,
+        "grids": grids(found),
+        "grid": grid,
+        "costs": COST_NAMES,
+        "backends": backends(compared),
+        "keys": backend_keys(backends(compared)),
+        "pairs": {section.key: backend_pairs(section) for section in compared},
+        "environments": environments(found),
+        "style": Markup(assets.own("page.css")),
+        "colours": Markup(declarations(way.row.optimiser for section in found for way in section.ways)),
+        "table_style": Markup(assets.datatables_style()),
+        "licences": assets.own("licences.txt"),
+        "vega": Markup(assets.vega()),
+        "datatables": Markup(assets.datatables()),
+        "script": Markup(assets.own("page.js")),
+        "data": Markup(script_json(figures.data)),
+        "charts": Markup(script_json([_chart(figure) for figure in figures.figures])),
+        "targets": Markup(script_json([_target(section) for section in compared])),
+    }
+
+
+def _chart(figure: Figure) -> dict[str, Any]:
+    """What the script needs to draw a figure."""
+    return {
+        "key": figure.key,
+        "specification": figure.specification,
+        "data": figure.data,
+        "summary": figure.summary,
+    }
+
+
+def _target(section: Section) -> dict[str, Any]:
+    """What the slider's multiple of the linear fit is in the unit of the board."""
+    linear = next((level["rms"] for level in levels(section, "train") if level["predictor"] == "linear"), None)
+    return {"task": section.board.task, "unit": section.board.unit, "linear": linear}

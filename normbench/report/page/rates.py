@@ -1,0 +1,29 @@
+"""Learning-rate sensitivity of a board's searches, for its chart."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from normbench.records.schema import Record
+from normbench.report.page.compact import significant
+from normbench.report.page.ways import Section
+from normbench.report.selection import board_key
+from normbench.report.sensitivity import learning_rate_sensitivity
+
+
+def rate_points(section: Section, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """One entry per search and value: the best training RMS of the search over that of the value, 0 where it failed."""
+    board = section.board
+    here = [record for record in records if board_key(record) == (board.task, board.split, board.layers)]
+    found = learning_rate_sensitivity(here)[["optimiser", "backend", "seed", "value", "metric", "ratio", "status"]]
+    return [
+        {
+            "optimiser": row["optimiser"],
+            "backend": row["backend"],
+            "seed": row["seed"],
+            "rate": significant(row["value"], 6),
+            "rms": significant(row["metric"], 5),
+            "ratio": significant(row["ratio"], 4),
+            "status": row["status"],
+        }
+        for row in found.to_dict("records")
+    ]

@@ -1,0 +1,222 @@
+"""The page in headless Chromium: silent, sortable, honest about its slider, readable for everyone."""
+
+import re
+
+import pytest
+
+SIM = "quadrotor-sim-random-12-25-30-15-3"
+TABLE = f"#table-{SIM}"
+
+
+def cells(visit, column):
+    """Text of a column of the simulated board, by rows, the remarks under it left out."""
+    return visit.page.eval_on_selector_all(
+        f"{TABLE} tbody tr > :nth-child({column})", "found => found.map(cell => cell.firstChild?.textContent ?? '')"
+    )
+
+
+def names(visit):
+    return visit.page.eval_on_selector_all(
+        f"{TABLE} tbody th", "found => found.map(cell => cell.querySelector('.name')?.textContent ?? 'other')"
+    )
+
+
+# Silence
+
+
+def test_the_page_asks_nobody_and_says_nothing(visit, page_path):
+    opened = visit(page_path)
+    opened.draw()
+    assert opened.asked == []
+    assert opened.said == []
+
+
+def test_a_planted_request_and_a_planted_message_are_caught(visit, html, tmp_path):
+    planted = re.sub(r"<meta http-equiv=.*?>", "", html).replace(
+        "</main>", '<img alt="" src="http://example.invalid/spy.png"><script>console.error("planted")</script></main>'
+    )
+    (tmp_path / "report.html").write_text(planted, encoding="utf-8")
+    opened = visit(tmp_path / "report.html")
+    assert opened.asked == ["http://example.invalid/spy.png"]
+    assert "error: planted" in opened.said
+
+
+def test_the_page_forbids_itself_the_network(visit, html, tmp_path):
+    planted = html.replace("</main>", '<img alt="" src="http://example.invalid/spy.png"></main>')
+    (tmp_path / "report.html").write_text(planted, encoding="utf-8")
+    opened = visit(tmp_path / "report.html")
+    assert opened.asked == []
+    assert "Content Security Policy" in opened.said[0]
+
+
+# Tables
+
+
+def until_sorted(opened, header, direction):
+    opened.page.wait_for_function(f"header => header.ariaSort === '{direction}'", arg=header.element_handle())
+
+
+def test_a_click_sorts_and_the_kinds_of_rows_stay_apart(visit, page_path):
+    opened = visit(page_path)
+    header = opened.page.locator(f"{TABLE} thead th", has_text="bound")
+    place = 1 + opened.page.locator(f"{TABLE} thead th").all_text_contents().index("bound")
+    header.click()
+    until_sorted(opened, header, "ascending")
+    rising = [float(text) for text in cells(opened, place) if text]
+    header.click()
+    until_sorted(opened, header, "descending")
+    falling = [float(text) for text in cells(opened, place) if text]
+    assert rising == sorted(rising)
+    assert falling == rising[::-1]
+    assert len(rising) == 8
+    assert names(opened)[-5:] == ["other"] * 5  # three predictors, two published rows
+
+
+def test_the_keyboard_sorts_and_tells_screen_readers(visit, page_path):
+    opened = visit(page_path)
+    header = opened.page.locator(f"{TABLE} thead th", has_text="optimiser")
+    opened.page.locator(f"{TABLE}_wrapper input[type=search]").focus()
+    for _ in range(20):
+        opened.page.keyboard.press("Tab")
+        if header.evaluate("h => h.contains(document.activeElement)"):
+            break
+    opened.page.keyboard.press("Enter")
+    until_sorted(opened, header, "ascending")
+    assert [name for name in names(opened) if name != "other"] == sorted(["adam", "agd", "method1"] * 2 + ["adam"] * 2)
+
+
+def test_the_filter_keeps_matching_rows(visit, page_path):
+    opened = visit(page_path)
+    before = len(names(opened))
+    opened.page.locator(f"{TABLE}_wrapper input[type=search]").fill("adam torch")
+    assert names(opened) == ["adam", "adam"]
+    assert set(cells(opened, 2)) == {"torch"}
+    opened.page.locator(f"{TABLE}_wrapper input[type=search]").fill("")
+    assert len(names(opened)) == before == 13
+
+
+def test_every_row_names_its_command_and_links_to_its_records(visit, page_path, compared):
+    opened = visit(page_path)
+    way = next(way for way in compared[1].ways if (way.label, way.backend) == ("adam tuned", "jax"))
+    opened.page.locator(f"[popovertarget='how-{way.key}']").first.click()
+    shown = opened.page.locator(f"#how-{way.key}")
+    assert shown.locator("pre").inner_text() == way.row.command
+    links = shown.locator("a").evaluate_all("found => found.map(link => link.getAttribute('href'))")
+    assert links == [f"records/{name}.json" for name in way.row.records]
+    assert all((page_path.parent / link).is_file() for link in links)
+    opened.page.keyboard.press("Escape")
+    assert not shown.is_visible()
+
+
+def press_copy(opened, way):
+    opened.page.locator(f"[popovertarget='how-{way.key}']").first.click()
+    opened.page.locator(f"#how-{way.key} .copy").click()
+    opened.page.wait_for_function("document.getElementById('said').textContent")
+    return opened.page.locator("#said").text_content()
+
+
+def test_copy_puts_the_command_on_the_clipboard(visit, page_path, compared):
+    opened, way = visit(page_path), compared[1].ways[0]
+    assert press_copy(opened, way) == "copied"
+    opened.page.keyboard.press("Escape")
+    entry = opened.page.locator(f"{TABLE}_wrapper input[type=search]")
+    entry.press("Control+V")
+    assert entry.input_value() == way.row.command
+
+
+def test_without_a_clipboard_copy_selects_the_command(visit, page_path, compared):
+    closed = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+    opened, way = visit(page_path, script=closed), compared[1].ways[0]
+    assert press_copy(opened, way).startswith("selected")
+    assert opened.page.evaluate("getSelection().toString()").strip() == way.row.command
+
+
+# Legend
+
+
+def test_picking_in_a_legend_fades_the_others_everywhere(visit, page_path):
+    opened = visit(page_path)
+    opened.draw("learning")
+    opened.page.locator(".pick[data-optimiser=adam]").first.click()
+    opened.page.wait_for_timeout(100)
+    faded = opened.page.eval_on_selector_all(
+        f"#chart-learning-{SIM} .mark-line.role-mark path",
+        "found => found.map(line => [line.getAttribute('stroke'), line.getAttribute('opacity')])",
+    )
+    assert dict(faded) == {
+        "var(--series-adam)": "1",
+        "var(--series-agd)": "0.1",
+        "var(--series-method1)": "0.1",
+    }
+    pressed = opened.page.eval_on_selector_all(
+        ".pick[data-optimiser=adam]", "found => found.map(button => button.getAttribute('aria-pressed'))"
+    )
+    assert set(pressed) == {"true"}
+
+
+# For everyone
+
+
+def background(opened):
+    return opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_page_follows_the_system_and_the_switch(visit, page_path):
+    light, dark = visit(page_path, color_scheme="light"), visit(page_path, color_scheme="dark")
+    assert (background(light), background(dark)) == ("rgb(255, 255, 255)", "rgb(21, 24, 29)")
+    for opened in (light, dark):
+        opened.page.locator("#theme").click()
+    assert (background(light), background(dark)) == ("rgb(21, 24, 29)", "rgb(255, 255, 255)")
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_a_narrow_window_needs_no_sideways_scrolling(visit, page_path, width):
+    opened = visit(page_path, viewport={"width": width, "height": 740}, is_mobile=True)
+    opened.draw()
+    for summary in opened.page.query_selector_all("main details:not([open]) > summary"):
+        summary.click()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    charts = opened.page.locator(".chart svg").all()
+    assert len(charts) == 15
+    assert max(chart.bounding_box()["width"] for chart in charts) <= width
+
+
+def violations(opened):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+    found = axe.Axe().run(opened.page).response["violations"]
+    return {rule["id"]: [node["target"] for node in rule["nodes"]][:3] for rule in found}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit, page_path, scheme):
+    opened = visit(page_path, color_scheme=scheme)
+    opened.draw()
+    for summary in opened.page.query_selector_all("main details:not([open]) > summary"):
+        summary.click()
+    assert violations(opened) == {}
+
+
+def test_axe_finds_what_is_planted(visit, html, tmp_path):
+    pale = html.replace("--muted: light-dark(#565d66", "--muted: light-dark(#bbbbbb")
+    planted = pale.replace('<html lang="en">', "<html>")
+    (tmp_path / "report.html").write_text(planted, encoding="utf-8")
+    assert {"html-has-lang", "color-contrast"} <= violations(visit(tmp_path / "report.html")).keys()
+
+
+def test_everything_from_simulated_data_says_so(visit, page_path):
+    opened = visit(page_path)
+    opened.draw()
+    section = opened.page.locator(f"section[aria-labelledby='{SIM}']")
+    words = [*section.locator("caption").all_text_contents(), *section.locator("figcaption").all_text_contents()]
+    pictures = section.locator(".chart svg").evaluate_all("found => found.map(svg => svg.textContent)")
+    assert len(pictures) == 4
+    assert all("SIMULATED" in text for text in words + pictures)
+    real = opened.page.locator("section[aria-labelledby='neural-fly-random-12-25-30-15-3']")
+    assert not any("SIMULATED" in text for text in real.locator("caption, figcaption").all_text_contents())
+
+
+def test_every_chart_has_a_description_for_screen_readers(visit, page_path):
+    opened = visit(page_path)
+    opened.draw()
+    labels = opened.page.eval_on_selector_all(".chart", "found => found.map(chart => chart.getAttribute('aria-label'))")
+    assert len(set(labels)) == len(labels) == 15
