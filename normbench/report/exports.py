@@ -48,7 +48,12 @@ def flat(board: Board, *, more: Fields = _nothing) -> list[dict[str, Any]]:
 
 
 def _strict(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+    return {name: _figure(value) if isinstance(value, float) else value for name, value in values.items()}
+
+
+def _figure(value: float) -> float | None:
+    """Twelve digits: what lies behind them differs from processor to processor, and no figure here has as many."""
+    return float(f"{value:.12g}") if math.isfinite(value) else None
 
 
 def _flat(board: Board, row: Row) -> dict[str, Any]:

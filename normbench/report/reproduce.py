@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 from rich.console import RenderableType
 
 from normbench.records.schema import Record
@@ -88,6 +89,37 @@ def _cells(name: str, runs: Sequence[Record], figures) -> list[Cell]:
         )
         for part in ("train", "test")
     ]
+
+
+def cells_frame(cells: Iterable[Cell]) -> pd.DataFrame:
+    """One row a cell: ``name, quantity, measured_mean, measured_sd, seeds, published_mean, published_sd, ...``."""
+    return pd.DataFrame(
+        {
+            "name": cell.name,
+            "quantity": cell.quantity,
+            "measured_mean": cell.measured.mean,
+            "measured_sd": cell.measured.sd,
+            "seeds": cell.measured.count,
+            "published_mean": cell.published.mean,
+            "published_sd": cell.published.sd,
+            "published_seeds": cell.published.count,
+            "difference": cell.difference,
+            "seconds": cell.seconds,
+            "published_seconds_per_run": cell.published_seconds,
+            "failures": cell.failures,
+        }
+        for cell in cells
+    )
+
+
+def frame_table(frame: pd.DataFrame, *, title: str) -> RenderableType:
+    """Any small frame as a table of the terminal: floats with three decimals, the first column to the left."""
+    table = plain_table()
+    for column in frame.columns:
+        table.add_column(str(column), justify="left" if column == frame.columns[0] else "right")
+    for values in frame.itertuples(index=False):
+        table.add_row(*(number(value) if isinstance(value, float) else str(value) for value in values))
+    return titled(title, table)
 
 
 def percent(value: float) -> str:

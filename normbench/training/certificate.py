@@ -28,13 +28,18 @@ def largest_gain(problem: Problem, weights: Weights) -> float:
     """
     if not all(np.isfinite(weight).all() for weight in weights):
         return float("nan")
+    with np.errstate(over="ignore", invalid="ignore"):  # weights of a run that diverged, still finite
+        return _largest(problem, weights) * problem.input_norm * problem.output_scale
+
+
+def _largest(problem: Problem, weights: Weights) -> float:
     rng = np.random.default_rng(0)
     first, second = rng.integers(len(problem.x_train), size=(2, PAIRS))
     apart = _gains(weights, problem.x_train[first], problem.x_train[second])
     near = problem.x_train[rng.integers(len(problem.x_train), size=SAMPLES)]
     directions = np.linalg.svd(_jacobians(weights, near))[2][:, 0]
     steepest = _gains(weights, near, near + NUDGE * problem.input_norm * directions)
-    return float(max(apart.max(), steepest.max()) * problem.input_norm * problem.output_scale)
+    return float(max(apart.max(), steepest.max()))
 
 
 def _forward(weights: Weights, x: np.ndarray) -> np.ndarray:

@@ -2,12 +2,20 @@
 
 import io
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from normbench.report import published
 from normbench.report.neural_lander import lander_table
-from normbench.report.reproduce import experiment1_cells, experiment2_cells, grid_table, list_table
+from normbench.report.reproduce import (
+    cells_frame,
+    experiment1_cells,
+    experiment2_cells,
+    frame_table,
+    grid_table,
+    list_table,
+)
 from normbench.training.experiments import experiment1, experiment2, perceptron_layers
 
 
@@ -48,6 +56,22 @@ def test_experiment1_sets_measured_beside_published(make):
     assert cells[0].difference == pytest.approx(0.02)
     assert cells[2].published_seconds == 54.416
     assert "+2.0 %" in text(list_table(cells, title="T"))
+
+
+def test_table1_as_a_frame_holds_what_was_measured_and_what_was_published(make):
+    records = [make(seed=s, train_rms=0.8 + 0.1 * s, seconds_train=3.0) for s in range(3)]
+    frame = cells_frame(experiment1_cells(records)).set_index(["name", "quantity"])
+    row = frame.loc[("method1", "train RMS")]
+    assert row["measured_mean"] == pytest.approx(0.9)
+    assert row["measured_sd"] == pytest.approx(0.1)
+    assert (row["seeds"], row["seconds"], row["published_mean"]) == (3, 3.0, 0.837)
+    assert frame.loc[("method2", "test RMS"), "seeds"] == 0
+
+
+def test_any_small_frame_is_a_table_of_the_terminal():
+    shown = text(frame_table(pd.DataFrame({"depth": [2, 16], "RMS": [0.12345, float("nan")]}), title="T"))
+    assert "0.123" in shown
+    assert "nan" not in shown
 
 
 def test_experiment2_fills_the_grid_cell_by_cell(make):

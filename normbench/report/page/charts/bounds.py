@@ -21,7 +21,9 @@ from normbench.report.page.charts.base import (
 
 _BY_BOUND: list[alt.SortField | dict[str, str]] = [alt.SortField("bound"), alt.SortField("rms")]
 _APART = "(narrow ? 1.6 : 1.08)"  # names of marks closer than this factor would lie on each other
-_CROWDED = "datum.bound < 1.7 * datum.before && datum.rms > 0.95 * datum.above"  # then names take turns in height
+_CROWDED = (
+    "datum.bound < 1.7 * datum.before && datum.rms > 0.95 * datum.above"  # then names go below their marks, in turns
+)
 _LEVEL_HEIGHT = 14  # pixels
 _HEIGHT = 420
 _RIGHT = "scale('x', datum.bound) > width / 2"  # there a name would run off the chart
@@ -101,7 +103,7 @@ def bound_chart(
             align=alt.expr(f"{_RIGHT} ? 'right' : 'left'"),
             baseline="bottom",
             dx=alt.expr(f"{_RIGHT} ? -8 : 8"),
-            dy=alt.expr(f"-6 - {_LEVEL_HEIGHT} * datum.level"),
+            dy=alt.expr(f"datum.level ? 6 + {_LEVEL_HEIGHT} * datum.level : -6"),
             fontSize=12,
         )
         .encode(x=x, y=y, text="way:N", opacity=faded())

@@ -1,0 +1,215 @@
+"""What is seen inside a training is what the training does: checkpoints, perturbations, norms and mini-batches."""
+
+import math
+
+import numpy as np
+import pytest
+
+from normbench import tasks
+from normbench.errors import InvalidArgumentError
+from normbench.normalisation import xavier_uniform
+from normbench.reference.perceptron import Objective
+from normbench.training import experiments, growth
+from normbench.training.checkpoints import UpdateSizeJob, checkpoints, relative_updates
+from normbench.training.growth import InvariantGrowthJob, PlainGrowthJob, invariant_gradient, on_spheres
+from normbench.training.minibatch import MinibatchJob, batches, evaluated_steps
+from normbench.training.perturbation import PerturbationJob, breakdown
+from normbench.training.request import request
+from normbench.training.run import problem_of, run
+
+LAYERS = (12, 5, 4, 3)
+
+
+def asked(optimiser, iterations, layers=LAYERS, **hyperparameters):
+    return request(
+        task="quadrotor-sim",
+        layers=layers,
+        optimiser=optimiser,
+        backend="reference",
+        dtype="float64",
+        seed=3,
+        iterations=iterations,
+        hyperparameters=hyperparameters,
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return tasks.get("quadrotor-sim").dataset()
+
+
+@pytest.fixture(scope="module")
+def objective():
+    rng = np.random.default_rng(5)
+    return Objective(rng.normal(size=(40, 12)), rng.normal(size=(40, 3)), 1.0)
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return xavier_uniform(LAYERS, np.random.default_rng(6))
+
+
+def test_the_checkpoints_of_a_run_are_those_of_shorter_runs(dataset):
+    wanted = asked("method1", 4)
+    seen = {point.iteration: point for point in checkpoints(wanted, problem_of(wanted, dataset), [0, 1, 4])}
+    assert list(seen) == [0, 1, 4]
+    for iterations in (1, 4):
+        shorter = run(asked("method1", iterations), dataset)
+        for found, expected in zip(seen[iterations].weights, shorter.trajectory.weights, strict=True):
+            np.testing.assert_array_equal(found, expected)
+        assert seen[iterations].rms == shorter.train_rms
+
+
+def test_the_last_checkpoint_of_a_run_that_diverges_is_its_end(dataset):
+    wanted = asked("sgd", 50, layers=(12, 3), learning_rate=1e9)
+    seen = list(checkpoints(wanted, problem_of(wanted, dataset), [0, 49, 50]))
+    assert len(seen) == 2
+    assert 0 < seen[-1].iteration < 49
+    assert not math.isfinite(seen[-1].rms)
+
+
+@pytest.mark.parametrize("iterations", [[1, 1], [2, 1], [-1, 2], [0, 5]])
+def test_checkpoints_that_a_run_cannot_have_are_refused(dataset, iterations):
+    wanted = asked("lars", 4)
+    with pytest.raises(InvalidArgumentError, match="checkpoints must increase from 0 to at most 4"):
+        list(checkpoints(wanted, problem_of(wanted, dataset), iterations))
+
+
+def test_the_relative_update_is_the_learning_rate_of_lars():
+    rows = UpdateSizeJob(asked("lars", 6, learning_rate=0.07), None, (0, 3, 5))()
+    assert [(row["iteration"], row["layer"]) for row in rows] == [(k, layer) for k in (0, 3, 5) for layer in (1, 2, 3)]
+    np.testing.assert_allclose([row["relative_update"] for row in rows], 0.07, rtol=1e-12)
+
+
+def test_relative_updates_are_measured_layer_by_layer(weights):
+    after = (weights[0], 1.5 * weights[1], -weights[2])
+    np.testing.assert_allclose(relative_updates(weights, after), [0.0, 0.5, 2.0])
+
+
+def test_no_perturbation_changes_nothing(objective, weights):
+    (found,) = breakdown(objective, weights, [0.0])
+    assert (found.loss, found.gradient_change) == (objective.loss(weights), 0.0)
+
+
+def test_a_small_perturbation_lowers_the_loss_by_its_slope(objective, weights):
+    eta = 1e-6
+    gradient = objective.gradient(weights)
+    slope = -sum(np.linalg.norm(W) * np.linalg.norm(g) for W, g in zip(weights, gradient, strict=True))
+    (found,) = breakdown(objective, weights, [eta])
+    assert (found.loss - objective.loss(weights)) / eta == pytest.approx(slope, rel=1e-4)
+
+
+def test_a_perturbation_moves_every_layer_by_its_relative_size(objective, weights):
+    gradient = objective.gradient(weights)
+    moved = tuple(W - 0.3 * np.linalg.norm(W) / np.linalg.norm(g) * g for W, g in zip(weights, gradient, strict=True))
+    change = np.linalg.norm(objective.gradient(moved)[0] - gradient[0]) / np.linalg.norm(gradient[0])
+    (found,) = breakdown(objective, weights, [0.3])
+    assert found.loss == pytest.approx(objective.loss(moved), rel=1e-12)
+    assert found.gradient_change == pytest.approx(change, rel=1e-12)
+
+
+def test_a_perturbation_job_has_a_row_for_every_checkpoint_and_strength(dataset):
+    wanted = asked("fromage", 3)
+    rows = PerturbationJob(wanted, None, (0, 3), (0.0, 0.1))()
+    assert [(row["iteration"], row["strength"]) for row in rows] == [(0, 0.0), (0, 0.1), (3, 0.0), (3, 0.1)]
+    assert {row["depth"] for row in rows} == {3}
+    assert rows[2]["rms"] == pytest.approx(run(wanted, dataset).train_rms, rel=1e-12)
+
+
+def test_the_gradient_of_a_normalised_layer_is_orthogonal_to_it_and_the_true_one(objective, weights):
+    gradient = invariant_gradient(objective, weights)
+    for g, W in zip(gradient, weights, strict=True):
+        assert abs(np.vdot(g, W)) < 1e-14
+    direction = tuple(np.random.default_rng(8).normal(size=W.shape) for W in weights)
+    values = [
+        objective.loss(on_spheres(tuple(W + t * D for W, D in zip(weights, direction, strict=True))))
+        for t in (-1e-6, 1e-6)
+    ]
+    slope = sum(np.vdot(g, D) for g, D in zip(gradient, direction, strict=True))
+    assert (values[1] - values[0]) / 2e-6 == pytest.approx(slope, rel=1e-6)
+
+
+def test_lars_multiplies_the_norms_of_normalised_layers_and_fromage_keeps_them():
+    rows = {
+        optimiser: InvariantGrowthJob(asked(optimiser, 20, learning_rate=0.5), None, 10)()
+        for optimiser in ("lars", "fromage")
+    }
+    for optimiser, factor in (("lars", math.sqrt(1.25)), ("fromage", 1.0)):
+        assert [row["iteration"] for row in rows[optimiser]] == [0] * 3 + [10] * 3 + [20] * 3
+        for row in rows[optimiser]:
+            assert row["norm"] == pytest.approx(factor ** row["iteration"], rel=1e-4)
+            assert row["layers"] == growth.NORMALISED
+
+
+def test_lars_overflows_where_the_squared_norm_leaves_float32():
+    rows = InvariantGrowthJob(asked("lars", 400, learning_rate=1.0), None, 1000)()
+    last = rows[-1]["iteration"]
+    assert math.inf in {row["norm"] for row in rows if row["iteration"] == last}
+    assert last == pytest.approx(math.log2(np.finfo(np.float32).max), abs=2)  # norm^2 = 2^t
+    assert {row["iteration"] for row in rows} == {0, last}
+
+
+def test_the_norms_of_plain_layers_are_those_of_the_run(dataset):
+    wanted = asked("lars", 4, learning_rate=0.1)
+    rows = PlainGrowthJob(wanted, None, 2)()
+    assert [row["iteration"] for row in rows] == [0] * 3 + [2] * 3 + [4] * 3
+    expected = [np.linalg.norm(W) for W in run(wanted, dataset).trajectory.weights]
+    np.testing.assert_array_equal([row["norm"] for row in rows[-3:]], expected)
+
+
+def test_an_epoch_is_every_sample_once_in_whole_batches():
+    drawn = list(batches(103, 10, np.random.default_rng(0)))
+    assert [len(batch) for batch in drawn] == [10] * 10
+    assert len(set(np.concatenate(drawn))) == 100
+
+
+def test_evaluations_are_close_in_the_first_epoch_and_one_an_epoch_after():
+    assert evaluated_steps(20, 3) == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 40, 60]
+    assert evaluated_steps(1, 3) == [0, 1, 2, 3]
+
+
+def test_the_whole_set_as_one_batch_is_the_trainers_agd(dataset):
+    rows = MinibatchJob(asked("agd", 1), None, None, 3)()
+    expected = run(asked("agd", 3), dataset)
+    assert rows[-1]["train_rms"] == pytest.approx(expected.train_rms, rel=1e-10)  # sums in another order
+    assert rows[-1]["test_rms"] == pytest.approx(expected.test_rms, rel=1e-10)
+    np.testing.assert_allclose([row["step_size"] for row in rows[1:]], expected.trajectory.step_size, rtol=1e-10)
+    assert math.isnan(rows[0]["step_size"])
+
+
+def test_mini_batches_are_the_same_for_the_same_seed_and_learn_faster_an_epoch():
+    first, second = (MinibatchJob(asked("agd", 1), None, 1000, 2)() for _ in range(2))
+    assert first[1:] == second[1:]  # the first rows hold NaN
+    assert [row["epoch"] for row in first] == sorted(row["epoch"] for row in first)
+    whole = MinibatchJob(asked("agd", 1), None, None, 2)()
+    assert first[-1]["train_rms"] < whole[-1]["train_rms"]
+    assert all(row["step_size_low"] <= row["step_size"] <= row["step_size_high"] for row in first[1:])
+
+
+def test_the_runs_of_the_deep_figures_are_in_float64_and_what_was_published():
+    deep = experiments.fromage_figure3("quadrotor-sim", "torch", [0])
+    assert {len(r.layers) - 1 for r in deep} == set(experiments.FROMAGE3_DEPTHS)
+    assert {r.dtype for r in deep} == {"float64"}
+    assert len(deep) == len(set(deep)) == 12 * len(experiments.FROMAGE3_DEPTHS)
+    epsilons = {dict(r.hyperparameters).get("epsilon") for r in deep if r.optimiser == "adam"}
+    assert epsilons == {1e-8, experiments.TINY_EPSILON}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "optimisers", "depths"),
+    [
+        (experiments.fromage_figure1, {"fromage"}, {2, 16}),
+        (experiments.fromage_figure2, {"fromage", "lars"}, {4}),
+        (experiments.agd_figure5, {"agd", "adam", "sgd"}, {8}),
+        (experiments.agd_figure6, {"agd"}, {2, 4, 8, 16}),
+        (experiments.agd_figure7, {"agd"}, {4}),
+    ],
+)
+@pytest.mark.parametrize("backend", ["torch", "reference"])
+def test_an_experiment_has_the_papers_optimisers_and_depths_for_every_seed(experiment, optimisers, depths, backend):
+    runs = experiment("quadrotor-sim", backend, [0, 7])
+    assert {r.optimiser for r in runs} == optimisers
+    assert {len(r.layers) - 1 for r in runs} == depths
+    assert {r.seed for r in runs} == {0, 7}
+    assert {r.backend for r in runs} == {backend}
+    assert len(runs) == len(set(runs))
