@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The README's own test command in a fresh environment, then the linters and the type checker. Usage: ci/tests.sh
+# The README's own test command in a fresh environment, then the published board, the linters and the type checker.
+# Usage: ci/tests.sh
 #
 # With NORMBENCH_DATA naming a folder that holds neural_fly/, the tests on real flights run too.
 set -euo pipefail
@@ -10,6 +11,7 @@ test -n "$command"
 echo "+ $command"
 bash -euo pipefail -c "$command"
 
+.venv/bin/python -m ci.results --check
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy

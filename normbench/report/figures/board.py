@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from normbench.records.schema import Record
 from normbench.report.figures.style import (
@@ -127,6 +128,9 @@ def _plane(panel: Axes, data: pd.DataFrame, board: Board, looks: Looks) -> None:
             level_line(panel, row.optimiser, row.test.mean)
     label = f"Lipschitz bound in {board.unit} per unit-norm input"
     panel.set(xscale="log", xlabel=label, ylabel=f"test RMS in {board.unit}")
+    panel.xaxis.set_major_locator(LogLocator(numticks=6))
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.xaxis.set_minor_formatter(NullFormatter())  # labels of 20, 30, 40, ... would lie on each other
     finish(panel)
 
 

@@ -1,0 +1,86 @@
+"""The published board from its records: ``python -m ci.results`` writes it, ``--check`` fails where it differs.
+
+results/records.parquet holds every run; leaderboard.md, .csv and .json beside it are made from it alone. The page and
+the figures are made with them and not compared: they hold libraries and fonts, whose versions differ.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from normbench.errors import NormbenchError
+from normbench.records.frame import read_file
+from normbench.records.schema import Record
+from normbench.report import exports
+from normbench.report.figures import experiments
+from normbench.report.figures.board import board_pictures
+from normbench.report.figures.style import Picture
+from normbench.report.leaderboard import boards
+from normbench.report.page import report_page
+from normbench.report.published import EXPERIMENT1, applies
+
+RESULTS = Path(__file__).parent.parent / "results"
+RECORDS, EXPERIMENT2 = "records.parquet", "experiment2.parquet"
+_WRITERS = {"leaderboard.md": exports.markdown, "leaderboard.csv": exports.csv, "leaderboard.json": exports.json_lines}
+
+
+def rebuilt(folder: Path) -> dict[str, str]:
+    """Name and text of every file that the records of the folder make."""
+    found = boards(read_file(folder / RECORDS))
+    return {name: write(found) for name, write in _WRITERS.items()}
+
+
+def differences(folder: Path) -> dict[str, str]:
+    """Files that are not what the records make, each with the first lines that differ."""
+    return {
+        name: _first_lines(_text(folder / name), text)
+        for name, text in rebuilt(folder).items()
+        if _text(folder / name) != text
+    }
+
+
+def pictures(runs: Sequence[Record], experiment2: Sequence[Record]) -> list[Picture]:
+    """Figures of the board, and of experiments 1 and 2 as ``normbench reproduce`` draws them."""
+    table1 = [
+        run for run in runs if run.optimiser in EXPERIMENT1 and run.backend == "jax" and applies(run.task, run.layers)
+    ]
+    return [*board_pictures(runs), experiments.experiment1(table1), experiments.experiment2(experiment2)]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _first_lines(committed: str, made: str) -> str:
+    lines = difflib.unified_diff(committed.splitlines(), made.splitlines(), "committed", "rebuilt", n=0, lineterm="")
+    return "\n".join(line[:160] for line in list(lines)[:8])
+
+
+def main() -> int:
+    """The command; exit code 1 where a committed file differs."""
+    parser = argparse.ArgumentParser(prog="python -m ci.results", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a file differs")
+    parser.add_argument("--folder", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    if given.check:
+        found = differences(given.folder)
+        for name, lines in found.items():
+            print(f"{name} is not what {RECORDS} makes; run python -m ci.results.\n{lines}", file=sys.stderr)
+        return 1 if found else 0
+    for name, text in rebuilt(given.folder).items():
+        (given.folder / name).write_text(text, encoding="utf-8")
+    runs = read_file(given.folder / RECORDS)
+    page = report_page([*runs, *read_file(given.folder / EXPERIMENT2)], record_link=RECORDS)
+    (given.folder / "report.html").write_text(page, encoding="utf-8")
+    for picture in pictures(runs, read_file(given.folder / EXPERIMENT2)):
+        picture.save(given.folder / "figures")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except NormbenchError as error:
+        sys.exit(f"Error: {error}")
