@@ -36,7 +36,10 @@ class TrainerRun:
         return float(self._trainer.trajectory().loss[-1])
 
     def counts(self):
-        return self._trainer.trajectory()
+        path = self._trainer.trajectory()
+        return SimpleNamespace(
+            loss_evaluations=int(path.loss_evaluations[-1]), gradient_evaluations=int(path.gradient_evaluations[-1])
+        )
 
 
 def torch_trainer(problem, key, device):
