@@ -71,10 +71,11 @@ def main() -> int:
         return 1 if found else 0
     for name, text in rebuilt(given.folder).items():
         (given.folder / name).write_text(text, encoding="utf-8")
-    runs = read_file(given.folder / RECORDS)
-    page = report_page([*runs, *read_file(given.folder / EXPERIMENT2)], record_link=RECORDS)
+    runs, experiment2 = read_file(given.folder / RECORDS), read_file(given.folder / EXPERIMENT2)
+    files = {run.record_id: EXPERIMENT2 for run in experiment2}
+    page = report_page([*runs, *experiment2], record_link=lambda name: files.get(name, RECORDS))
     (given.folder / "report.html").write_text(page, encoding="utf-8")
-    for picture in pictures(runs, read_file(given.folder / EXPERIMENT2)):
+    for picture in pictures(runs, experiment2):
         picture.save(given.folder / "figures")
     return 0
 

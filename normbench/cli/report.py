@@ -11,7 +11,6 @@ from normbench.records.frame import read_file
 from normbench.records.schema import Record
 
 _PAGE = "report.html"
-_LINK = f"{options.RECORDS}/{{}}.json"
 
 
 @click.command("report")
@@ -42,8 +41,11 @@ def command(*, out: Path, file: Path | None) -> None:
         raise BackendUnavailableError(
             f'the page needs {error.name}, which is not installed: pip install "normbench[report]"'
         ) from error
-    page, link = (out / _PAGE, _LINK) if file is None else (file.with_name(_PAGE), file.name)
-    page.write_text(report_page(records, record_link=link), encoding="utf-8")
+    if file is None:
+        page, text = out / _PAGE, report_page(records)
+    else:
+        page, text = file.with_name(_PAGE), report_page(records, record_link=lambda _: file.name)
+    page.write_text(text, encoding="utf-8")
     click.echo(page)
 
 

@@ -22,9 +22,10 @@ from normbench.report.page.backends import backend_pairs
 from normbench.report.page.compact import script_json, significant
 from normbench.report.page.curves import learning_curves, thinned
 from normbench.report.page.heatmaps import grids
-from normbench.report.page.palette import BACKGROUNDS, series
+from normbench.report.page.palette import BACKGROUNDS
 from normbench.report.page.reaching import common_problems, common_solvers
 from normbench.report.page.ways import sections
+from normbench.report.palette import series
 from normbench.specs import SPECS
 from normbench.training.experiments import perceptron_layers
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from normbench.records.predictors import NAMES
 from normbench.records.schema import Record
+from normbench.report.palette import series
 from normbench.specs import SPECS
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2  # widths in inches
@@ -197,10 +198,8 @@ def optimiser_looks(keys: Iterable[str]) -> Looks:
     """Looks of optimisers, the same in every figure; no two share colour, marker and dashes."""
     wanted = set(keys)
     place = {key: k for k, key in enumerate(SPECS) if key in wanted}
-    blue, orange, green, red, purple, brown, _, grey, _, sky = sns.color_palette("colorblind")  # two are too pale
-    colours = [blue, orange, green, red, purple, brown, (0.1, 0.1, 0.1), grey, sky]
     return Looks(
-        palette={key: colours[k % len(colours)] for key, k in place.items()},
+        palette={key: light for key, (light, _) in series(wanted).items()},
         markers={key: _MARKERS[k % len(_MARKERS)] for key, k in place.items()},
         dashes={key: DASHES[k % len(DASHES)] for key, k in place.items()},
     )

@@ -1,6 +1,6 @@
 """From records to the page: one HTML file that carries its data, charts, tables and libraries with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jinja2
@@ -27,7 +27,7 @@ from normbench.report.reproduce import percent
 from normbench.report.tables import mean_sd, number
 
 
-def report_page(records: Iterable[Record], *, record_link: str = "records/{}.json") -> str:
+def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] = "records/{}.json".format) -> str:
     """The report on the records as one HTML document; the same records give the same text.
 
     It links to the records beside it and asks nothing else of anyone: no network, no server.
@@ -35,8 +35,8 @@ def report_page(records: Iterable[Record], *, record_link: str = "records/{}.jso
     Parameters
     ----------
     records : iterable of Record
-    record_link : str
-        Where a record is, seen from the page; ``{}`` stands for its identity.
+    record_link : callable
+        From the identity of a record to where it is, seen from the page.
 
     Raises
     ------

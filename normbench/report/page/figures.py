@@ -14,9 +14,10 @@ from normbench.report.page.charts.learning import learning_chart
 from normbench.report.page.charts.rates import rate_chart
 from normbench.report.page.charts.reaching import profile_chart, reaching_chart
 from normbench.report.page.curves import learning_curves
-from normbench.report.page.palette import BACKEND_DASHES, series
+from normbench.report.page.palette import BACKEND_DASHES
 from normbench.report.page.rates import rate_points
 from normbench.report.page.ways import Section
+from normbench.report.palette import series
 from normbench.report.selection import current
 
 
