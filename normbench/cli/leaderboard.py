@@ -58,8 +58,7 @@ def load(folder: Path) -> list[Record]:
     InvalidArgumentError
         If there is no record.
     """
-    nested = folder / options.RECORDS
-    records, problems = Store(nested if nested.is_dir() else folder).load_all()
+    records, problems = Store.within(folder).load_all()
     print_problems(problems)
     if not records:
         raise InvalidArgumentError(f"no records in {folder}. Make some: normbench run --out {folder}.")

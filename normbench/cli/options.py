@@ -11,7 +11,6 @@ from normbench.errors import BackendUnavailableError, InvalidArgumentError
 
 EXTRAS = {"torch": 'pip install "normbench[torch]"', "jax": 'pip install "normbench[jax]"'}
 DEFAULT_OUT = Path("normbench-results")
-RECORDS = "records"
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

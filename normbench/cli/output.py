@@ -84,9 +84,9 @@ def print_boards(records: Sequence[Record], format_: str, *, target_rms: float |
         console = tables.console()
         console.print(tables.terminal(found, width=console.width))
         if target_rms is not None:
-            console.print(targets.targets_table(records, target_rms))
+            console.print(targets.targets_table(found, records, target_rms))
     elif format_ == "md":
-        extra = "" if target_rms is None else "\n" + targets.targets_markdown(records, target_rms)
+        extra = "" if target_rms is None else "\n" + targets.targets_markdown(found, records, target_rms)
         click.echo(exports.markdown(found) + extra, nl=False)
     else:
         write = {"csv": exports.csv, "json": exports.json_lines}[format_]

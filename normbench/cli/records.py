@@ -6,7 +6,7 @@ import click
 
 from normbench.cli import options
 from normbench.records.frame import read_file, read_records, write_file
-from normbench.records.store import Store
+from normbench.records.store import RECORDS, Store
 
 _FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
@@ -43,7 +43,7 @@ def import_(*, file: Path, out: Path) -> None:
 
     A run that the folder holds already stays as it is.
     """
-    store = Store(out / options.RECORDS)
+    store = Store(out / RECORDS)
     records = read_file(file)
     new = [record for record in records if store.find(record.record_id) is None]
     for record in new:

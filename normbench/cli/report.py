@@ -9,6 +9,7 @@ from normbench.cli.leaderboard import load
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.records.frame import read_file
 from normbench.records.schema import Record
+from normbench.records.store import RECORDS
 
 _PAGE = "report.html"
 
@@ -50,6 +51,6 @@ def command(*, out: Path, file: Path | None) -> None:
 
 
 def _stored(out: Path) -> list[Record]:
-    if not (out / options.RECORDS).is_dir():
-        raise InvalidArgumentError(f"there is no folder {out / options.RECORDS}. Make it: normbench run --out {out}.")
+    if not (out / RECORDS).is_dir():
+        raise InvalidArgumentError(f"there is no folder {out / RECORDS}. Make it: normbench run --out {out}.")
     return load(out)

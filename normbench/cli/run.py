@@ -12,7 +12,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.normalisation import check_layers
 from normbench.records.campaign import Campaign
 from normbench.records.plan import Plan, sweep
-from normbench.records.store import Store
+from normbench.records.store import RECORDS, Store
 from normbench.specs import BACKENDS, OWN, PEERS, SPECS
 from normbench.tasks import TASKS, get, network
 from normbench.training.experiments import perceptron_layers
@@ -97,7 +97,7 @@ def command(
             device=device,
             dtype=dtype,
         )
-    store = Store(out / options.RECORDS)
+    store = Store(out / RECORDS)
     with campaign_progress() as on_progress:
         records = Campaign(store, data_dir, options.job_count(jobs), on_progress).run(plan)
     if format_ != "table":

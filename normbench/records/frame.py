@@ -51,8 +51,7 @@ def read_records(path: Path) -> list[Record]:
     """The records of a results folder, of the folder that holds them, or of an exported file; errors as above."""
     if path.is_file():
         return read_file(path)
-    nested = path / "records"
-    records, problems = Store(nested if nested.is_dir() else path).load_all()
+    records, problems = Store.within(path).load_all()
     if problems:
         raise problems[0]
     if not records:

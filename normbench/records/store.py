@@ -8,6 +8,7 @@ from pathlib import Path
 from normbench.errors import RecordError
 from normbench.records.schema import Record, from_json
 
+RECORDS = "records"  # sub-folder of a results folder
 _TEMPORARY = ".tmp"
 _STALE_SECONDS = 60.0  # a write takes milliseconds; anything older was left by a process that died
 
@@ -21,6 +22,12 @@ class Store:
     """
 
     directory: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> "Store":
+        """The store of a results folder, or the folder itself where it holds the records."""
+        nested = folder / RECORDS
+        return cls(nested if nested.is_dir() else folder)
 
     def path(self, record_id: str) -> Path:
         """Where the record of that identity is kept."""

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from normbench.report.compare import Change, Comparison, Key
-from normbench.report.tables import Column, fitting, left_out, number, plain_table, stars, titled
+from normbench.report.tables import Column, fitting, left_out, number, percent, plain_table, stars, titled
 
 _NOTE = (
     "Change of the geometric mean and its 95 % interval, NEW relative to OLD. seeds 'n paired': over n shared seeds, "
@@ -97,7 +97,7 @@ def _seeds(row: Comparison) -> str:
 
 def _change(change: Change) -> str:
     found = change.difference
-    return f"{100 * found.mean:+.1f} % {stars(found.p_value)}".rstrip() if found else "–"
+    return f"{percent(found.mean)} {stars(found.p_value)}".rstrip() if found else "–"
 
 
 def _interval(change: Change) -> str:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
+from normbench.report.runs import COSTS
 from normbench.report.selection import current, grouped, other_hyperparameters, row_key, rules, tuning_cost
-from normbench.report.targets import COSTS, reach
+from normbench.report.targets import reach
 from normbench.specs import suggestion
 
 PROBLEM = ("task", "split", "layers", "seed")

@@ -1,6 +1,5 @@
 """The published experiments of arXiv 2312.10672 again: measured beside published, cell by cell."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from rich.console import RenderableType
 from normbench.records.schema import Record
 from normbench.report import published
 from normbench.report.statistics import Spread, spread
-from normbench.report.tables import mean_sd, number, plain_table, titled
+from normbench.report.tables import mean_sd, number, percent, plain_table, titled
 from normbench.training.experiments import DEPTHS, EXPERIMENT1, WIDTHS, perceptron_layers
 from normbench.trajectory import Status
 
@@ -120,11 +119,6 @@ def frame_table(frame: pd.DataFrame, *, title: str) -> RenderableType:
     for values in frame.itertuples(index=False):
         table.add_row(*(number(value) if isinstance(value, float) else str(value) for value in values))
     return titled(title, table)
-
-
-def percent(value: float) -> str:
-    """``+1.2 %``, or "" for NaN."""
-    return f"{100 * value:+.1f} %" if math.isfinite(value) else ""
 
 
 def against(simulated: bool) -> str:

@@ -11,12 +11,11 @@ from rich.text import Text
 
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
-from normbench.report.leaderboard import Board, boards
+from normbench.report.leaderboard import Board
 from normbench.report.rows import Row
+from normbench.report.runs import COSTS, cost_curve, train_rms_curve
 from normbench.report.tables import Column, backend, markdown_table, number, plain_table, titled
 from normbench.trajectory import Status
-
-COSTS = ("iterations", "loss_evaluations", "gradient_evaluations", "seconds")
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,6 @@ class Reach:
     censored: bool
 
 
-def train_rms_curve(record: Record) -> np.ndarray:
-    """Training RMS before each iteration and after the last, in the unit of the record; empty without a finite end.
-
-    rms_k = sqrt(loss_k) train_rms / sqrt(train_loss): the scaling of the data is one factor for the whole run. A
-    diverged run has no RMS to take it from.
-    """
-    if not (math.isfinite(record.train_rms) and record.train_loss > 0):
-        return np.array([])
-    return np.sqrt(np.array(record.curves.loss) / record.train_loss) * record.train_rms
-
-
 def reach(record: Record, target_rms: float) -> Reach:
     """When the lowest training RMS so far comes down to the target.
 
@@ -70,19 +58,23 @@ def reach(record: Record, target_rms: float) -> Reach:
     InvalidArgumentError
         If the target is not positive and finite.
     """
-    if not (math.isfinite(target_rms) and target_rms > 0):
-        raise InvalidArgumentError(f"target_rms must be positive and finite; got {target_rms}.")
+    return reaches(record, [target_rms])[0]
+
+
+def reaches(record: Record, targets_rms: Sequence[float]) -> list[Reach]:
+    """:func:`reach` for many targets, with the curves of the run made once."""
+    for target in targets_rms:
+        if not (math.isfinite(target) and target > 0):
+            raise InvalidArgumentError(f"target_rms must be positive and finite; got {target}.")
     lowest = np.fmin.accumulate(train_rms_curve(record))
-    if record.status in (Status.DIVERGED, Status.FAILED) or not len(lowest) or lowest[-1] > target_rms:
-        return _in_all(record)
-    after = int(np.argmax(lowest <= target_rms))
-    if not after:
-        return _up_to(record, 0.0)
-    above, below = lowest[after - 1], lowest[after]
-    return _up_to(record, after - 1 + float((above - target_rms) / (above - below)))
+    if record.status in (Status.DIVERGED, Status.FAILED) or not len(lowest):
+        return [spent(record)] * len(targets_rms)
+    curves = {cost: cost_curve(record, cost) for cost in COSTS}
+    return [spent(record) if lowest[-1] > t else _up_to(_crossing(lowest, t), curves) for t in targets_rms]
 
 
-def _in_all(record: Record) -> Reach:
+def spent(record: Record) -> Reach:
+    """What the run spent in all, as for a target that it does not reach."""
     return Reach(
         iterations=float(record.iterations_done),
         loss_evaluations=float(record.loss_evaluations),
@@ -92,26 +84,18 @@ def _in_all(record: Record) -> Reach:
     )
 
 
-def _up_to(record: Record, iteration: float) -> Reach:
-    """What the run had spent after so many iterations, a fraction included."""
-    curves = record.curves
-    return Reach(
-        iterations=iteration,
-        loss_evaluations=_between(iteration, range(len(curves.loss)), curves.loss_evaluations),
-        gradient_evaluations=_between(iteration, range(len(curves.loss)), curves.gradient_evaluations),
-        seconds=_seconds(record, iteration),
-        censored=False,
-    )
+def _crossing(lowest: np.ndarray, target_rms: float) -> float:
+    """Iteration, a fraction included, at which a curve that never rises comes down to the target."""
+    after = int(np.argmax(lowest <= target_rms))
+    if not after:
+        return 0.0
+    above, below = lowest[after - 1], lowest[after]
+    return after - 1 + float((above - target_rms) / (above - below))
 
 
-def _between(position: float, positions: Sequence[int], values: Sequence[float]) -> float:
-    return float(np.interp(position, positions, values)) if len(values) else math.nan
-
-
-def _seconds(record: Record, iteration: float) -> float:
-    if record.curves.seconds:
-        return _between(iteration, record.curves.test_iterations, record.curves.seconds)
-    return record.seconds_train * iteration / record.iterations_done  # an earlier schema kept the whole time only
+def _up_to(iteration: float, curves: Mapping[str, np.ndarray]) -> Reach:
+    amounts = {cost: float(np.interp(iteration, range(len(curve)), curve)) for cost, curve in curves.items()}
+    return Reach(**amounts, censored=False)
 
 
 @dataclass(frozen=True)
@@ -217,17 +201,16 @@ def _title(board: Board, target_rms: float) -> str:
     return f"{board.title}: to a training RMS of {target_rms:g} {board.unit}"
 
 
-def targets_table(records: Iterable[Record], target_rms: float) -> RenderableType:
-    """For every board, what each row needs to reach a training RMS.
+def targets_table(found: Sequence[Board], records: Iterable[Record], target_rms: float) -> RenderableType:
+    """For every board of the records, what each row needs to reach a training RMS.
 
     Raises
     ------
     InvalidArgumentError
         If the target is not positive and finite.
     """
-    runs = list(records)
-    by_name = {run.record_id: run for run in runs}
-    tables = [_table(board, _lines(board, by_name, target_rms), target_rms) for board in boards(runs)]
+    by_name = {run.record_id: run for run in records}
+    tables = [_table(board, _lines(board, by_name, target_rms), target_rms) for board in found]
     return Group(*tables, Text(NOTE, style="dim"))
 
 
@@ -238,18 +221,11 @@ def _table(board: Board, lines: Sequence[Line], target_rms: float) -> Renderable
     return titled(_title(board, target_rms), table)
 
 
-def targets_markdown(records: Iterable[Record], target_rms: float) -> str:
-    """The same as Markdown: a heading, a table and a note for every board.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the target is not positive and finite.
-    """
-    runs = list(records)
-    by_name = {run.record_id: run for run in runs}
+def targets_markdown(found: Sequence[Board], records: Iterable[Record], target_rms: float) -> str:
+    """The same as Markdown: a heading, a table and a note for every board; errors as :func:`targets_table`."""
+    by_name = {run.record_id: run for run in records}
     parts = []
-    for board in boards(runs):
+    for board in found:
         lines = _lines(board, by_name, target_rms)
         parts += [f"## {_title(board, target_rms)}", "", *markdown_table(_COLUMNS, lines), "", f"- {NOTE}", ""]
     return "\n".join(parts)

@@ -3,7 +3,7 @@
 Slower than :mod:`normbench.torch.trainer`, it shares none of its derivatives, tiles or buffers: validation runs both.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,10 @@ import torch
 from torch import Tensor
 
 from normbench.normalisation import Problem
+from normbench.torch.iteration import Hyperparameters
 from normbench.torch.optimizers import AGD, LARS, Fromage, Method1, Method2, Method2Exp
+from normbench.torch.registry import adam, sgd
 from normbench.trajectory import Status, Trajectory, ending
-
-Hyperparameters = dict[str, Any]
-
-
-def _adam(params: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
-    betas = (hyper["beta1"], hyper["beta2"])
-    return torch.optim.Adam(params, lr=hyper["learning_rate"], betas=betas, eps=hyper["epsilon"])
-
-
-def _sgd(params: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
-    return torch.optim.SGD(params, lr=hyper["learning_rate"], momentum=hyper["momentum"])
-
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "method1": lambda params, hyper: Method1(params, **hyper),
@@ -33,9 +23,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "fromage": lambda params, hyper: Fromage(params, lr=hyper["learning_rate"], p_bound=hyper["p_bound"]),
     "lars": lambda params, hyper: LARS(params, lr=hyper["learning_rate"]),
     "agd": lambda params, hyper: AGD(params),
-    "adam": _adam,
-    "sgd": _sgd,
-    "sgd_momentum": _sgd,
+    "adam": adam,
+    "sgd": sgd,
+    "sgd_momentum": sgd,
 }
 
 

@@ -1,6 +1,6 @@
 """The optimisers of the torch trainer by key: how each starts and how it takes one iteration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -87,13 +87,23 @@ def _with_bounds(objective: Objective, weights: Sequence[Tensor], hyper: Hyperpa
     return fromage.norm_bounds(weights, hyper["p_bound"])
 
 
-def _with_adam(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+def adam(weights: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+    """torch's Adam with the hyperparameters of the spec."""
     betas = (hyper["beta1"], hyper["beta2"])
-    return torch.optim.Adam(list(weights), lr=hyper["learning_rate"], betas=betas, eps=hyper["epsilon"])
+    return torch.optim.Adam(weights, lr=hyper["learning_rate"], betas=betas, eps=hyper["epsilon"])
+
+
+def sgd(weights: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+    """torch's SGD with the hyperparameters of the spec."""
+    return torch.optim.SGD(weights, lr=hyper["learning_rate"], momentum=hyper["momentum"])
+
+
+def _with_adam(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
+    return adam(weights, hyper)
 
 
 def _with_sgd(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
-    return torch.optim.SGD(list(weights), lr=hyper["learning_rate"], momentum=hyper["momentum"])
+    return sgd(weights, hyper)
 
 
 METHODS: dict[str, Method] = {

@@ -14,7 +14,9 @@ from normbench.cli import main
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Curves
 from normbench.records.store import Store
-from normbench.report.targets import Median, attain, reach, targets_markdown, train_rms_curve
+from normbench.report.leaderboard import boards
+from normbench.report.runs import train_rms_curve
+from normbench.report.targets import Median, attain, reach, targets_markdown
 
 RMS = (2.0, 1.5, 1.7, 1.0, 0.8)
 CURVES = Curves(
@@ -128,9 +130,8 @@ def test_a_majority_of_failed_runs_bounds_nothing_by_more_than_zero(run):
 
 
 def test_the_table_orders_rows_by_how_often_and_how_fast_they_arrive(run):
-    lines = targets_markdown(
-        [run(), run(optimiser="agd", train_rms=7.0), run(optimiser="fromage", train_rms=30.0)], 9.0
-    ).splitlines()
+    runs = [run(), run(optimiser="agd", train_rms=7.0), run(optimiser="fromage", train_rms=30.0)]
+    lines = targets_markdown(boards(runs), runs, 9.0).splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     assert lines[0].startswith("## quadrotor-sim (SIMULATED data)")
     assert [(row[0], row[3]) for row in rows[2:]] == [("agd", "1/1"), ("method1", "1/1"), ("fromage", "0/1")]

@@ -17,7 +17,7 @@ from normbench.records.campaign import Campaign
 from normbench.records.plan import Plan
 from normbench.records.pool import results_of
 from normbench.records.schema import Record
-from normbench.records.store import Store
+from normbench.records.store import RECORDS, Store
 from normbench.report.published import QUADROTOR_TASKS
 from normbench.specs import BACKENDS
 from normbench.training.request import RunRequest
@@ -68,7 +68,7 @@ class Setting:
     def records(self, plan: Plan) -> list[Record]:
         """Records of every run of the plan; what is stored is not made again."""
         with campaign_progress() as on_progress:
-            return Campaign(Store(self.out / options.RECORDS), self.data_dir, self.jobs, on_progress).run(plan)
+            return Campaign(Store(self.out / RECORDS), self.data_dir, self.jobs, on_progress).run(plan)
 
     def rows(self, jobs: Sequence[Any]) -> list[dict[str, Any]]:
         """What jobs that look into a training have seen, all together; nothing of it is stored."""

@@ -8,15 +8,11 @@ import numpy as np
 import pandas as pd
 
 from normbench.records.schema import Record
+from normbench.report.runs import rms_of
 from normbench.trajectory import Status
 
 LOSS, RMS, STEP = "loss", "RMS", "step size"
 _POINTS = 300  # of a curve, about: more cannot be told apart in print
-
-
-def rms_per_loss(run: Record) -> float:
-    """Factor c of RMS = c sqrt(loss); it is constant within a run, because the loss is a scaled mean square."""
-    return run.train_rms / math.sqrt(run.train_loss)
 
 
 def run_curves(run: Record) -> pd.DataFrame:
@@ -24,13 +20,13 @@ def run_curves(run: Record) -> pd.DataFrame:
 
     Of runs beyond 300 iterations every so many-th is kept, the same for all seeds.
     """
-    curves, c = run.curves, rms_per_loss(run)
+    curves = run.curves
     train, test = np.array(curves.loss), np.array(curves.test_loss)
     frames = [
         _frame(LOSS, "train", range(len(train)), train),
-        _frame(RMS, "train", range(len(train)), c * np.sqrt(train)),
+        _frame(RMS, "train", range(len(train)), rms_of(run, curves.loss)),
         _frame(LOSS, "test", curves.test_iterations, test),
-        _frame(RMS, "test", curves.test_iterations, c * np.sqrt(test)),
+        _frame(RMS, "test", curves.test_iterations, rms_of(run, curves.test_loss)),
         _frame(STEP, "train", range(1, len(train)), np.array(curves.step_size)),
     ]
     every = pd.concat(frames, ignore_index=True)

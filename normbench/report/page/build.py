@@ -23,8 +23,7 @@ from normbench.report.page.glance import glances
 from normbench.report.page.heatmaps import grids
 from normbench.report.page.palette import backend_keys, declarations
 from normbench.report.page.ways import Section, layers_text, places, sections
-from normbench.report.reproduce import percent
-from normbench.report.tables import mean_sd, number
+from normbench.report.tables import mean_sd, number, percent
 
 
 def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] = "records/{}.json".format) -> str:

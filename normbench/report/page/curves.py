@@ -7,7 +7,7 @@ import numpy as np
 from normbench.records.schema import Record
 from normbench.report.page.compact import significant
 from normbench.report.page.ways import Section
-from normbench.report.targets import COSTS, train_rms_curve
+from normbench.report.runs import COSTS, cost_curve, train_rms_curve
 from normbench.trajectory import Status
 
 COST_NAMES = {
@@ -33,7 +33,7 @@ def learning_curves(section: Section) -> list[dict[str, Any]]:
 def _curve(runs: list[tuple[Record, np.ndarray]]) -> dict[str, list[float | int | None]]:
     chosen = thinned(max(len(curve) for _, curve in runs) - 1)
     rms = np.array([_at(curve, chosen, hold=run.status == Status.STALLED) for run, curve in runs])
-    costs = {name: _mean([_at(cost(run, name), chosen, hold=True) for run, _ in runs]) for name in COSTS}
+    costs = {name: _mean([_at(cost_curve(run, name), chosen, hold=True) for run, _ in runs]) for name in COSTS}
     mean = _mean(rms)
     sd = np.sqrt(_mean((rms - mean) ** 2) * _bessel(rms))
     columns = costs | {"mean": mean, "low": mean - sd, "high": mean + sd}
@@ -43,19 +43,6 @@ def _curve(runs: list[tuple[Record, np.ndarray]]) -> dict[str, list[float | int 
 def thinned(last: int) -> np.ndarray:
     """Iterations 1 to ``last``, at most 90 of them, dense at the start, as the logarithmic axis shows them."""
     return np.unique(np.geomspace(1, last, _POINTS).round().astype(int))
-
-
-def cost(run: Record, name: str) -> np.ndarray:
-    """What was spent when each loss was known, NaN where the record did not keep it."""
-    iterations = np.arange(len(run.curves.loss), dtype=float)
-    if name == "iterations":
-        return iterations
-    if name == "seconds":
-        known = run.curves.seconds
-        even = iterations / max(run.iterations_done, 1) * run.seconds_train  # an early record has the total only
-        return np.interp(iterations, run.curves.test_iterations, known) if known else even
-    counted = getattr(run.curves, name)
-    return np.asarray(counted, dtype=float) if counted else np.full(len(iterations), np.nan)
 
 
 def _at(values: np.ndarray, chosen: np.ndarray, *, hold: bool) -> np.ndarray:

@@ -5,7 +5,6 @@ serves tasks of any scale. The numbers come from :mod:`normbench.report.targets`
 """
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from normbench.records.schema import Record
 from normbench.report import targets
 from normbench.report.page.compact import significant
 from normbench.report.page.ways import Section
+from normbench.report.runs import COSTS, train_rms_curve
 
 _STEP = 0.005
 _WIDEST = 1.4  # the zero predictor lies near 1.5 times the linear fit
@@ -55,7 +55,7 @@ def linear_rms(run: Record) -> float:
 
 
 def _best_ratio(run: Record) -> float:
-    curve = targets.train_rms_curve(run)
+    curve = train_rms_curve(run)
     return float(np.fmin.reduce(curve)) / linear_rms(run) if len(curve) else math.nan
 
 
@@ -85,12 +85,12 @@ def reaching_runs(sections: Sequence[Section], ratios: Sequence[float]) -> list[
 
 def _costs(run: Record, ratios: Sequence[float]) -> dict[str, Any]:
     linear = linear_rms(run)
-    found = [reach for reach in (targets.reach(run, ratio * linear) for ratio in ratios) if not reach.censored]
-    spent = targets.reach(run, sys.float_info.min)  # nobody reaches that
+    found = [reach for reach in targets.reaches(run, [ratio * linear for ratio in ratios]) if not reach.censored]
+    spent = targets.spent(run)
     return (
         {"reached": len(ratios) - len(found)}
-        | {name: [significant(getattr(reach, name), 5) for reach in found] for name in targets.COSTS}
-        | {f"spent_{name}": significant(getattr(spent, name), 5) for name in targets.COSTS}
+        | {name: [significant(getattr(reach, name), 5) for reach in found] for name in COSTS}
+        | {f"spent_{name}": significant(getattr(spent, name), 5) for name in COSTS}
     )
 
 

@@ -1,0 +1,49 @@
+"""What a run had reached and spent when each loss was known: the curves behind targets, profiles and pictures."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from normbench.records.schema import Record
+
+COSTS = ("iterations", "loss_evaluations", "gradient_evaluations", "seconds")
+
+
+def train_rms_curve(record: Record) -> np.ndarray:
+    """Training RMS before each iteration and after the last, in the unit of the record; empty without a finite end.
+
+    rms_k = sqrt(loss_k) train_rms / sqrt(train_loss): the scaling of the data is one factor for the whole run. A
+    diverged run has no RMS to take it from.
+    """
+    if not (math.isfinite(record.train_rms) and record.train_loss > 0):
+        return np.array([])
+    return rms_of(record, record.curves.loss)
+
+
+def rms_of(record: Record, losses: Sequence[float]) -> np.ndarray:
+    """RMS of normalised losses, on either part of the data, of a run that has a finite training RMS."""
+    return np.sqrt(np.array(losses) / record.train_loss) * record.train_rms
+
+
+def cost_curve(record: Record, cost: str) -> np.ndarray:
+    """What was spent when each loss was known, in iterations, passes over the training set or seconds of training.
+
+    NaN where the record did not keep it: those of schema 1 have no counts, and of the seconds their sum only, which is
+    spread evenly.
+
+    Parameters
+    ----------
+    record : Record
+    cost : str
+        One of :data:`COSTS`.
+    """
+    iterations = np.arange(len(record.curves.loss), dtype=float)
+    if cost == "iterations":
+        return iterations
+    if cost == "seconds":
+        known = record.curves.seconds
+        even = record.seconds_train * iterations / max(record.iterations_done, 1)
+        return np.interp(iterations, record.curves.test_iterations, known) if known else even
+    counted = getattr(record.curves, cost)
+    return np.asarray(counted, dtype=float) if counted else np.full(len(iterations), np.nan)
