@@ -69,8 +69,14 @@ def reaches(record: Record, targets_rms: Sequence[float]) -> list[Reach]:
     lowest = np.fmin.accumulate(train_rms_curve(record))
     if record.status in (Status.DIVERGED, Status.FAILED) or not len(lowest):
         return [spent(record)] * len(targets_rms)
-    curves = {cost: cost_curve(record, cost) for cost in COSTS}
-    return [spent(record) if lowest[-1] > t else _up_to(_crossing(lowest, t), curves) for t in targets_rms]
+    positions = [math.nan if lowest[-1] > target else _crossing(lowest, target) for target in targets_rms]
+    amounts = {cost: np.interp(positions, np.arange(len(lowest)), cost_curve(record, cost)) for cost in COSTS}
+    return [
+        spent(record)
+        if math.isnan(position)
+        else Reach(**{cost: float(values[k]) for cost, values in amounts.items()}, censored=False)
+        for k, position in enumerate(positions)
+    ]
 
 
 def spent(record: Record) -> Reach:
@@ -91,11 +97,6 @@ def _crossing(lowest: np.ndarray, target_rms: float) -> float:
         return 0.0
     above, below = lowest[after - 1], lowest[after]
     return after - 1 + float((above - target_rms) / (above - below))
-
-
-def _up_to(iteration: float, curves: Mapping[str, np.ndarray]) -> Reach:
-    amounts = {cost: float(np.interp(iteration, range(len(curve)), curve)) for cost, curve in curves.items()}
-    return Reach(**amounts, censored=False)
 
 
 @dataclass(frozen=True)
