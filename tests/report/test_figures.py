@@ -1,27 +1,22 @@
 """What a figure shows is what its CSV holds, and that is what the records say; the same records give the same bytes."""
 
 import math
-import sys
 from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from matplotlib.colors import to_hex
 
-from normbench.cli import main
 from normbench.records.schema import Curves
 from normbench.report import published
-from normbench.report.figures import agd, board, curves, experiments, fromage, style
+from normbench.report.figures import agd, curves, experiments, fromage, style
 from normbench.report.figures.style import Origin
-from normbench.report.leaderboard import boards
-from normbench.report.sensitivity import learning_rate_sensitivity
 from normbench.specs import SPECS
-from normbench.training import experiments as training
 from normbench.training.experiments import DEPTHS, WIDTHS, perceptron_layers
 from normbench.training.growth import NORMALISED, PLAIN
+from tests.report.drawn import line_points, rows_as_points, title
 
 SIMULATED = Origin("quadrotor-sim", "N", "reference", "float64", True, 2)
 
@@ -56,22 +51,6 @@ def value(data, **where):
         chosen = chosen[chosen[column] == wanted]
     assert len(chosen) == 1
     return chosen["mean"].iloc[0]
-
-
-def line_points(panel):
-    """The points of every drawn line of a panel, x and y in turn; legend entries have none."""
-    drawn = [line for line in panel.lines if len(line.get_xdata())]
-    return {
-        tuple(np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float).ravel().round(9)) for line in drawn
-    }
-
-
-def rows_as_points(groups, x, y):
-    return {tuple(rows[[x, y]].to_numpy(float).ravel().round(9)) for rows in groups}
-
-
-def title(picture):
-    return picture.figure.get_suptitle()
 
 
 def test_curves_are_means_over_seeds_of_the_records(table1_runs):
@@ -286,68 +265,6 @@ def test_agd_figure7_draws_means_and_sets_the_papers_accuracy_beside():
     assert summary["published test accuracy, CIFAR-10"].tolist() == ["55 %", ""]
 
 
-@pytest.fixture(scope="module")
-def board_runs(make):
-    figures = {
-        ("method1", None): (10.0, 0.9),
-        ("method2", None): (9.0, 0.95),
-        ("fromage", 0.01): (10.0, 0.92),  # as tight as method 1, but worse
-        ("adam", 0.001): (50.0, 0.8),
-        ("sgd", 0.001): (60.0, 0.85),
-    }
-    return [
-        make(key, rate, seed=seed, lipschitz_bound=bound, lipschitz_measured=bound / 2, test_rms=rms + 0.01 * seed)
-        for (key, rate), (bound, rms) in figures.items() for seed in (0, 1)
-    ]  # fmt: skip
-
-
-def test_the_front_holds_the_rows_that_no_other_beats_in_both(board_runs):
-    picture = board.front(boards(board_runs)[0])
-    on_front = picture.data.set_index("optimiser")["on_front"].to_dict()
-    assert on_front == {"method1": True, "method2": True, "fromage": False, "adam": True, "sgd": False}
-    stairs = [line for line in picture.figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
-    assert list(stairs[0].get_xdata()) == [9.0, 10.0, 50.0]
-    np.testing.assert_allclose(stairs[0].get_ydata(), [0.955, 0.905, 0.805])
-    expected = picture.data[["lipschitz_bound", "test_rms"]].round(9).itertuples(index=False, name=None)
-    assert set(expected) <= line_points(picture.figure.axes[0])
-    measured = picture.data["lipschitz_measured"]
-    assert (measured == picture.data["lipschitz_bound"] / 2).all()
-    assert "SIMULATED" in title(picture)
-
-
-def test_an_optimiser_that_the_main_backend_lacks_comes_from_another(make, board_runs):
-    figures = {"backend": "jax", "lipschitz_bound": 20.0, "lipschitz_measured": 1.0, "test_rms": 0.7}
-    others = [make(key, rate, seed=0, **figures) for key, rate in (("adam", 0.001), ("agd", None))]
-    data = board.front_rows(boards([*board_runs, *others])[0])
-    assert data.set_index("optimiser")["backend"].to_dict() == {
-        "method1": "torch",
-        "method2": "torch",
-        "fromage": "torch",
-        "adam": "torch",
-        "sgd": "torch",
-        "agd": "jax",
-    }
-
-
-def test_a_row_with_a_lost_run_is_no_point(make, board_runs):
-    lost = make("lars", 0.01, seed=0, status="diverged", lipschitz_bound=1.0, test_rms=math.nan)
-    data = board.front_rows(boards([*board_runs, lost])[0])
-    assert "lars" not in set(data["optimiser"])
-
-
-def test_sensitivity_draws_the_ratios_of_the_search(make):
-    runs = [make("adam", rate, train_rms=1 + k) for k, rate in enumerate(SPECS["adam"].tuned.grid)]
-    picture = board.sensitivity(learning_rate_sensitivity(runs))
-    np.testing.assert_allclose(picture.data["ratio"], [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
-    assert line_points(picture.figure.axes[0]) == rows_as_points([picture.data], "value", "ratio")
-    elsewhere = [make("sgd", rate, train_rms=1.0, task="neural-fly") for rate in SPECS["sgd"].tuned.grid]
-    both = board.sensitivity(learning_rate_sensitivity([*runs, *elsewhere]))
-    legend = [text.get_text().split()[0] for text in both.figure.legends[0].get_texts()]
-    assert sorted(legend) == ["neural-fly", "quadrotor-sim"]  # though no panel has both
-    pictures = board.board_pictures(runs)
-    assert [p.name for p in pictures] == ["fromage-figure4"]  # one row is no front
-
-
 def test_files_are_the_same_again_and_hold_no_date(table1_runs, tmp_path):
     written = [experiments.experiment1(table1_runs).save(tmp_path / name) for name in ("a", "b")]
     for first, second in zip(*written, strict=True):
@@ -388,64 +305,3 @@ def test_an_optimiser_looks_the_same_in_every_company():
     alone, together = style.optimiser_looks(["lars"]), style.optimiser_looks(SPECS)
     assert alone.markers["lars"] == together.markers["lars"]
     assert to_hex(alone.palette["lars"]) == to_hex(together.palette["lars"])
-
-
-def shrink(monkeypatch):
-    """Sizes of the experiments at which a command takes a second."""
-    for name in ("method1", "method2"):
-        monkeypatch.setitem(training.EXPERIMENT1, name, 2)
-    monkeypatch.setattr(training, "FROMAGE1_DEPTHS", (2,))
-    monkeypatch.setattr(training, "FROMAGE1_WIDTH", 4)
-    monkeypatch.setattr(training, "FROMAGE1_ITERATIONS", 2)
-    monkeypatch.setattr(training, "FROMAGE1_CHECKPOINTS", (0, 2))
-    monkeypatch.setattr(training, "AGD5_WIDTH", 4)
-    monkeypatch.setattr(training, "AGD5_ITERATIONS", 3)
-    monkeypatch.setattr(training, "AGD5_GRIDS", {"adam": (1e-3, 1e-2), "sgd": (1e5, 1e6)})
-
-
-def reproduce(name, out, *options):
-    arguments = ["reproduce", name, "--backend", "reference", "--jobs", "1", "--seeds", "1", "--out", str(out)]
-    return CliRunner(env={"COLUMNS": "120"}).invoke(main, [*arguments, *options], catch_exceptions=False)
-
-
-@pytest.mark.parametrize(
-    ("name", "files"),
-    [
-        ("experiment1", ["experiment1-table1.csv", "experiment1.svg", "experiment1.pdf", "experiment1.csv"]),
-        ("fromage-figure1", ["fromage-figure1.svg", "fromage-figure1.pdf", "fromage-figure1.csv"]),
-        ("agd-figure5", ["agd-figure5.svg", "agd-figure5.pdf", "agd-figure5.csv"]),
-    ],
-)
-def test_reproduce_writes_figures_and_says_where(name, files, tmp_path, monkeypatch):
-    shrink(monkeypatch)
-    outcome = reproduce(name, tmp_path)
-    assert outcome.exit_code == 0, outcome.output
-    expected = [tmp_path / "figures" / file for file in files]
-    assert [path for path in expected if not path.is_file()] == []
-    assert outcome.stdout.splitlines()[-len(files) :] == [str(path) for path in expected]
-
-
-@pytest.fixture
-def without_seaborn(monkeypatch):
-    for module in [name for name in sys.modules if name.startswith("normbench.report.figures")]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "seaborn", None)
-
-
-@pytest.mark.usefixtures("without_seaborn")
-def test_experiment1_prints_its_table_without_seaborn(tmp_path, monkeypatch):
-    shrink(monkeypatch)
-    outcome = reproduce("experiment1", tmp_path)
-    assert outcome.exit_code == 0
-    assert "published" in outcome.stdout
-    assert "No figure: seaborn is not installed" in outcome.stderr
-    assert "pip install 'normbench[report]'" in outcome.stderr
-    assert list((tmp_path / "figures").glob("*.svg")) == []
-
-
-@pytest.mark.usefixtures("without_seaborn")
-def test_a_command_that_only_draws_asks_for_seaborn_before_it_computes(tmp_path):
-    outcome = reproduce("agd-figure6", tmp_path)
-    assert outcome.exit_code == 2
-    assert "pip install 'normbench[report]'" in outcome.output
-    assert not tmp_path.joinpath("records").exists()

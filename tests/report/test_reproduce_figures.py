@@ -1,0 +1,70 @@
+"""``normbench reproduce`` writes its figures, and says what is missing where it cannot."""
+
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from normbench.cli import main
+from normbench.training import experiments as training
+
+
+def shrink(monkeypatch):
+    """Sizes of the experiments at which a command takes a second."""
+    for name in ("method1", "method2"):
+        monkeypatch.setitem(training.EXPERIMENT1, name, 2)
+    monkeypatch.setattr(training, "FROMAGE1_DEPTHS", (2,))
+    monkeypatch.setattr(training, "FROMAGE1_WIDTH", 4)
+    monkeypatch.setattr(training, "FROMAGE1_ITERATIONS", 2)
+    monkeypatch.setattr(training, "FROMAGE1_CHECKPOINTS", (0, 2))
+    monkeypatch.setattr(training, "AGD5_WIDTH", 4)
+    monkeypatch.setattr(training, "AGD5_ITERATIONS", 3)
+    monkeypatch.setattr(training, "AGD5_GRIDS", {"adam": (1e-3, 1e-2), "sgd": (1e5, 1e6)})
+
+
+def reproduce(name, out, *options):
+    arguments = ["reproduce", name, "--backend", "reference", "--jobs", "1", "--seeds", "1", "--out", str(out)]
+    return CliRunner(env={"COLUMNS": "120"}).invoke(main, [*arguments, *options], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("experiment1", ["experiment1-table1.csv", "experiment1.svg", "experiment1.pdf", "experiment1.csv"]),
+        ("fromage-figure1", ["fromage-figure1.svg", "fromage-figure1.pdf", "fromage-figure1.csv"]),
+        ("agd-figure5", ["agd-figure5.svg", "agd-figure5.pdf", "agd-figure5.csv"]),
+    ],
+)
+def test_reproduce_writes_figures_and_says_where(name, files, tmp_path, monkeypatch):
+    shrink(monkeypatch)
+    outcome = reproduce(name, tmp_path)
+    assert outcome.exit_code == 0, outcome.output
+    expected = [tmp_path / "figures" / file for file in files]
+    assert [path for path in expected if not path.is_file()] == []
+    assert outcome.stdout.splitlines()[-len(files) :] == [str(path) for path in expected]
+
+
+@pytest.fixture
+def without_seaborn(monkeypatch):
+    for module in [name for name in sys.modules if name.startswith("normbench.report.figures")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "seaborn", None)
+
+
+@pytest.mark.usefixtures("without_seaborn")
+def test_experiment1_prints_its_table_without_seaborn(tmp_path, monkeypatch):
+    shrink(monkeypatch)
+    outcome = reproduce("experiment1", tmp_path)
+    assert outcome.exit_code == 0
+    assert "published" in outcome.stdout
+    assert "No figure: seaborn is not installed" in outcome.stderr
+    assert "pip install 'normbench[report]'" in outcome.stderr
+    assert list((tmp_path / "figures").glob("*.svg")) == []
+
+
+@pytest.mark.usefixtures("without_seaborn")
+def test_a_command_that_only_draws_asks_for_seaborn_before_it_computes(tmp_path):
+    outcome = reproduce("agd-figure6", tmp_path)
+    assert outcome.exit_code == 2
+    assert "pip install 'normbench[report]'" in outcome.output
+    assert not tmp_path.joinpath("records").exists()
