@@ -13,6 +13,7 @@ from normbench.report.page import report_page
 from normbench.report.page.ways import sections
 from normbench.training.experiments import PAPER_LAYERS, perceptron_layers
 
+PATIENCE = 180_000  # ms; on two busy cores a frame may take seconds
 ITERATIONS = 200
 START = 1.25
 TASKS = {"quadrotor-sim": True, "neural-fly": False}  # simulated?
@@ -125,6 +126,7 @@ class Visit:
 
     def __init__(self, context, path, script):
         context.add_init_script(script)
+        context.set_default_timeout(PATIENCE)
         self.page = context.new_page()
         self.said, self.asked = [], []
         self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
@@ -144,8 +146,9 @@ class Visit:
         """Scroll to every chart, or to those whose key begins so, and wait until they are drawn."""
         charts = f".chart[id^='chart-{key}']"
         for chart in self.page.query_selector_all(charts):
-            chart.scroll_into_view_if_needed()
-        self.page.wait_for_function(f"!document.querySelector(`{charts}:not([data-drawn])`)")
+            # not scroll_into_view_if_needed(): it waits for a still page, and each chart drawn above moves the next
+            chart.evaluate("chart => chart.scrollIntoView({behavior: 'instant'})")
+            self.page.wait_for_function("chart => chart.dataset.drawn", arg=chart, polling=50)
 
 
 @pytest.fixture
