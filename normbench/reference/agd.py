@@ -1,4 +1,4 @@
-"""Automatic gradient descent for fully-connected networks (arXiv 2304.05187, Algorithm 1, Theorem 2)."""
+"""Automatic gradient descent (arXiv 2304.05187, Algorithm 1, Theorem 2; for convolutions section 3.3, appendix B)."""
 
 import math
 
@@ -8,8 +8,8 @@ from normbench.normalisation import Weights
 
 
 def gradient_summary(gradient: Weights) -> float:
-    """G = (1/L) sum_k sqrt(d_k / d_{k-1}) ||G_k||_F   (Definition 11)."""
-    return sum(_gain(g) * float(np.linalg.norm(g)) for g in gradient) / len(gradient)
+    """G = (1/L) sum_k gain_k ||G_k||_F, the norms of a kernel summed over its positions   (Definition 11)."""
+    return sum(gain(g) * float(_norms(g).sum()) for g in gradient) / len(gradient)
 
 
 def learning_rate(summary: float) -> float:
@@ -18,15 +18,26 @@ def learning_rate(summary: float) -> float:
 
 
 def agd(gradient: Weights, weights: Weights) -> tuple[Weights, float]:
-    """W_k - (eta / L) sqrt(d_k / d_{k-1}) G_k / ||G_k||_F; returns the weights and eta."""
+    """W_k - (eta / L) gain_k G_k / ||G_k||_F, every (d_k, d_{k-1}) matrix of a kernel by its own norm; returns eta, too.
+
+    Parameters
+    ----------
+    gradient, weights : tuple of arrays, shape (d_k, d_{k-1}) or (d_k, d_{k-1}, height, width)
+    """
     eta = learning_rate(gradient_summary(gradient))
     moved = []
     for g, W in zip(gradient, weights, strict=True):
-        size = np.linalg.norm(g)
-        moved.append(W - eta / len(weights) * _gain(g) / size * g if size > 0 else W)
+        norms = _norms(g)
+        unit = np.divide(g, norms, out=np.zeros_like(g), where=norms > 0)
+        moved.append(W - eta / len(weights) * gain(g) * unit)
     return tuple(moved), eta
 
 
-def _gain(matrix: np.ndarray) -> float:
-    """sqrt(d_k / d_{k-1}) of a (d_k, d_{k-1}) matrix."""
-    return math.sqrt(matrix.shape[0] / matrix.shape[1])
+def gain(weight: np.ndarray) -> float:
+    """sqrt(d_k / d_{k-1}), divided by sqrt(height width) for a kernel: the singular value at the start."""
+    return math.sqrt(weight.shape[0] / weight.shape[1] / math.prod(weight.shape[2:]))
+
+
+def _norms(gradient: np.ndarray) -> np.ndarray:
+    """||G_k||_F of every position of a kernel, shape (1, 1, height, width), or of the one matrix, shape (1, 1)."""
+    return np.linalg.norm(gradient, axis=(0, 1), keepdims=True)

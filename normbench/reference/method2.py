@@ -71,11 +71,15 @@ class Majorant:
 def method2(
     gradient: Weights, weights: Weights, mu: tuple[float, ...], mean_square_input: float
 ) -> tuple[Weights, float]:
-    """Step to the minimiser of the sinusoidal majorant (Algorithm 3); returns the weights and tau in radians."""
+    """Step to the minimiser of the sinusoidal majorant (Algorithm 3); returns the weights and tau in radians.
+
+    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
+    what taking patches and pooling does to norms is part of ``mean_square_input``.
+    """
     V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
     alpha, beta = slopes(gradient, weights, V, mu)
     velocity = tuple(r * v for r, v in zip(mu, V, strict=True))
-    tau = Majorant(alpha, beta, mean_square_input, weights, velocity).minimiser()
+    tau = Majorant(alpha, beta, mean_square_input, _unfolded(weights), _unfolded(velocity)).minimiser()
     return _move(weights, V, tau, mu), tau
 
 
@@ -93,6 +97,10 @@ def method2_exp(
     # (1 + sqrt(1 + c)) / 2 = 1 + c / (2 (1 + sqrt(1 + c))): the log keeps its digits at small c
     tau = math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
     return _move(weights, V, tau, mu), tau
+
+
+def _unfolded(weights: Weights) -> Weights:
+    return tuple(W.reshape(len(W), -1) for W in weights)
 
 
 def _move(weights: Weights, V: Weights, tau: float, mu: tuple[float, ...]) -> Weights:

@@ -1,0 +1,66 @@
+"""Networks by their widths, as tasks and the command line name them."""
+
+import itertools
+
+from normbench.errors import InvalidArgumentError
+from normbench.networks.base import AveragePool, Convolution, Dense, Flatten, Layer, Network, Relu, Shape
+
+
+def check_layers(layers: Shape) -> None:
+    """Raise unless ``layers`` are at least two positive widths.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if len(layers) < 2 or any(width < 1 for width in layers):
+        raise InvalidArgumentError(
+            f"layers must be at least two positive widths, input first; got {layers}. Example: 12,25,30,15,3."
+        )
+
+
+def perceptron(layers: Shape) -> Network:
+    """Dense layers of widths d_0, ..., d_L with ReLUs between them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there are fewer than two widths or one is not positive.
+    """
+    check_layers(layers)
+    blocks: list[Layer] = []
+    for fan_in, fan_out in itertools.pairwise(layers):
+        blocks += [Dense(fan_in, fan_out), Relu()]
+    return Network((layers[0],), tuple(blocks[:-1]))
+
+
+def convolutional(layers: Shape, *, side: int) -> Network:
+    """3 x 3 convolutions with ReLUs, the map halved by averages behind each but the last, and one dense layer.
+
+    Parameters
+    ----------
+    layers : tuple of int
+        Channels of the image, of every convolution, and outputs: 1,8,16,10 has two convolutions.
+    side : int
+        Height and width of the image; divisible by 2 to the power of (number of convolutions - 1).
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no convolution, or the map cannot be halved that often.
+    """
+    check_layers(layers)
+    *channels, outputs = layers
+    halvings = len(channels) - 2
+    if halvings < 0 or side % 2**halvings:
+        raise InvalidArgumentError(
+            f"a convolutional network of widths {layers} does not fit images of {side} x {side}: it needs channels of "
+            "the image, of one convolution or more, and outputs, and halves the map between convolutions."
+        )
+    blocks: list[Layer] = []
+    for index, (channels_in, channels_out) in enumerate(itertools.pairwise(channels)):
+        blocks += [AveragePool(2)] if index else []
+        blocks += [Convolution(channels_in, channels_out), Relu()]
+    side //= 2**halvings
+    blocks += [Flatten(), Dense(channels[-1] * side * side, outputs)]
+    return Network((channels[0], side * 2**halvings, side * 2**halvings), tuple(blocks))
