@@ -19,7 +19,7 @@ def command() -> None:
     \b
     Examples:
       normbench data info neural-fly
-      normbench data fetch quadrotor
+      normbench data fetch mnist
       normbench data verify neural-fly --data-dir ~/neural_fly
     """
 
@@ -53,15 +53,20 @@ def verify(*, name: str, data_dir: Path | None) -> None:
 def info(*, name: str) -> None:
     """Describe a data set: origin, terms, size, and whether it is on this machine."""
     found = data.info(name)
-    kind = "SIMULATED" if found.simulated else "real"
+    kind, without_files = ("SIMULATED", "it is computed") if found.simulated else ("real", "it comes with a package")
+    samples = f"{found.samples:,}"
+    if found.test_samples:
+        samples += f", of which {found.test_samples:,} are the official test set"
     for label, text in (
         ("name", f"{found.name} ({kind})"),
         ("description", found.description),
-        ("samples", str(found.samples)),
+        ("samples", samples),
+        ("classes", f"{found.classes:,}" if found.classes else "none: a regression"),
+        ("splits", ", ".join(found.splits)),
         ("terms", found.terms),
         ("url", found.url),
         ("cite", found.citation),
-        ("files", ", ".join(file.name for file in found.files) or "none: it is computed"),
+        ("files", ", ".join(file.name for file in found.files) or f"none: {without_files}"),
         ("here", "yes" if found.present else f"no; normbench data fetch {found.name}"),
     ):
         click.echo(f"{label + ':':13} {text}")

@@ -65,6 +65,8 @@ def _data() -> Rows:
             "data": i.name,
             "simulated": i.simulated,
             "samples": i.samples,
+            "classes": i.classes,
+            "splits": ", ".join(i.splits),
             "here": i.present,
             "description": i.description,
         }

@@ -1,12 +1,12 @@
-"""Where samples come from; to add a source, write one module with a ``SOURCE`` and give it one entry here."""
+"""Where samples come from; to add a source, write it into a module as a ``SOURCE`` and give it one entry here."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from normbench.data import neural_fly, quadrotor, quadrotor_sim
-from normbench.data.dataset import Dataset
+from normbench.data import cifar, digits, idx_images, neural_fly, quadrotor, quadrotor_sim, wikitext
+from normbench.data.dataset import Dataset, Kind
 from normbench.data.files import FileCheck, RemoteFile
 from normbench.data.source import Source, SourceInfo
 from normbench.data.splits import Split, split_indices
@@ -16,6 +16,7 @@ __all__ = [
     "SOURCES",
     "Dataset",
     "FileCheck",
+    "Kind",
     "RemoteFile",
     "Source",
     "SourceInfo",
@@ -28,7 +29,20 @@ __all__ = [
 ]
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
-    {source.info.name: source for source in (quadrotor_sim.SOURCE, quadrotor.SOURCE, neural_fly.SOURCE)}
+    {
+        source.info.name: source
+        for source in (
+            quadrotor_sim.SOURCE,
+            quadrotor.SOURCE,
+            neural_fly.SOURCE,
+            digits.SOURCE,
+            idx_images.MNIST_SOURCE,
+            idx_images.FASHION_SOURCE,
+            cifar.CIFAR_10_SOURCE,
+            cifar.CIFAR_100_SOURCE,
+            wikitext.SOURCE,
+        )
+    }
 )
 
 
@@ -41,7 +55,8 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
         Key of :data:`SOURCES`.
     data_dir : path, optional
         Folder that holds the files, or a sub-folder named after the source that does. Without it: the folder named
-        by the environment variable NORMBENCH_DATA, then the cache, then the network. A simulator ignores it.
+        by the environment variable NORMBENCH_DATA, then the cache, then the network. Sources that download nothing
+        ignore it.
 
     Returns
     -------

@@ -34,8 +34,14 @@ class SourceInfo:
         What to cite.
     samples : int
         Number of samples.
+    test_samples : int
+        How many of them are the published test set; 0 where there is none.
+    classes : int
+        Number of classes, or of words; 0 for a regression.
+    splits : tuple of str
+        Rules of :func:`normbench.data.split_indices` that fit the data.
     files : tuple of RemoteFile
-        What is downloaded; empty for a simulator.
+        What is downloaded; empty for a simulator and for data that come with a package.
     present : bool
         True if the samples can be loaded here without network or generation; :func:`normbench.data.info` looks.
     """
@@ -47,6 +53,9 @@ class SourceInfo:
     url: str
     citation: str
     samples: int
+    test_samples: int = 0
+    classes: int = 0
+    splits: tuple[str, ...] = ("random", "blocked")
     files: tuple[RemoteFile, ...] = ()
     present: bool = False
 

@@ -1,4 +1,4 @@
-"""Training and test samples: at random, as in arXiv 2312.10672, or in blocks of time that leak less."""
+"""Training and test samples: at random, as in arXiv 2312.10672, in blocks of time that leak less, or as published."""
 
 from dataclasses import dataclass
 
@@ -34,6 +34,7 @@ def split_indices(dataset: Dataset, *, rule: str, seed: int) -> Split:
     rule : str
         ``"random"``: a permutation, the first 80 % of it for training. ``"blocked"``: each flight is cut into blocks
         of 5 s and 20 % of all blocks, drawn by seed, are held out; both parts keep the order of the rows.
+        ``"official"``: the published test set is held out, whatever the seed; both parts keep the order of the rows.
     seed : int
         Of :func:`numpy.random.default_rng`, not negative.
 
@@ -44,7 +45,8 @@ def split_indices(dataset: Dataset, *, rule: str, seed: int) -> Split:
     Raises
     ------
     InvalidArgumentError
-        If the rule is unknown, the seed negative, or there is too little data for both parts.
+        If the rule is unknown or does not fit the data (no times for ``"blocked"``, no published test set for
+        ``"official"``), the seed is negative, or there is too little data for both parts.
     """
     if rule not in RULES:
         raise InvalidArgumentError(f"unknown split {rule!r}; choose from {', '.join(RULES)}.")
@@ -70,7 +72,18 @@ def block_ids(dataset: Dataset) -> np.ndarray:
     -------
     array of int64, shape (samples,)
         0 to blocks - 1; a block lies within one flight.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the samples have no time.
     """
+    if dataset.time is None or dataset.flight is None:
+        other = "random" if dataset.official is None else "random or official"
+        raise InvalidArgumentError(
+            f"blocked split needs the times of the samples, and those of data set {dataset.name!r} have none. "
+            f"Split it by another rule: {other}."
+        )
     flights, flight = np.unique(dataset.flight, return_inverse=True)
     start = np.full(len(flights), np.inf)
     np.minimum.at(start, flight, dataset.time)
@@ -94,4 +107,14 @@ def _blocked(dataset: Dataset, generator: np.random.Generator) -> Split:
     return Split(np.flatnonzero(~in_test), np.flatnonzero(in_test))
 
 
-RULES = {"random": _random, "blocked": _blocked}
+def _official(dataset: Dataset, generator: np.random.Generator) -> Split:
+    if dataset.official is None:
+        other = "random" if dataset.time is None else "random or blocked"
+        raise InvalidArgumentError(
+            f"official split needs a published test set, and data set {dataset.name!r} has none. "
+            f"Split it by another rule: {other}."
+        )
+    return Split(np.flatnonzero(~dataset.official), np.flatnonzero(dataset.official))
+
+
+RULES = {"random": _random, "blocked": _blocked, "official": _official}

@@ -7,9 +7,13 @@ import pytest
 from normbench import data
 from normbench.errors import DataError, InvalidArgumentError
 
+FLIGHTS = ["quadrotor-sim", "quadrotor", "neural-fly"]
+OTHERS = ["digits", "mnist", "fashion-mnist", "cifar-10", "cifar-100", "wikitext-2"]
+PUBLISHED = ["quadrotor", "neural-fly", "mnist", "fashion-mnist", "cifar-10", "cifar-100", "wikitext-2"]
 
-def test_registry_holds_the_three_sources_under_their_own_names() -> None:
-    assert list(data.SOURCES) == ["quadrotor-sim", "quadrotor", "neural-fly"]
+
+def test_registry_holds_the_sources_under_their_own_names() -> None:
+    assert list(data.SOURCES) == FLIGHTS + OTHERS
     assert all(source.info.name == name for name, source in data.SOURCES.items())
 
 
@@ -19,19 +23,44 @@ def test_unknown_name_lists_the_choices(call) -> None:  # type: ignore[no-untype
         call("quadrotro")
 
 
-@pytest.mark.parametrize("name", list(data.SOURCES))
+@pytest.mark.parametrize("name", FLIGHTS)
 def test_description_says_whether_the_data_are_simulated(name: str) -> None:
     info = data.info(name)
     assert info.simulated == name.endswith("-sim")
     assert info.description.startswith("Simulated, calibrated" if info.simulated else "Measured")
-    assert info.terms
-    assert info.citation
     assert info.url.startswith("https://github.com/")
     assert info.samples > 15_000
-    assert not info.present
+    assert (info.classes, info.test_samples, info.splits) == (0, 0, ("random", "blocked"))
 
 
-@pytest.mark.parametrize("name", ["quadrotor", "neural-fly"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_description_of_classes_says_how_many_and_how_they_are_split(name: str) -> None:
+    info = data.info(name)
+    assert not info.simulated
+    assert info.classes >= 10
+    assert "random" in info.splits
+    assert ("official" in info.splits) == (info.test_samples > 0)
+    assert "blocked" not in info.splits
+
+
+@pytest.mark.parametrize("name", list(data.SOURCES))
+def test_description_has_terms_and_citation(name: str) -> None:
+    info = data.info(name)
+    assert info.terms
+    assert info.citation
+    assert info.present == (name == "digits")
+    assert bool(info.files) == (name in PUBLISHED)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_published_files_are_fetched_over_https_with_sha256(name: str) -> None:
+    for file in data.info(name).files:
+        assert file.url.startswith("https://")
+        assert file.url.endswith(f"/{file.name}")
+        assert (file.algorithm, len(file.digest)) == ("sha256", 64)
+
+
+@pytest.mark.parametrize("name", ["quadrotor", "neural-fly", "fashion-mnist"])
 def test_published_files_are_pinned_to_a_commit(name: str) -> None:
     for file in data.info(name).files:
         owner_repository_commit = file.url.removeprefix("https://raw.githubusercontent.com/").split("/")
@@ -39,7 +68,7 @@ def test_published_files_are_pinned_to_a_commit(name: str) -> None:
         assert file.url.endswith(f"/{file.name}")
 
 
-@pytest.mark.parametrize("name", ["quadrotor", "neural-fly"])
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_path_may_be_a_string(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lacks"):
         data.load(name, data_dir=str(tmp_path))

@@ -1,4 +1,6 @@
-"""Claims about splits: disjoint, complete, repeatable, and blocks that never straddle."""
+"""Claims about splits: disjoint, complete, repeatable, blocks that never straddle, and the published test set."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,7 +83,7 @@ def test_blocked_split_holds_out_a_fifth_of_the_blocks(seed: int) -> None:
 
 
 def test_unknown_rule_lists_the_choices() -> None:
-    with pytest.raises(InvalidArgumentError, match="unknown split 'radnom'; choose from random, blocked"):
+    with pytest.raises(InvalidArgumentError, match="unknown split 'radnom'; choose from random, blocked, official"):
         split_indices(TWO_FLIGHTS, rule="radnom", seed=0)
 
 
@@ -94,3 +96,38 @@ def test_negative_seed_is_refused() -> None:
 def test_too_little_data_for_two_parts_is_refused(rule: str) -> None:
     with pytest.raises(InvalidArgumentError, match="both parts need some"):
         split_indices(dataset_of(np.array([0.0])), rule=rule, seed=0)
+
+
+MASK = np.arange(8000) % 7 == 3
+PUBLISHED = replace(TWO_FLIGHTS, official=MASK)
+
+
+def test_official_split_is_the_published_one_whatever_the_seed() -> None:
+    for seed in SEEDS:
+        split = split_indices(PUBLISHED, rule="official", seed=seed)
+        np.testing.assert_array_equal(split.train, np.flatnonzero(~MASK))
+        np.testing.assert_array_equal(split.test, np.flatnonzero(MASK))
+
+
+def test_random_split_draws_from_both_parts_of_a_published_split() -> None:
+    split = split_indices(PUBLISHED, rule="random", seed=0)
+    for rows in (split.train, split.test):
+        assert 0 < MASK[rows].sum() < len(rows)
+
+
+def test_official_split_without_a_published_test_set_names_the_other_rules() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"'clock' has none\. .*random or blocked"):
+        split_indices(TWO_FLIGHTS, rule="official", seed=0)
+
+
+@pytest.mark.parametrize(("official", "other"), [(None, "random\\."), (MASK, "random or official\\.")])
+def test_blocked_split_without_times_names_the_other_rules(official: np.ndarray | None, other: str) -> None:
+    timeless = replace(TWO_FLIGHTS, time=None, flight=None, official=official)
+    with pytest.raises(InvalidArgumentError, match=f"'clock' have none. Split it by another rule: {other}"):
+        split_indices(timeless, rule="blocked", seed=0)
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_official_split_with_an_empty_part_is_refused(everywhere: bool) -> None:
+    with pytest.raises(InvalidArgumentError, match="both parts need some"):
+        split_indices(replace(TWO_FLIGHTS, official=np.full(8000, everywhere)), rule="official", seed=0)
