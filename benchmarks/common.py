@@ -25,7 +25,7 @@ from importlib import import_module  # noqa: E402
 from types import ModuleType  # noqa: E402
 from typing import Any  # noqa: E402
 
-OPTIMISERS = ("method1", "method2", "method2_exp", "fromage", "lars", "agd", "adam", "sgd", "sgd_momentum")
+OPTIMISERS = ("method1", "method2", "method2_exp", "fromage", "lars", "agd", "fgsgd", "adam", "sgd", "sgd_momentum")
 BACKENDS = ("torch", "jax")
 DEVICES = ("cpu", "cuda")
 
@@ -88,9 +88,25 @@ def require_device(backend: str, device: str) -> None:
 def problem(size: str, normalisation: Any, seed: int = SEED) -> Any:
     """Normalised samples and initial weights of one of the fixed networks; the same at every call and commit."""
     tasks = module("normbench.tasks")
-    whole = tasks.problem(dataset(), LAYERS[size], normalisation, split=SPLIT, seed=seed)
+    options = {"hyperparameters": spec("fgsgd").resolve({})} if normalisation.name == "MANIFOLDS" else {}
+    whole = tasks.problem(dataset(), LAYERS[size], normalisation, split=SPLIT, seed=seed, **options)
     count = SAMPLES[size]
     return dataclasses.replace(whole, x_train=whole.x_train[:count], y_train=whole.y_train[:count])
+
+
+def digits_trainer(optimiser: str, backend: str) -> Any:
+    """A trainer of the small convolutional network of ``digits-conv`` after a few iterations."""
+    require_device(backend, "cpu")
+    tasks = module("normbench.tasks")
+    if "digits-conv" not in tasks.TASKS:
+        raise NotImplementedError("this commit has no convolutional network")
+    task = tasks.get("digits-conv")
+    samples = task.dataset()
+    network = task.network(samples, task.layers(samples))
+    start = tasks.problem(samples, network, spec(optimiser).normalisation, split=SPLIT, seed=SEED)
+    made = trainer_of(start, optimiser, backend, device="cpu", dtype="float32", iterations=BUFFER)
+    advance(made, WARM_UP)
+    return made
 
 
 @lru_cache

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from .common import BACKENDS, DEVICES, OPTIMISERS, advance, warm_trainer
+from .common import BACKENDS, DEVICES, OPTIMISERS, advance, digits_trainer, warm_trainer
 
 
 class PaperNetwork:
@@ -34,6 +34,22 @@ class LargerNetworks:
         self.trainer = make(size, optimiser, backend, device=device)
 
     def time_iteration(self, optimiser, backend, device, size):
+        """One iteration, the device waited for."""
+        advance(self.trainer, 1)
+
+
+class Convolutions:
+    """The small convolutional network of digits-conv, differentiated automatically, and all its training samples."""
+
+    params = (("method1", "method2", "agd", "adam"), BACKENDS)
+    param_names = ("optimiser", "backend")
+    number, warmup_time, rounds, repeat = 1, 0, 1, (3, 15, 1.5)
+
+    def setup(self, optimiser, backend):
+        """A fresh trainer for every sample."""
+        self.trainer = digits_trainer(optimiser, backend)
+
+    def time_iteration(self, optimiser, backend):
         """One iteration, the device waited for."""
         advance(self.trainer, 1)
 

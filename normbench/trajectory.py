@@ -1,5 +1,6 @@
 """What every backend returns from a run: losses, step sizes, weights and honest counts, as NumPy arrays."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -16,6 +17,13 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+class Part(StrEnum):
+    """Which samples."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """One training run, as far as it got.
@@ -23,10 +31,11 @@ class Trajectory:
     Attributes
     ----------
     loss : array, shape (iterations_done + 1,), float64
-        Normalised training loss before each iteration and after the last.
+        Normalised training loss before each iteration and after the last; with mini-batches the first is that of the
+        first batch, and each other that of the batch that made the iteration, after it.
     step_size : array, shape (iterations_done,), float64
         The optimiser's own step: tau in radians, eta, or the learning rate.
-    weights : tuple of arrays, shape (fan_out, fan_in), float64
+    weights : tuple of arrays, float64
         Weights after the last iteration.
     loss_evaluations, gradient_evaluations : array, shape (iterations_done + 1,), int64
         Passes over the training set made by the time each entry of ``loss`` was known, counted where they happen.
@@ -47,7 +56,17 @@ class Trajectory:
     reason: str
 
 
-class Trainer(Protocol):
+class Path(Protocol):
+    """A run in progress, of which only what it does to the weights is asked."""
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done (fewer only if the run has ended)."""
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far."""
+
+
+class Trainer(Path, Protocol):
     """A run in progress on one backend.
 
     Building a trainer transfers the data; every method returns with the device idle.
@@ -56,14 +75,17 @@ class Trainer(Protocol):
     def compile(self) -> None:
         """Prepare everything that is paid once, without changing the state of the run."""
 
-    def advance(self, steps: int) -> int:
-        """Do up to ``steps`` iterations; return how many were done (fewer only if the run has ended)."""
-
     def test_loss(self) -> float:
         """Normalised loss on the test set at the present weights."""
 
-    def trajectory(self) -> Trajectory:
-        """Everything so far."""
+    def outputs(self, part: Part) -> Iterator[np.ndarray]:
+        """What the network gives for the training or the test set at the present weights, before any softmax.
+
+        In pieces of samples, in their order: all of them at once need not fit into memory.
+        """
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all further iterations; for optimisers that have one."""
 
 
 def ending(loss: float, iteration: int, *, stalled: bool) -> tuple[Status, str]:

@@ -15,7 +15,9 @@ RANKS = {
     "": 0,  # the package itself: its version, and a name that it lends
     "errors": 1,
     "data": 2,
+    "networks": 2,
     "specs": 2,
+    "manifolds": 2,
     "normalisation": 3,
     "tasks": 4,
     "trajectory": 5,
@@ -28,7 +30,7 @@ RANKS = {
     "cli": 10,
 }
 ALLOWED = {
-    "normalisation": {"errors"},  # stricter than its rank
+    "normalisation": {"errors", "networks", "manifolds"},  # stricter than its rank
     "": {"records"},  # normbench.load_records, imported when it is asked for
 }
 OWNERS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "optax": "jax"}  # library: the only layer that imports it

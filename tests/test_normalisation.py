@@ -9,10 +9,11 @@ import math
 import numpy as np
 import pytest
 
-from normbench import tasks
+from normbench import specs, tasks
 from normbench.data.dataset import Dataset
 from normbench.errors import DataError, InvalidArgumentError
-from normbench.normalisation import check_layers, dimensional_scaling, spectral_initialisation, spectral_product
+from normbench.networks.families import check_layers
+from normbench.normalisation import dimensional_scaling, spectral_initialisation, spectral_product
 from normbench.reference.perceptron import Objective, forward
 from normbench.specs import Normalisation
 
@@ -183,8 +184,8 @@ def test_the_lipschitz_bound_is_attained_by_a_linear_network(scaling, seed):
 
 def test_weights_that_are_not_finite_have_no_bound(scaling):
     problem = scaling(*samples(0), (5, 3), seed=0)
-    assert math.isnan(problem.lipschitz_bound((np.array([[1.0, np.nan]]),)))
-    assert math.isnan(problem.lipschitz_bound((np.array([[1.0, np.inf]]),)))
+    for value in (np.nan, np.inf):
+        assert math.isnan(problem.lipschitz_bound((np.full((3, 5), value),)))
 
 
 def test_one_seed_gives_the_same_bits_and_another_gives_others(scaling, layers, seed):
@@ -232,19 +233,21 @@ def dataset():
 
 @pytest.mark.parametrize("normalisation", Normalisation, ids=lambda n: n.name)
 def test_a_task_scales_its_own_training_part(dataset, normalisation):
-    layers = tasks.network(dataset, (4, 6))
+    layers = tasks.get("quadrotor-sim").layers(dataset, (4, 6))
     assert layers == (5, 4, 6, 3)
-    problem = tasks.problem(dataset, layers, normalisation, split="random", seed=3)
+    options = specs.get("fgsgd").resolve({})
+    problem = tasks.problem(dataset, layers, normalisation, split="random", seed=3, hyperparameters=options)
     assert (len(problem.x_train), len(problem.x_test)) == (40, 10)
     largest = np.linalg.norm(problem.y_train, axis=1).max() * problem.output_scale
     assert largest <= np.linalg.norm(dataset.outputs, axis=1).max() * (1 + 1e-14)
-    expected = spectral_product(problem.weights) if normalisation is Normalisation.SPHERES else math.sqrt(3)
+    prescribed = normalisation is Normalisation.PRESCRIPTION
+    expected = math.sqrt(3) if prescribed else spectral_product(problem.weights)
     assert np.linalg.norm(problem.y_train, axis=1).max() == pytest.approx(expected, rel=1e-14)
 
 
 @pytest.mark.parametrize("layers", [(4, 6, 3), (5, 6, 2)], ids=str)
 def test_layers_that_do_not_fit_the_data_raise(dataset, layers):
-    with pytest.raises(InvalidArgumentError, match="first width must be 5 and the last 3"):
+    with pytest.raises(InvalidArgumentError, match=r"does not fit data set .made-up.*shape \(5,\) and 3 outputs"):
         tasks.problem(dataset, layers, Normalisation.SPHERES, split="random", seed=0)
 
 

@@ -9,14 +9,15 @@ from normbench.cli import options
 from normbench.cli.output import print_boards, print_problems, print_records
 from normbench.cli.progress import campaign_progress
 from normbench.errors import InvalidArgumentError
-from normbench.normalisation import check_layers
+from normbench.networks.families import check_layers
 from normbench.records.campaign import Campaign
 from normbench.records.plan import Plan, sweep
 from normbench.records.store import RECORDS, Store
 from normbench.specs import BACKENDS, OWN, PEERS, SPECS
-from normbench.tasks import TASKS, get, network
+from normbench.tasks import TASKS, get
 from normbench.training.experiments import perceptron_layers
-from normbench.training.request import DEVICES, DTYPES, SPLITS
+from normbench.training.request import DEVICES, DTYPES, SCHEDULES, SPLITS
+from normbench.training.support import check_support
 
 _DEFAULT_TASK = "quadrotor-sim"
 _PEERS = "peers"  # all of them that one of the backends has
@@ -37,12 +38,24 @@ _PEERS = "peers"  # all of them that one of the backends has
 @click.option(
     "--split",
     type=click.Choice(SPLITS),
-    default=SPLITS[0],
-    show_default=True,
-    help="random: 80/20 by sample, as in the paper. blocked: whole blocks of 5 s are held out, because "
-    "neighbouring samples of a flight are alike.",
+    help="random: 80/20 by sample, as in the paper. blocked: whole blocks of 5 s are held out, because neighbouring "
+    "samples of a flight are alike. official: the data's own test set.  [default: the task's, mostly random]",
 )
-@click.option("--layers", "layers_text", metavar="D0,D1,...", help="Network, input first.  [default: hidden 25,30,15]")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Samples that an iteration sees.  [default: the task's, mostly the whole training set]",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(SCHEDULES),
+    default=SCHEDULES[0],
+    show_default=True,
+    help="plateau: the learning rate falls to a tenth where the training error no longer falls.",
+)
+@click.option(
+    "--layers", "layers_text", metavar="D0,D1,...", help="Network, input or channels first.  [default: the task's own]"
+)
 @click.option("--width", type=click.IntRange(min=1), help="Width of every hidden layer, with --depth.")
 @click.option("--depth", type=click.IntRange(min=1), help="Number of weight matrices, with --width.")
 @options.data_dir
@@ -58,7 +71,9 @@ def command(
     iterations: int | None,
     dtype: str,
     device: str,
-    split: str,
+    split: str | None,
+    batch_size: int | None,
+    schedule: str,
     layers_text: str | None,
     width: int | None,
     depth: int | None,
@@ -86,16 +101,20 @@ def command(
     chosen = options.choose_backends(backends)
     plan = Plan(())
     for task in tasks or (_DEFAULT_TASK,):
+        entry, found = get(task), _layers(task, data_dir, layers, width, depth)
+        batch = batch_size or entry.batch_size
         plan += sweep(
             task=task,
-            layers=_layers(task, data_dir, layers, width, depth),
-            optimisers=_expanded(optimisers or OWN, chosen),
+            layers=found,
+            optimisers=_supported(_expanded(optimisers or OWN, chosen), task, found, data_dir, batch),
             backends=chosen,
             seeds=range(seeds),
             iterations=iterations,
-            split=split,
+            split=split or entry.split,
             device=device,
             dtype=dtype,
+            batch_size=batch,
+            schedule=schedule,
         )
     store = Store(out / RECORDS)
     with campaign_progress() as on_progress:
@@ -115,13 +134,38 @@ def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:
     return [key for name in optimisers for key in (peers if name == _PEERS else [name])]
 
 
+def _supported(
+    optimisers: Sequence[str], task: str, layers: tuple[int, ...], data_dir: Path | None, batch_size: int | None
+) -> list[str]:
+    """The optimisers that can train the network; who is left out is said, and someone must remain."""
+    found, reasons = [], []
+    network = get(task).network(get(task).dataset(data_dir), layers)
+    for key in optimisers:
+        try:
+            check_support(SPECS[key], network, batch_size=batch_size)
+            found.append(key)
+        except InvalidArgumentError as error:
+            reasons.append(str(error))
+    if not found:
+        raise InvalidArgumentError(reasons[0])
+    for reason in reasons:
+        click.echo(f"{task}: left out: {reason}", err=True)
+    return found
+
+
 def _layers(
     task: str, data_dir: Path | None, layers: tuple[int, ...] | None, width: int | None, depth: int | None
 ) -> tuple[int, ...]:
     """Widths of the network for a task; the outer two are checked against the data before anything starts."""
     entry = get(task)
-    inputs, *_, outputs = default = network(entry.dataset(data_dir), entry.hidden)
+    dataset = entry.dataset(data_dir)
+    inputs, *_, outputs = default = entry.layers(dataset)
     if width is not None and depth is not None:
+        if entry.family != "perceptron":
+            raise InvalidArgumentError(
+                f"--width and --depth are for perceptrons; task {task!r} is {entry.family}. Give --layers, such as "
+                f"{','.join(map(str, default))}."
+            )
         return perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
     if layers is None:
         return default

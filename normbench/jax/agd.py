@@ -1,4 +1,4 @@
-"""Automatic gradient descent in JAX (arXiv 2304.05187, Algorithm 1, Theorem 2)."""
+"""Automatic gradient descent in JAX (arXiv 2304.05187, Algorithm 1, Theorem 2; for kernels section 3.3, appendix B)."""
 
 import math
 from collections.abc import Sequence
@@ -6,21 +6,26 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array
 
-from normbench.jax.spheres import Arrays, norm
+from normbench.jax.spheres import Arrays
 
 
 def agd(gradient: Sequence[Array], weights: Sequence[Array]) -> tuple[Arrays, Array]:
-    """W_k - (eta / L) sqrt(d_k / d_{k-1}) G_k / ||G_k||_F; returns the weights and eta.
+    """W_k - (eta / L) gain_k G_k / ||G_k||_F, every (d_k, d_{k-1}) matrix of a kernel by its own norm; returns eta too.
 
-    eta = log((1 + sqrt(1 + 4 G)) / 2),   G = (1/L) sum_k sqrt(d_k / d_{k-1}) ||G_k||_F
+    eta = log((1 + sqrt(1 + 4 G)) / 2),   G = (1/L) sum_k gain_k ||G_k||_F, the norms of a kernel summed over places
     """
     depth = len(weights)
-    gains = [math.sqrt(w.shape[0] / w.shape[1]) for w in weights]
-    sizes = [norm(g) for g in gradient]
-    summary = sum(gain * size for gain, size in zip(gains, sizes, strict=True)) / depth
+    gains = [gain(w) for w in weights]
+    sizes = [jnp.sqrt(jnp.sum(jnp.square(g), axis=(0, 1), keepdims=True)) for g in gradient]
+    summary = sum(factor * jnp.sum(size) for factor, size in zip(gains, sizes, strict=True)) / depth
     eta = jnp.log1p(2 * summary / (1 + jnp.sqrt(1 + 4 * summary)))
     moved = tuple(
-        jnp.where(size > 0, w - g * (eta / depth * gain / jnp.where(size > 0, size, 1)), w)
-        for g, w, gain, size in zip(gradient, weights, gains, sizes, strict=True)
+        jnp.where(size > 0, w - g * (eta / depth * factor / jnp.where(size > 0, size, 1)), w)
+        for g, w, factor, size in zip(gradient, weights, gains, sizes, strict=True)
     )
     return moved, eta
+
+
+def gain(weight: Array) -> float:
+    """sqrt(d_k / d_{k-1}), divided by sqrt(height width) for a kernel: the singular value at the start."""
+    return math.sqrt(weight.shape[0] / weight.shape[1] / math.prod(weight.shape[2:]))

@@ -1,14 +1,14 @@
 """Method 1 in JAX: a Hessian-free step along the geodesic (arXiv 2312.10672, eq. 5-8 and Algorithm 2)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from normbench.jax.spheres import Directions, directions, exponential_map
+from normbench.jax.spheres import Arrays, directions, exponential_map
 
 BISECTIONS = 80  # enough to reduce [0, 2 pi] to the last bit of a float64
 
@@ -32,7 +32,14 @@ class _Search(NamedTuple):
 
 
 def method1(
-    objective: Curve, point: Any, mu: Sequence[Array], *, order: int, trust_region: Array, max_halvings: int
+    objective: Curve,
+    point: Any,
+    mu: Sequence[Array],
+    *,
+    order: int,
+    trust_region: Array,
+    max_halvings: int,
+    straight: Sequence[bool] = (),
 ) -> tuple[Any, Array, Array]:
     """One iteration from an evaluated point.
 
@@ -42,9 +49,11 @@ def method1(
     point : pytree with fields ``weights``, ``loss`` and ``gradient``
         The last accepted point.
     mu : sequence of scalar Arrays
-        Radii of the spheres.
+        Radii of the spheres; of a layer in ``straight``, the length that it moves per radian.
     order, trust_region, max_halvings
-        See :data:`normbench.specs.SPECS`; ``order`` and ``max_halvings`` are static.
+        See :data:`normbench.specs.SPECS`; ``order`` is static.
+    straight : sequence of bool, static
+        Which layers lie on no sphere and move on straight lines; by default none.
 
     Returns
     -------
@@ -54,14 +63,18 @@ def method1(
     evaluations : scalar integer Array
         Points evaluated; the step was halved once less, and never where there were none.
     """
-    along = directions(point.gradient, point.weights, mu)
+    along = directions(point.gradient, point.weights, mu, straight)
     derivatives = objective.curve_derivatives(point, along.velocity, along.moving, order)
     tau = step_size(derivatives, trust_region=trust_region)
-    return _descend(objective, point, along, mu, tau, max_halvings)
+
+    def walk(angle: Array) -> Arrays:
+        return exponential_map(point.weights, along, angle, mu, straight)
+
+    return _descend(objective, point, walk, tau, max_halvings)
 
 
 def _descend(
-    objective: Curve, point: Any, along: Directions, mu: Sequence[Array], tau: Array, max_halvings: int
+    objective: Curve, point: Any, walk: Callable[[Array], Arrays], tau: Array, max_halvings: int
 ) -> tuple[Any, Array, Array]:
     """Halve tau until the loss does not exceed that of ``point``; the accepted point is where the next step starts."""
 
@@ -74,7 +87,7 @@ def _descend(
 
     def attempt(search: _Search) -> _Search:
         angle = jnp.where(search.evaluations == 0, search.tau, search.tau / 2)
-        trial = objective.point(exponential_map(point.weights, along, angle, mu))
+        trial = objective.point(walk(angle))
         return _Search(trial, angle, search.evaluations + 1)
 
     end = jax.lax.while_loop(unfinished, attempt, _Search(point, tau, jnp.zeros((), jnp.int32)))

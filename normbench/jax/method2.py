@@ -36,10 +36,11 @@ class Grams(NamedTuple):
 
 
 def grams(weights: Sequence[Array], along: Directions) -> Grams:
-    """Gram matrices on the shorter side of each layer, shape (layers, k, k)."""
+    """Gram matrices on the shorter side of each layer, shape (layers, k, k); a kernel is unfolded to a matrix."""
+    weights, velocities = ([layer.reshape(len(layer), -1) for layer in layers] for layers in (weights, along.velocity))
     size = max(min(w.shape) for w in weights)
     WW, ZZ, ZW = [], [], []
-    for weight, velocity in zip(weights, along.velocity, strict=True):
+    for weight, velocity in zip(weights, velocities, strict=True):
         W, Z = (weight, velocity) if weight.shape[0] <= weight.shape[1] else (weight.T, velocity.T)
         pad = (0, size - W.shape[0])
         cross = Z @ W.T
@@ -126,7 +127,9 @@ def method2(
 ) -> tuple[Arrays, Array]:
     """Step to the minimiser of the sinusoidal majorant; returns the weights and tau in radians.
 
-    ``Q`` is the mean square norm of the inputs; ``guess`` starts the line search (the last tau, or 0).
+    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
+    what taking patches and pooling does to norms is part of ``Q``, else the mean square norm of the inputs. ``guess``
+    starts the line search (the last tau, or 0).
     """
     along = directions(gradient, weights, mu)
     tau = line_search(grams(weights, along), along.alpha, along.beta, Q, guess)

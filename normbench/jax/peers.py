@@ -32,11 +32,13 @@ def _momo(hyper: Hyperparameters) -> optax.GradientTransformationExtraArgs:
 
 def _muon(hyper: Hyperparameters) -> optax.GradientTransformation:
     # weights are (fan_out, fan_in) here; optax expects (fan_in, fan_out) unless told
-    dimensions = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=0)
+    def dimensions(weight: Array) -> optax.contrib.MuonDimensionNumbers:
+        return optax.contrib.MuonDimensionNumbers(reduction_axis=tuple(range(1, weight.ndim)), output_axis=0)
+
     return optax.contrib.muon(
         hyper["learning_rate"],
         weight_decay=0.0,
-        muon_weight_dimension_numbers=lambda params: jax.tree.map(lambda _: dimensions, params),
+        muon_weight_dimension_numbers=lambda params: jax.tree.map(dimensions, params),
     )
 
 
@@ -72,10 +74,11 @@ def _begin_averaging(objective: Objective, weights: Arrays, hyper: Hyperparamete
 
 
 def _average(objective: Objective, point: Point, carried: _Averaged, hyper: Hyperparameters) -> Iteration:
-    updates, state = _schedule_free(hyper).update(point.gradient, carried.state, carried.y)
+    gradient = objective.point(carried.y).gradient
+    updates, state = _schedule_free(hyper).update(gradient, carried.state, carried.y)
     y = optax.apply_updates(carried.y, updates)
     x = optax.contrib.schedule_free_eval_params(state, y)
-    averaged = Point(x, objective.loss(x), objective.point(y).gradient)
+    averaged = Point(x, objective.loss(x), gradient)
     return Iteration(averaged, _Averaged(y, state), hyper["learning_rate"], evaluations=2)
 
 

@@ -33,14 +33,19 @@ class Objective(NamedTuple):
     y : Array, shape (tiles, d_L, samples of a tile)
     weight_of_sample : Array, scalar
         1 / (loss_divisor samples), padding not counted.
-    mean_square_input : Array, scalar
-        Q = mean ||x||^2 (eq. 22).
+    majorant_scale : Array, scalar
+        Q = mean ||x||^2 / loss_divisor (eq. 22).
     """
 
     x: Array
     y: Array
     weight_of_sample: Array
-    mean_square_input: Array
+    majorant_scale: Array
+
+    def outputs(self, weights: tuple[Array, ...]) -> Array:
+        """f(x), shape (samples, d_L), the padding of the last tile included."""
+        tiled = jax.lax.map(lambda x: _forward(weights, x)[-1], self.x)
+        return tiled.transpose(0, 2, 1).reshape(-1, self.y.shape[1])
 
     def loss(self, weights: tuple[Array, ...]) -> Array:
         """Value alone."""

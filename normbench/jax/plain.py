@@ -14,7 +14,9 @@ import optax
 from jax import Array
 
 from normbench.jax import transformations
+from normbench.jax.network import apply, loss_value
 from normbench.jax.registry import library_transformation
+from normbench.networks.norms import fixed_gain
 from normbench.normalisation import Problem
 from normbench.trajectory import Status, Trajectory, ending
 
@@ -29,7 +31,7 @@ class _Step(NamedTuple):
 
 
 class PlainTrainer:
-    """A full-batch run of one optax transformation; follows :class:`normbench.trajectory.Trainer`.
+    """A full-batch run of one optax transformation; follows :class:`normbench.trajectory.Path`.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ class PlainTrainer:
     def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, dtype: str) -> None:
         self._dtype = dtype
         self._learning_rate = hyperparameters.get("learning_rate")
-        self._divisor = 2 * problem.loss_divisor
+        self._problem = problem
         self._transformation = _transformation(problem, key, hyperparameters)
         with jax.enable_x64(dtype == "float64"):
             self._train = self._place(problem.x_train, problem.y_train)
@@ -53,24 +55,23 @@ class PlainTrainer:
             self._weights = self._place(*problem.weights)
             self._state = self._transformation.init(self._weights)
             self._step = jax.jit(self._iterate)
-            self._losses = [float(self._mean_error(self._weights, *self._train))]
+            self._losses = [float(self._value(self._weights, *self._train))]
         self._step_sizes: list[float] = []
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
 
     def _place(self, *arrays: np.ndarray) -> tuple[Array, ...]:
         return tuple(jnp.asarray(array, self._dtype) for array in arrays)
 
-    def _mean_error(self, weights: Weights, x: Array, y: Array) -> Array:
-        for weight in weights[:-1]:
-            x = jax.nn.relu(x @ weight.T)
-        return jnp.sum(jnp.square(x @ weights[-1].T - y)) / (self._divisor * len(y))
+    def _value(self, weights: Weights, x: Array, y: Array) -> Array:
+        outputs = apply(self._problem.network, weights, x)
+        return loss_value(self._problem.loss, outputs, y, self._problem.loss_divisor)
 
     def _iterate(self, weights: Weights, state: Any, x: Array, y: Array) -> _Step:
-        objective = partial(self._mean_error, x=x, y=y)
+        objective = partial(self._value, x=x, y=y)
         value, gradient = jax.value_and_grad(objective)(weights)
         updates, state = self._transformation.update(gradient, state, weights, value=value, value_fn=objective)
         weights = optax.apply_updates(weights, updates)
-        step_size = state.step_size if self._learning_rate is None else self._learning_rate
+        step_size = getattr(state, "step_size", self._learning_rate)
         return _Step(weights, state, objective(weights), jnp.asarray(step_size))
 
     def compile(self) -> None:
@@ -95,7 +96,7 @@ class PlainTrainer:
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with jax.enable_x64(self._dtype == "float64"):
-            return float(self._mean_error(self._weights, *self._test))
+            return float(self._value(self._weights, *self._test))
 
     def trajectory(self) -> Trajectory:
         """Everything so far; what a step evaluates inside stays inside the transformation."""
@@ -117,6 +118,7 @@ _TRANSFORMATIONS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]
     "fromage": transformations.fromage,
     "lars": transformations.lars,
     "agd": transformations.agd,
+    "fgsgd": transformations.fgsgd,
 }
 _MAJORISING = {"method2": transformations.method2, "method2_exp": transformations.method2_exp}
 
@@ -125,7 +127,11 @@ def _transformation(
     problem: Problem, key: str, hyperparameters: dict[str, Any]
 ) -> optax.GradientTransformationExtraArgs:
     if key in _MAJORISING:
-        return _MAJORISING[key](mean_square_input=float(np.square(problem.x_train).sum(axis=1).mean()))
+        return _MAJORISING[key](
+            mean_square_input=float(np.square(problem.x_train).sum() / len(problem.x_train)),
+            gain=fixed_gain(problem.network),
+            curvature=problem.curvature,
+        )
     if key in _TRANSFORMATIONS:
         return _TRANSFORMATIONS[key](**hyperparameters)
     return optax.with_extra_args_support(library_transformation(key, hyperparameters))

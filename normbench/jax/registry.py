@@ -8,6 +8,7 @@ import optax
 from jax import Array
 
 from normbench.jax.agd import agd
+from normbench.jax.fgsgd import FGSGDState, fgsgd, initial_state
 from normbench.jax.fromage import fromage, lars, norm_bounds
 from normbench.jax.iteration import Hyperparameters, Iteration, Method
 from normbench.jax.method1 import method1
@@ -66,6 +67,10 @@ def _agd(g: Arrays, w: Arrays, state: tuple[()], hyper: Hyperparameters) -> Any:
     return weights, state, eta
 
 
+def _fgsgd(g: Arrays, w: Arrays, state: FGSGDState, hyper: Hyperparameters) -> Any:
+    return fgsgd(g, w, state, **hyper)
+
+
 def _adam(hyper: Hyperparameters) -> optax.GradientTransformation:
     return optax.adam(hyper["learning_rate"], b1=hyper["beta1"], b2=hyper["beta2"], eps=hyper["epsilon"])
 
@@ -105,12 +110,16 @@ def _with_radii(objective: Objective, weights: Arrays, hyper: Hyperparameters) -
 
 
 def _with_majorant(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> MajorantState:
-    zero = jnp.zeros_like(objective.mean_square_input)
-    return MajorantState(radii(weights), objective.mean_square_input, zero)
+    zero = jnp.zeros_like(objective.majorant_scale)
+    return MajorantState(radii(weights), objective.majorant_scale, zero)
 
 
 def _with_bounds(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> Arrays:
     return norm_bounds(weights, hyper["p_bound"])
+
+
+def _with_count(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> FGSGDState:
+    return initial_state(weights)
 
 
 METHODS: dict[str, Method] = {
@@ -120,6 +129,7 @@ METHODS: dict[str, Method] = {
     "fromage": Method(_with_bounds, _explicit(_fromage)),
     "lars": Method(_stateless, _explicit(_lars)),
     "agd": Method(_stateless, _explicit(_agd)),
+    "fgsgd": Method(_with_count, _explicit(_fgsgd)),
     **{key: _library(key) for key in _LIBRARY},
     **PEERS,
 }

@@ -1,5 +1,10 @@
-"""The JAX trainer: full-batch runs of bias-free perceptrons, a whole segment of iterations in one compiled program."""
+"""The JAX trainer: a whole segment of iterations in one compiled program.
 
+Perceptrons have gradients by hand, every other network by automatic differentiation.
+"""
+
+import math
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,10 +15,13 @@ import numpy as np
 from jax import Array
 
 from normbench.errors import BackendUnavailableError
+from normbench.jax.objective import NetworkObjective
 from normbench.jax.perceptron import CPU_TILE, Objective, Point, tiles
 from normbench.jax.registry import METHODS
 from normbench.normalisation import Problem
-from normbench.trajectory import Trajectory, ending
+from normbench.trajectory import Part, Trajectory, ending
+
+EVALUATED, VALUES = 1024, 2**24  # samples at a time where no gradient is wanted, and at most so many outputs
 
 
 class _Run(NamedTuple):
@@ -34,9 +42,9 @@ class _Run(NamedTuple):
 
 @partial(jax.jit, static_argnames=("key", "static"))
 def _begin(
-    objective: Objective, weights: Any, hyper: dict[str, Array], buffer: Array, *, key: str, static: tuple
+    objective: Any, weights: Any, hyper: dict[str, Array], buffer: Array, rows: Array | None, *, key: str, static: tuple
 ) -> _Run:
-    point = objective.point(weights)
+    point = (objective if rows is None else objective.at(rows[0])).point(weights)
     state = METHODS[key].init(objective, weights, hyper | dict(static))
     zero = jnp.zeros((), jnp.int32)
     losses = jnp.append(buffer, 0).at[0].set(point.loss)
@@ -45,11 +53,24 @@ def _begin(
 
 
 @partial(jax.jit, static_argnames=("key", "static"), donate_argnames=("run",))
-def _advance(objective: Objective, run: _Run, stop: Array, hyper: dict[str, Array], *, key: str, static: tuple) -> _Run:
-    """Iterate until ``stop`` iterations are done or the run has ended."""
+def _advance(
+    objective: Any,
+    run: _Run,
+    stop: Array,
+    hyper: dict[str, Array],
+    rows: Array | None,
+    *,
+    key: str,
+    static: tuple,
+) -> _Run:
+    """Iterate until ``stop`` iterations are done or the run has ended; ``rows`` are the samples of every iteration."""
 
     def iterate(run: _Run) -> _Run:
-        new = METHODS[key].step(objective, run.point, run.state, hyper | dict(static))
+        here, point, anew = objective, run.point, 0
+        if rows is not None:
+            here, anew = objective.at(rows[run.iteration]), jnp.minimum(run.iteration, 1)  # the first is at hand
+            point = here.point(point.weights)
+        new = METHODS[key].step(here, point, run.state, hyper | dict(static))
         k = run.iteration + 1
         return _Run(
             iteration=k,
@@ -57,7 +78,7 @@ def _advance(objective: Objective, run: _Run, stop: Array, hyper: dict[str, Arra
             state=new.state,
             losses=run.losses.at[k].set(new.point.loss),
             step_sizes=run.step_sizes.at[k - 1].set(new.step_size),
-            evaluations=run.evaluations.at[k].set(run.evaluations[k - 1] + new.evaluations),
+            evaluations=run.evaluations.at[k].set(run.evaluations[k - 1] + anew + new.evaluations),
             halvings=run.halvings + jnp.maximum(new.evaluations - 1, 0),
             ended=~jnp.isfinite(new.point.loss) | (new.step_size == 0),
         )
@@ -66,8 +87,26 @@ def _advance(objective: Objective, run: _Run, stop: Array, hyper: dict[str, Arra
 
 
 @jax.jit
-def _loss(objective: Objective, weights: Any) -> Array:
+def _loss(objective: Any, weights: Any) -> Array:
     return objective.loss(weights)
+
+
+@jax.jit
+def _outputs(objective: Any, weights: Any) -> Array:
+    return objective.outputs(weights)
+
+
+def _pieces(objective: NetworkObjective) -> Iterator[NetworkObjective]:
+    """The objective of some samples at a time."""
+    at_once = max(1, min(EVALUATED, VALUES // math.prod(objective.network.output_shape)))
+    for start in range(0, len(objective.x), at_once):
+        yield objective.at(slice(start, start + at_once))
+
+
+def _test_loss(objective: Any, weights: Any) -> float:
+    if isinstance(objective, Objective):
+        return float(_loss(objective, weights))
+    return sum(len(part.x) * float(_loss(part, weights)) for part in _pieces(objective)) / len(objective.x)
 
 
 class JaxTrainer:
@@ -86,6 +125,8 @@ class JaxTrainer:
         "float32" or "float64"; 64-bit types are enabled for the calls of this trainer only.
     device : str
         "cpu" or "cuda".
+    rows : array of int, shape (iterations, samples of a batch), optional
+        Which samples each iteration sees; all of them without it.
 
     Raises
     ------
@@ -102,6 +143,7 @@ class JaxTrainer:
         iterations: int,
         dtype: str,
         device: str,
+        rows: np.ndarray | None = None,
     ) -> None:
         self._dtype = dtype
         self._device = _find_device(device)
@@ -113,8 +155,12 @@ class JaxTrainer:
         }
         with self._precision():
             self._hyper = {name: self._array(value) for name, value in traced.items()}
-            self._objective = self._place(problem.x_train, problem.y_train, problem.loss_divisor)
-            self._test = self._place(problem.x_test, problem.y_test, problem.loss_divisor)
+            place = self._tiled if rows is None and problem.is_by_hand else self._whole
+            self._objective = place(problem, problem.x_train, problem.y_train)
+            self._test = place(problem, problem.x_test, problem.y_test)
+            self._sizes = {Part.TRAIN: len(problem.x_train), Part.TEST: len(problem.x_test)}
+            self._samples = len(problem.x_train) if rows is None else rows.shape[1]  # of a sweep
+            self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
             self._weights = tuple(self._array(w) for w in problem.weights)
             self._buffer = self._array(np.zeros(iterations))
             jax.block_until_ready((self._objective, self._test, self._weights))
@@ -126,25 +172,42 @@ class JaxTrainer:
     def _array(self, value: Any) -> Array:
         return jax.device_put(np.asarray(value, dtype=self._dtype), self._device)
 
-    def _place(self, x: np.ndarray, y: np.ndarray, loss_divisor: float) -> Objective:
+    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
+        samples, targets = (
+            self._array(array) if array.dtype.kind == "f" else jax.device_put(array.astype(np.int32), self._device)
+            for array in (x, y)
+        )
+        return NetworkObjective(
+            x=samples,
+            y=targets,
+            loss_divisor=self._array(problem.loss_divisor),
+            majorant_scale=self._array(problem.majorant_scale),
+            network=problem.network,
+            kind=problem.loss,
+        )
+
+    def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
         size = min(CPU_TILE, len(x)) if self._device.platform == "cpu" else len(x)
         return Objective(
             x=self._array(tiles(x, size)),
             y=self._array(tiles(y, size)),
-            weight_of_sample=self._array(1.0 / (loss_divisor * len(x))),
-            mean_square_input=self._array(np.square(x).sum() / len(x)),
+            weight_of_sample=self._array(1.0 / (problem.loss_divisor * len(x))),
+            majorant_scale=self._array(np.square(x).sum() / len(x) / problem.loss_divisor),
         )
 
     def compile(self) -> None:
         """Trace and compile every program of the run, by asking for no iterations."""
         with self._precision():
             self._advance_to(0)
-            jax.block_until_ready(_loss(self._test, self._weights))
+            _test_loss(self._test, self._weights)
+        if isinstance(self._objective, NetworkObjective):
+            for part in Part:
+                next(self.outputs(part))
 
     def _advance_to(self, stop: int) -> _Run:
         if self._run is None:
-            self._run = _begin(self._objective, self._weights, self._hyper, self._buffer, **self._options)
-        self._run = _advance(self._objective, self._run, jnp.int32(stop), self._hyper, **self._options)
+            self._run = _begin(self._objective, self._weights, self._hyper, self._buffer, self._rows, **self._options)
+        self._run = _advance(self._objective, self._run, jnp.int32(stop), self._hyper, self._rows, **self._options)
         return jax.block_until_ready(self._run)
 
     def advance(self, steps: int) -> int:
@@ -156,7 +219,23 @@ class JaxTrainer:
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with self._precision():
-            return float(_loss(self._test, self._advance_to(0).point.weights))
+            return _test_loss(self._test, self._advance_to(0).point.weights)
+
+    def outputs(self, part: Part) -> Iterator[np.ndarray]:
+        """What the network gives for the training or the test set at the present weights, some samples at a time."""
+        objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
+        with self._precision():
+            weights = self._advance_to(0).point.weights
+            pieces = [objective] if isinstance(objective, Objective) else _pieces(objective)
+        for piece in pieces:
+            with self._precision():
+                found = np.asarray(_outputs(piece, weights))
+            yield found[: self._sizes[part]]  # tiles are padded
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all further iterations."""
+        with self._precision():
+            self._hyper["learning_rate"] = self._hyper["learning_rate"] * factor
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
@@ -166,7 +245,8 @@ class JaxTrainer:
             losses = np.asarray(run.losses, dtype=np.float64)[: done + 1]
             step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
             weights = tuple(np.asarray(w, dtype=np.float64) for w in run.point.weights)
-            evaluations = np.asarray(run.evaluations, dtype=np.int64)[: done + 1]
+            sweeps = np.asarray(run.evaluations, dtype=np.int64)[: done + 1]
+            evaluations = np.rint(sweeps * self._samples / self._sizes[Part.TRAIN]).astype(np.int64)
             halvings = int(run.halvings)
         stalled = done > 0 and step_sizes[-1] == 0.0
         status, reason = ending(losses[-1], done, stalled=stalled)

@@ -3,14 +3,16 @@
 Samples have the batch first: vectors (batch, features), images (batch, channels, height, width), tokens (batch, time).
 """
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from normbench.errors import InvalidArgumentError
 
 Shape: TypeAlias = tuple[int, ...]
+WeightT = TypeVar("WeightT")
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,15 @@ class Embedding:
 
 @dataclass(frozen=True)
 class Positions:
-    """Adds fixed sinusoids over time to (batch, time, width)."""
+    """Adds the fixed sinusoids over time of :func:`normbench.networks.positions.sinusoids` to (batch, time, width)."""
 
 
 @dataclass(frozen=True)
 class Attention:
-    """Causal multi-head self-attention; weights query, key, value and output, each (width, width)."""
+    """Causal multi-head self-attention; weights query, key, value and output, each (width, width).
+
+    Every head mixes its width / heads features of value by softmax(query key^T / sqrt(width / heads)) over the past.
+    """
 
     width: int
     heads: int
@@ -105,14 +110,17 @@ class Reshape:
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """Zero mean and unit variance per channel over the batch at hand (training and test alike), no affine parameters."""
+    """Zero mean and unit variance per channel of an image over the batch at hand, no affine parameters.
+
+    (x - mean) / sqrt(variance + epsilon), the variance without Bessel's correction; in training and test alike.
+    """
 
     epsilon: float = 1e-5
 
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Zero mean and unit variance along the last axis, no affine parameters."""
+    """Zero mean and unit variance along the last axis, as :class:`BatchNorm` does over a batch."""
 
     epsilon: float = 1e-5
 
@@ -187,6 +195,11 @@ class Network:
         return shape
 
     @property
+    def mixes_samples(self) -> bool:
+        """True if what a sample gives depends on the others of its batch."""
+        return _has_batch_norm(self.layers)
+
+    @property
     def is_perceptron(self) -> bool:
         """True for dense layers with ReLUs between them and nothing else: what the fast trainers take."""
         dense, between = self.layers[::2], self.layers[1::2]
@@ -195,6 +208,14 @@ class Network:
             and all(isinstance(layer, Dense) for layer in dense)
             and all(isinstance(layer, Relu) for layer in between)
         )
+
+
+def _has_batch_norm(layers: tuple[Layer, ...]) -> bool:
+    return any(
+        isinstance(layer, BatchNorm)
+        or (isinstance(layer, Residual) and (_has_batch_norm(layer.body) or _has_batch_norm(layer.shortcut)))
+        for layer in layers
+    )
 
 
 def _weight_shapes(layers: tuple[Layer, ...]) -> Iterator[Shape]:
@@ -211,6 +232,31 @@ def _weight_shapes(layers: tuple[Layer, ...]) -> Iterator[Shape]:
             case Residual(body, shortcut):
                 yield from _weight_shapes(body)
                 yield from _weight_shapes(shortcut)
+
+
+def with_weights(layers: tuple[Layer, ...], weights: Sequence[WeightT]) -> Iterator[tuple[Layer, tuple[WeightT, ...]]]:
+    """Every layer with the weights that are its own: none, one, four of an attention, those of both branches."""
+    remaining = iter(weights)
+    for layer in layers:
+        yield layer, tuple(itertools.islice(remaining, len(list(_weight_shapes((layer,))))))
+
+
+def branches(layer: Residual, weights: tuple[WeightT, ...]) -> tuple[tuple[WeightT, ...], tuple[WeightT, ...]]:
+    """The weights of the body, and those of the shortcut."""
+    cut = len(list(_weight_shapes(layer.body)))
+    return weights[:cut], weights[cut:]
+
+
+def check_weights(network: Network, shapes: Iterable[Shape]) -> None:
+    """Raise unless weights of these shapes are those of the network.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    given, wanted = [tuple(shape) for shape in shapes], list(network.weight_shapes)
+    if given != wanted:
+        raise InvalidArgumentError(f"weights must have the shapes {wanted}, network.weight_shapes; got {given}.")
 
 
 def output_shape(layer: Layer, shape: Shape) -> Shape:
@@ -247,6 +293,8 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
                 return through
         case Positions() if len(shape) == 2:
             return shape
-        case Relu() | LeakyRelu() | Tanh() | BatchNorm() | LayerNorm() | Scale():
+        case BatchNorm() if len(shape) == 3:
+            return shape
+        case Relu() | LeakyRelu() | Tanh() | LayerNorm() | Scale():
             return shape
     raise InvalidArgumentError(f"layer {layer} does not take samples of shape {shape}. Change it or the one before it.")

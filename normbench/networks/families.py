@@ -19,6 +19,19 @@ def check_layers(layers: Shape) -> None:
         )
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raise unless all of them are positive.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Naming the first that is not.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise InvalidArgumentError(f"{name} must be at least 1; got {size}.")
+
+
 def perceptron(layers: Shape) -> Network:
     """Dense layers of widths d_0, ..., d_L with ReLUs between them.
 
@@ -32,6 +45,11 @@ def perceptron(layers: Shape) -> Network:
     for fan_in, fan_out in itertools.pairwise(layers):
         blocks += [Dense(fan_in, fan_out), Relu()]
     return Network((layers[0],), tuple(blocks[:-1]))
+
+
+def as_network(network: Network | Shape) -> Network:
+    """The network itself, or the perceptron of these widths."""
+    return network if isinstance(network, Network) else perceptron(network)
 
 
 def convolutional(layers: Shape, *, side: int) -> Network:

@@ -9,7 +9,7 @@ from normbench.records.schema import Curves, Record, identify
 from normbench.records.versions import code_version, environment
 from normbench.training.request import RunRequest
 from normbench.training.result import RunResult
-from normbench.trajectory import Status
+from normbench.trajectory import Part, Status
 
 
 def request_id(request: RunRequest, data_sha256: str) -> str:
@@ -19,6 +19,10 @@ def request_id(request: RunRequest, data_sha256: str) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _known(share: float) -> float | None:
+    return share if math.isfinite(share) else None
 
 
 def _asked(request: RunRequest) -> dict:
@@ -46,6 +50,8 @@ def finished_record(result: RunResult, dataset: Dataset, *, tuning_runs: int, jo
         status=str(trajectory.status),
         train_rms=result.train_rms,
         test_rms=result.test_rms,
+        train_accuracy=_known(result.train_accuracy),
+        test_accuracy=_known(result.test_accuracy),
         train_loss=float(trajectory.loss[-1]),
         test_loss=float(result.test_loss[-1]) if len(result.test_loss) else math.nan,
         unit=result.unit,
@@ -74,6 +80,10 @@ def finished_record(result: RunResult, dataset: Dataset, *, tuning_runs: int, jo
             seconds=tuple(map(float, result.seconds)),
             loss_evaluations=tuple(map(int, trajectory.loss_evaluations)),
             gradient_evaluations=tuple(map(int, trajectory.gradient_evaluations)),
+            train_rms=tuple(found[Part.TRAIN].rms for found in result.errors),
+            test_rms=tuple(found[Part.TEST].rms for found in result.errors),
+            train_accuracy=tuple(found[Part.TRAIN].accuracy for found in result.errors),
+            test_accuracy=tuple(found[Part.TEST].accuracy for found in result.errors),
         ),
         environment=environment(request.backend) | {"jobs": str(jobs)},
         created=_now(),

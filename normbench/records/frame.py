@@ -15,6 +15,7 @@ from normbench.records.store import Store
 
 CURVES = "curves_"  # prefix of the columns that hold an array per run
 _TEXTS = ("hyperparameters", "predictors", "environment")  # mappings, as JSON
+_OPTIONAL = ("batch_size",)  # integers or nothing
 _CURVE_NAMES = tuple(f"{CURVES}{f.name}" for f in fields(Curves))
 _FORMATS = (".parquet", ".csv", ".csv.gz")
 # bytes of equal weight side by side: the curves of float32 runs leave half of theirs zero
@@ -70,7 +71,8 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
         ``curves_loss`` and the other curves as lists.
     """
     ordered = sorted(records, key=lambda record: record.record_id)
-    return pd.DataFrame([_row(record) for record in ordered], columns=_columns())
+    frame = pd.DataFrame([_row(record) for record in ordered], columns=_columns())
+    return frame.astype(dict.fromkeys(_OPTIONAL, "Int64"))
 
 
 def _columns() -> list[str]:
@@ -108,6 +110,7 @@ def _record(row: dict[Any, Any], where: str) -> Record:
     curves = {name.removeprefix(CURVES): row.pop(name) for name in list(row) if name.startswith(CURVES)}
     try:
         texts = {name: json.loads(row[name]) for name in _TEXTS}
+        texts |= {name: None if pd.isna(row[name]) else int(row[name]) for name in _OPTIONAL if name in row}
         layers = [int(width) for width in row["layers"].split("-")]
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RecordError(f"{where} cannot be read: {error!r}. Export the records again.") from error
@@ -171,6 +174,8 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     int: int,
     float: lambda text: float(text or "nan"),  # Python's own reading is exact
     bool: lambda text: {"True": True, "False": False}[text],
+    int | None: lambda text: int(text) if text else None,
+    float | None: lambda text: float(text) if text else None,
 }
 _CONVERTERS = {f.name: _PARSERS[f.type] for f in fields(Record) if f.type in _PARSERS}
 

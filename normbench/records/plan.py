@@ -69,10 +69,13 @@ def sweep(
     split: str = "random",
     device: str = "cpu",
     dtype: str = "float32",
+    batch_size: int | None = None,
+    schedule: str = "constant",
 ) -> Plan:
     """Every optimiser over the same seeds, at its defaults and, where it has one to tune, at its best value.
 
-    An optimiser is left out on those of the backends that do not implement it; at least one must.
+    An optimiser is left out on those of the backends that do not implement it; at least one must. A schedule is for
+    those that have a learning rate; the others run without.
     The reference knows float64 on the CPU only and gets that whatever ``dtype`` and ``device`` say.
 
     Raises
@@ -84,6 +87,7 @@ def sweep(
     runs: list[RunRequest] = []
     searches: list[Search] = []
     for optimiser in dict.fromkeys(optimisers):
+        has_rate = "learning_rate" in specs.get(optimiser).resolve({})
         implemented = [backend for backend in chosen if backend in specs.get(optimiser).backends]
         defaults = [
             request(
@@ -96,6 +100,8 @@ def sweep(
                 split=split,
                 device="cpu" if backend == "reference" else device,
                 dtype="float64" if backend == "reference" else dtype,
+                batch_size=batch_size,
+                schedule=schedule if has_rate else "constant",
             )
             for backend in implemented or chosen  # request() says what is wrong where there is none
             for seed in seeds

@@ -14,8 +14,8 @@ from typing import Any
 from normbench.errors import RecordError
 from normbench.specs import Value
 
-SCHEMA_VERSION = 2
-_READABLE = (1, SCHEMA_VERSION)
+SCHEMA_VERSION = 3
+_READABLE = (1, 2, SCHEMA_VERSION)
 
 IDENTITY = (
     "task",
@@ -30,7 +30,11 @@ IDENTITY = (
     "seed",
     "iterations",
     "code_version",
+    "batch_size",
+    "schedule",
 )
+_UNSAID = {"batch_size": None, "schedule": "constant"}  # no part of an identity, as before there were others
+_NEVER = object()
 _REMEDY = "Delete the file and run again."
 
 
@@ -51,6 +55,9 @@ class Curves:
         Seconds of training up to those iterations.
     loss_evaluations, gradient_evaluations : tuple of int
         Passes over the training set made by the time each entry of ``loss`` was known.
+    train_rms, test_rms, train_accuracy, test_accuracy : tuple of float
+        Errors after ``test_iterations`` in the unit of the record, where the losses do not tell them: for classes, for
+        cross-entropy and with mini-batches.
     """
 
     loss: tuple[float, ...] = ()
@@ -60,6 +67,10 @@ class Curves:
     seconds: tuple[float, ...] = ()
     loss_evaluations: tuple[int, ...] = ()
     gradient_evaluations: tuple[int, ...] = ()
+    train_rms: tuple[float, ...] = ()
+    test_rms: tuple[float, ...] = ()
+    train_accuracy: tuple[float, ...] = ()
+    test_accuracy: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,14 +79,16 @@ class Record:
 
     Attributes
     ----------
-    task, split, optimiser, backend, device, dtype, seed, iterations, layers, hyperparameters
+    task, split, optimiser, backend, device, dtype, seed, iterations, layers, hyperparameters, batch_size, schedule
         What was asked for, as in :class:`normbench.training.request.RunRequest`.
     simulated : bool
         True if a simulator made the data.
     status : str
         "done", "stalled", "diverged" or "failed"; ``reason`` says why where it is not "done".
     train_rms, test_rms : float
-        Root-mean-square error norm after the last iteration, in ``unit``.
+        Root-mean-square error norm after the last iteration, in ``unit``; of probabilities for classes.
+    train_accuracy, test_accuracy : float
+        Share of samples classified rightly; None for regression, and where the run diverged.
     train_loss, test_loss : float
         The same in normalised units, as the optimiser saw it.
     lipschitz_bound : float
@@ -135,6 +148,10 @@ class Record:
     curves: Curves
     environment: dict[str, str]
     created: str
+    batch_size: int | None = None
+    schedule: str = "constant"
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
     schema_version: int = SCHEMA_VERSION
 
     @cached_property
@@ -156,8 +173,8 @@ def identify(identity: Mapping[str, Any]) -> str:
 
     Integers and floats of equal value count as equal, so 1 and 1.0 give the same run.
     """
-    plain = _plain({name: identity[name] for name in IDENTITY})
-    plain["hyperparameters"] = {k: v if v is None else float(v) for k, v in plain["hyperparameters"].items()}
+    plain = _plain({name: identity[name] for name in IDENTITY if identity[name] != _UNSAID.get(name, _NEVER)})
+    plain["hyperparameters"] = {k: _as_float(v) for k, v in plain["hyperparameters"].items()}
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -190,6 +207,13 @@ def from_dict(raw: Mapping[str, Any], *, source: str) -> Record:
     return _build(Record, _upgraded(raw, source), source)
 
 
+_LATER_CURVES = (
+    *("seconds", "loss_evaluations", "gradient_evaluations"),  # since schema 2
+    *("train_rms", "test_rms", "train_accuracy", "test_accuracy"),  # since schema 3
+)
+_LATER_FIELDS = {"lipschitz_measured": None, "train_accuracy": None, "test_accuracy": None} | _UNSAID
+
+
 def _upgraded(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The record in the present schema; what an earlier one did not hold is NaN or empty."""
     found = raw.get("schema_version")
@@ -200,9 +224,10 @@ def _upgraded(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
         )
     if found == SCHEMA_VERSION:
         return dict(raw)
-    new_curves: dict[str, Any] = {"seconds": [], "loss_evaluations": [], "gradient_evaluations": []}
-    curves = new_curves | raw["curves"] if isinstance(raw.get("curves"), dict) else raw.get("curves")
-    return {"lipschitz_measured": None} | dict(raw) | {"curves": curves, "schema_version": SCHEMA_VERSION}
+    curves = raw.get("curves")
+    if isinstance(curves, dict):
+        curves = {name: [] for name in _LATER_CURVES} | curves
+    return _LATER_FIELDS | dict(raw) | {"curves": curves, "schema_version": SCHEMA_VERSION}
 
 
 def _build(kind: type, raw: Any, source: str) -> Any:
@@ -250,8 +275,12 @@ def _mapping(item: Any) -> Any:
     return lambda value: {str(k): item(v) for k, v in value.items()}
 
 
-def _optional_number(value: Any) -> Value:
-    if value is None or type(value) in (int, float):
+def _as_float(value: Value) -> Value:
+    return float(value) if isinstance(value, (int, float)) else value
+
+
+def _hyperparameter(value: Any) -> Value:
+    if value is None or type(value) in (int, float, str):
         return value
     raise TypeError
 
@@ -261,9 +290,11 @@ _READERS: dict[Any, Any] = {
     int: _exactly(int),
     bool: _exactly(bool),
     float: _float,
+    int | None: lambda value: None if value is None else _exactly(int)(value),
+    float | None: lambda value: None if value is None or math.isnan(value) else _float(value),
     tuple[int, ...]: lambda value: tuple(_exactly(int)(v) for v in _exactly(list)(value)),
     tuple[float, ...]: lambda value: tuple(_float(v) for v in _exactly(list)(value)),
-    dict[str, Value]: _mapping(_optional_number),
+    dict[str, Value]: _mapping(_hyperparameter),
     dict[str, str]: _mapping(_exactly(str)),
     dict[str, dict[str, float]]: _mapping(_mapping(_float)),
 }

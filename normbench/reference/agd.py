@@ -18,7 +18,7 @@ def learning_rate(summary: float) -> float:
 
 
 def agd(gradient: Weights, weights: Weights) -> tuple[Weights, float]:
-    """W_k - (eta / L) gain_k G_k / ||G_k||_F, every (d_k, d_{k-1}) matrix of a kernel by its own norm; returns eta, too.
+    """W_k - (eta / L) gain_k G_k / ||G_k||_F, every matrix of a kernel by its own norm; returns the weights and eta.
 
     Parameters
     ----------

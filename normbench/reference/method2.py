@@ -31,7 +31,7 @@ class Majorant:
             # dGamma = W (cos t - 1) + mu V sin t = 2 sin(t/2) (cos(t/2) mu V - sin(t/2) W): no cancellation at small t
             half = t / 2
             inner = math.cos(half) * speed - math.sin(half) * W
-            u, s, vt = np.linalg.svd(inner)
+            u, s, vt = np.linalg.svd(inner, full_matrices=False)
             slope = u[:, 0] @ (-math.sin(half) * speed - math.cos(half) * W) @ vt[0] / 2
             sizes.append(2 * math.sin(half) * s[0])
             rates.append(math.cos(half) * s[0] + 2 * math.sin(half) * slope)

@@ -29,6 +29,11 @@ class Objective:
         """Passes over the data so far: those for the loss, and those for its gradient."""
         return self.loss_evaluations, self.gradient_evaluations
 
+    @property
+    def majorant_scale(self) -> float:
+        """Q = mean ||x||^2 / loss_divisor   (eq. 22)."""
+        return math.fsum(np.square(self.x).sum(axis=1)) / len(self.x) / self.loss_divisor
+
     def loss(self, weights: Weights) -> float:
         """Value of the objective at ``weights``."""
         self.loss_evaluations += 1
@@ -53,7 +58,7 @@ class Objective:
         """
         series = [self.x] + [np.zeros_like(self.x)] * order
         for depth, (weight, speed) in enumerate(zip(weights, velocity, strict=True)):
-            curve = [_curve_coefficient(weight, speed, k) for k in range(order + 1)]
+            curve = [curve_coefficient(weight, speed, k) for k in range(order + 1)]
             series = [sum(series[k - j] @ curve[j].T for j in range(k + 1)) for k in range(order + 1)]
             if depth < len(weights) - 1:
                 active = series[0] > 0
@@ -72,7 +77,7 @@ def forward(weights: Weights, x: np.ndarray) -> list[np.ndarray]:
     return [*layers, layers[-1] @ weights[-1].T]
 
 
-def _curve_coefficient(weight: np.ndarray, speed: np.ndarray, k: int) -> np.ndarray:
+def curve_coefficient(weight: np.ndarray, speed: np.ndarray, k: int) -> np.ndarray:
     """k-th Taylor coefficient of W cos t + speed sin t, or of the constant W where the layer rests."""
     if k == 0:
         return weight

@@ -1,14 +1,11 @@
 """The optimisers of the reference by key: how each starts and how it takes one iteration."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from normbench.normalisation import Weights
-from normbench.reference import agd, baselines, fromage, method1, method2
+from normbench.reference import agd, baselines, fgsgd, fromage, method1, method2
 from normbench.reference.perceptron import Objective
 from normbench.reference.spheres import radii
 
@@ -76,17 +73,16 @@ def _agd(g: Weights, w: Weights, state: Any, hyper: Hyperparameters) -> tuple[We
     return weights, state, eta
 
 
+def _fgsgd(g: Weights, w: Weights, state: Any, hyper: Hyperparameters) -> tuple[Weights, Any, float]:
+    return fgsgd.fgsgd(g, w, state, **hyper)
+
+
 def _adam(g: Weights, w: Weights, state: Any, hyper: Hyperparameters) -> tuple[Weights, Any, float]:
     return *baselines.adam(g, w, state, **hyper), hyper["learning_rate"]
 
 
 def _sgd(g: Weights, w: Weights, buffer: Any, hyper: Hyperparameters) -> tuple[Weights, Any, float]:
     return *baselines.sgd(g, w, buffer, **hyper), hyper["learning_rate"]
-
-
-def _mean_square_input(objective: Objective) -> float:
-    """Q = mean ||x||^2 (eq. 22)."""
-    return float(math.fsum(np.square(objective.x).sum(axis=1)) / len(objective.x))
 
 
 def _stateless(objective: Objective, weights: Weights, hyper: Hyperparameters) -> None:
@@ -98,11 +94,15 @@ def _with_radii(objective: Objective, weights: Weights, hyper: Hyperparameters) 
 
 
 def _with_majorant(objective: Objective, weights: Weights, hyper: Hyperparameters) -> tuple[tuple[float, ...], float]:
-    return radii(weights), _mean_square_input(objective)
+    return radii(weights), objective.majorant_scale
 
 
 def _with_bounds(objective: Objective, weights: Weights, hyper: Hyperparameters) -> tuple[float, ...]:
     return fromage.norm_bounds(weights, hyper["p_bound"])
+
+
+def _with_count(objective: Objective, weights: Weights, hyper: Hyperparameters) -> fgsgd.FGSGDState:
+    return fgsgd.initial_state(weights)
 
 
 def _with_moments(objective: Objective, weights: Weights, hyper: Hyperparameters) -> baselines.AdamState:
@@ -120,6 +120,7 @@ METHODS: dict[str, Method] = {
     "fromage": Method(_with_bounds, _explicit(_fromage)),
     "lars": Method(_stateless, _explicit(_lars)),
     "agd": Method(_stateless, _explicit(_agd)),
+    "fgsgd": Method(_with_count, _explicit(_fgsgd)),
     "adam": Method(_with_moments, _explicit(_adam)),
     "sgd": Method(_with_buffer, _explicit(_sgd)),
     "sgd_momentum": Method(_with_buffer, _explicit(_sgd)),

@@ -1,13 +1,14 @@
-"""The reference's training loop: full batch, one iteration at a time, everything in float64."""
+"""The reference's training loop: one iteration at a time, everything in float64."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from normbench.normalisation import Problem
-from normbench.reference.perceptron import Objective
+from normbench.reference import network, perceptron
 from normbench.reference.registry import METHODS
-from normbench.trajectory import Status, Trajectory, ending
+from normbench.trajectory import Part, Status, Trajectory, ending
 
 
 class ReferenceTrainer:
@@ -20,20 +21,39 @@ class ReferenceTrainer:
         Optimiser, see :data:`normbench.specs.SPECS`.
     hyperparameters : dict
         Every hyperparameter of the optimiser, resolved.
+    rows : array of int, shape (iterations, samples of a batch), optional
+        Which samples each iteration sees; all of them without it.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the network has layers that the reference does not know.
     """
 
-    def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any]) -> None:
-        self._objective = Objective(problem.x_train, problem.y_train, problem.loss_divisor)
-        self._test = Objective(problem.x_test, problem.y_test, problem.loss_divisor)
+    def __init__(
+        self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, rows: np.ndarray | None = None
+    ) -> None:
+        self._problem = problem
+        self._rows = rows
         self._method = METHODS[key]
-        self._hyperparameters = hyperparameters
+        self._hyperparameters = dict(hyperparameters)
         self._weights = problem.weights
-        self._state = self._method.init(self._objective, problem.weights, hyperparameters)
-        self._losses = [self._objective.loss(problem.weights)]
-        self._evaluations = [self._objective.evaluations]
         self._step_sizes: list[float] = []
+        whole = _objective(problem, problem.x_train, problem.y_train)
+        self._state = self._method.init(whole, problem.weights, self._hyperparameters)
+        self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
+        self._objective = whole if rows is None else self._batch(rows[0])
+        self._losses = [self._objective.loss(problem.weights)]
+        self._evaluations = [self._passed()]
         self._halvings = 0
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+
+    def _batch(self, rows: np.ndarray) -> Any:
+        return _objective(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
+
+    def _passed(self) -> np.ndarray:
+        """Samples seen so far for the loss, and for its gradient."""
+        return self._done + len(self._objective.x) * np.array(self._objective.evaluations)
 
     def compile(self) -> None:
         """Nothing to prepare."""
@@ -47,11 +67,22 @@ class ReferenceTrainer:
                 self._iterate()
         return done
 
+    def _next_batch(self) -> None:
+        """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
+        iteration = len(self._step_sizes)
+        if self._rows is None or not 0 < iteration < len(self._rows):
+            return
+        self._done = self._passed()
+        self._objective = self._batch(self._rows[iteration])
+        self._loss = self._objective.loss(self._weights)
+
     def _iterate(self) -> None:
-        result = self._method.step(self._objective, self._weights, self._losses[-1], self._state, self._hyperparameters)
+        self._loss = self._losses[-1]
+        self._next_batch()
+        result = self._method.step(self._objective, self._weights, self._loss, self._state, self._hyperparameters)
         self._weights, self._state = result.weights, result.state
         self._losses.append(result.loss)
-        self._evaluations.append(self._objective.evaluations)
+        self._evaluations.append(self._passed())
         self._step_sizes.append(result.step_size)
         self._halvings += result.halvings
         stalled = result.step_size == 0.0
@@ -59,11 +90,20 @@ class ReferenceTrainer:
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
-        return self._test.loss(self._weights)
+        return _objective(self._problem, self._problem.x_test, self._problem.y_test).loss(self._weights)
+
+    def outputs(self, part: Part) -> Iterator[np.ndarray]:
+        """What the network gives for the training or the test set at the present weights, in one piece."""
+        x = {Part.TRAIN: self._problem.x_train, Part.TEST: self._problem.x_test}[part]
+        yield network.forward(self._problem.network, self._weights, x)
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all further iterations."""
+        self._hyperparameters["learning_rate"] *= factor
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        evaluations = np.array(self._evaluations)
+        evaluations = np.rint(np.array(self._evaluations) / len(self._problem.x_train)).astype(np.int64)
         return Trajectory(
             loss=np.array(self._losses),
             step_size=np.array(self._step_sizes),
@@ -74,3 +114,9 @@ class ReferenceTrainer:
             status=self._status,
             reason=self._reason,
         )
+
+
+def _objective(problem: Problem, x: np.ndarray, y: np.ndarray) -> Any:
+    if problem.is_by_hand:
+        return perceptron.Objective(x, y, problem.loss_divisor)
+    return network.Objective(problem.network, x, y, problem.loss, problem.loss_divisor)

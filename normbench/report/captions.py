@@ -46,6 +46,7 @@ def captions(
         f"RMS = sqrt(mean ||y - yhat||^2) in {unit}: mean ± sample standard deviation over seeds, lower is better; "
         "rows with diverged or failed runs come last, the others by test RMS. zero, mean and linear "
         "(least squares) are predictors that need no optimiser: what does not beat them has learned little.",
+        *_classes(rows),
         *_certainty(rows, resampled_seeds),
         f"bound: Lipschitz bound prod ||W_i||_op of the trained network, in {unit} per unit-norm input"
         f"{_certificate(rows, broken_certificates)}. s/run and ms/it: training only, without compilation, "
@@ -63,6 +64,16 @@ def _data(simulated: bool) -> str:
     if simulated:
         return "SIMULATED: a flight simulator made the data; these are no measurements."
     return "Real data."
+
+
+def _classes(rows: Sequence["Row"]) -> list[str]:
+    if not any(row.accuracy for row in rows):
+        return []
+    return [
+        "Classes: y is one-hot and yhat the outputs, under cross-entropy their softmax: the RMS is the root of the "
+        "Brier score. accuracy: share of test samples whose largest output is the right one. bound: of the outputs, "
+        "which under cross-entropy are logits."
+    ]
 
 
 def _threads(threads: Sequence[int]) -> str:

@@ -3,10 +3,10 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from normbench import specs
+from normbench import specs, tasks
 from normbench.records.schema import Record
 from normbench.report.selection import other_hyperparameters, tuning_cost
-from normbench.training.request import DEVICES, DTYPES, SPLITS
+from normbench.training.request import DEVICES, DTYPES, SCHEDULES
 
 
 def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
@@ -14,7 +14,7 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
 
     ``normbench run`` runs an optimiser at its default and at the best of its grid, so both rows have the same command.
     It takes the seeds 0 to N - 1: where the row has others, N is large enough to hold them. Hyperparameters off their
-    defaults, other than the tuned one, cannot be given to it.
+    defaults, other than the tuned one, cannot be given to it, nor full batches on a task that has mini-batches.
 
     Parameters
     ----------
@@ -24,15 +24,18 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
         All runs of its board; among them is the search, which may have been made on another backend.
     """
     first = runs[0]
-    if other_hyperparameters(first):
+    task = tasks.TASKS.get(first.task)
+    if task is None or other_hyperparameters(first) or (first.batch_size is None and task.batch_size is not None):
         return ""
     words = ["normbench", "run", "--task", first.task, "--optimiser", first.optimiser]
     for backend in _backends(runs, board):
         words += ["--backend", backend]
     words += ["--seeds", str(1 + max(run.seed for run in runs)), "--iterations", str(first.iterations)]
     words += ["--layers", ",".join(map(str, first.layers))]
-    words += _unless("--split", first.split, SPLITS[0])
+    words += _unless("--split", first.split, task.split)
     words += _unless("--device", first.device, DEVICES[0])
+    words += [] if first.batch_size is None else ["--batch-size", str(first.batch_size)]
+    words += _unless("--schedule", first.schedule, SCHEDULES[0])
     words += [] if first.backend == "reference" else _unless("--dtype", first.dtype, DTYPES[0])  # it has float64 only
     return shlex.join(words)
 
@@ -64,4 +67,5 @@ def _searched(record: Record, board: Iterable[Record]) -> list[str]:
 
 def _same_search(run: Record, record: Record) -> bool:
     same = (run.optimiser, run.iterations) == (record.optimiser, record.iterations)
+    same &= (run.batch_size, run.schedule) == (record.batch_size, record.schedule)
     return same and not other_hyperparameters(run)

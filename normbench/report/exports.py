@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from normbench.report.leaderboard import Board, Row
-from normbench.report.tables import COLUMNS, FAILURES, backend, markdown_table
+from normbench.report.tables import FAILURES, backend, columns_of, markdown_table
 
 _WHOLE = ("iterations", "vs_best_pairs", "rank", "rank_low", "rank_high", "reached")  # columns of integers with gaps
 
@@ -26,7 +26,7 @@ def markdown(boards: Iterable[Board]) -> str:
 
 
 def _markdown(board: Board) -> str:
-    lines = [f"## {board.title}", "", *markdown_table(COLUMNS, board.rows)]
+    lines = [f"## {board.title}", "", *markdown_table(columns_of(board), board.rows)]
     return "\n".join([*lines, "", *(f"- {note}" for note in board.notes), "", *_commands(board)])
 
 
@@ -77,6 +77,8 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "test_rms_sd": row.test.sd,
         "test_rms_low": row.interval.low,
         "test_rms_high": row.interval.high,
+        "test_accuracy_mean": row.accuracy and row.accuracy.mean,
+        "test_accuracy_sd": row.accuracy and row.accuracy.sd,
         **_certainty(row),
         "seeds": row.runs,
         "iterations": row.iterations,

@@ -15,6 +15,7 @@ _SERIES = {  # light, dark
     "fromage": ("#00805e", "#2ecc9b"),
     "lars": ("#b5478a", "#e8a3cb"),
     "agd": ("#6a3fa0", "#b497f2"),
+    "fgsgd": ("#264653", "#7fb7c9"),
     "adam": ("#1f1f1f", "#f4f4f4"),
     "sgd": ("#767676", "#9c9c9c"),
     "sgd_momentum": ("#8a4b21", "#d3a077"),

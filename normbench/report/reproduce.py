@@ -1,4 +1,4 @@
-"""The published experiments of arXiv 2312.10672 again: measured beside published, cell by cell."""
+"""The published experiments again: measured beside published, cell by cell."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -88,6 +88,15 @@ def _cells(name: str, runs: Sequence[Record], figures) -> list[Cell]:
         )
         for part in ("train", "test")
     ]
+
+
+def published_gan() -> pd.DataFrame:
+    """The GAN of Table 1 of arXiv 2002.03432 by optimiser: ``learning_rate, fid``; LARS, not in it, as Fromage."""
+    table = published.table("fromage_table1")
+    row = table[table["benchmark"].str.startswith("GAN")].iloc[0]
+    figures = {key: (float(row[f"{key}_lr"]), str(row[key])) for key in ("fromage", "adam", "sgd")}
+    figures["lars"] = (figures["fromage"][0], "")
+    return pd.DataFrame.from_dict(figures, orient="index", columns=["learning_rate", "fid"])
 
 
 def cells_frame(cells: Iterable[Cell]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from normbench.records.schema import Record
 from normbench.report import published
 from normbench.report.commands import command
 from normbench.report.ranking import RankSpan, Sample
-from normbench.report.selection import other_hyperparameters, rules, tuning_cost
+from normbench.report.selection import other_hyperparameters, protocol, rules, tuning_cost
 from normbench.report.statistics import Difference, Interval, Spread, spread
 from normbench.trajectory import Status
 
@@ -36,6 +36,8 @@ class Row:
         True if the row comes from simulated data.
     train, test : Spread
         RMS over seeds, in the unit of the board; runs without a finite RMS are left out and show in ``failures``.
+    accuracy : Spread or None
+        Share of test samples classified rightly, over seeds; None for regression.
     seeds : tuple of int
         Seeds that were run, failures included; empty where the source names only their number.
     runs : int
@@ -73,6 +75,7 @@ class Row:
     test: Spread
     seeds: tuple[int, ...]
     runs: int
+    accuracy: Spread | None = None
     interval: Interval = NO_INTERVAL
     difference: Difference | None = None
     rank: RankSpan | None = None
@@ -123,6 +126,7 @@ def optimiser_row(runs: Sequence[Record], board: Sequence[Record]) -> Row:
         test=spread([run.test_rms for run in runs]),
         seeds=tuple(run.seed for run in runs),
         runs=len(runs),
+        accuracy=_accuracy([run.test_accuracy for run in runs]),
         backend=first.backend,
         device=first.device,
         dtype=first.dtype,
@@ -143,6 +147,11 @@ def optimiser_row(runs: Sequence[Record], board: Sequence[Record]) -> Row:
     )
 
 
+def _accuracy(shares: Sequence[float | None]) -> Spread | None:
+    known = [share for share in shares if share is not None]
+    return spread(known) if known else None
+
+
 def _mean(runs: Sequence[Record], quantity: Callable[[Record], float]) -> float:
     """Mean over the runs that have the quantity."""
     return spread([quantity(run) for run in runs]).mean
@@ -155,7 +164,7 @@ def _environment(run: Record) -> str:
 def tuning_label(runs: Sequence[Record]) -> str:
     """What has to be tuned: "none", "default 0.001" or "best of 5: 0.03", and what else is not at its default."""
     first = runs[0]
-    tuned, others = specs.get(first.optimiser).tuned, other_hyperparameters(first)
+    tuned, others = specs.get(first.optimiser).tuned, [*other_hyperparameters(first), *protocol(first)]
     if tuned is None:
         return ", ".join(others) or "none"
     value = f"{first.hyperparameters[tuned.name]:g}"
@@ -178,7 +187,7 @@ def predictor_rows(board: Sequence[Record]) -> list[tuple[Row, Sample]]:
             {seed: figures[name]["test"] for seed, figures in by_seed.items()},
         )
         for name in NAMES
-        if by_seed
+        if by_seed and all(name in figures for figures in by_seed.values())
     ]
 
 
@@ -193,6 +202,7 @@ def _predictor_row(name: str, by_seed: Mapping[int, Mapping[str, Mapping[str, fl
         test=spread([figures[name]["test"] for figures in by_seed.values()]),
         seeds=tuple(by_seed),
         runs=len(by_seed),
+        accuracy=_accuracy([figures[name].get("test_accuracy") for figures in by_seed.values()]),
     )
 
 

@@ -13,16 +13,26 @@ COSTS = ("iterations", "loss_evaluations", "gradient_evaluations", "seconds")
 def train_rms_curve(record: Record) -> np.ndarray:
     """Training RMS before each iteration and after the last, in the unit of the record; empty without a finite end.
 
-    rms_k = sqrt(loss_k) train_rms / sqrt(train_loss): the scaling of the data is one factor for the whole run. A
-    diverged run has no RMS to take it from.
+    Where the losses tell it, rms_k = sqrt(loss_k) train_rms / sqrt(train_loss): the scaling of the data is one factor
+    for the whole run. Elsewhere (see :class:`normbench.records.schema.Curves`) the errors at the checkpoints are
+    joined by straight lines. A diverged run has no RMS to take it from.
     """
-    if not (math.isfinite(record.train_rms) and record.train_loss > 0):
+    if not math.isfinite(record.train_rms):
         return np.array([])
-    return rms_of(record, record.curves.loss)
+    if record.curves.train_rms:
+        iterations = np.arange(len(record.curves.loss))
+        return np.interp(iterations, record.curves.test_iterations, record.curves.train_rms)
+    if not record.train_loss > 0:
+        return np.array([])
+    return _rms_of(record, record.curves.loss)
 
 
-def rms_of(record: Record, losses: Sequence[float]) -> np.ndarray:
-    """RMS of normalised losses, on either part of the data, of a run that has a finite training RMS."""
+def test_rms_curve(record: Record) -> np.ndarray:
+    """Test RMS after ``curves.test_iterations``, of a run that has a finite training RMS."""
+    return np.array(record.curves.test_rms) if record.curves.test_rms else _rms_of(record, record.curves.test_loss)
+
+
+def _rms_of(record: Record, losses: Sequence[float]) -> np.ndarray:
     return np.sqrt(np.array(losses) / record.train_loss) * record.train_rms
 
 

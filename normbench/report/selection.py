@@ -9,7 +9,7 @@ from normbench.records.schema import Record
 
 Key = TypeVar("Key", bound=tuple[Any, ...])
 BoardKey = tuple[str, str, tuple[int, ...]]
-RowKey = tuple[str, str, str, str, str, int]
+RowKey = tuple[str, str, str, str, str, int, int, str]
 
 
 def board_key(record: Record) -> BoardKey:
@@ -18,9 +18,10 @@ def board_key(record: Record) -> BoardKey:
 
 
 def row_key(record: Record) -> RowKey:
-    """Optimiser, hyperparameters, backend, device, dtype and iterations: what is a row of its own."""
+    """Optimiser, hyperparameters, backend, device, dtype, iterations, batch and schedule: what is a row of its own."""
     values = json.dumps(record.hyperparameters, sort_keys=True)
-    return record.optimiser, values, record.backend, record.device, record.dtype, record.iterations
+    where = record.backend, record.device, record.dtype
+    return record.optimiser, values, *where, record.iterations, record.batch_size or 0, record.schedule
 
 
 def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key, list[Record]]:
@@ -74,5 +75,13 @@ def other_hyperparameters(record: Record) -> list[str]:
     ]
 
 
+def protocol(record: Record) -> list[str]:
+    """``batch 32``, ``plateau``: what is not the full batch at a constant learning rate."""
+    words = [] if record.batch_size is None else [f"batch {record.batch_size}"]
+    return words + ([] if record.schedule == "constant" else [record.schedule])
+
+
 def _text(value: specs.Value) -> str:
+    if isinstance(value, str):
+        return value
     return "off" if value is None else f"{value:g}"

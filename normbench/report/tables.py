@@ -109,6 +109,14 @@ def rank(row: Row) -> str:
     return f"{row.rank.rank} ({row.rank.low}-{row.rank.high})"
 
 
+def accuracy(row: Row) -> str:
+    """``97.2 ± 0.5`` per cent of the test samples, or ""."""
+    if row.accuracy is None:
+        return ""
+    mean, sd = 100 * row.accuracy.mean, 100 * row.accuracy.sd
+    return f"{mean:.1f} ± {sd:.1f}" if math.isfinite(sd) else f"{mean:.1f}"
+
+
 def bounds(row: Row) -> str:
     """``0.831-0.836``, the 95 % interval of the mean test RMS, or ""."""
     if not math.isfinite(row.interval.low):
@@ -130,6 +138,7 @@ COLUMNS = (
     Column("tuning needed", _tuning, numeric=False, wraps=True),
     Column("train RMS", lambda r: mean_sd(r.train), leaves=5),
     Column("test RMS", lambda r: mean_sd(r.test)),
+    Column("accuracy %", accuracy),
     Column("95 % interval", bounds, leaves=9),
     Column("vs best", versus_best),
     Column("seeds", lambda r: str(r.runs), leaves=3),
@@ -141,6 +150,12 @@ COLUMNS = (
     Column("measured", lambda r: number(r.lipschitz_measured, 2), leaves=7),
     Column("failures", failures, numeric=False, wraps=True),
 )
+
+
+def columns_of(board: Board) -> list[Column]:
+    """The columns that have something to say about the board: accuracy is for classes."""
+    classes = any(row.accuracy for row in board.rows)
+    return [column for column in COLUMNS if classes or column.cell is not accuracy]
 
 
 def plain_table(columns: Sequence[Column] = ()) -> Table:
@@ -180,8 +195,9 @@ def terminal(boards: Sequence[Board], *, width: int) -> RenderableType:
 
 
 def _board(board: Board, width: int) -> list[RenderableType]:
-    kept, table = fitting(COLUMNS, partial(_table, board), width)
-    notes = [*board.notes, *left_out(COLUMNS, kept)]
+    columns = columns_of(board)
+    kept, table = fitting(columns, partial(_table, board), width)
+    notes = [*board.notes, *left_out(columns, kept)]
     return [titled(board.title, table), *(Text(note, style="dim") for note in notes), Text()]
 
 

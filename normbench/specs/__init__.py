@@ -4,6 +4,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.specs.agd import AGD
 from normbench.specs.base import BACKENDS, Family, Hyperparameter, Normalisation, OptimiserSpec, Value, suggestion
 from normbench.specs.baselines import ADAM, SGD, SGD_MOMENTUM
+from normbench.specs.fgsgd import FGSGD
 from normbench.specs.fromage import FROMAGE, LARS
 from normbench.specs.method1 import METHOD1
 from normbench.specs.method2 import METHOD2, METHOD2_EXP
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 _DECLARED = (
-    *(METHOD1, METHOD2, METHOD2_EXP, FROMAGE, LARS, AGD),
+    *(METHOD1, METHOD2, METHOD2_EXP, FROMAGE, LARS, AGD, FGSGD),
     *(ADAM, SGD, SGD_MOMENTUM),
     *(LBFGS, PRODIGY, DADAPT_ADAMW, DOG, MOMO, SCHEDULE_FREE, MUON),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from normbench.errors import InvalidArgumentError
 
-Value = float | int | None
+Value = float | int | str | None
 
 
 class Normalisation(Enum):
@@ -16,6 +16,7 @@ class Normalisation(Enum):
 
     SPHERES = "Algorithm 1 of arXiv 2312.10672"
     PRESCRIPTION = "prescription 1 of arXiv 2304.05187"
+    MANIFOLDS = "scaled manifolds of FG-SGD"
 
 
 class Family(StrEnum):
@@ -31,27 +32,30 @@ BACKENDS = ("torch", "jax", "reference")
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One hyperparameter: its default, its closed range and, where it must be tuned, a log grid.
+    """One hyperparameter: its default, its closed range or its choices and, where it must be tuned, a log grid.
 
     Attributes
     ----------
     name : str
-    default : float, int or None
+    default : float, int, str or None
         An ``int`` default makes the hyperparameter integer-valued; None means "off".
     low, high : float
-        Inclusive range of admissible values.
+        Inclusive range of admissible values; of no meaning where there are choices.
     meaning : str
         One line, with the unit.
     grid : tuple of float
         Values tried when the hyperparameter is tuned; empty if it needs no tuning.
+    choices : tuple of str
+        Admissible values of one that is a name.
     """
 
     name: str
     default: Value
-    low: float
-    high: float
-    meaning: str
+    low: float = 0.0
+    high: float = 0.0
+    meaning: str = ""
     grid: tuple[float, ...] = ()
+    choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
@@ -65,8 +69,10 @@ class Hyperparameter:
         Raises
         ------
         InvalidArgumentError
-            If the value has the wrong type or lies outside [low, high].
+            If the value has the wrong type, lies outside [low, high] or is none of the choices.
         """
+        if self.choices:
+            return self._choice(value)
         if value is None and self.default is None:
             return value
         integer = isinstance(self.default, int)
@@ -76,6 +82,11 @@ class Hyperparameter:
         if not self.low <= value <= self.high:  # false for NaN
             raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
         return value if integer else float(value)
+
+    def _choice(self, value: Value) -> str:
+        if not isinstance(value, str) or value not in self.choices:
+            raise InvalidArgumentError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}.")
+        return value
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,10 @@ class OptimiserSpec:
     family : Family
     backends : tuple of str
         What implements it; all of :data:`BACKENDS` unless it is a peer.
+    full_batch : bool
+        True if an iteration compares losses with the last one's, which mini-batches would mix up.
+    bounded : bool
+        True if it needs a network whose layers all have a known operator norm.
     hyperparameters : tuple of Hyperparameter
     state : tuple of str
         What the optimiser carries between iterations, beyond the weights.
@@ -116,6 +131,8 @@ class OptimiserSpec:
     iterations: int
     family: Family = Family.AUTOMATIC
     backends: tuple[str, ...] = BACKENDS
+    full_batch: bool = False
+    bounded: bool = False
     hyperparameters: tuple[Hyperparameter, ...] = ()
     state: tuple[str, ...] = ()
     invariants: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ METHOD2 = OptimiserSpec(
     equations="eq. 22-23, Algorithm 3",
     normalisation=Normalisation.SPHERES,
     iterations=3000,
+    bounded=True,
     state=("radii mu_i = ||W_i||_F at the start", "Q = mean ||x||^2 of the training inputs"),
     invariants=("||W_i||_F = mu_i", "the majorant's derivative vanishes at tau", "0 <= tau <= pi"),
     notes=(
@@ -32,6 +33,7 @@ METHOD2_EXP = OptimiserSpec(
     equations="tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L with P = prod mu_i",
     normalisation=Normalisation.SPHERES,
     iterations=200,
+    bounded=True,
     state=METHOD2.state,
     invariants=("||W_i||_F = mu_i", "tau minimises -beta t + Q P^2 (exp(L t) - 1)^2 / 2"),
     notes=(

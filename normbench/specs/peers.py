@@ -17,6 +17,7 @@ def _peer(
     backends: tuple[str, ...],
     *hyperparameters: Hyperparameter,
     notes: tuple[str, ...] = (),
+    full_batch: bool = False,
 ) -> OptimiserSpec:
     return OptimiserSpec(
         key=key,
@@ -27,6 +28,7 @@ def _peer(
         iterations=200,
         family=Family.PEER,
         backends=backends,
+        full_batch=full_batch,
         hyperparameters=hyperparameters,
         notes=(*notes, _UNCONSTRAINED),
     )
@@ -44,6 +46,7 @@ LBFGS = _peer(
     ("torch", "jax"),
     Hyperparameter("history", 10, 1, 1000, "pairs of steps and gradient differences that are kept"),
     notes=("An iteration is one direction with its line search; the evaluations of the search are counted.",),
+    full_batch=True,
 )
 PRODIGY = _peer(
     "prodigy",

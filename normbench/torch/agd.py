@@ -1,4 +1,7 @@
-"""Automatic gradient descent in torch (arXiv 2304.05187, Algorithm 1, Theorem 2), all layers in one call."""
+"""Automatic gradient descent in torch (arXiv 2304.05187, Algorithm 1, Theorem 2; for kernels section 3.3, appendix B).
+
+All layers in one call of each operation, and nothing waits for the device.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,23 +10,62 @@ import torch
 from torch import Tensor
 
 
-def agd(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[list[Tensor], float]:
-    """W_k - (eta / L) sqrt(d_k / d_{k-1}) G_k / ||G_k||_F; returns the weights and eta.
+def agd(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """W_k - (eta / L) gain_k G_k / ||G_k||_F, every (d_k, d_{k-1}) matrix of a kernel by its own norm.
 
-    eta = log((1 + sqrt(1 + 4 G)) / 2),   G = (1/L) sum_k sqrt(d_k / d_{k-1}) ||G_k||_F
+    eta = log((1 + sqrt(1 + 4 G)) / 2),   G = (1/L) sum_k gain_k ||G_k||_F, norms of a kernel summed over its positions
+
+    Parameters
+    ----------
+    gradient, weights : sequence of Tensor, shape (d_k, d_{k-1}) or (d_k, d_{k-1}, height, width)
+
+    Returns
+    -------
+    weights : list of Tensor
+    eta : Tensor, shape ()
     """
-    moved = [w.clone() for w in weights]
-    return moved, agd_(gradient, moved)
+    eta, shares = _step(gradient)
+    return list(torch._foreach_addcmul(list(weights), list(gradient), shares)), eta
 
 
-def agd_(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> float:
-    """:func:`agd` in place, on layers of one dtype and device; returns eta."""
-    depth = len(weights)
-    gains = [math.sqrt(w.shape[0] / w.shape[1]) for w in weights]
-    sizes = torch.stack(torch._foreach_norm(list(gradient))).tolist()
-    summary = sum(gain * size for gain, size in zip(gains, sizes, strict=True)) / depth
-    eta = math.log1p(2 * summary / (1 + math.sqrt(1 + 4 * summary)))
-    scales = [-eta / depth * gain / size if size != 0.0 else 0.0 for gain, size in zip(gains, sizes, strict=True)]
-    on_device = torch.tensor(scales, dtype=weights[0].dtype, device=weights[0].device)
-    torch._foreach_addcmul_(list(weights), list(gradient), on_device.unbind())
+def agd_(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """:func:`agd` in place, on layers of one device; returns eta."""
+    eta, shares = _step(gradient)
+    torch._foreach_addcmul_(list(weights), list(gradient), shares)
     return eta
+
+
+def _step(gradient: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """eta, and what each gradient is multiplied by: -eta gain_k / (L ||G_k||_F)."""
+    depth, norms = len(gradient), _norms(gradient)
+    dense = all(n.dim() == 0 for n in norms)
+    flat = torch.stack(norms) if dense else torch.cat([n.flatten() for n in norms])
+    repeated = [gain(g.shape) for g, n in zip(gradient, norms, strict=True) for _ in range(n.numel())]
+    gains = torch.tensor(repeated, dtype=flat.dtype, device=flat.device)
+    four = torch.dot(flat, gains).mul_(4 / depth)  # 4 G
+    eta = four.div(four.add(1).sqrt_().add_(1).mul_(2)).log1p_()  # log(1 + 2 G / (1 + sqrt(1 + 4 G)))
+    # a zero gradient is divided by the smallest norm that can be squared, and stays zero
+    shares = gains.mul_(eta / -depth).div_(flat.clamp_min_(math.sqrt(torch.finfo(flat.dtype).tiny)))
+    if dense:
+        return eta, list(shares.unbind())
+    parts = shares.split([n.numel() for n in norms])
+    return eta, [part.view(n.shape) for part, n in zip(parts, norms, strict=True)]
+
+
+def gain(shape: Sequence[int]) -> float:
+    """sqrt(d_k / d_{k-1}), divided by sqrt(height width) for a kernel: the singular value at the start."""
+    return math.sqrt(shape[0] / shape[1] / math.prod(shape[2:]))
+
+
+def _norms(gradient: Sequence[Tensor]) -> list[Tensor]:
+    """||G_k||_F of every position of a kernel, shape (1, 1, height, width), or of the one matrix, shape ().
+
+    float32 at least.
+    """
+    kind = torch.promote_types(gradient[0].dtype, torch.float32)
+    matrices = [g for g in gradient if g.dim() == 2]
+    whole = iter(torch._foreach_norm(matrices, 2, dtype=kind) if matrices else ())
+    return [
+        next(whole) if g.dim() == 2 else torch.linalg.vector_norm(g, dim=(0, 1), keepdim=True, dtype=kind)
+        for g in gradient
+    ]

@@ -1,14 +1,22 @@
-"""The objective that method 1 walks along, made of a user's closure and automatic differentiation in torch."""
+"""The objective that method 1 walks along, made of a user's closures and automatic differentiation in torch."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from normbench.errors import InvalidArgumentError
+from normbench.torch import line_derivatives
+from normbench.torch.line_derivatives import Closure
+from normbench.torch.smooth import smooth_operators
 
-Closure = Callable[[], Tensor]
+Average = Callable[[list[Tensor]], list[Tensor]]
+
+ROUGHLY = 0.01  # of a derivative: how well two ways to compute it agree before training
 
 
 class _Evaluated(NamedTuple):
@@ -21,48 +29,68 @@ class _Gradient(NamedTuple):
 
 
 class ClosureCurve:
-    """The objective that method 1 walks along, made of a user's closure and automatic differentiation."""
+    """The sum of closures as a function of the parameters; one graph is kept at a time.
 
-    def __init__(self, layers: list[Tensor], closure: Closure) -> None:
+    Parameters
+    ----------
+    layers : list of Tensor
+    closures : sequence of callable
+        One for each part of the data.
+    module : torch.nn.Module, optional
+        Holds the layers; with it derivatives are taken in forward mode. Set to None if that turns out impossible.
+    verified : bool
+        Whether forward mode has been seen to agree with the gradient. Set when it has.
+    average : callable
+        Average of tensors over processes.
+    """
+
+    def __init__(
+        self,
+        layers: list[Tensor],
+        closures: Sequence[Closure],
+        module: torch.nn.Module | None,
+        average: Average,
+        *,
+        verified: bool,
+    ) -> None:
         self._layers = layers
-        self._closure = closure
-        self._taped: tuple[Tensor, ...] = ()
+        self._closures = closures
+        self.module = module
+        self.verified = verified
+        self._average = average
+        self._taped: list[Tensor] = []
+        self._slope: list[Tensor] = []
 
     def start(self) -> _Evaluated:
-        """Evaluate at the present parameters and keep the graph for the derivatives."""
-        for index, p in enumerate(self._layers):
-            if not p.requires_grad:
-                raise InvalidArgumentError(
-                    f"parameter {index} of shape {tuple(p.shape)} is frozen (requires_grad=False). "
-                    "Leave it out of Method1."
-                )
-        guards = [p.register_post_accumulate_grad_hook(_refuse_backward) for p in self._layers]
-        with torch.enable_grad():
-            try:
-                loss = self._closure()
-            finally:
-                for guard in guards:
-                    guard.remove()
-            if not isinstance(loss, Tensor) or loss.grad_fn is None:
-                raise InvalidArgumentError(
-                    "the closure of Method1 must return the loss as a tensor with its graph; "
-                    f"got {loss!r}. Return loss_function(model(x), y) and do not call backward() on it."
-                )
-            # a layer that the loss does not use has a zero gradient and rests
-            self._taped = torch.autograd.grad(
-                loss, self._layers, create_graph=True, allow_unused=True, materialize_grads=True
-            )
-        return _Evaluated([p.detach().clone() for p in self._layers], loss.detach())
+        """Evaluate loss and gradient at the present parameters."""
+        keep = self.module is None and len(self._closures) == 1
+        losses = []
+        slope = [torch.zeros_like(p) for p in self._layers]
+        for closure in self._closures:
+            with _refusing_backward(self._layers):
+                value = _traced(closure)
+            gradient = self._gradient(value, again=keep)
+            self._taped = gradient if keep else []
+            losses.append(value.detach())
+            torch._foreach_add_(slope, [g.detach() for g in gradient])
+        loss, *self._slope = self._average([_sum(losses), *slope])
+        return _Evaluated([p.detach().clone() for p in self._layers], loss)
+
+    def _gradient(self, loss: Tensor, *, again: bool) -> list[Tensor]:
+        # a layer that the loss does not use has a zero gradient and rests
+        return list(
+            torch.autograd.grad(loss, self._layers, create_graph=again, allow_unused=True, materialize_grads=True)
+        )
 
     def point(self, weights: list[Tensor]) -> _Evaluated:
         """Move the parameters to ``weights`` and evaluate there."""
-        for p, new in zip(self._layers, weights, strict=True):
-            p.copy_(new)
-        return _Evaluated(weights, self._closure().detach())
+        torch._foreach_copy_(self._layers, weights)
+        losses = [_call(closure).detach() for closure in self._closures]
+        return _Evaluated(weights, self._average([_sum(losses)])[0])
 
     def slope(self, point: _Evaluated) -> _Gradient:
         """Gradient at the starting point."""
-        return _Gradient([g.detach() for g in self._taped])
+        return _Gradient(self._slope)
 
     def curve_derivatives(
         self,
@@ -72,43 +100,96 @@ class ClosureCurve:
         moving: Sequence[bool],
         order: int,
     ) -> list[float]:
-        """Derivatives of the loss along the geodesic, by repeated reverse-mode differentiation.
+        """Derivatives of the loss along W_i cos t + velocity_i sin t where it moves, else W_i + velocity_i t."""
+        parts = self._forward(velocity, moving, order) or self._reverse(velocity, moving, order)
+        return self._average([_sum(parts)])[0].tolist()
 
-        With v = Gamma'(0), a = Gamma''(0) = -W and D_u F = <grad F, u>, the chain rule for L(Gamma(t)) gives
-        L' = D_v L, L'' = D_v D_v L + D_a L, and so on; Gamma''' = -v and Gamma'''' = -a.
-        """
-        v = list(velocity)
-        a = [-p.detach() if moves else torch.zeros_like(p) for p, moves in zip(self._layers, moving, strict=True)]
-        with torch.enable_grad():
-            Lv = _inner(self._taped, v)
-            La = _inner(self._taped, a)
-            Lvv = self._along(Lv, v)
-            derivatives = [Lv, Lvv + La]
-            if order >= 3:
-                Lva = self._along(Lv, a)
-                Lvvv = self._along(Lvv, v)
-                derivatives.append(Lvvv + 3 * Lva - Lv)
-            if order == 4:
-                Lvvvv, Lvva, Laa = self._along(Lvvv, v), self._along(Lvv, a), self._along(La, a)
-                derivatives.append(Lvvvv + 6 * Lvva + 3 * Laa - 4 * Lvv - La)
-        return [float(d.detach()) for d in derivatives]
+    def _forward(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> list[Tensor]:
+        """Of every closure; nothing without a module, or where forward mode is not there or not right."""
+        if self.module is None:
+            return []
+        try:
+            parts = [
+                line_derivatives.forward(partial(_call, closure), self.module, self._layers, velocity, bending, order)
+                for closure in self._closures
+            ]
+        except NotImplementedError as missing:
+            return self._give_up(f"it is not implemented for all of the network: {str(missing).splitlines()[0]}")
+        if self.verified:
+            return parts
+        found, expected = _sum(parts), self._expected(velocity, bending, order)
+        self.verified = True
+        for k in range(len(expected)):
+            if not abs(found[k] - expected[k]) <= ROUGHLY * expected[: k + 1].abs().max():
+                return self._give_up(
+                    f"its derivatives {found.tolist()} along the step are not those of reverse mode, "
+                    f"{expected.tolist()}: the closure does not reach all parameters through module, or torch has a "
+                    "wrong formula for one of the operators"
+                )
+        return parts
 
-    def _along(self, value: Tensor, direction: Sequence[Tensor]) -> Tensor:
-        """D_direction of a scalar on the tape; zero where it no longer depends on a layer."""
-        if value.grad_fn is None:
-            return torch.zeros_like(value)
-        gradient = torch.autograd.grad(value, self._layers, create_graph=True, allow_unused=True)
-        return _inner(
-            [torch.zeros_like(p) if g is None else g for g, p in zip(gradient, self._layers, strict=True)], direction
+    def _expected(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> Tensor:
+        """Derivatives by reverse mode, or where an operator has no second one, the first alone."""
+        try:
+            return _sum(self._reverse(velocity, bending, order))
+        except RuntimeError:
+            return _sum(self._reverse(velocity, bending, 1))
+
+    def _give_up(self, reason: str) -> list[Tensor]:
+        warnings.warn(
+            f"Method1 takes derivatives in reverse mode from now on, and not in forward mode, because {reason}.",
+            RuntimeWarning,
+            stacklevel=2,
         )
+        self.module = None
+        return []
+
+    def _reverse(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> list[Tensor]:
+        """Of every closure; its forward pass is done again unless its graph is there."""
+
+        def derivatives(closure: Closure) -> Tensor:
+            gradient = self._taped or self._gradient(_traced(closure), again=True)
+            return line_derivatives.reverse(gradient, self._layers, velocity, bending, order)
+
+        # a function of its own, so that one graph is gone before the next is there
+        return [derivatives(closure) for closure in self._closures]
 
 
-def _refuse_backward(parameter: Tensor) -> None:
+def _call(closure: Closure) -> Tensor:
+    """Run a closure where it can be differentiated twice, and where the parameters have just changed."""
+    torch.clear_autocast_cache()  # inside autocast, copies of the weights in low precision would outlive a change
+    with smooth_operators():
+        return closure()
+
+
+def _traced(closure: Closure) -> Tensor:
+    with torch.enable_grad():
+        loss = _call(closure)
+    if not isinstance(loss, Tensor) or loss.grad_fn is None:
+        raise InvalidArgumentError(
+            "the closure of Method1 must return the loss as a tensor with its graph; "
+            f"got {loss!r}. Return loss_function(model(x), y) and do not call backward() on it."
+        )
+    return loss
+
+
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    return sum(terms[1:], terms[0])
+
+
+@contextmanager
+def _refusing_backward(layers: Sequence[Tensor]) -> Iterator[None]:
+    """Make backward() raise while a closure runs."""
+    guards = [p.register_post_accumulate_grad_hook(_refuse) for p in layers]
+    try:
+        yield
+    finally:
+        for guard in guards:
+            guard.remove()
+
+
+def _refuse(parameter: Tensor) -> None:
     raise InvalidArgumentError(
         "the closure of Method1 must not call backward(): the step differentiates the loss itself. "
         "Return loss_function(model(x), y)."
     )
-
-
-def _inner(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-    return torch.stack([torch.sum(x * y) for x, y in zip(left, right, strict=True)]).sum()

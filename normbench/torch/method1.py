@@ -22,11 +22,18 @@ class Curve(Protocol):
     def curve_derivatives(
         self, point: Any, slope: Any, velocity: Sequence[Tensor], moving: Sequence[bool], order: int
     ) -> list[float]:
-        """L'(0), ..., L^(order)(0) along the geodesic."""
+        """L'(0), ..., L^(order)(0) along W_i cos t + velocity_i sin t where it moves, else W_i + velocity_i t."""
 
 
 def method1(
-    objective: Curve, point: Any, mu: Sequence[float], *, order: int, trust_region: float, max_halvings: int
+    objective: Curve,
+    point: Any,
+    mu: Sequence[float],
+    *,
+    order: int,
+    trust_region: float,
+    max_halvings: int,
+    flat: Sequence[bool] | None = None,
 ) -> tuple[Any, float, int]:
     """One iteration from an evaluated point.
 
@@ -39,6 +46,8 @@ def method1(
         Radii of the spheres.
     order, trust_region, max_halvings
         See :data:`normbench.specs.SPECS`.
+    flat : sequence of bool, optional
+        Layers that move on a straight line, with velocities of length mu; none by default.
 
     Returns
     -------
@@ -48,8 +57,8 @@ def method1(
     halvings : int
     """
     slope = objective.slope(point)
-    along = directions(slope.gradient, point.weights, mu)
-    derivatives = objective.curve_derivatives(point, slope, along.velocity, along.moving, order)
+    along = directions(slope.gradient, point.weights, mu, flat)
+    derivatives = objective.curve_derivatives(point, slope, along.velocity, along.bending, order)
     tau = step_size(derivatives, trust_region=trust_region)
     if tau == 0.0:
         return point, 0.0, 0

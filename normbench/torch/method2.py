@@ -35,11 +35,11 @@ class Grams(NamedTuple):
 
 
 def grams(weights: Sequence[Tensor], along: Directions) -> Grams:
-    """Gram matrices on the shorter side of each layer, shape (layers that move, k, k)."""
-    size = max(min(w.shape) for w in weights)
+    """Gram matrices on the shorter side of each layer, kernels unfolded, shape (layers that move, k, k)."""
+    size = max(min(len(w), w[0].numel()) for w in weights)
     WW, ZZ, ZW = [], [], []
     for weight, velocity in zip(weights, along.velocity, strict=True):
-        W, Z = weight.double(), velocity.double()
+        W, Z = weight.double().flatten(1), velocity.double().flatten(1)
         if W.shape[0] > W.shape[1]:
             W, Z = W.T, Z.T
         pad = (0, size - W.shape[0]) * 2
@@ -112,7 +112,9 @@ def method2(
 ) -> tuple[list[Tensor], float]:
     """Step to the minimiser of the sinusoidal majorant; returns the weights and tau in radians.
 
-    ``Q`` is the mean square norm of the inputs; ``guess`` starts the line search (the last tau, or 0).
+    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches.
+    ``Q`` is the mean square norm of the inputs, times what everything that is no weight does to norms and the curvature
+    of the loss; ``guess`` starts the line search (the last tau, or 0).
     """
     along = directions(gradient, weights, mu)
     if not any(along.moving):

@@ -31,7 +31,8 @@ def _schedule_free(weights: list[Tensor], hyper: Hyperparameters) -> torch.optim
 
 
 def _muon(weights: list[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
-    return torch.optim.Muon(weights, lr=hyper["learning_rate"], weight_decay=0.0)
+    # it takes matrices only: a kernel is the view that multiplies patches
+    return torch.optim.Muon([w.flatten(1) for w in weights], lr=hyper["learning_rate"], weight_decay=0.0)
 
 
 def _adaptive(build: Build) -> Method:
@@ -41,7 +42,9 @@ def _adaptive(build: Build) -> Method:
         return build(list(weights), hyper)
 
     def step(objective: Objective, point: Point, state: torch.optim.Optimizer, hyper: Hyperparameters) -> Iteration:
-        _give(point.weights, objective.slope(point).gradient)
+        _give(state.param_groups[0]["params"], objective.slope(point).gradient)
+        for group in state.param_groups:
+            group["lr"] = hyper["learning_rate"]
         state.step()
         estimate = float(state.param_groups[0].get("d", 1.0))
         return Iteration(objective.point(point.weights), state, hyper["learning_rate"] * estimate)
@@ -51,7 +54,7 @@ def _adaptive(build: Build) -> Method:
 
 def _give(weights: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
     for weight, g in zip(weights, gradient, strict=True):
-        weight.grad = g
+        weight.grad = g.view_as(weight)
 
 
 class _Averaged(NamedTuple):
@@ -69,6 +72,8 @@ def _begin_averaging(objective: Objective, weights: Sequence[Tensor], hyper: Hyp
 def _average(objective: Objective, point: Point, state: _Averaged, hyper: Hyperparameters) -> Iteration:
     state.optimizer.train()
     _give(state.weights, objective.slope(objective.point(state.weights)).gradient)
+    for group in state.optimizer.param_groups:
+        group["lr"] = hyper["learning_rate"]
     state.optimizer.step()
     state.optimizer.eval()
     return Iteration(objective.point([w.clone() for w in state.weights]), state, hyper["learning_rate"])

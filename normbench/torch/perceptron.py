@@ -5,7 +5,7 @@ bookkeeping. The last block is padded with zeros, which a network without biases
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -51,9 +51,9 @@ class Objective:
     """
 
     def __init__(self, x: Tensor, y: Tensor, widths: Sequence[int], loss_divisor: float) -> None:
-        samples = x.shape[1]
+        self._samples = samples = x.shape[1]
         self.weight_of_sample = 1.0 / (loss_divisor * samples)
-        self.mean_square_input = float(x.double().square().sum() / samples)
+        self.majorant_scale = float(x.double().square().sum() / samples / loss_divisor)
         self.loss_evaluations = 0
         self.gradient_evaluations = 0
         columns = block_columns(samples, CPU_BLOCK if x.device.type == "cpu" else samples)
@@ -75,6 +75,18 @@ class Objective:
         free = 1 - self._held
         squares = sum(block.forward(weights, free) for block in self._blocks)
         return Point(weights, squares * (self.weight_of_sample / 2), free)
+
+    def loss(self, weights: list[Tensor]) -> float:
+        """Value alone."""
+        return float(self.point(weights).loss)
+
+    def outputs(self, weights: Sequence[Tensor]) -> Iterator[Tensor]:
+        """f(x) of all samples in blocks, shape (samples of a block, d_L); no pass of the training is counted."""
+        left = self._samples
+        for block in self._blocks:
+            found = block.outputs(weights)[:, :left].T
+            left -= len(found)
+            yield found
 
     def slope(self, point: Point) -> Slope:
         """Backward pass from a point; ReLU'(0) = 0."""
@@ -132,6 +144,13 @@ class _Block:
             layer = torch.mm(weight, layer, out=buffer).relu_()
         residual = torch.mm(weights[-1], layer, out=output).sub_(self._y)
         return residual.square().sum()
+
+    def outputs(self, weights: Sequence[Tensor]) -> Tensor:
+        """f(x), shape (d_L, columns)."""
+        layer = self._x
+        for weight in weights[:-1]:
+            layer = torch.mm(weight, layer).relu_()
+        return torch.mm(weights[-1], layer)
 
     def backward(self, weights: Sequence[Tensor], workspace: int, weight_of_sample: float) -> list[Tensor]:
         """This block's part of the gradient."""

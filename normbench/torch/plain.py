@@ -4,33 +4,43 @@ Slower than :mod:`normbench.torch.trainer`, it shares none of its derivatives, t
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from normbench.networks.norms import fixed_gain
 from normbench.normalisation import Problem
 from normbench.torch.iteration import Hyperparameters
-from normbench.torch.optimizers import AGD, LARS, Fromage, Method1, Method2, Method2Exp
+from normbench.torch.network import build, loss_value
+from normbench.torch.optimizers import AGD, FGSGD, LARS, Fromage, Method1, Method2, Method2Exp
 from normbench.torch.registry import adam, sgd
 from normbench.trajectory import Status, Trajectory, ending
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+Build = Callable[[list[Tensor], Hyperparameters], torch.optim.Optimizer]
+
+OPTIMIZERS: dict[str, Build] = {
     "method1": lambda params, hyper: Method1(params, **hyper),
     "method2": lambda params, hyper: Method2(params, **hyper),
     "method2_exp": lambda params, hyper: Method2Exp(params, **hyper),
-    "fromage": lambda params, hyper: Fromage(params, lr=hyper["learning_rate"], p_bound=hyper["p_bound"]),
-    "lars": lambda params, hyper: LARS(params, lr=hyper["learning_rate"]),
+    "fromage": lambda params, hyper: Fromage(params, **_with_lr(hyper)),
+    "lars": lambda params, hyper: LARS(params, **_with_lr(hyper)),
     "agd": lambda params, hyper: AGD(params),
+    "fgsgd": lambda params, hyper: FGSGD(params, **_with_lr(hyper)),
     "adam": adam,
     "sgd": sgd,
     "sgd_momentum": sgd,
 }
+_MAJORISING = ("method2", "method2_exp")
+
+
+def _with_lr(hyper: Hyperparameters) -> Hyperparameters:
+    """torch's name of the learning rate is lr."""
+    return {"lr" if name == "learning_rate" else name: value for name, value in hyper.items()}
 
 
 class PlainTrainer:
-    """A full-batch run of one drop-in optimiser; follows :class:`normbench.trajectory.Trainer`.
+    """A full-batch run of one drop-in optimiser; follows :class:`normbench.trajectory.Path`.
 
     Parameters
     ----------
@@ -51,11 +61,15 @@ class PlainTrainer:
         place = {"dtype": getattr(torch, dtype), "device": device}
         self._train = [torch.tensor(a, **place) for a in (problem.x_train, problem.y_train)]
         self._test = [torch.tensor(a, **place) for a in (problem.x_test, problem.y_test)]
-        self._divisor = 2 * problem.loss_divisor
-        self._model = _perceptron(problem, place)
-        self._optimizer = OPTIMIZERS[key](self._model.parameters(), hyperparameters)
-        if isinstance(self._optimizer, Method2):
-            self._optimizer.param_groups[0]["mean_square_input"] = float(np.square(problem.x_train).sum(axis=1).mean())
+        self._problem = problem
+        self._model = build(problem.network, problem.weights, **place)
+        if key in _MAJORISING:
+            hyperparameters = {
+                "mean_square_input": float(np.square(problem.x_train).sum() / len(problem.x_train)),
+                "gain": fixed_gain(problem.network),
+                "curvature": problem.curvature,
+            }
+        self._optimizer = OPTIMIZERS[key](list(self._model.parameters()), hyperparameters)
         self._calls = 0
         self._loss = self._closure()
         self._losses = [self._loss.item()]
@@ -63,12 +77,12 @@ class PlainTrainer:
         self._step_sizes: list[float] = []
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
 
-    def _mean_error(self, x: Tensor, y: Tensor) -> Tensor:
-        return (self._model(x) - y).square().sum() / (self._divisor * len(x))
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        return loss_value(self._problem.loss, self._model(x), y, self._problem.loss_divisor)
 
     def _closure(self) -> Tensor:
         self._calls += 1
-        return self._mean_error(*self._train)
+        return self._value(*self._train)
 
     def compile(self) -> None:
         """Nothing to prepare: torch runs eagerly here."""
@@ -92,14 +106,14 @@ class PlainTrainer:
         group = self._optimizer.param_groups[0]
         self._losses.append(self._loss.item())
         self._evaluations.append(self._calls)
-        self._step_sizes.append(group["step_size"] if "step_size" in group else group["lr"])
+        self._step_sizes.append(float(group["step_size"] if "step_size" in group else group["lr"]))
         stalled = self._step_sizes[-1] == 0.0
         self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with torch.no_grad():
-            return self._mean_error(*self._test).item()
+            return self._value(*self._test).item()
 
     def trajectory(self) -> Trajectory:
         """Everything so far; how often a step was halved stays inside the optimiser."""
@@ -113,12 +127,3 @@ class PlainTrainer:
             status=self._status,
             reason=self._reason,
         )
-
-
-def _perceptron(problem: Problem, place: dict[str, Any]) -> torch.nn.Sequential:
-    modules: list[torch.nn.Module] = []
-    for weight in problem.weights:
-        layer = torch.nn.Linear(*weight.T.shape, bias=False, **place)
-        layer.weight.data.copy_(torch.tensor(weight))
-        modules += [layer, torch.nn.ReLU()]
-    return torch.nn.Sequential(*modules[:-1])

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from normbench.torch import agd, fromage, method1, method2
+from normbench.torch import agd, fgsgd, fromage, method1, method2
 from normbench.torch.iteration import Hyperparameters, Iteration, Method
 from normbench.torch.peers import PEERS
 from normbench.torch.perceptron import Objective, Point
@@ -60,13 +60,19 @@ def _lars(g: list[Tensor], w: list[Tensor], state: None, hyper: Hyperparameters)
 
 def _agd(g: list[Tensor], w: list[Tensor], state: None, hyper: Hyperparameters) -> Any:
     weights, eta = agd.agd(g, w)
-    return weights, state, eta
+    return weights, state, float(eta)
+
+
+def _fgsgd(g: list[Tensor], w: list[Tensor], state: fgsgd.FGSGDState, hyper: Hyperparameters) -> Any:
+    return fgsgd.fgsgd(g, w, state, **hyper)
 
 
 def _library(g: list[Tensor], w: list[Tensor], optimiser: torch.optim.Optimizer, hyper: Hyperparameters) -> Any:
     """One step of a torch.optim optimiser, which updates its parameters in place."""
     for weight, gradient in zip(w, g, strict=True):
         weight.grad = gradient
+    for group in optimiser.param_groups:
+        group["lr"] = hyper["learning_rate"]
     optimiser.step()
     return w, optimiser, hyper["learning_rate"]
 
@@ -80,11 +86,15 @@ def _with_radii(objective: Objective, weights: Sequence[Tensor], hyper: Hyperpar
 
 
 def _with_majorant(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> MajorantState:
-    return MajorantState(radii(weights), objective.mean_square_input, 0.0)
+    return MajorantState(radii(weights), objective.majorant_scale, 0.0)
 
 
 def _with_bounds(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> list[Tensor] | None:
     return fromage.norm_bounds(weights, hyper["p_bound"])
+
+
+def _with_count(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> fgsgd.FGSGDState:
+    return fgsgd.initial_state(weights)
 
 
 def adam(weights: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
@@ -113,6 +123,7 @@ METHODS: dict[str, Method] = {
     "fromage": Method(_with_bounds, _explicit(_fromage)),
     "lars": Method(_stateless, _explicit(_lars)),
     "agd": Method(_stateless, _explicit(_agd)),
+    "fgsgd": Method(_with_count, _explicit(_fgsgd)),
     "adam": Method(_with_adam, _explicit(_library)),
     "sgd": Method(_with_sgd, _explicit(_library)),
     "sgd_momentum": Method(_with_sgd, _explicit(_library)),

@@ -1,5 +1,6 @@
-"""The torch trainer: full-batch runs of bias-free perceptrons with hand-written gradients."""
+"""The torch trainer: perceptrons with gradients by hand, every other network by automatic differentiation."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,10 @@ from torch import Tensor
 
 from normbench.errors import BackendUnavailableError
 from normbench.normalisation import Problem
+from normbench.torch.objective import NetworkObjective
 from normbench.torch.perceptron import Objective
 from normbench.torch.registry import METHODS
-from normbench.trajectory import Status, Trajectory, ending
+from normbench.trajectory import Part, Status, Trajectory, ending
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -29,6 +31,8 @@ class TorchTrainer:
         "float32" or "float64".
     device : str
         "cpu" or "cuda".
+    rows : array of int, shape (iterations, samples of a batch), optional
+        Which samples each iteration sees; all of them without it.
 
     Raises
     ------
@@ -36,20 +40,33 @@ class TorchTrainer:
         If the device is not there.
     """
 
-    def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, dtype: str, device: str) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        key: str,
+        hyperparameters: dict[str, Any],
+        *,
+        dtype: str,
+        device: str,
+        rows: np.ndarray | None = None,
+    ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
         self._device = torch.device(device)
         self._dtype = _DTYPES[dtype]
         self._method = METHODS[key]
-        self._hyperparameters = hyperparameters
+        self._hyperparameters = dict(hyperparameters)
+        self._rows = rows
         self._halvings = 0
         self._step_sizes: list[float] = []
         with torch.no_grad():
-            self._objective = self._place(problem, problem.x_train, problem.y_train)
-            self._test = self._place(problem, problem.x_test, problem.y_test)
+            place: Callable[..., Any] = self._tiled if rows is None and problem.is_by_hand else self._whole
+            self._objective = place(problem, problem.x_train, problem.y_train)
+            self._test = place(problem, problem.x_test, problem.y_test)
             weights = [self._tensor(w) for w in problem.weights]
-            self._state = self._method.init(self._objective, weights, hyperparameters)
+            self._state = self._method.init(self._objective, weights, self._hyperparameters)
+            if rows is not None:
+                self._objective.select(rows[0])
             self._point = self._objective.point(weights)
             self._losses = [float(self._point.loss)]
             self._evaluations = [self._objective.evaluations]
@@ -59,9 +76,32 @@ class TorchTrainer:
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=self._dtype, device=self._device)
 
-    def _place(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
+    def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
         samples, targets = (self._tensor(array.T).contiguous() for array in (x, y))
         return Objective(samples, targets, [w.shape[0] for w in problem.weights], problem.loss_divisor)
+
+    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
+        samples, targets = (
+            torch.tensor(array, dtype=self._dtype if array.dtype.kind == "f" else None, device=self._device)
+            for array in (x, y)
+        )
+        return NetworkObjective(
+            problem.network,
+            samples,
+            targets,
+            problem.loss,
+            problem.loss_divisor,
+            dtype=self._dtype,
+            majorant_scale=problem.majorant_scale,
+        )
+
+    def _next_batch(self) -> None:
+        """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
+        iteration = len(self._step_sizes)
+        if self._rows is None or not 0 < iteration < len(self._rows):
+            return
+        self._objective.select(self._rows[iteration])
+        self._point = self._objective.point(self._point.weights)
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":
@@ -81,6 +121,7 @@ class TorchTrainer:
         return done
 
     def _iterate(self) -> None:
+        self._next_batch()
         result = self._method.step(self._objective, self._point, self._state, self._hyperparameters)
         self._point, self._state = result.point, result.state
         self._losses.append(float(result.point.loss))
@@ -90,10 +131,20 @@ class TorchTrainer:
         stalled = result.step_size == 0.0
         self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
 
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all further iterations."""
+        self._hyperparameters["learning_rate"] *= factor
+
+    def outputs(self, part: Part) -> Iterator[np.ndarray]:
+        """What the network gives for the training or the test set at the present weights, some samples at a time."""
+        objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
+        for found in objective.outputs(self._point.weights):
+            yield found.cpu().numpy()
+
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with torch.no_grad():
-            return float(self._test.point(self._point.weights).loss)
+            return self._test.loss(self._point.weights)
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""

@@ -1,11 +1,19 @@
 """The Lipschitz certificate: gains measured on pairs of inputs, none of which may exceed the bound."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
+from normbench.errors import InvalidArgumentError
+from normbench.networks.norms import lipschitz
 from normbench.normalisation import Problem, Weights
+from normbench.reference import network
 
 PAIRS = 4096  # random pairs of training samples
-SAMPLES = 512  # samples that are moved in the direction of their largest local gain
+SAMPLES = 512  # samples of a perceptron that are moved in the direction of their largest local gain
+FEW_SAMPLES = 32  # the same of another network, where the Jacobian is made of differences, an input at a time
+MANY_INPUTS = 256  # beyond, no such direction is looked for
 NUDGE = 1e-4  # of the norm of a sample: small enough to stay among the same ReLUs nearly always
 
 
@@ -14,7 +22,8 @@ def largest_gain(problem: Problem, weights: Weights) -> float:
 
     A lower estimate of the Lipschitz constant, of which prod ||W_i||_op is an upper one (arXiv 2312.10672, eq. 2).
     The pairs are random ones of training samples, and training samples with a neighbour in the direction of the top
-    right singular vector of their Jacobian, where the gain is largest.
+    right singular vector of their Jacobian, where the gain is largest (not for networks of more than 256 inputs that
+    are no perceptrons: there the estimate is of the random pairs alone).
 
     Parameters
     ----------
@@ -24,43 +33,76 @@ def largest_gain(problem: Problem, weights: Weights) -> float:
     Returns
     -------
     float
-        NaN where a weight is not finite.
+        NaN where a weight is not finite, or the network has no bound to hold it against or a layer that the reference
+        does not know.
     """
-    if not all(np.isfinite(weight).all() for weight in weights):
-        return float("nan")
+    if math.isnan(lipschitz(problem.network, weights)):
+        return math.nan
     with np.errstate(over="ignore", invalid="ignore"):  # weights of a run that diverged, still finite
         return _largest(problem, weights) * problem.input_norm * problem.output_scale
 
 
 def _largest(problem: Problem, weights: Weights) -> float:
+    def outputs(x: np.ndarray) -> np.ndarray:
+        return network.forward(problem.network, weights, x)
+
     rng = np.random.default_rng(0)
     first, second = rng.integers(len(problem.x_train), size=(2, PAIRS))
-    apart = _gains(weights, problem.x_train[first], problem.x_train[second])
-    near = problem.x_train[rng.integers(len(problem.x_train), size=SAMPLES)]
-    directions = np.linalg.svd(_jacobians(weights, near))[2][:, 0]
-    steepest = _gains(weights, near, near + NUDGE * problem.input_norm * directions)
-    return float(max(apart.max(), steepest.max()))
+    try:
+        gains = _gains(outputs, problem.x_train[first], problem.x_train[second])
+    except InvalidArgumentError:  # a layer that the reference does not know
+        return math.nan
+    samples = SAMPLES if problem.network.is_perceptron else FEW_SAMPLES
+    near = problem.x_train[rng.integers(len(problem.x_train), size=samples)]
+    if problem.network.is_perceptron:
+        jacobians = _jacobians(weights, near)
+    elif near[0].size <= MANY_INPUTS:
+        jacobians = _differences(outputs, near, NUDGE * problem.input_norm)
+    else:
+        return float(gains.max())
+    ahead = near + NUDGE * problem.input_norm * _directions(jacobians).reshape(near.shape)
+    steepest = _gains(outputs, near, ahead)
+    return float(max(gains.max(), steepest.max()))
 
 
-def _forward(weights: Weights, x: np.ndarray) -> np.ndarray:
-    for weight in weights[:-1]:
-        x = np.maximum(x @ weight.T, 0.0)
-    return x @ weights[-1].T
+def _directions(jacobians: np.ndarray) -> np.ndarray:
+    """Top right singular vector of every Jacobian; zero where that is zero or not finite.
+
+    By the Gram matrix of its few rows, which for thousands of inputs costs a thousandth of a decomposition.
+    """
+    sizes = np.abs(jacobians).max(axis=(1, 2), keepdims=True)
+    usable = np.isfinite(sizes) & (sizes > 0)
+    scaled = np.divide(jacobians, sizes, out=np.zeros_like(jacobians), where=usable)
+    left = np.linalg.eigh(scaled @ scaled.mT)[1][:, :, -1:]
+    vectors = (scaled.mT @ left)[:, :, 0]
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
 
 
 def _jacobians(weights: Weights, x: np.ndarray) -> np.ndarray:
-    """df/dx at every row of ``x``, shape (samples, d_L, d_0)."""
-    samples, inputs = x.shape
-    tangents = np.tile(np.eye(inputs), (samples, 1))  # one row per sample and input: a few large products
+    """df/dx at every row of ``x``, shape (samples, d_L, d_0), from the outputs, which are few, to the inputs."""
+    gates: list[np.ndarray] = []
     for weight in weights[:-1]:
-        outputs = x @ weight.T
-        tangents = (tangents @ weight.T) * np.repeat(outputs > 0, inputs, axis=0)
-        x = np.maximum(outputs, 0.0)
-    return (tangents @ weights[-1].T).reshape(samples, inputs, -1).transpose(0, 2, 1)
+        x = x @ weight.T
+        gates.append(x > 0)
+        x = np.maximum(x, 0.0)
+    signals = np.broadcast_to(weights[-1], (len(x), *weights[-1].shape))
+    for weight, gate in zip(reversed(weights[:-1]), reversed(gates), strict=True):
+        signals = (signals * gate[:, None]).reshape(-1, len(weight)) @ weight  # one large product
+        signals = signals.reshape(len(x), -1, weight.shape[1])
+    return signals
 
 
-def _gains(weights: Weights, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """||f(x) - f(x')|| / ||x - x'|| of every pair of rows; 0 for equal ones."""
-    distance = np.linalg.norm(left - right, axis=1)
-    difference = np.linalg.norm(_forward(weights, left) - _forward(weights, right), axis=1)
+def _differences(outputs: Callable[[np.ndarray], np.ndarray], x: np.ndarray, step: float) -> np.ndarray:
+    """df/dx at every sample by forward differences, shape (samples, outputs, inputs)."""
+    samples, inputs = len(x), x[0].size
+    moved = (x.reshape(samples, 1, inputs) + step * np.eye(inputs)).reshape(samples * inputs, *x.shape[1:])
+    values = outputs(moved).reshape(samples, inputs, -1)
+    return (values - outputs(x).reshape(samples, 1, -1)).transpose(0, 2, 1) / step
+
+
+def _gains(outputs: Callable[[np.ndarray], np.ndarray], left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """||f(x) - f(x')|| / ||x - x'|| of every pair of samples; 0 for equal ones."""
+    distance = np.linalg.norm((left - right).reshape(len(left), -1), axis=1)
+    difference = np.linalg.norm((outputs(left) - outputs(right)).reshape(len(left), -1), axis=1)
     return np.divide(difference, distance, out=np.zeros_like(distance), where=distance > 0)

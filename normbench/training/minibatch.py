@@ -6,6 +6,7 @@ can be given another batch each time.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,11 @@ from normbench import tasks
 from normbench.normalisation import Problem, Weights
 from normbench.reference.agd import agd
 from normbench.reference.perceptron import Objective
+from normbench.training.batches import batches
 from normbench.training.request import RunRequest
 from normbench.training.run import problem_of
 
-BATCH_STREAM = 2  # seeds the order of the samples apart from the split and the initial weights
 _FIRST_EPOCH = 10  # evaluations within it; then one an epoch, as in the paper
-
-
-def batches(samples: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Indices of one epoch's batches of ``size`` samples in random order; an incomplete last batch is left out."""
-    order = rng.permutation(samples)
-    for start in range(0, samples - size + 1, size):
-        yield order[start : start + size]
 
 
 def evaluated_steps(steps: int, epochs: int) -> list[int]:
@@ -71,14 +65,13 @@ class MinibatchJob:
 
     def _path(self, problem: Problem, size: int) -> Iterator[tuple[Weights, float]]:
         """Weights before the first step and after each, with the step's eta."""
-        rng = np.random.default_rng([self.request.seed, BATCH_STREAM])
+        samples = len(problem.x_train)
         weights = problem.weights
         yield weights, np.nan
-        for _ in range(self.epochs):
-            for chosen in batches(len(problem.x_train), size, rng):
-                objective = Objective(problem.x_train[chosen], problem.y_train[chosen], problem.loss_divisor)
-                weights, eta = agd(objective.gradient(weights), weights)
-                yield weights, eta
+        for chosen in islice(batches(samples, size, seed=self.request.seed), self.epochs * (samples // size)):
+            objective = Objective(problem.x_train[chosen], problem.y_train[chosen], problem.loss_divisor)
+            weights, eta = agd(objective.gradient(weights), weights)
+            yield weights, eta
 
     def _row(
         self, problem: Problem, size: int, step: int, steps: int, weights: Weights, etas: list[float]

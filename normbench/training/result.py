@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from normbench.training.request import RunRequest
-from normbench.trajectory import Trajectory
+from normbench.trajectory import Part, Trajectory
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,14 @@ class Clock:
     compile: float
     train: float
     evaluate: float
+
+
+@dataclass(frozen=True)
+class Errors:
+    """RMS error norm in the unit of the data, and the share classified rightly, NaN for regression."""
+
+    rms: float
+    accuracy: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +42,12 @@ class RunResult:
         Iterations after which the test loss was evaluated.
     test_loss, seconds : array, shape (checkpoints,), float64
         The loss there, and the seconds of training up to there.
+    errors : list of mapping of Part to Errors
+        The errors there, where the losses do not tell them (classes, cross-entropy, mini-batches); else empty.
     train_rms, test_rms : float
         At the last iteration, in ``unit``; NaN if the run diverged.
+    train_accuracy, test_accuracy : float
+        Share classified rightly; NaN for regression.
     lipschitz_bound : float
         prod ||W_i||_op at the last iteration, in ``unit`` per unit-norm input.
     lipschitz_measured : float
@@ -53,8 +65,11 @@ class RunResult:
     test_iterations: np.ndarray
     test_loss: np.ndarray
     seconds: np.ndarray
+    errors: list[dict[Part, Errors]]
     train_rms: float
     test_rms: float
+    train_accuracy: float
+    test_accuracy: float
     lipschitz_bound: float
     lipschitz_measured: float
     clock: Clock

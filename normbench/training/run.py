@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -13,12 +14,16 @@ from normbench import specs, tasks
 from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError
+from normbench.networks import Loss
 from normbench.normalisation import Problem
 from normbench.specs import BACKENDS
+from normbench.training.batches import batches
 from normbench.training.certificate import largest_gain
 from normbench.training.request import RunRequest
-from normbench.training.result import Clock, RunResult
-from normbench.trajectory import Status, Trainer
+from normbench.training.result import Clock, Errors, RunResult
+from normbench.training.schedule import Plateau
+from normbench.training.support import check_support
+from normbench.trajectory import Part, Path, Status, Trainer
 
 CHECKPOINTS = 20
 
@@ -64,11 +69,13 @@ def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
         If the backend or the device is missing; the message gives the remedy.
     """
     _require_backend(request.backend)
-    hyperparameters = dict(request.hyperparameters)
+    hyperparameters, rows = dict(request.hyperparameters), rows_of(request, problem)
     if request.backend == "torch":
         from normbench.torch.trainer import TorchTrainer
 
-        return TorchTrainer(problem, request.optimiser, hyperparameters, dtype=request.dtype, device=request.device)
+        return TorchTrainer(
+            problem, request.optimiser, hyperparameters, dtype=request.dtype, device=request.device, rows=rows
+        )
     if request.backend == "jax":
         from normbench.jax.trainer import JaxTrainer
 
@@ -79,13 +86,22 @@ def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
             iterations=request.iterations,
             dtype=request.dtype,
             device=request.device,
+            rows=rows,
         )
     from normbench.reference.trainer import ReferenceTrainer
 
-    return ReferenceTrainer(problem, request.optimiser, hyperparameters)
+    return ReferenceTrainer(problem, request.optimiser, hyperparameters, rows=rows)
 
 
-def build_plain_trainer(request: RunRequest, problem: Problem) -> Trainer:
+def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
+    """Samples of every iteration's batch, shape (iterations, batch_size), or None for full batches."""
+    if request.batch_size is None:
+        return None
+    drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
+    return np.stack(list(islice(drawn, request.iterations)))
+
+
+def build_plain_trainer(request: RunRequest, problem: Problem) -> Path:
     """A trainer made of the backend's drop-in class and automatic differentiation, as a user's own loop would be.
 
     Raises
@@ -114,8 +130,16 @@ def _require_backend(backend: str) -> None:
 
 def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
     """The normalised problem that a request starts from."""
-    normalisation = specs.get(request.optimiser).normalisation
-    return tasks.problem(dataset, request.layers, normalisation, split=request.split, seed=request.seed)
+    task = tasks.get(request.task)
+    return tasks.problem(
+        dataset,
+        task.network(dataset, request.layers),
+        specs.get(request.optimiser).normalisation,
+        split=request.split,
+        seed=request.seed,
+        loss=task.loss,
+        hyperparameters=dict(request.hyperparameters),
+    )
 
 
 def run(request: RunRequest, dataset: Dataset) -> RunResult:
@@ -132,27 +156,37 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
     BackendUnavailableError
         If the backend or the device is missing.
     InvalidArgumentError
-        If the layers do not fit the data.
+        If the layers do not fit the data, or the optimiser the network.
     """
     problem = problem_of(request, dataset)
+    check_support(specs.get(request.optimiser), problem.network, batch_size=request.batch_size)
     trainer, transfer = _timed(partial(build_trainer, request, problem))
     _, compiling = _timed(trainer.compile)
+    plateau = Plateau() if request.schedule == "plateau" else None
     training = evaluating = 0.0
     iteration = 0
     test_iterations, test_loss, elapsed = [], [], []
+    errors: list[dict[Part, Errors]] = []
     for target in _checkpoints(request.iterations):
         done, seconds = _timed(partial(trainer.advance, target - iteration))
         training += seconds
         iteration += done
         loss, seconds = _timed(trainer.test_loss)
         evaluating += seconds
+        if _needs_outputs(request, problem):
+            found, seconds = _timed(partial(_errors, trainer, problem))
+            evaluating += seconds
+            errors.append(found)
         test_iterations.append(iteration)
         test_loss.append(loss)
         elapsed.append(training)
+        if plateau and plateau.is_flat(errors[-1][Part.TRAIN].rms if errors else trainer.trajectory().loss[-1]):
+            trainer.scale_learning_rate(plateau.factor)
         if iteration < target:
             break
     trajectory = trainer.trajectory()
     diverged = trajectory.status is Status.DIVERGED
+    train, test = _final(problem, trajectory.loss[-1], test_loss[-1], errors)
     return RunResult(
         request=request,
         data_sha256=dataset.sha256,
@@ -162,13 +196,34 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         test_iterations=np.array(test_iterations),
         test_loss=np.array(test_loss),
         seconds=np.array(elapsed),
-        train_rms=float("nan") if diverged else problem.rms(trajectory.loss[-1]),
-        test_rms=float("nan") if diverged else problem.rms(test_loss[-1]),
+        errors=errors,
+        train_rms=float("nan") if diverged else train.rms,
+        test_rms=float("nan") if diverged else test.rms,
+        train_accuracy=float("nan") if diverged else train.accuracy,
+        test_accuracy=float("nan") if diverged else test.accuracy,
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
         lipschitz_measured=largest_gain(problem, trajectory.weights),
         clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
         threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
     )
+
+
+def _needs_outputs(request: RunRequest, problem: Problem) -> bool:
+    """True where the losses along the run do not tell the errors: classes, cross-entropy, mini-batches."""
+    return problem.classes > 0 or problem.loss is not Loss.SQUARE or request.batch_size is not None
+
+
+def _errors(trainer: Trainer, problem: Problem) -> dict[Part, Errors]:
+    targets = {Part.TRAIN: problem.y_train, Part.TEST: problem.y_test}
+    return {part: Errors(*problem.errors(trainer.outputs(part), targets[part])) for part in Part}
+
+
+def _final(
+    problem: Problem, train_loss: float, test_loss: float, errors: list[dict[Part, Errors]]
+) -> tuple[Errors, Errors]:
+    if errors:
+        return errors[-1][Part.TRAIN], errors[-1][Part.TEST]
+    return Errors(problem.rms(train_loss), float("nan")), Errors(problem.rms(test_loss), float("nan"))
 
 
 def _checkpoints(iterations: int) -> list[int]:

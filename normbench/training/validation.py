@@ -8,7 +8,7 @@ import numpy as np
 from normbench import specs
 from normbench.data.dataset import Dataset
 from normbench.specs import Value
-from normbench.tasks import PAPER_HIDDEN, TASKS, network
+from normbench.tasks import Task
 from normbench.training.request import RunRequest, request
 from normbench.training.run import build_plain_trainer, build_trainer, problem_of
 from normbench.trajectory import Trajectory
@@ -21,6 +21,7 @@ FLOAT32_LIMIT = 1e-3  # relative deviation of the final training RMS
 _VARIANTS: dict[str, tuple[dict[str, Value], ...]] = {
     "method1": ({"order": 3}, {"order": 4}),
     "fromage": ({"p_bound": 1.0},),
+    "fgsgd": ({"manifold": "stiefel"}, {"manifold": "oblique"}),
 }
 
 
@@ -33,10 +34,11 @@ class Agreement:
 
     Attributes
     ----------
+    task : str
     optimiser, backend, dtype : str
     path : str
-        "fast": the benchmark's trainer, with derivatives by hand, in tiles; "plain": the drop-in class in a user's own
-        loop, with automatic differentiation, the batch whole.
+        "fast": the benchmark's trainer, of perceptrons with derivatives by hand, in tiles; "plain": the drop-in class
+        in a user's own loop, with automatic differentiation, the batch whole.
     hyperparameters : dict
         Those that differ from the defaults.
     iterations : int
@@ -50,6 +52,7 @@ class Agreement:
     passed : bool
     """
 
+    task: str
     optimiser: str
     backend: str
     dtype: str
@@ -65,6 +68,7 @@ class Agreement:
 
 
 def validate(
+    task: Task,
     dataset: Dataset,
     *,
     optimisers: Iterable[str],
@@ -77,8 +81,10 @@ def validate(
 
     Parameters
     ----------
+    task : Task
+        Gives the network and the loss; seed 0.
     dataset : Dataset
-        Any source that a task uses; seed 0 and the paper's network.
+        Of the task, or some of its samples.
     optimisers, backends : iterable of str
     iterations : int
 
@@ -90,11 +96,11 @@ def validate(
     agreements = []
     for optimiser in optimisers:
         for hyperparameters in ({}, *_VARIANTS.get(optimiser, ())):
-            base = _request(dataset, optimiser, hyperparameters, "reference", "float64", iterations)
+            base = _request(task, dataset, optimiser, hyperparameters, "reference", "float64", iterations)
             expected = trajectory_of(base, dataset)
             for backend in backends:
                 for path, dtype in _COMBINATIONS[:1] if hyperparameters else _COMBINATIONS:
-                    asked = _request(dataset, optimiser, hyperparameters, backend, dtype, iterations)
+                    asked = _request(task, dataset, optimiser, hyperparameters, backend, dtype, iterations)
                     found = trajectory_of(asked, dataset, path)
                     agreements.append(judge(found, expected, asked, hyperparameters, path))
     return agreements
@@ -127,6 +133,7 @@ def judge(
     limit = FLOAT64_LIMIT if exact else FLOAT32_LIMIT
     judged = deviations.values() if exact else [deviations["rms_deviation"]]
     return Agreement(
+        task=asked.task,
         optimiser=asked.optimiser,
         backend=asked.backend,
         dtype=asked.dtype,
@@ -155,12 +162,17 @@ def _weight_deviation(found: Trajectory, expected: Trajectory) -> float:
 
 
 def _request(
-    dataset: Dataset, optimiser: str, hyperparameters: dict[str, Value], backend: str, dtype: str, iterations: int
+    task: Task,
+    dataset: Dataset,
+    optimiser: str,
+    hyperparameters: dict[str, Value],
+    backend: str,
+    dtype: str,
+    iterations: int,
 ) -> RunRequest:
-    task = next(task.key for task in TASKS.values() if task.source == dataset.name)
     return request(
-        task=task,
-        layers=network(dataset, PAPER_HIDDEN),
+        task=task.key,
+        layers=task.layers(dataset),
         optimiser=specs.get(optimiser).key,
         hyperparameters=hyperparameters,
         backend=backend,

@@ -241,11 +241,22 @@ def test_64_bits_stay_off_for_the_importing_program():
 
 
 @pytest.mark.parametrize("name", ["method2", "method2_exp", "agd"])
-@pytest.mark.parametrize("shape", [(4,), (3, 2, 2), ()], ids=str)
-def test_a_leaf_that_is_no_matrix_raises_with_its_shape(name, shape):
+@pytest.mark.parametrize("shape", [(4,), ()], ids=str)
+def test_a_leaf_that_is_no_matrix_raises_with_its_path_and_shape(name, shape):
     with pytest.raises(InvalidArgumentError) as caught:
-        getattr(normbench.jax, name)().init({"a": jnp.ones((2, 3)), "b": jnp.ones(shape)})
-    assert f"leaf 1 has shape {shape}" in str(caught.value)
+        getattr(normbench.jax, name)().init({"a": jnp.ones((2, 3)), "b": [jnp.ones((2, 2)), jnp.ones(shape)]})
+    assert f"params['b'][1] has shape {shape}. Give it to another transformation with optax.partition." in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("name", ["method1", "method2", "method2_exp"])
+def test_a_zero_leaf_lies_on_no_sphere(name):
+    optimizer, params = getattr(normbench.jax, name)(), {"a": jnp.ones((2, 3)), "b": jnp.zeros((3, 2))}
+    with pytest.raises(InvalidArgumentError, match=r"params\['b'\] of shape \(3, 2\) is zero"):
+        optimizer.init(params)
+    state = jax.jit(optimizer.init)(params)  # traced, it cannot be seen: the layer rests
+    assert [float(mu) for mu in state.radii] == pytest.approx([math.sqrt(6), 0.0])
 
 
 def test_an_update_without_the_parameters_raises(each):
@@ -260,6 +271,8 @@ def test_an_update_without_the_parameters_raises(each):
     [("method1", {"order": o}) for o in (1, 5, 2.0)]
     + [("method1", {"trust_region": 0.0}), ("method1", {"max_halvings": True})]
     + [("method2", {"mean_square_input": q}) for q in (0.0, -1.0, math.nan, math.inf, "1", None)]
+    + [("method1", {"radius": 0.0}), ("method1", {"differentiation": "backward"})]
+    + [("method2", {"curvature": 0.0}), ("method2_exp", {"gain": -1.0})]
     + [("method2_exp", {"mean_square_input": True}), ("fromage", {"learning_rate": 2.0}), ("fromage", {"p_bound": 0.9})]
     + [("lars", {"learning_rate": math.nan})],
 )

@@ -30,7 +30,7 @@ def benchmark(benchmark, pytestconfig):
 def paper_problem():
     """Experiment 1 on the simulated flight, by the key of an optimiser."""
     dataset = tasks.get("quadrotor-sim").dataset()
-    layers = tasks.network(dataset, tasks.PAPER_HIDDEN)
+    layers = tasks.get("quadrotor-sim").layers(dataset)
 
     @functools.cache
     def build(key):

@@ -44,6 +44,7 @@ def test_no_benchmark_has_two_thresholds():
     names = [
         "iteration.PaperNetwork.time_iteration(method1, torch, cpu)",
         "iteration.LargerNetworks.time_iteration(method1, torch, cpu, E2)",
+        "iteration.Convolutions.time_iteration(method1, torch)",
         "parts.Parts.time_gradient(torch, E1)",
         "startup.Compile.timeraw_compile(method1)",
         "quality.Method1.track_train_rms(torch)",

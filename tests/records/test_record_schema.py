@@ -40,6 +40,8 @@ CHANGES = {
     "seed": 7,
     "iterations": 5,
     "code_version": "other",
+    "batch_size": 32,
+    "schedule": "plateau",
 }
 
 
@@ -66,6 +68,15 @@ def test_a_request_is_known_under_the_name_of_its_record(record):
     assert request_id(asked, record.data_sha256) == record.record_id
 
 
+def test_a_hyperparameter_that_is_a_name_survives_and_is_part_of_the_identity(record):
+    named = replace(record, hyperparameters={"learning_rate": 1.0, "manifold": "sphere", "groups": 2})
+    back = from_json(named.to_json(), source="some.json")
+    assert back.hyperparameters == named.hyperparameters
+    assert back.record_id == named.record_id
+    other = replace(named, hyperparameters=named.hyperparameters | {"manifold": "oblique"})
+    assert other.record_id != named.record_id
+
+
 def test_a_missing_field_is_named_with_file_and_remedy(record):
     raw = record.as_dict()
     del raw["test_rms"]
@@ -87,7 +98,8 @@ def test_an_unknown_field_is_named(record):
         ("train_rms", "low"),
         ("layers", "12-4-3"),
         ("simulated", 1),
-        ("hyperparameters", {"learning_rate": "big"}),
+        ("hyperparameters", {"learning_rate": [1.0]}),
+        ("hyperparameters", {"manifold": True}),
         ("predictors", {"zero": 1.0}),
     ],
 )

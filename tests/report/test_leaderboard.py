@@ -246,7 +246,7 @@ def test_markdown_csv_and_json_carry_everything(make):
     assert (table[1]["rank"], table[1]["vs_best_pairs"]) == ("2", "3")  # and not 2.0
     assert table.pop()["rank"] == ""
     written = exports.markdown([board])
-    for column in tables.COLUMNS:
+    for column in tables.columns_of(board):
         assert column.header in written
     assert f"- `{second['command']}`: agd (torch, none)" in written
 

@@ -1,6 +1,7 @@
 """Data for whole runs: real flights where NORMBENCH_DATA holds them, else the simulated one."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,3 +19,13 @@ def flights() -> Dataset:
 @pytest.fixture(scope="session")
 def simulated() -> Dataset:
     return data.load("quadrotor-sim")
+
+
+@pytest.fixture(scope="module")
+def quick_jax() -> Iterator[None]:
+    """Programs that run a second are not worth many seconds of XLA's optimisations."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -6,11 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from normbench import tasks
+from normbench import specs, tasks
 from normbench.specs import Normalisation
 from normbench.training.certificate import largest_gain
 from normbench.training.request import request
 from normbench.training.run import run
+
+OPTIONS = specs.get("fgsgd").resolve({})  # which manifolds, where there are any
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def dataset():
 
 @pytest.fixture(scope="module", params=Normalisation)
 def problem(dataset, request):
-    return tasks.problem(dataset, (12, 25, 30, 15, 3), request.param, split="random", seed=1)
+    return tasks.problem(dataset, (12, 25, 30, 15, 3), request.param, split="random", seed=1, hyperparameters=OPTIONS)
 
 
 def test_no_measured_gain_exceeds_the_bound(problem):

@@ -1,5 +1,6 @@
 """What is seen inside a training is what the training does: checkpoints, perturbations, norms and mini-batches."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 
 from normbench import tasks
 from normbench.errors import InvalidArgumentError
+from normbench.networks import perceptron
 from normbench.normalisation import xavier_uniform
 from normbench.reference.perceptron import Objective
 from normbench.training import experiments, growth
+from normbench.training.batches import batches
 from normbench.training.checkpoints import UpdateSizeJob, checkpoints, relative_updates
 from normbench.training.growth import InvariantGrowthJob, PlainGrowthJob, invariant_gradient, on_spheres
-from normbench.training.minibatch import MinibatchJob, batches, evaluated_steps
+from normbench.training.minibatch import MinibatchJob, evaluated_steps
 from normbench.training.perturbation import PerturbationJob, breakdown
 from normbench.training.request import request
 from normbench.training.run import problem_of, run
@@ -46,7 +49,7 @@ def objective():
 
 @pytest.fixture(scope="module")
 def weights():
-    return xavier_uniform(LAYERS, np.random.default_rng(6))
+    return xavier_uniform(perceptron(LAYERS).weight_shapes, np.random.default_rng(6))
 
 
 def test_the_checkpoints_of_a_run_are_those_of_shorter_runs(dataset):
@@ -158,9 +161,17 @@ def test_the_norms_of_plain_layers_are_those_of_the_run(dataset):
 
 
 def test_an_epoch_is_every_sample_once_in_whole_batches():
-    drawn = list(batches(103, 10, np.random.default_rng(0)))
-    assert [len(batch) for batch in drawn] == [10] * 10
-    assert len(set(np.concatenate(drawn))) == 100
+    drawn = list(itertools.islice(batches(103, 10, seed=0), 20))
+    assert [len(batch) for batch in drawn] == [10] * 20
+    first, second = (set(np.concatenate(drawn[start : start + 10])) for start in (0, 10))
+    assert len(first) == len(second) == 100
+    assert not np.array_equal(drawn[0], drawn[10])
+    assert not np.array_equal(drawn[0], next(batches(103, 10, seed=1)))
+
+
+def test_a_batch_larger_than_the_training_set_raises():
+    with pytest.raises(InvalidArgumentError, match="batch_size 11 is larger than the training set of 10"):
+        next(batches(10, 11, seed=0))
 
 
 def test_evaluations_are_close_in_the_first_epoch_and_one_an_epoch_after():

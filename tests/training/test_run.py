@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from normbench import tasks
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
-from normbench.tasks import PAPER_HIDDEN, network
 from normbench.training.request import RunRequest, request
 from normbench.training.run import available_backends, problem_of, run
 from normbench.trajectory import Status
 
-LAYERS = (12, *PAPER_HIDDEN, 3)
+LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
 
 
 def asked(**changes: object) -> RunRequest:
@@ -115,7 +115,7 @@ def test_layers_that_do_not_fit_the_data_are_refused(simulated: Dataset) -> None
 
 
 def test_paper_network_fits_the_data(simulated: Dataset) -> None:
-    assert network(simulated, PAPER_HIDDEN) == LAYERS
+    assert tasks.get("quadrotor-sim").layers(simulated) == LAYERS
 
 
 def test_backends_are_found_without_importing_them() -> None:

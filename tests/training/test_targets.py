@@ -13,7 +13,7 @@ from normbench.training.run import run
 
 
 def mean_train_rms(dataset: Dataset, task: str, optimiser: str, *, seeds: int) -> float:
-    layers = tasks.network(dataset, tasks.PAPER_HIDDEN)
+    layers = tasks.get("quadrotor-sim").layers(dataset)
     wanted = [request(task=task, layers=layers, optimiser=optimiser, backend="jax", seed=seed) for seed in range(seeds)]
     return float(np.mean([run(one, dataset).train_rms for one in wanted]))
 

@@ -2,7 +2,7 @@
 
 import click
 
-from normbench.cli.reproduce import agd, asgd, fromage, neural_lander
+from normbench.cli.reproduce import agd, asgd, fromage, gan, neural_lander
 
 
 @click.group("reproduce")
@@ -17,9 +17,10 @@ def command() -> None:
       normbench reproduce experiment1 --seeds 4
       normbench reproduce experiment2 --seeds 2 --backend jax
       normbench reproduce fromage-figure1
+      normbench reproduce fromage-gan --backend torch
       normbench reproduce neural-lander --seeds 8
     """
 
 
-for subcommand in (*asgd.COMMANDS, *fromage.COMMANDS, *agd.COMMANDS, neural_lander.neural_lander):
+for subcommand in (*asgd.COMMANDS, *fromage.COMMANDS, gan.fromage_gan, *agd.COMMANDS, neural_lander.neural_lander):
     command.add_command(subcommand)

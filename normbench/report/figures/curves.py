@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from normbench.records.schema import Record
-from normbench.report.runs import rms_of
+from normbench.report.runs import test_rms_curve, train_rms_curve
 from normbench.trajectory import Status
 
 LOSS, RMS, STEP = "loss", "RMS", "step size"
@@ -24,9 +24,9 @@ def run_curves(run: Record) -> pd.DataFrame:
     train, test = np.array(curves.loss), np.array(curves.test_loss)
     frames = [
         _frame(LOSS, "train", range(len(train)), train),
-        _frame(RMS, "train", range(len(train)), rms_of(run, curves.loss)),
+        _frame(RMS, "train", range(len(train)), train_rms_curve(run)),
         _frame(LOSS, "test", curves.test_iterations, test),
-        _frame(RMS, "test", curves.test_iterations, rms_of(run, curves.test_loss)),
+        _frame(RMS, "test", curves.test_iterations, test_rms_curve(run)),
         _frame(STEP, "train", range(1, len(train)), np.array(curves.step_size)),
     ]
     every = pd.concat(frames, ignore_index=True)

@@ -1,13 +1,13 @@
 """The leaderboard as cells of an HTML table: a figure, a remark under it, and a value to sort by."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from normbench import specs
 from normbench.report.leaderboard import Row
 from normbench.report.page.ways import Section, Way
-from normbench.report.tables import backend, failures, mean_sd, number
+from normbench.report.tables import accuracy, backend, failures, mean_sd, number
 
 _PAIRED = "Paired relative difference of test RMS to the best row"
 _LAST = 1e99  # what a column without a figure sorts by; DataTables knows no infinity
@@ -45,6 +45,8 @@ class Column:
     numeric : bool
     ranks : bool
         True if it sets the row against the others of its board.
+    classes : bool
+        True if it is for classes alone.
     """
 
     header: str
@@ -52,6 +54,11 @@ class Column:
     cell: Callable[[Row], Cell]
     numeric: bool = True
     ranks: bool = False
+    classes: bool = False
+
+    def says(self, boards: Sequence[Section]) -> bool:
+        """True if a row of one of the boards has a figure for it."""
+        return not self.classes or any(row.accuracy for section in boards for row in section.board.rows)
 
 
 def _figure(text: str, value: float | None, remark: str = "") -> Cell:
@@ -118,6 +125,10 @@ def _train(row: Row) -> Cell:
     return _figure(mean_sd(row.train), row.train.mean)
 
 
+def _accuracy(row: Row) -> Cell:
+    return _figure(accuracy(row), row.accuracy.mean if row.accuracy else None)
+
+
 def _seconds(row: Row) -> Cell:
     return _figure(number(row.seconds_per_run, 2), row.seconds_per_run)
 
@@ -143,6 +154,9 @@ def _evaluations(row: Row) -> Cell:
 COLUMNS = (
     Column("backend", "What computed; with device and precision where they are not CPU and float32", _backend, False),
     Column("test RMS", "Mean ± standard deviation over seeds; below: 95 % bootstrap interval of the mean", _test),
+    Column(
+        "accuracy %", "Share of test samples classified rightly, mean ± standard deviation", _accuracy, classes=True
+    ),
     Column("to the best", f"{_PAIRED}; below: 95 % interval and Holm-corrected p", _difference, ranks=True),
     Column("rank", "By mean test RMS; below: where 95 % of the resamples of the seeds put it", _rank, ranks=True),
     Column("train RMS", "Mean ± standard deviation over seeds", _train),

@@ -1,0 +1,39 @@
+"""The GAN row of Table 1 of arXiv 2002.03432, small and on digits."""
+
+from pathlib import Path
+
+import click
+
+from normbench.cli import options
+from normbench.cli.reproduce.setting import Setting, figure_libraries
+from normbench.report.reproduce import frame_table, published_gan
+from normbench.report.tables import console
+from normbench.training import gan
+
+
+@click.command("fromage-gan")
+@options.seeds(3)
+@click.option(
+    "--backend", type=click.Choice(gan.BACKENDS), help="What computes.  [default: torch if installed, else jax]"
+)
+@options.jobs
+@options.out
+def fromage_gan(*, seeds: int, backend: str | None, jobs: int | None, out: Path) -> None:
+    """A class-conditional GAN on 8 x 8 digits by Fromage, LARS, Adam and SGD, at the paper's learning rates."""
+    with figure_libraries():
+        from normbench.report.figures import gan as figures
+    chosen = options.choose_backends([backend] if backend else [])[0]
+    setting = Setting(gan.SOURCE, chosen, seeds, None, options.job_count(jobs), out)
+    published = published_gan()
+    rows = setting.rows(
+        [
+            gan.GanJob(chosen, str(optimiser), rate, seed, gan.SIZE)
+            for optimiser, rate in published["learning_rate"].items()
+            for seed in range(seeds)
+        ]
+    )
+    references = [row for seed in range(seeds) for row in gan.reference_rows(seed=seed)]
+    source = setting.origin(chosen, gan.DTYPE)
+    title = f"GAN on {source.data} ({source.runs}): Fréchet distance on principal components, not the paper's FID"
+    console().print(frame_table(figures.gan_summary(rows, references, published), title=title))
+    setting.save([figures.gan(rows, references, source, published, size=gan.SIZE)])

@@ -1,0 +1,112 @@
+"""Geometry of the sphere, the Stiefel and the oblique manifold in JAX, stacks of components at a time (M. Ozay).
+
+All three are submanifolds of the matrices with the Euclidean metric: gradients are orthogonal projections.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Map = Callable[[Array, Array], Array]
+
+_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """What a descent on one manifold needs; points and vectors are stacks of matrices, shape (..., A, B).
+
+    Attributes
+    ----------
+    projection : callable
+        (point, vector) to the nearest tangent vector at the point.
+    exponential_map : callable
+        (point, tangent) to the end of the geodesic that starts with that velocity and runs for unit time.
+    retraction : callable
+        (point, tangent) to a point of the manifold that agrees with it to first order.
+    move : callable
+        The one of the two that line 7 of Algorithm 1 uses here.
+    """
+
+    projection: Map
+    exponential_map: Map
+    retraction: Map
+    move: Map
+
+    def transport(self, target: Array, tangent: Array) -> Array:
+        """A tangent vector of any other point carried to ``target``: its projection there."""
+        return self.projection(target, tangent)
+
+
+def _norm(vector: Array, axes: tuple[int, ...]) -> Array:
+    return jnp.sqrt(jnp.sum(jnp.square(vector), axis=axes, keepdims=True))
+
+
+def _with_unit_norms(axes: tuple[int, ...]) -> Manifold:
+    """Unit norm along ``axes``: both axes of a component on the sphere, its rows on the oblique manifold."""
+
+    def projection(point: Array, vector: Array) -> Array:
+        """G - <W, G> W."""
+        return vector - point * jnp.sum(point * vector, axis=axes, keepdims=True)
+
+    def exponential_map(point: Array, tangent: Array) -> Array:
+        """W cos ||V|| + V sin ||V|| / ||V||, then scaled to unit norm against rounding."""
+        angle = _norm(tangent, axes)
+        reached = point * jnp.cos(angle) + tangent * jnp.sinc(angle / jnp.pi)
+        return reached / _norm(reached, axes)
+
+    def retraction(point: Array, tangent: Array) -> Array:
+        """(W + V) / ||W + V||."""
+        return (point + tangent) / _norm(point + tangent, axes)
+
+    return Manifold(projection, exponential_map, retraction, exponential_map)
+
+
+def _of_tall(function: Map) -> Map:
+    """The same of the transposes where a component has more columns than rows."""
+
+    def either(point: Array, vector: Array) -> Array:
+        if point.shape[-2] < point.shape[-1]:
+            return function(point.mT, vector.mT).mT
+        return function(point, vector)
+
+    return either
+
+
+def _stiefel_projection(point: Array, vector: Array) -> Array:
+    """G - W (W^T G + G^T W) / 2."""
+    inner = _product(point.mT, vector)
+    return vector - _product(point, inner + inner.mT) / 2
+
+
+def _stiefel_exponential_map(point: Array, tangent: Array) -> Array:
+    """[W Q] exp([[2 A, -R^T], [R, 0]]) [I; 0] exp(-A), A = W^T V, Q R = V - W A        (Edelman et al. 1998, 2.2.2).
+
+    The generator is skew: its exponential keeps its digits for long steps, too.
+    """
+    A = _product(point.mT, tangent)
+    Q, R = jnp.linalg.qr(tangent - _product(point, A))
+    above, below = ([2 * A, -R.mT], [R, jnp.zeros_like(A)])
+    generator = jnp.concatenate([jnp.concatenate(above, axis=-1), jnp.concatenate(below, axis=-1)], axis=-2)
+    turn = jax.scipy.linalg.expm(generator)[..., : point.shape[-1]]
+    ahead = _product(jnp.concatenate([point, Q], axis=-1), turn)
+    return _product(ahead, jax.scipy.linalg.expm(-A))
+
+
+def _stiefel_retraction(point: Array, tangent: Array) -> Array:
+    """Q of W + V = Q R with a positive diagonal of R, which makes Q unique and continuous."""
+    Q, R = jnp.linalg.qr(point + tangent)
+    diagonal = jnp.diagonal(R, axis1=-2, axis2=-1)[..., None, :]
+    return jnp.where(diagonal < 0, -Q, Q)
+
+
+_RETRACTION = _of_tall(_stiefel_retraction)
+MANIFOLDS = {
+    "sphere": _with_unit_norms((-2, -1)),
+    "stiefel": Manifold(_of_tall(_stiefel_projection), _of_tall(_stiefel_exponential_map), _RETRACTION, _RETRACTION),
+    "oblique": _with_unit_norms((-2,)),
+}

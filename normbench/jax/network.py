@@ -1,0 +1,183 @@
+"""Networks in JAX: what every layer of :mod:`normbench.networks.base` does, and the losses, as pure functions."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from normbench.networks import Loss, Network
+from normbench.networks.base import (
+    Attention,
+    AveragePool,
+    BatchNorm,
+    Convolution,
+    Dense,
+    Embedding,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LeakyRelu,
+    MaxPool,
+    Positions,
+    Relu,
+    Reshape,
+    Residual,
+    Scale,
+    Tanh,
+    Upsample,
+    branches,
+    check_weights,
+    with_weights,
+)
+from normbench.networks.positions import sinusoids
+
+UNFOLDED = 288  # fan-in up to which patches, that many times the samples, are affordable
+
+
+def apply(network: Network, weights: Sequence[Array], x: Array) -> Array:
+    """Outputs of the network for samples ``x``, batch first.
+
+    Parameters
+    ----------
+    network : Network
+        Static under jit.
+    weights : sequence of Array
+        In the order of ``network.weight_shapes``, and of the dtype of ``x`` unless that holds tokens.
+    x : Array, shape (samples, *network.input_shape)
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the weights are not those of the network.
+    """
+    check_weights(network, (weight.shape for weight in weights))
+    return _sequential(network.layers, weights, x)
+
+
+def loss_value(loss: Loss, outputs: Array, targets: Array, divisor: float | Array) -> Array:
+    """The loss as :class:`normbench.networks.Loss` defines it, a scalar.
+
+    Parameters
+    ----------
+    loss : Loss
+    outputs : Array, shape (samples, ...)
+        For cross-entropy, scores of the classes along the last axis.
+    targets : Array
+        As outputs, or for cross-entropy integer classes, shape (samples, ...) without the last axis.
+    divisor : float
+        Of the square loss.
+    """
+    if loss is Loss.SQUARE:
+        return jnp.sum(jnp.square(outputs - targets)) / (2 * divisor * len(outputs))
+    logs = jax.nn.log_softmax(outputs)
+    if jnp.issubdtype(targets.dtype, jnp.floating):
+        return -jnp.mean(jnp.sum(targets * logs, axis=-1))
+    return -jnp.mean(jnp.take_along_axis(logs, targets[..., None], axis=-1))
+
+
+def _sequential(layers: tuple[Layer, ...], weights: Sequence[Array], x: Array) -> Array:
+    for layer, own in with_weights(layers, weights):
+        x = _layer(layer, own, x)
+    return x
+
+
+def _layer(layer: Layer, weights: tuple[Array, ...], x: Array) -> Array:
+    match layer:
+        case Dense():
+            return x @ weights[0].T
+        case Convolution():
+            return _convolution(layer, weights[0], x)
+        case Embedding():
+            return weights[0][x]
+        case Residual(body, shortcut):
+            through, beside = branches(layer, weights)
+            return _sequential(body, through, x) + _sequential(shortcut, beside, x)
+        case Attention(_, heads):
+            return _attention(weights, x, heads)
+    return _fixed_layer(layer, x)
+
+
+def _fixed_layer(layer: Layer, x: Array) -> Array:
+    """What a layer without weights does."""
+    match layer:
+        case Relu():
+            return jax.nn.relu(x)
+        case LeakyRelu(slope):
+            return jnp.where(x > 0, x, slope * x)
+        case Tanh():
+            return jnp.tanh(x)
+        case AveragePool(size):
+            return jnp.mean(_tiles(x, size), axis=-1)
+        case MaxPool(size):
+            return _largest(_tiles(x, size))
+        case Upsample(factor):
+            return jnp.repeat(jnp.repeat(x, factor, axis=2), factor, axis=3)
+        case Flatten():
+            return x.reshape(len(x), -1)
+        case Reshape(wanted):
+            return x.reshape(len(x), *wanted)
+        case BatchNorm(epsilon):
+            return _standardised(x, (0, 2, 3), epsilon)
+        case LayerNorm(epsilon):
+            return _standardised(x, (-1,), epsilon)
+        case Positions():
+            return x + jnp.asarray(sinusoids(*x.shape[1:]), x.dtype)
+        case Scale(factor):
+            return factor * x
+    raise TypeError(f"no function for {layer}")
+
+
+def _convolution(layer: Convolution, kernel: Array, x: Array) -> Array:
+    if jax.default_backend() == "cpu" and math.prod(kernel.shape[1:]) <= UNFOLDED:
+        return _unfolded_convolution(layer, kernel, x)
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(layer.stride, layer.stride),
+        padding=[(layer.padding, layer.padding)] * 2,
+        dimension_numbers=("NCHW", "OIHW", "NCHW"),
+    )
+
+
+def _unfolded_convolution(layer: Convolution, kernel: Array, x: Array) -> Array:
+    """One product of the unfolded kernel with all patches: on a processor twice as fast as XLA's convolution."""
+    outputs, _, size, _ = kernel.shape
+    step, margin = layer.stride, layer.padding
+    height, width = ((side + 2 * margin - size) // step + 1 for side in x.shape[2:])
+    padded = jnp.pad(x, ((0, 0), (0, 0), (margin, margin), (margin, margin))).transpose(1, 0, 2, 3)
+    patches = [
+        padded[:, :, i : i + step * (height - 1) + 1 : step, j : j + step * (width - 1) + 1 : step]
+        for i in range(size)
+        for j in range(size)
+    ]
+    columns = jnp.stack(patches, axis=1).reshape(-1, len(x) * height * width)
+    maps = kernel.reshape(outputs, -1) @ columns
+    return maps.reshape(outputs, len(x), height, width).transpose(1, 0, 2, 3)
+
+
+def _attention(weights: tuple[Array, ...], x: Array, heads: int) -> Array:
+    batch, time, width = x.shape
+    query, key, value = ((x @ weight.T).reshape(batch, time, heads, -1) for weight in weights[:3])
+    scores = jnp.einsum("bthf,bshf->bhts", query, key) / math.sqrt(width / heads)
+    past = jnp.tril(jnp.ones((time, time), dtype=bool))
+    mixed = jnp.einsum("bhts,bshf->bthf", jax.nn.softmax(jnp.where(past, scores, -jnp.inf)), value)
+    return mixed.reshape(batch, time, width) @ weights[3].T
+
+
+def _tiles(x: Array, size: int) -> Array:
+    """Pixels of every tile on the last axis, row by row."""
+    batch, channels, height, width = x.shape
+    split = x.reshape(batch, channels, height // size, size, width // size, size)
+    return split.transpose(0, 1, 2, 4, 3, 5).reshape(batch, channels, height // size, width // size, size**2)
+
+
+def _largest(tiles: Array) -> Array:
+    """By index, because the derivative of a maximum is shared among equals: the first one takes it all, as in torch."""
+    return jnp.take_along_axis(tiles, jnp.argmax(tiles, axis=-1, keepdims=True), axis=-1)[..., 0]
+
+
+def _standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
+    centred = x - jnp.mean(x, axis=axes, keepdims=True)
+    return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=axes, keepdims=True) + epsilon)

@@ -1,0 +1,40 @@
+"""Automatic gradient descent as an optax transformation (arXiv 2304.05187)."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from normbench.jax.agd import agd as agd_update
+from normbench.jax.spheres import Arrays
+from normbench.jax.transformations.base import StepState, explicit, require_matrices, working_dtype
+
+
+def agd() -> optax.GradientTransformationExtraArgs:
+    """Automatic gradient descent for bias-free networks of dense and convolutional layers; no hyperparameters.
+
+    W_k - (eta / L) gain_k G_k / ||G_k||_F,  eta = log((1 + sqrt(1 + 4 G)) / 2),  G = (1/L) sum_k gain_k ||G_k||_F
+    (arXiv 2304.05187, Algorithm 1, appendix B)
+
+    with gain_k = sqrt(d_k / d_{k-1}) for a dense weight (d_k, d_{k-1}). Of a kernel (d_k, d_{k-1}, height, width) every
+    matrix of one position has its own norm, and gain_k is divided by sqrt(height width).
+
+    The leaves must be all weights of the network: their number is L. Under ``optax.partition`` those of its part count.
+    Flax keeps weights the other way round, (fan_in, fan_out) and (height, width, in, out): transpose them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        From ``init``, if a leaf has fewer than two axes; the message gives its path.
+    """
+
+    def init(params: Any) -> StepState:
+        dtype = working_dtype(params)
+        require_matrices("agd", params)
+        return StepState(jnp.zeros((), dtype))
+
+    def step(gradient: Arrays, weights: Arrays, state: StepState) -> tuple[Arrays, StepState]:
+        moved, eta = agd_update(gradient, weights)
+        return moved, StepState(eta)
+
+    return explicit(init, step)

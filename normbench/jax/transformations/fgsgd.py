@@ -1,0 +1,117 @@
+"""FG-SGD as an optax transformation: weights on products of scaled manifolds (M. Ozay, Algorithm 1)."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from normbench import manifolds
+from normbench.errors import InvalidArgumentError
+from normbench.jax.fgsgd import FGSGDState, initial_state
+from normbench.jax.fgsgd import fgsgd as fgsgd_update
+from normbench.jax.spheres import Arrays
+from normbench.jax.transformations.base import as_updates, cast, resolve, working_dtype
+
+
+class ManifoldState(NamedTuple):
+    """Number of steps, lambda of every leaf, and the last rate r(t)."""
+
+    count: Array
+    deviations: Arrays
+    step_size: Array
+
+
+def fgsgd(
+    *,
+    learning_rate: float | Array = 10.0,
+    decay: float | Array = 0.6,
+    manifold: str = "sphere",
+    grouping: str = "pio",
+    groups: int = 2,
+    partition_seed: int = 0,
+    positions: int | Sequence[int] = 1,
+) -> optax.GradientTransformationExtraArgs:
+    """FG-SGD: stochastic gradient descent on products of manifolds (POMs) of a leaf's blocks of channels.
+
+    omega' = phi_omega(-(r(t) / zeta) grad),   r(t) = r0 / (1 + t)^decay,   zeta = max(1, R_g (2 + R_g))
+    (M. Ozay, "Fine-grained Optimization of Deep Neural Networks", Algorithm 1, eq. 2-7)
+
+    with grad the Riemannian gradient of a POM, R_g its norm, phi the exponential map (Stiefel: a retraction), and
+    W = gamma / lambda omega, gamma = 1 / sqrt(fan-in + channels_out * positions). A component is one height x width
+    matrix of a kernel, or a whole block of a matrix or of a 1 x 1 kernel.
+
+    Start from parameters on the manifolds, as :func:`normbench.manifolds.initial_weights` makes them of the leaves;
+    others are put there by the first step. ``update(grads, state, params, feature_std=...)`` takes the running standard
+    deviations of the features that feed each leaf: a tree or sequence of numbers in the order of the leaves. lambda is
+    the larger of it and 1, and 1 at the first step or without it.
+
+    Parameters
+    ----------
+    learning_rate : float
+        r0. An array, as from ``optax.inject_hyperparams``, is taken without a check; so is the decay, while all that
+        follows has to be among its ``static_args``.
+    decay : float
+        Above 1/2, at most 1, so that sum r = inf and sum r^2 < inf (eq. 4).
+    manifold : str
+        "sphere" (unit Frobenius norm), "stiefel" (orthonormal columns, or rows if there are fewer) or "oblique"
+        (columns of unit norm).
+    grouping : str
+        Channels that are split into sets, at random and for good: "pi" input, "po" output, "pio" both.
+    groups : int
+        Sets per split side of a leaf.
+    partition_seed : int
+        Seeds the sets.
+    positions : int or sequence of int
+        Pixels of the output map: of all kernels, or leaf by leaf.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a hyperparameter is out of range; from ``init``, if a leaf is neither a matrix nor a kernel (out, in, height,
+        width); from ``update``, if there is not one deviation per leaf.
+    """
+    given = {"learning_rate": learning_rate, "decay": decay, "manifold": manifold, "grouping": grouping}
+    hyper = resolve("fgsgd", given | {"groups": groups, "partition_seed": partition_seed})
+    _check_positions(positions)
+
+    def init(params: Any) -> ManifoldState:
+        dtype = working_dtype(params)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+            manifolds.check_shape(np.shape(leaf), f"params{jax.tree_util.keystr(path)}")
+        return ManifoldState(*initial_state(cast(params, dtype)), jnp.zeros((), dtype))
+
+    def update(
+        updates: Any, state: ManifoldState, params: Any = None, *, feature_std: Any = None, **extra: Any
+    ) -> tuple[Any, ManifoldState]:
+        del extra  # optax hands every member of a chain the extra arguments of all
+        dtype = working_dtype(params)
+        weights = cast(params, dtype)
+        moved, new, rate = fgsgd_update(
+            cast(updates, dtype),
+            weights,
+            FGSGDState(state.count, state.deviations),
+            **{name: jnp.asarray(v, dtype) if name in ("learning_rate", "decay") else v for name, v in hyper.items()},
+            positions=_per_leaf("positions", positions, len(weights)),
+            feature_std=None if feature_std is None else _per_leaf("feature_std", feature_std, len(weights)),
+        )
+        return as_updates(params, moved), ManifoldState(*new, rate)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _check_positions(positions: int | Sequence[int]) -> None:
+    for value in [positions] if isinstance(positions, int) else positions:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InvalidArgumentError(f"positions must be integers of at least 1; got {positions!r}.")
+
+
+def _per_leaf(name: str, values: Any, leaves: int) -> list[Any]:
+    """One value per leaf, an integer counting for all."""
+    found = [values] * leaves if isinstance(values, int) else jax.tree.leaves(values)
+    if len(found) != leaves:
+        raise InvalidArgumentError(f"{name} must hold one number per leaf, {leaves} in all; got {len(found)}.")
+    return found

@@ -1,0 +1,108 @@
+"""Method 2 and its exponential variant as optax transformations (arXiv 2312.10672)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from normbench.jax.method2 import method2 as method2_update
+from normbench.jax.method2 import method2_exp as method2_exp_update
+from normbench.jax.spheres import Arrays, radii
+from normbench.jax.transformations.base import (
+    SphereState,
+    cast,
+    explicit,
+    positive,
+    require_matrices,
+    require_nonzero,
+    working_dtype,
+)
+
+_Update = Callable[[Arrays, Arrays, SphereState, Array], tuple[Arrays, Array]]
+
+
+def method2(
+    *,
+    mean_square_input: float | Array = 1.0,
+    curvature: float | Array = 1.0,
+    gain: float | Array | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Method 2: majorisation-minimisation on the product of spheres.
+
+    tau = argmin over [0, pi] of alpha (cos t - 1) - beta sin t + Q (P1(t) - P2)^2 / 2,
+    Q = curvature gain^2 mean ||x||^2       (arXiv 2312.10672, eq. 22-23, Algorithm 3)
+
+    A kernel (out, in, height, width) counts as the matrix (out, in height width) that multiplies patches: the operator
+    norm of the convolution is at most that of the matrix times sqrt(overlap), overlap = ceil(height / stride)
+    ceil(width / stride), the number of patches that hold a pixel.
+
+    The leaves must be all weights of the network: what moves beside them is not in the majorant. Flax keeps weights the
+    other way round, (fan_in, fan_out) and (height, width, in, out): transpose them.
+
+    Parameters
+    ----------
+    mean_square_input : float
+        mean ||x||^2 over the data; 1 for inputs scaled to unit norm.
+    curvature : float
+        c such that a sample's loss exceeds its linearisation by at most c ||df||^2 / 2 when the output moves by df. 1
+        for ||f - y||^2 / 2 and 1/d for ||f - y||^2 / (2 d); 1 for cross-entropy, by ||df||_inf <= ||df||_2 in
+        corollary 2 of arXiv 2304.05187.
+    gain : float, optional
+        Product of the operator norms of all that is not a weight: sqrt(overlap) of every convolution, 1/size of an
+        average pool of size x size, 1 for ReLU, max pool and flatten. By default the product of sqrt(height width) of
+        every kernel: stride 1 and no average pool, an upper bound with them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a number is not positive; from ``init``, if a leaf is zero or has fewer than two axes, with its path.
+    """
+
+    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array) -> tuple[Arrays, Array]:
+        return method2_update(gradient, weights, state.radii, Q=Q, guess=state.step_size)
+
+    return _majorising("method2", update, mean_square_input, curvature, gain)
+
+
+def method2_exp(
+    *,
+    mean_square_input: float | Array = 1.0,
+    curvature: float | Array = 1.0,
+    gain: float | Array | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Closed-form variant of method 2 with an exponential majorant.
+
+    tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,  P = prod mu_i      (the authors' code of 2312.10672)
+
+    Parameters and errors as :func:`method2`.
+    """
+
+    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array) -> tuple[Arrays, Array]:
+        return method2_exp_update(gradient, weights, state.radii, Q=Q)
+
+    return _majorising("method2_exp", update, mean_square_input, curvature, gain)
+
+
+def _majorising(
+    key: str, update: _Update, mean_square_input: float | Array, curvature: float | Array, gain: float | Array | None
+) -> optax.GradientTransformationExtraArgs:
+    constant = positive("mean_square_input", mean_square_input) * positive("curvature", curvature)
+    if gain is not None:
+        positive("gain", gain)
+
+    def init(params: Any) -> SphereState:
+        dtype = working_dtype(params)
+        require_matrices(key, params)
+        require_nonzero(key, params, remedy="Draw it at random, or give it to another transformation.")
+        return SphereState(radii(cast(params, dtype)), jnp.zeros((), dtype))
+
+    def step(gradient: Arrays, weights: Arrays, state: SphereState) -> tuple[Arrays, SphereState]:
+        squared_gain = math.prod(math.prod(w.shape[2:]) for w in weights) if gain is None else gain**2
+        Q = jnp.asarray(constant * squared_gain, weights[0].dtype)
+        moved, tau = update(gradient, weights, state, Q)
+        return moved, SphereState(state.radii, tau)
+
+    return explicit(init, step)

@@ -1,0 +1,16 @@
+"""What a network is trained to make small (arXiv 2304.05187, Examples 1 and 2)."""
+
+from enum import StrEnum
+
+
+class Loss(StrEnum):
+    """A loss, as a mean over the samples x with targets y.
+
+    square:         ||f(x) - y||^2 / (2 divisor), with divisor d_L in Example 1 and 1 in arXiv 2312.10672
+    cross_entropy:  -<y, log softmax(f(x))>, with y a distribution over the classes, or an integer for one class
+
+    Where a sample has several outputs in a row, as one per token, the mean of the cross-entropy is over all of them.
+    """
+
+    SQUARE = "square"
+    CROSS_ENTROPY = "cross_entropy"

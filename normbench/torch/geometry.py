@@ -1,0 +1,106 @@
+"""Geometry of the sphere, the Stiefel and the oblique manifold in torch, stacks of components at a time (M. Ozay).
+
+All three are submanifolds of the matrices with the Euclidean metric: gradients are orthogonal projections.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Map = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """What a descent on one manifold needs; points and vectors are stacks of matrices, shape (..., A, B).
+
+    Attributes
+    ----------
+    projection : callable
+        (point, vector) to the nearest tangent vector at the point.
+    exponential_map : callable
+        (point, tangent) to the end of the geodesic that starts with that velocity and runs for unit time.
+    retraction : callable
+        (point, tangent) to a point of the manifold that agrees with it to first order.
+    move : callable
+        The one of the two that line 7 of Algorithm 1 uses here.
+    """
+
+    projection: Map
+    exponential_map: Map
+    retraction: Map
+    move: Map
+
+    def transport(self, target: Tensor, tangent: Tensor) -> Tensor:
+        """A tangent vector of any other point carried to ``target``: its projection there."""
+        return self.projection(target, tangent)
+
+
+def _norm(vector: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return torch.linalg.vector_norm(vector, dim=axes, keepdim=True)
+
+
+def _with_unit_norms(axes: tuple[int, ...]) -> Manifold:
+    """Unit norm along ``axes``: both axes of a component on the sphere, its rows on the oblique manifold."""
+
+    def projection(point: Tensor, vector: Tensor) -> Tensor:
+        """G - <W, G> W."""
+        return vector - point * (point * vector).sum(axes, keepdim=True)
+
+    def exponential_map(point: Tensor, tangent: Tensor) -> Tensor:
+        """W cos ||V|| + V sin ||V|| / ||V||, then scaled to unit norm against rounding."""
+        angle = _norm(tangent, axes)
+        reached = point * torch.cos(angle) + tangent * torch.sinc(angle / torch.pi)
+        return reached / _norm(reached, axes)
+
+    def retraction(point: Tensor, tangent: Tensor) -> Tensor:
+        """(W + V) / ||W + V||."""
+        return (point + tangent) / _norm(point + tangent, axes)
+
+    return Manifold(projection, exponential_map, retraction, exponential_map)
+
+
+def _of_tall(function: Map) -> Map:
+    """The same of the transposes where a component has more columns than rows."""
+
+    def either(point: Tensor, vector: Tensor) -> Tensor:
+        if point.shape[-2] < point.shape[-1]:
+            return function(point.mT, vector.mT).mT
+        return function(point, vector)
+
+    return either
+
+
+def _stiefel_projection(point: Tensor, vector: Tensor) -> Tensor:
+    """G - W (W^T G + G^T W) / 2."""
+    inner = point.mT @ vector
+    return vector - point @ (inner + inner.mT) / 2
+
+
+def _stiefel_exponential_map(point: Tensor, tangent: Tensor) -> Tensor:
+    """[W Q] exp([[2 A, -R^T], [R, 0]]) [I; 0] exp(-A), A = W^T V, Q R = V - W A        (Edelman et al. 1998, 2.2.2).
+
+    The generator is skew: its exponential keeps its digits for long steps, too.
+    """
+    A = point.mT @ tangent
+    Q, R = torch.linalg.qr(tangent - point @ A)
+    generator = torch.cat([torch.cat([2 * A, -R.mT], dim=-1), torch.cat([R, torch.zeros_like(A)], dim=-1)], dim=-2)
+    turn = torch.linalg.matrix_exp(generator)[..., : point.shape[-1]]
+    return torch.cat([point, Q], dim=-1) @ turn @ torch.linalg.matrix_exp(-A)
+
+
+def _stiefel_retraction(point: Tensor, tangent: Tensor) -> Tensor:
+    """Q of W + V = Q R with a positive diagonal of R, which makes Q unique and continuous."""
+    Q, R = torch.linalg.qr(point + tangent)
+    diagonal = R.diagonal(dim1=-2, dim2=-1).unsqueeze(-2)
+    return torch.where(diagonal < 0, -Q, Q)
+
+
+_RETRACTION = _of_tall(_stiefel_retraction)
+MANIFOLDS = {
+    "sphere": _with_unit_norms((-2, -1)),
+    "stiefel": Manifold(_of_tall(_stiefel_projection), _of_tall(_stiefel_exponential_map), _RETRACTION, _RETRACTION),
+    "oblique": _with_unit_norms((-2,)),
+}

@@ -1,0 +1,44 @@
+"""Automatic gradient descent as a ``torch.optim.Optimizer`` (arXiv 2304.05187)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normbench.torch import agd
+from normbench.torch.optimizers.base import Closure, Coupled, evaluate
+
+
+class AGD(Coupled):
+    """Automatic gradient descent for networks without biases; no hyperparameters.
+
+    W_k - (eta / L) gain_k G_k / ||G_k||_F,  eta = log((1 + sqrt(1 + 4 G)) / 2),  gain_k = sqrt(d_k / d_{k-1})
+    (arXiv 2304.05187, Algorithm 1)
+
+    A kernel (d_k, d_{k-1}, height, width) counts as its height x width matrices, each divided by its own norm, with
+    gain_k = sqrt(d_k / d_{k-1}) / sqrt(height width)  (section 3.3 and appendix B).
+
+    The initial weights should be semi-orthogonal, every matrix of a kernel for itself, with singular values gain_k;
+    inputs of norm sqrt(d_0). The paper switches the affine parameters of normalisation layers off.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of (name, Tensor)
+        All weights of the network, matrices or kernels, on one device: their number is L.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a parameter has less than two axes or is frozen, or there is more than one group.
+    """
+
+    def __init__(self, params: Iterable[Any]) -> None:
+        super().__init__(params, {"step_size": torch.zeros(())})
+
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None) -> Tensor | None:
+        """Take one step from ``p.grad``; ``param_groups[0]["step_size"]`` is then eta, a tensor on the device."""
+        loss = evaluate(closure)
+        self.param_groups[0]["step_size"] = agd.agd_(self._gradient(), self._layers)
+        return loss

@@ -1,0 +1,202 @@
+"""The optax transformations on convolution kernels: the reference's numbers, and the constants of method 2."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_convnet import (
+    CLASSES,
+    GAIN,
+    PADDING,
+    convolve,
+    cross_entropy,
+    mean_square,
+    network,
+    parameters,
+    samples,
+    square_loss,
+)
+
+import normbench.jax
+import normbench.reference.agd
+import normbench.reference.fromage
+import normbench.reference.method2
+from normbench.reference.spheres import exponential_map, radii
+
+STEPS = 50
+TIGHT = 1e-12
+LINE_SEARCH = 1e-9  # relative to tau, see normbench/jax/method2.py
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def reference_agd(g, w, start, Q):
+    return normbench.reference.agd.agd(g, w)[0]
+
+
+def reference_method2(g, w, start, Q):
+    return normbench.reference.method2.method2(g, w, radii(start), Q)[0]
+
+
+def reference_method2_exp(g, w, start, Q):
+    return normbench.reference.method2.method2_exp(g, w, radii(start), Q)[0]
+
+
+def reference_fromage(g, w, start, Q):
+    bounds = normbench.reference.fromage.norm_bounds(start, 1.0)
+    return normbench.reference.fromage.fromage(g, w, bounds, learning_rate=0.05)
+
+
+def reference_lars(g, w, start, Q):
+    return normbench.reference.fromage.lars(g, w, learning_rate=0.01)
+
+
+UPDATES = {
+    "agd": (reference_agd, {}),
+    "method2": (reference_method2, {"gain": GAIN}),
+    "method2_exp": (reference_method2_exp, {"gain": GAIN}),
+    "fromage": (reference_fromage, {"learning_rate": 0.05, "p_bound": 1.0}),
+    "lars": (reference_lars, {"learning_rate": 0.01}),
+}
+
+
+def leaves(params):
+    return tuple(np.asarray(leaf) for leaf in jax.tree.leaves(params))
+
+
+def descend(optimizer, params, gradient_of, steps):
+    """Yield the gradient, the parameters before and those after every step."""
+    state = optimizer.init(params)
+    update = jax.jit(optimizer.update)
+    for _ in range(steps):
+        gradient = gradient_of(params)
+        updates, state = update(gradient, state, params)
+        new = jax.tree.map(jnp.add, params, updates)
+        yield gradient, params, new
+        params = new
+
+
+@pytest.mark.parametrize("key", UPDATES)
+@pytest.mark.parametrize("loss", [square_loss, cross_entropy], ids=["square", "cross-entropy"])
+def test_every_step_on_a_convolutional_network_is_the_references(key, loss):
+    reference, hyper = UPDATES[key]
+    batch, start = samples(0), parameters(0)
+    majorising = key.startswith("method2")
+    constants = {"mean_square_input": mean_square(batch[0]), "curvature": 0.8} if majorising else {}
+    Q = 0.8 * GAIN**2 * mean_square(batch[0])
+    optimizer = getattr(normbench.jax, key)(**hyper, **constants)
+    gradient_of = jax.jit(jax.grad(loss))
+    moved = 0.0
+    for gradient, before, after in descend(optimizer, start, lambda p: gradient_of(p, batch), STEPS):
+        expected = reference(leaves(gradient), leaves(before), leaves(start), Q)
+        for new, old, wanted in zip(leaves(after), leaves(before), expected, strict=True):
+            step = np.linalg.norm(wanted - old)
+            tolerance = TIGHT * np.linalg.norm(wanted) + LINE_SEARCH * step * (key == "method2")
+            assert np.linalg.norm(new - wanted) <= tolerance
+            moved = max(moved, step)
+    assert moved > 1e-4
+
+
+def test_a_position_of_a_kernel_without_a_gradient_rests_under_agd():
+    weights = parameters(1)
+    gradient = jax.tree.map(jnp.ones_like, weights)
+    gradient["first"] = gradient["first"].at[:, :, 1, 0].set(0.0)
+    ((_, before, after),) = descend(normbench.jax.agd(), weights, lambda params: gradient, 1)
+    still = np.asarray(before["first"] == after["first"]).all(axis=(0, 1))
+    assert still.tolist() == [[False, False], [True, False], [False, False]]
+    expected = normbench.reference.agd.agd(leaves(gradient), leaves(before))[0]
+    for new, wanted in zip(leaves(after), expected, strict=True):
+        np.testing.assert_allclose(new, wanted, rtol=TIGHT)
+
+
+@pytest.mark.parametrize("key", ["method2", "method2_exp"])
+def test_without_a_gain_every_kernel_counts_with_the_root_of_its_area(key):
+    batch, start = samples(0), parameters(0)
+    gradient_of = jax.jit(jax.grad(lambda params: square_loss(params, batch)))
+    results = [
+        next(descend(getattr(normbench.jax, key)(gain=gain), start, gradient_of, 1))[2]
+        for gain in (None, math.sqrt(3 * 2 * 2 * 2))
+    ]
+    for default, explicit in zip(*map(leaves, results), strict=True):
+        np.testing.assert_allclose(default, explicit, rtol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 3), (3, 2, 2, 2, 2)], ids=["1-D", "3-D"])
+@pytest.mark.parametrize("key", ["method2", "agd"])
+def test_kernels_of_other_dimensions_are_kernels_too(key, shape):
+    rng = np.random.default_rng(3)
+    weights, gradient = (tuple(rng.normal(size=s) for s in (shape, (2, 4))) for _ in range(2))
+    optimizer = getattr(normbench.jax, key)()
+    ((_, _, after),) = descend(optimizer, tuple(map(jnp.asarray, weights)), lambda p: gradient, 1)
+    expected = UPDATES[key][0](gradient, weights, weights, math.prod(shape[2:]))
+    for new, wanted in zip(after, expected, strict=True):
+        np.testing.assert_allclose(new, wanted, rtol=1e-11)
+
+
+@pytest.mark.parametrize(("stride", "overlap"), [((1, 1), 6), ((2, 1), 4), ((2, 2), 2), ((3, 2), 1)], ids=str)
+def test_a_convolution_is_bounded_by_its_unfolded_kernel_and_the_overlap(stride, overlap):
+    rng = np.random.default_rng([*stride, 7])
+    for _ in range(5):
+        kernel = jnp.asarray(rng.normal(size=(4, 2, 3, 2)))
+        jacobian = jax.jacobian(lambda x, k=kernel: convolve(x, k, stride, PADDING))(jnp.zeros((1, 2, 7, 6)))
+        norm = np.linalg.norm(np.asarray(jacobian).reshape(-1, 2 * 7 * 6), 2)
+        assert norm <= math.sqrt(overlap) * np.linalg.norm(np.asarray(kernel).reshape(4, -1), 2) * (1 + 1e-12)
+
+
+@jax.jit
+def bregman(outputs, change, y):
+    """Mean over samples by which cross-entropy exceeds its linearisation in the outputs."""
+
+    def loss(f):
+        return jnp.mean(jax.nn.logsumexp(f, axis=1) - f[jnp.arange(len(f)), jnp.argmax(y, axis=1)])
+
+    value, slope = jax.value_and_grad(loss)(outputs)
+    return loss(outputs + change) - value - jnp.vdot(slope, change)
+
+
+def gap(seed, curvature):
+    """Majorant of corollary 2 minus what it bounds, relative to it, along one random curve."""
+    rng = np.random.default_rng([seed, 33])
+    params, (x, y) = parameters(seed), samples(seed)
+    scale = rng.choice([1.0, 5.0])
+    params = {name: scale * w for name, w in params.items()}
+    weights = leaves(params)
+    mu = radii(weights)
+    t = rng.uniform(0.01, 1.5)
+    V = []
+    for w, r in zip(weights, mu, strict=True):
+        v = rng.normal(size=w.shape)
+        v -= np.vdot(v, w) * w / r**2
+        V.append(v / np.linalg.norm(v))
+    moved = [exponential_map(w, v, t, radius=r) for w, v, r in zip(weights, V, mu, strict=True)]
+    outputs = network(params, x)
+    change = network(jax.tree.unflatten(jax.tree.structure(params), list(map(jnp.asarray, moved))), x) - outputs
+    Q = curvature * GAIN**2 * mean_square(x)
+    unfolded = tuple(w.reshape(len(w), -1) for w in weights)
+    velocity = tuple((r * v).reshape(len(v), -1) for v, r in zip(V, mu, strict=True))
+    bound = normbench.reference.method2.Majorant(0.0, 0.0, Q, unfolded, velocity).value(t)
+    return (bound - float(bregman(outputs, change, y))) / bound
+
+
+def test_the_majorant_of_method2_bounds_cross_entropy_on_convolutions():
+    assert min(gap(seed, 1.0) for seed in range(25)) > 0
+    assert min(gap(seed, 1e-6) for seed in range(25)) < 0  # the bound is loose, but the check can fail
+
+
+@pytest.mark.parametrize(("curvature", "holds"), [(1.0, True), (0.49, False)])
+def test_curvature_1_bounds_cross_entropy_sample_by_sample(curvature, holds):
+    rng = np.random.default_rng(8)
+    excess = []
+    for _ in range(300):
+        outputs, direction, y = rng.normal(size=(3, 1, CLASSES))
+        if rng.random() < 0.5:  # where the bound is sharpest: two classes, equally likely, drift apart
+            outputs, direction = np.array([[0.0, 0.0, -30.0]]), np.array([[1.0, -1.0, 0.0]])
+        change = direction * 10 ** rng.uniform(-2, 1)
+        excess.append(float(bregman(outputs, change, y)) - curvature * np.square(change).sum() / 2)
+    assert (max(excess) <= 1e-12) == holds

@@ -1,0 +1,58 @@
+"""What a user writes around the torch.optim classes, for the tests of them."""
+
+import torch
+
+from normbench.torch import AGD, LARS, Fromage, Method1, Method2, Method2Exp
+
+FIRST_ORDER = {"method2": Method2, "method2_exp": Method2Exp, "agd": AGD, "fromage": Fromage, "lars": LARS}
+CLASSES = {"method1": Method1} | FIRST_ORDER
+
+
+class Loop:
+    """What a user writes: a bias-free perceptron, a square loss, an optimiser, and steps."""
+
+    def __init__(self, case, *, dtype=torch.float64, loss_factor=1.0, **options):
+        self.x, self.y = (torch.tensor(a, dtype=dtype) for a in (case.problem.x_train, case.problem.y_train))
+        self.scale = loss_factor / (2 * case.problem.loss_divisor * len(self.x))
+        modules = []
+        for w in case.problem.weights:
+            modules += [torch.nn.Linear(*w.T.shape, bias=False, dtype=dtype), torch.nn.ReLU()]
+            modules[-2].weight.data.copy_(torch.tensor(w))
+        self.model = torch.nn.Sequential(*modules[:-1])
+        hyper = {"lr" if name == "learning_rate" else name: value for name, value in case.hyper.items()}
+        self.optimizer = CLASSES[case.key](self.model.parameters(), **hyper, **options)
+        self.losses, self.step_sizes = [], []
+
+    def loss(self):
+        return (self.model(self.x) - self.y).square().sum() * self.scale
+
+    def backward(self):
+        self.optimizer.zero_grad()
+        loss = self.loss()
+        loss.backward()
+        return loss
+
+    def step(self):
+        if isinstance(self.optimizer, Method1):
+            loss = self.optimizer.step(self.loss)
+        else:
+            loss = self.backward()
+            self.optimizer.step()
+        group = self.optimizer.param_groups[0]
+        self.losses.append(loss.item())
+        self.step_sizes.append(group["step_size"] if "step_size" in group else group["lr"])
+
+    def run(self, steps):
+        for _ in range(steps):
+            self.step()
+        return self
+
+    def results(self):
+        return [*self.losses, self.loss().item()], self.step_sizes, [w.double().numpy() for w in self.weights()]
+
+    def weights(self):
+        return [p.detach().clone() for p in self.model.parameters()]
+
+
+def same(left, right):
+    return all(map(torch.equal, left, right))

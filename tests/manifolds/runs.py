@@ -1,0 +1,43 @@
+"""Runs of the torch and the JAX update on the function of a case."""
+
+from functools import partial
+from importlib import import_module
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+jax_fgsgd = import_module("normbench.jax.fgsgd")  # normbench.jax has a function of that name
+torch_fgsgd = import_module("normbench.torch.fgsgd")
+
+
+def run_torch(case, steps, *, dtype=torch.float64, **given):
+    weights, rates = [torch.tensor(w, dtype=dtype) for w in case.weights], []
+    targets = [torch.tensor(t, dtype=dtype) for t in case.targets]
+    state = torch_fgsgd.initial_state(weights)
+    for t in range(steps):
+        gradient = [case.strength * (T + torch.sin(3 * W) / 2) for T, W in zip(targets, weights, strict=True)]
+        extra = {name: values[t] for name, values in given.items()}
+        weights, state, rate = torch_fgsgd.fgsgd(gradient, weights, state, **case.hyper, **extra)
+        rates.append(rate)
+    return [w.double().numpy() for w in weights], rates
+
+
+def run_jax(case, steps, *, dtype=jnp.float64, **given):
+    weights = tuple(jnp.asarray(w, dtype) for w in case.weights)
+    targets = [jnp.asarray(t, dtype) for t in case.targets]
+
+    def step(carry, extra):
+        weights, state = carry
+        gradient = [case.strength * (T + jnp.sin(3 * W) / 2) for T, W in zip(targets, weights, strict=True)]
+        weights, state, rate = jax_fgsgd.fgsgd(gradient, weights, state, **case.hyper, **extra)
+        return (weights, state), rate
+
+    scan = jax.jit(partial(jax.lax.scan, step, length=steps))
+    extra = {name: jnp.asarray(values, dtype) for name, values in given.items()}
+    (weights, _), rates = scan((weights, jax_fgsgd.initial_state(weights)), extra)
+    return [np.asarray(w, np.float64) for w in weights], [float(r) for r in rates]
+
+
+RUNS = {"torch": run_torch, "jax": run_jax}
