@@ -98,16 +98,15 @@ PREAMBLE = SECTIONS.pop("")
 
 
 @pytest.fixture
-def _as_a_user_starts():
-    """Single precision, as JAX begins; and quick compilation, for the snippets compile for longer than they run."""
+def _quick_compilation():
+    """The snippets compile for longer than they run."""
     jax.config.update("jax_disable_most_optimizations", True)
-    with jax.enable_x64(False):
-        yield
+    yield
     jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.mark.parametrize("title", SECTIONS)
-@pytest.mark.usefixtures("_as_a_user_starts")
+@pytest.mark.usefixtures("_quick_compilation")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of torch's compiler itself
 def test_snippets_print_what_the_page_says(title, tmp_path):
     space: dict[str, object] = {"__name__": "__main__"}

@@ -2,7 +2,10 @@
 
 import importlib
 import itertools
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -17,6 +20,8 @@ with warnings.catch_warnings():
     import geoopt
 
 from tests.manifolds.conftest import departure
+
+jax.config.update("jax_enable_x64", False)  # pymanopt turns it on for the whole process when it is imported
 
 BATCH = 4
 FUNCTIONS = ("projection", "exponential_map", "retraction", "transport")
@@ -184,3 +189,8 @@ def test_a_step_of_no_length_stays(backend, manifold):
 def test_not_a_number_is_passed_on(backend, manifold):
     here, _, tangent, _ = points(manifold, TALL)
     assert np.isnan(call(backend, manifold, "retraction", here, tangent * np.nan)).any()
+
+
+def test_pymanopt_does_not_change_the_precision_of_other_tests():
+    code = "import jax, tests.manifolds.test_geometry; assert not jax.config.jax_enable_x64"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd=Path(__file__).parents[2])
