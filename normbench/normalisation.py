@@ -5,7 +5,8 @@ Everything here is NumPy and drawn by seed, so that every backend starts from th
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import softmax
@@ -73,15 +74,19 @@ class Problem:
         """
         return 1.0 / self.loss_divisor if self.loss is Loss.SQUARE else 1.0
 
+    @cached_property
+    def mean_square_input(self) -> float:
+        """Mean ||x||^2 over the training set."""
+        return math.fsum(np.square(self.x_train).sum(axis=tuple(range(1, self.x_train.ndim)))) / len(self.x_train)
+
     @property
     def majorant_scale(self) -> float:
         """Q of eq. 22 of arXiv 2312.10672 for any network and loss: c gain^2 mean ||x||^2 over the training set.
 
         The gain is that of all layers without weights, c the curvature. NaN where a layer has no known gain.
         """
-        mean = math.fsum(np.square(self.x_train).sum(axis=tuple(range(1, self.x_train.ndim)))) / len(self.x_train)
         try:
-            return self.curvature * fixed_gain(self.network) ** 2 * mean
+            return self.curvature * fixed_gain(self.network) ** 2 * self.mean_square_input
         except InvalidArgumentError:
             return math.nan
 
@@ -117,22 +122,25 @@ class Problem:
         accuracy : float
             NaN for regression.
         """
-        squares, hits, start = 0.0, 0, 0
+        squares, hits, count = 0.0, 0, 0
         with np.errstate(over="ignore", invalid="ignore"):  # outputs of a run that diverged
             for outputs in pieces:
                 predicted = self.predictions(np.asarray(outputs, dtype=np.float64))
-                wanted = targets[start : start + len(outputs)]
-                start += len(outputs)
-                if np.issubdtype(wanted.dtype, np.integer):  # ||p - y||^2 = ||p||^2 - 2 p_y + 1
-                    at_target = np.take_along_axis(predicted, wanted[..., None], axis=-1)[..., 0]
-                    squares += float((np.square(predicted).sum(axis=-1) - 2 * at_target + 1).sum())
-                    hits += int((predicted.argmax(axis=-1) == wanted).sum())
-                    continue
-                physical = wanted if self.loss is Loss.CROSS_ENTROPY else wanted * self.output_scale
-                squares += float(np.square(predicted - physical).sum())
-                hits += int((predicted.argmax(axis=-1) == wanted.argmax(axis=-1)).sum())
-        count = targets.size if np.issubdtype(targets.dtype, np.integer) else len(targets)
+                distances, right = self._judged(predicted, targets[: len(outputs)])
+                targets = targets[len(outputs) :]
+                squares += float(distances.sum())
+                hits += int(right.sum())
+                count += right.size
         return math.sqrt(squares / count), hits / count if self.classes else math.nan
+
+    def _judged(self, predicted: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """||prediction - target||^2 of every prediction, and whether its largest entry is the right one."""
+        largest = predicted.argmax(axis=-1)
+        if np.issubdtype(wanted.dtype, np.integer):  # ||p - y||^2 = ||p||^2 - 2 p_y + 1
+            at_target = np.take_along_axis(predicted, wanted[..., None], axis=-1)[..., 0]
+            return np.square(predicted).sum(axis=-1) - 2 * at_target + 1, largest == wanted
+        physical = wanted if self.loss is Loss.CROSS_ENTROPY else wanted * self.output_scale
+        return np.square(predicted - physical).sum(axis=-1), largest == wanted.argmax(axis=-1)
 
     def lipschitz_bound(self, weights: Weights) -> float:
         """Bound prod ||W_i||_op (eq. 2 of arXiv 2312.10672) in physical output units per unit-norm input.
@@ -141,13 +149,6 @@ class Problem:
         are logits.
         """
         return lipschitz(self.network, weights) * self.input_norm * self.output_scale
-
-
-def spectral_product(weights: Weights) -> float:
-    """Product of the operator norms of matrices, prod ||W_i||_op, or NaN where a weight is not finite."""
-    if not all(np.isfinite(w).all() for w in weights):
-        return float("nan")
-    return float(np.prod([np.linalg.norm(w, 2) for w in weights]))
 
 
 def xavier_uniform(shapes: tuple[Shape, ...], rng: np.random.Generator) -> Weights:
@@ -275,20 +276,24 @@ def manifold_initialisation(
         partition_seed=partition_seed,
         positions=(1,) * len(drawn),
     )
-    problem = _scaled_to_gain(train, test, network, weights, loss, classes)
-    gain = np.linalg.norm(problem.y_train, axis=-1).max() if loss is Loss.SQUARE else 1.0
-    return replace(problem, loss_divisor=float(gain**2))
+    return _scaled_to_gain(train, test, network, weights, loss, classes, undone=True)
 
 
-def _scaled_to_gain(train: Part, test: Part, network: Network, weights: Weights, loss: Loss, classes: int) -> Problem:
-    """Unit-norm inputs, and outputs scaled to the gain of the given weights, as in :func:`spectral_initialisation`."""
+def _scaled_to_gain(
+    train: Part, test: Part, network: Network, weights: Weights, loss: Loss, classes: int, *, undone: bool = False
+) -> Problem:
+    """Unit-norm inputs, and outputs scaled to the gain of the given weights, as in :func:`spectral_initialisation`.
+
+    ``undone``: the square loss is divided by the squared gain, so that its size does not depend on it.
+    """
     gain = lipschitz(network, weights)
     gain = gain if math.isfinite(gain) else 1.0
     if loss is Loss.CROSS_ENTROPY:
         outputs = network.output_shape[-1]
         network = Network(network.input_shape, (*network.layers, Scale(math.sqrt(outputs) / gain)))
     scale = gain / _largest_norm(train[1]) if loss is Loss.SQUARE else 1.0
-    return _problem(train, test, network, weights, scale, 1.0, 1.0, loss, classes)
+    loss_divisor = gain**2 if undone and loss is Loss.SQUARE else 1.0
+    return _problem(train, test, network, weights, scale, 1.0, loss_divisor, loss, classes)
 
 
 def dimensional_scaling(

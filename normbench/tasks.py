@@ -26,7 +26,7 @@ from normbench.specs.base import Normalisation, suggestion
 
 
 @dataclass(frozen=True)
-class Family:
+class NetworkFamily:
     """Networks that differ in their widths only.
 
     Attributes
@@ -42,13 +42,13 @@ class Family:
 
 
 FAMILIES = {
-    "perceptron": Family(lambda layers, shape: perceptron(layers), math.prod),
-    "convolutional": Family(lambda layers, shape: convolutional(layers, side=shape[-1]), lambda shape: shape[0]),
-    "vgg16": Family(lambda layers, shape: _of_width(vgg16, "vgg16", layers, shape), lambda shape: shape[0]),
-    "resnet18": Family(
+    "perceptron": NetworkFamily(lambda layers, shape: perceptron(layers), math.prod),
+    "convolutional": NetworkFamily(lambda layers, shape: convolutional(layers, side=shape[-1]), lambda shape: shape[0]),
+    "vgg16": NetworkFamily(lambda layers, shape: _of_width(vgg16, "vgg16", layers, shape), lambda shape: shape[0]),
+    "resnet18": NetworkFamily(
         lambda layers, shape: _of_width(preactivation_resnet18, "resnet18", layers, shape), lambda shape: shape[0]
     ),
-    "transformer": Family(lambda layers, shape: _language_model(layers, shape), lambda shape: 0),
+    "transformer": NetworkFamily(lambda layers, shape: _language_model(layers, shape), lambda shape: 0),
 }
 
 

@@ -7,6 +7,13 @@ from typing import Protocol
 
 import numpy as np
 
+EVALUATED, VALUES = 1024, 2**24  # samples at a time where no gradient is wanted, and at most so many outputs
+
+
+def samples_at_once(outputs: int) -> int:
+    """How many samples of so many outputs each are evaluated at a time where no gradient is wanted."""
+    return max(1, min(EVALUATED, VALUES // outputs))
+
 
 class Status(StrEnum):
     """How a run ended."""

@@ -13,7 +13,7 @@ from normbench import specs, tasks
 from normbench.data.dataset import Dataset
 from normbench.errors import DataError, InvalidArgumentError
 from normbench.networks.families import check_layers
-from normbench.normalisation import dimensional_scaling, spectral_initialisation, spectral_product
+from normbench.normalisation import dimensional_scaling, spectral_initialisation
 from normbench.reference.perceptron import Objective, forward
 from normbench.specs import Normalisation
 
@@ -142,6 +142,10 @@ def test_lemmas_3_and_4_under_prescription_1(layers, seed, eta):
 
 def operator_norm(matrix):
     return np.linalg.norm(matrix, 2)
+
+
+def spectral_product(weights):
+    return math.prod(map(operator_norm, weights))
 
 
 def test_lemma_4_is_attained_so_a_smaller_bound_would_be_caught():

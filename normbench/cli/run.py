@@ -8,13 +8,15 @@ import click
 from normbench.cli import options
 from normbench.cli.output import print_boards, print_problems, print_records
 from normbench.cli.progress import campaign_progress
+from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
+from normbench.networks import Network
 from normbench.networks.families import check_layers
 from normbench.records.campaign import Campaign
 from normbench.records.plan import Plan, sweep
 from normbench.records.store import RECORDS, Store
 from normbench.specs import BACKENDS, OWN, PEERS, SPECS
-from normbench.tasks import TASKS, get
+from normbench.tasks import TASKS, Task, get
 from normbench.training.experiments import perceptron_layers
 from normbench.training.request import DEVICES, DTYPES, SCHEDULES, SPLITS
 from normbench.training.support import check_support
@@ -101,12 +103,14 @@ def command(
     chosen = options.choose_backends(backends)
     plan = Plan(())
     for task in tasks or (_DEFAULT_TASK,):
-        entry, found = get(task), _layers(task, data_dir, layers, width, depth)
+        entry = get(task)
+        dataset = entry.dataset(data_dir)
+        found = _layers(entry, dataset, layers, width, depth)
         batch = batch_size or entry.batch_size
         plan += sweep(
             task=task,
             layers=found,
-            optimisers=_supported(_expanded(optimisers or OWN, chosen), task, found, data_dir, batch),
+            optimisers=_supported(_expanded(optimisers or OWN, chosen), entry, entry.network(dataset, found), batch),
             backends=chosen,
             seeds=range(seeds),
             iterations=iterations,
@@ -134,12 +138,9 @@ def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:
     return [key for name in optimisers for key in (peers if name == _PEERS else [name])]
 
 
-def _supported(
-    optimisers: Sequence[str], task: str, layers: tuple[int, ...], data_dir: Path | None, batch_size: int | None
-) -> list[str]:
+def _supported(optimisers: Sequence[str], task: Task, network: Network, batch_size: int | None) -> list[str]:
     """The optimisers that can train the network; who is left out is said, and someone must remain."""
     found, reasons = [], []
-    network = get(task).network(get(task).dataset(data_dir), layers)
     for key in optimisers:
         try:
             check_support(SPECS[key], network, batch_size=batch_size)
@@ -149,21 +150,19 @@ def _supported(
     if not found:
         raise InvalidArgumentError(reasons[0])
     for reason in reasons:
-        click.echo(f"{task}: left out: {reason}", err=True)
+        click.echo(f"{task.key}: left out: {reason}", err=True)
     return found
 
 
 def _layers(
-    task: str, data_dir: Path | None, layers: tuple[int, ...] | None, width: int | None, depth: int | None
+    task: Task, dataset: Dataset, layers: tuple[int, ...] | None, width: int | None, depth: int | None
 ) -> tuple[int, ...]:
     """Widths of the network for a task; the outer two are checked against the data before anything starts."""
-    entry = get(task)
-    dataset = entry.dataset(data_dir)
-    inputs, *_, outputs = default = entry.layers(dataset)
+    inputs, *_, outputs = default = task.layers(dataset)
     if width is not None and depth is not None:
-        if entry.family != "perceptron":
+        if task.family != "perceptron":
             raise InvalidArgumentError(
-                f"--width and --depth are for perceptrons; task {task!r} is {entry.family}. Give --layers, such as "
+                f"--width and --depth are for perceptrons; task {task.key!r} is {task.family}. Give --layers, such as "
                 f"{','.join(map(str, default))}."
             )
         return perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
@@ -172,7 +171,7 @@ def _layers(
     check_layers(layers)
     if (layers[0], layers[-1]) != (inputs, outputs):
         raise InvalidArgumentError(
-            f"--layers {','.join(map(str, layers))} does not fit task {task!r}, which has {inputs} inputs and "
+            f"--layers {','.join(map(str, layers))} does not fit task {task.key!r}, which has {inputs} inputs and "
             f"{outputs} outputs. Begin with {inputs} and end with {outputs}."
         )
     return layers

@@ -3,16 +3,15 @@
 import gzip
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from normbench.data.cache import DAMAGE
 from normbench.data.files import CHUNK_BYTES
 from normbench.errors import DataError
 
-# What gzip, tarfile and zipfile raise on files with flipped or missing bytes, or with an unknown compression.
-_DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+_DAMAGE = (*DAMAGE, tarfile.TarError)
 
 
 def read_gzip(path: Path) -> bytes:

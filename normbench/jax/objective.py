@@ -3,7 +3,7 @@
 Both answer the same questions, so that one update serves both: :mod:`normbench.jax.perceptron`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.line_derivatives import at_zero
 from normbench.jax.network import apply, loss_value
 from normbench.jax.perceptron import Point
 from normbench.networks import Loss, Network
@@ -91,13 +92,4 @@ class NetworkObjective:
             layers = zip(point.weights, velocity, moving, strict=True)
             return self.loss(tuple(jnp.where(m, w * jnp.cos(t) + v * jnp.sin(t), w) for w, v, m in layers))
 
-        first = sum(jnp.sum(g * v) for g, v in zip(point.gradient, velocity, strict=True))
-        derivatives, function = [first], _derivative(along)
-        for _ in range(order - 1):
-            function = _derivative(function)
-            derivatives.append(function(jnp.zeros_like(point.loss)))
-        return derivatives
-
-
-def _derivative(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    return lambda t: jax.jvp(function, (t,), (jnp.ones_like(t),))[1]
+        return at_zero(along, jnp.zeros_like(point.loss), order)

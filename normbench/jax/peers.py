@@ -42,8 +42,8 @@ def _muon(hyper: Hyperparameters) -> optax.GradientTransformation:
     )
 
 
-def _adaptive(build: Callable[[Hyperparameters], optax.GradientTransformation]) -> Method:
-    """A peer that needs the gradient, and at most the loss; its own estimate is the step size where it has one."""
+def of_library(build: Callable[[Hyperparameters], optax.GradientTransformation]) -> Method:
+    """A library's optimiser that needs the gradient and at most the loss; its estimate, if any, is the step size."""
 
     def init(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> Any:
         return build(hyper).init(weights)
@@ -129,10 +129,10 @@ def _differentiable(objective: Objective) -> Callable[[Arrays], Array]:
 
 PEERS: dict[str, Method] = {
     "lbfgs": Method(_begin_lbfgs, _search),
-    "prodigy": _adaptive(_prodigy),
-    "dadapt_adamw": _adaptive(_dadapt_adamw),
-    "dog": _adaptive(_dog),
-    "momo": _adaptive(_momo),
+    "prodigy": of_library(_prodigy),
+    "dadapt_adamw": of_library(_dadapt_adamw),
+    "dog": of_library(_dog),
+    "momo": of_library(_momo),
     "schedule_free": Method(_begin_averaging, _average),
-    "muon": _adaptive(_muon),
+    "muon": of_library(_muon),
 }

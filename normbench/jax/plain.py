@@ -51,7 +51,6 @@ class PlainTrainer:
         self._transformation = _transformation(problem, key, hyperparameters)
         with jax.enable_x64(dtype == "float64"):
             self._train = self._place(problem.x_train, problem.y_train)
-            self._test = self._place(problem.x_test, problem.y_test)
             self._weights = self._place(*problem.weights)
             self._state = self._transformation.init(self._weights)
             self._step = jax.jit(self._iterate)
@@ -74,11 +73,6 @@ class PlainTrainer:
         step_size = getattr(state, "step_size", self._learning_rate)
         return _Step(weights, state, objective(weights), jnp.asarray(step_size))
 
-    def compile(self) -> None:
-        """Compile the iteration."""
-        with jax.enable_x64(self._dtype == "float64"):
-            self._step.lower(self._weights, self._state, *self._train).compile()
-
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
         done = 0
@@ -92,11 +86,6 @@ class PlainTrainer:
                 stalled = self._step_sizes[-1] == 0.0
                 self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
         return done
-
-    def test_loss(self) -> float:
-        """Loss on the test set at the present weights."""
-        with jax.enable_x64(self._dtype == "float64"):
-            return float(self._value(self._weights, *self._test))
 
     def trajectory(self) -> Trajectory:
         """Everything so far; what a step evaluates inside stays inside the transformation."""
@@ -128,7 +117,7 @@ def _transformation(
 ) -> optax.GradientTransformationExtraArgs:
     if key in _MAJORISING:
         return _MAJORISING[key](
-            mean_square_input=float(np.square(problem.x_train).sum() / len(problem.x_train)),
+            mean_square_input=problem.mean_square_input,
             gain=fixed_gain(problem.network),
             curvature=problem.curvature,
         )

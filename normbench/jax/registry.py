@@ -13,7 +13,7 @@ from normbench.jax.fromage import fromage, lars, norm_bounds
 from normbench.jax.iteration import Hyperparameters, Iteration, Method
 from normbench.jax.method1 import method1
 from normbench.jax.method2 import method2, method2_exp
-from normbench.jax.peers import PEERS
+from normbench.jax.peers import PEERS, of_library
 from normbench.jax.perceptron import Objective, Point
 from normbench.jax.spheres import Arrays, radii
 
@@ -91,16 +91,6 @@ def library_transformation(key: str, hyper: Hyperparameters) -> optax.GradientTr
     return _LIBRARY[key](hyper)
 
 
-def _library(key: str) -> Method:
-    """A method from an optax transformation that is built from the hyperparameters."""
-
-    def update(g: Arrays, w: Arrays, state: Any, hyper: Hyperparameters) -> Any:
-        updates, state = library_transformation(key, hyper).update(g, state, w)
-        return optax.apply_updates(w, updates), state, hyper["learning_rate"]
-
-    return Method(lambda objective, weights, hyper: library_transformation(key, hyper).init(weights), _explicit(update))
-
-
 def _stateless(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> tuple[()]:
     return ()
 
@@ -130,6 +120,6 @@ METHODS: dict[str, Method] = {
     "lars": Method(_stateless, _explicit(_lars)),
     "agd": Method(_stateless, _explicit(_agd)),
     "fgsgd": Method(_with_count, _explicit(_fgsgd)),
-    **{key: _library(key) for key in _LIBRARY},
+    **{key: of_library(build) for key, build in _LIBRARY.items()},
     **PEERS,
 }

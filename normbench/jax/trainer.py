@@ -19,9 +19,7 @@ from normbench.jax.objective import NetworkObjective
 from normbench.jax.perceptron import CPU_TILE, Objective, Point, tiles
 from normbench.jax.registry import METHODS
 from normbench.normalisation import Problem
-from normbench.trajectory import Part, Trajectory, ending
-
-EVALUATED, VALUES = 1024, 2**24  # samples at a time where no gradient is wanted, and at most so many outputs
+from normbench.trajectory import Part, Trajectory, ending, samples_at_once
 
 
 class _Run(NamedTuple):
@@ -98,7 +96,7 @@ def _outputs(objective: Any, weights: Any) -> Array:
 
 def _pieces(objective: NetworkObjective) -> Iterator[NetworkObjective]:
     """The objective of some samples at a time."""
-    at_once = max(1, min(EVALUATED, VALUES // math.prod(objective.network.output_shape)))
+    at_once = samples_at_once(math.prod(objective.network.output_shape))
     for start in range(0, len(objective.x), at_once):
         yield objective.at(slice(start, start + at_once))
 

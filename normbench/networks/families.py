@@ -79,6 +79,5 @@ def convolutional(layers: Shape, *, side: int) -> Network:
     for index, (channels_in, channels_out) in enumerate(itertools.pairwise(channels)):
         blocks += [AveragePool(2)] if index else []
         blocks += [Convolution(channels_in, channels_out), Relu()]
-    side //= 2**halvings
-    blocks += [Flatten(), Dense(channels[-1] * side * side, outputs)]
-    return Network((channels[0], side * 2**halvings, side * 2**halvings), tuple(blocks))
+    blocks += [Flatten(), Dense(channels[-1] * (side // 2**halvings) ** 2, outputs)]
+    return Network((channels[0], side, side), tuple(blocks))

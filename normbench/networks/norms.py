@@ -135,14 +135,12 @@ def _bound(layer: Layer, weights: tuple[np.ndarray, ...], shape: Shape) -> float
 
 def _fixed_gain(layer: Layer) -> float:
     match layer:
-        case Dense() | Relu() | MaxPool() | Flatten():
+        case Dense():
             return 1.0
         case Convolution():
             return float(math.ceil(layer.size / layer.stride))
-        case AveragePool(size):
-            return 1.0 / size
-        case Scale(factor):
-            return abs(factor)
+        case Relu() | MaxPool() | Flatten() | AveragePool() | Scale():
+            return _bound(layer, (), ())
     raise InvalidArgumentError(
         f"layer {layer} has no fixed gain, so method 2 has no majorant for the network. Use layers of the kinds Dense, "
         "Convolution, Relu, AveragePool, MaxPool, Flatten and Scale, or another optimiser."

@@ -18,9 +18,10 @@ _TEXTS = ("hyperparameters", "predictors", "environment")  # mappings, as JSON
 _OPTIONAL = ("batch_size",)  # integers or nothing
 _CURVE_NAMES = tuple(f"{CURVES}{f.name}" for f in fields(Curves))
 _FORMATS = (".parquet", ".csv", ".csv.gz")
-# bytes of equal weight side by side: the curves of float32 runs leave half of theirs zero
+# counts as differences; of floats bytes of equal weight side by side: those of float32 runs leave half of theirs zero
 _ENCODINGS = {
-    f"{CURVES}{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("loss", "step_size", "test_loss", "seconds")
+    f"{CURVES}{f.name}.list.element": "DELTA_BINARY_PACKED" if f.type == tuple[int, ...] else "BYTE_STREAM_SPLIT"
+    for f in fields(Curves)
 }
 
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from normbench.data.dataset import Dataset
+from normbench.data.dataset import Dataset, Kind
 from normbench.data.splits import split_indices
 from normbench.normalisation import unit_inputs
 
@@ -40,7 +40,7 @@ def trivial_predictors(dataset: Dataset, *, split: str, seed: int) -> dict[str, 
     """
     indices = split_indices(dataset, rule=split, seed=seed)
     parts = {"train": indices.train, "test": indices.test}
-    if np.issubdtype(dataset.outputs.dtype, np.integer):
+    if dataset.kind is Kind.TOKENS:
         return _of_tokens(dataset, parts)
     inputs = unit_inputs(dataset.inputs.reshape(len(dataset.inputs), -1))
     outputs = dataset.outputs

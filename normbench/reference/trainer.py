@@ -67,19 +67,18 @@ class ReferenceTrainer:
                 self._iterate()
         return done
 
-    def _next_batch(self) -> None:
-        """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
+    def _next_batch(self) -> float:
+        """Turn to the batch of the iteration that comes next; its loss, evaluated anew unless it is known."""
         iteration = len(self._step_sizes)
         if self._rows is None or not 0 < iteration < len(self._rows):
-            return
+            return self._losses[-1]
         self._done = self._passed()
         self._objective = self._batch(self._rows[iteration])
-        self._loss = self._objective.loss(self._weights)
+        return self._objective.loss(self._weights)
 
     def _iterate(self) -> None:
-        self._loss = self._losses[-1]
-        self._next_batch()
-        result = self._method.step(self._objective, self._weights, self._loss, self._state, self._hyperparameters)
+        loss = self._next_batch()
+        result = self._method.step(self._objective, self._weights, loss, self._state, self._hyperparameters)
         self._weights, self._state = result.weights, result.state
         self._losses.append(result.loss)
         self._evaluations.append(self._passed())

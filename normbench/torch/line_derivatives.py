@@ -42,10 +42,14 @@ def forward(
         buffers = {name: b + torch.zeros_like(t, dtype=b.dtype, device=b.device) for name, b in host.named_buffers()}
         return (torch.func.functional_call(host, buffers | dict(zip(names, curve, strict=True)), ()),)
 
-    function: Callable[[Tensor], tuple[Tensor, ...]] = along
+    return at_zero(along, layers[0].new_zeros(()), order)
+
+
+def at_zero(along: Callable[[Tensor], tuple[Tensor, ...]], zero: Tensor, order: int) -> Tensor:
+    """f'(0), ..., f^(order)(0) of a function that returns (f(t),), in one run of it, by nested forward mode."""
     for _ in range(order):
-        function = _with_derivative(function)
-    return torch.stack(function(layers[0].new_zeros(()))[1:])
+        along = _with_derivative(along)
+    return torch.stack(along(zero)[1:])
 
 
 class _Host(torch.nn.Module):

@@ -4,7 +4,7 @@ Both answer the same questions, so that one update serves both: :mod:`normbench.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from normbench.networks import Loss, Network
+from normbench.torch.line_derivatives import at_zero
 from normbench.torch.network import build, loss_value
 from normbench.torch.perceptron import Slope
 from normbench.torch.series import has_series, output_series
+from normbench.trajectory import samples_at_once
 
-EVALUATED, VALUES = 1024, 2**24  # samples at a time where no gradient is wanted, and at most so many outputs
-ACCUMULATED = 8192  # samples at a time where one is
+ACCUMULATED = 8192  # samples at a time where a gradient is wanted
 
 
 class Point(NamedTuple):
@@ -107,14 +108,13 @@ class NetworkObjective:
 
     @property
     def _at_once(self) -> int:
-        return max(1, min(EVALUATED, VALUES // math.prod(self._network.output_shape)))
+        return samples_at_once(math.prod(self._network.output_shape))
 
     def loss(self, weights: Sequence[Tensor]) -> float:
         """Loss of :meth:`outputs`."""
         pieces = zip(self.outputs(weights), self._y.split(self._at_once), strict=True)
-        return sum(len(y) * float(loss_value(self._loss, found, y, self._divisor)) for found, y in pieces) / len(
-            self._y
-        )
+        total = sum(len(y) * float(loss_value(self._loss, found, y, self._divisor)) for found, y in pieces)
+        return total / len(self._y)
 
     def point(self, weights: list[Tensor]) -> Point:
         """Forward pass at ``weights``."""
@@ -148,41 +148,31 @@ class NetworkObjective:
 
         Through the whole network only where its outputs have no Taylor series of their own.
         """
-        first = float(sum(torch.sum(g * v) for g, v in zip(slope.gradient, velocity, strict=True)))
-        higher = [self._higher_derivatives(point.weights, velocity, moving, order, chunk) for chunk in self._chunks()]
-        return [first, *map(sum, zip(*higher, strict=True))]
+        parts = [self._chunk_derivatives(point.weights, velocity, moving, order, chunk) for chunk in self._chunks()]
+        return torch.stack(parts).sum(dim=0).tolist()
 
-    def _higher_derivatives(
+    def _chunk_derivatives(
         self,
         weights: Sequence[Tensor],
         velocity: Sequence[Tensor],
         moving: Sequence[bool],
         order: int,
         chunk: Chunk,
-    ) -> list[float]:
-        """Those of order 2 to ``order`` of one chunk."""
+    ) -> Tensor:
+        """The same of one chunk, shape (order,)."""
         series = None
         if has_series(self._network):
             series = output_series(self._network, weights, velocity, moving, chunk.x, order)
 
-        def along(t: Tensor) -> Tensor:
+        def along(t: Tensor) -> tuple[Tensor]:
             if series is not None:
                 powers = torch.stack([t**k for k in range(order + 1)])
-                return self._error(torch.tensordot(powers, series, dims=1), chunk)
+                return (self._error(torch.tensordot(powers, series, dims=1), chunk),)
             layers = zip(weights, velocity, moving, strict=True)
-            return self._value([w * torch.cos(t) + v * torch.sin(t) if m else w for w, v, m in layers], chunk)
+            return (self._value([w * torch.cos(t) + v * torch.sin(t) if m else w for w, v, m in layers], chunk),)
 
-        derivatives, function = [], _derivative(along)
-        zero = weights[0].new_zeros(())
-        for _ in range(order - 1):
-            function = _derivative(function)
-            derivatives.append(float(function(zero)))
-        return derivatives
+        return at_zero(along, weights[0].new_zeros(()), order)
 
 
 def _gradient(leaves: list[Tensor], value: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad(value, leaves, materialize_grads=True, allow_unused=True))
-
-
-def _derivative(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    return lambda t: torch.func.jvp(function, (t,), (torch.ones_like(t),))[1]

@@ -35,21 +35,28 @@ def _muon(weights: list[Tensor], hyper: Hyperparameters) -> torch.optim.Optimize
     return torch.optim.Muon([w.flatten(1) for w in weights], lr=hyper["learning_rate"], weight_decay=0.0)
 
 
-def _adaptive(build: Build) -> Method:
-    """A peer that needs the gradient alone; its own estimate is the step size where it has one."""
+def of_library(build: Build) -> Method:
+    """A library's optimiser that needs the gradient alone; its own estimate is the step size where it has one."""
 
     def init(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
         return build(list(weights), hyper)
 
     def step(objective: Objective, point: Point, state: torch.optim.Optimizer, hyper: Hyperparameters) -> Iteration:
-        _give(state.param_groups[0]["params"], objective.slope(point).gradient)
-        for group in state.param_groups:
-            group["lr"] = hyper["learning_rate"]
-        state.step()
+        _step(state, state.param_groups[0]["params"], objective.slope(point).gradient, hyper)
         estimate = float(state.param_groups[0].get("d", 1.0))
         return Iteration(objective.point(point.weights), state, hyper["learning_rate"] * estimate)
 
     return Method(init, step)
+
+
+def _step(
+    optimiser: torch.optim.Optimizer, weights: Sequence[Tensor], gradient: Sequence[Tensor], hyper: Hyperparameters
+) -> None:
+    """One step of the library's at the learning rate as it is now: a schedule may have changed it."""
+    _give(weights, gradient)
+    for group in optimiser.param_groups:
+        group["lr"] = hyper["learning_rate"]
+    optimiser.step()
 
 
 def _give(weights: Sequence[Tensor], gradient: Sequence[Tensor]) -> None:
@@ -71,10 +78,7 @@ def _begin_averaging(objective: Objective, weights: Sequence[Tensor], hyper: Hyp
 
 def _average(objective: Objective, point: Point, state: _Averaged, hyper: Hyperparameters) -> Iteration:
     state.optimizer.train()
-    _give(state.weights, objective.slope(objective.point(state.weights)).gradient)
-    for group in state.optimizer.param_groups:
-        group["lr"] = hyper["learning_rate"]
-    state.optimizer.step()
+    _step(state.optimizer, state.weights, objective.slope(objective.point(state.weights)).gradient, hyper)
     state.optimizer.eval()
     return Iteration(objective.point([w.clone() for w in state.weights]), state, hyper["learning_rate"])
 
@@ -144,8 +148,8 @@ def _lbfgs(objective: Objective, point: Point, state: _Search, hyper: Hyperparam
 
 PEERS: dict[str, Method] = {
     "lbfgs": Method(_begin_lbfgs, _lbfgs),
-    "prodigy": _adaptive(_prodigy),
-    "dadapt_adamw": _adaptive(_dadapt_adamw),
+    "prodigy": of_library(_prodigy),
+    "dadapt_adamw": of_library(_dadapt_adamw),
     "schedule_free": Method(_begin_averaging, _average),
-    "muon": _adaptive(_muon),
+    "muon": of_library(_muon),
 }

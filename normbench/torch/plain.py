@@ -60,12 +60,11 @@ class PlainTrainer:
     ) -> None:
         place = {"dtype": getattr(torch, dtype), "device": device}
         self._train = [torch.tensor(a, **place) for a in (problem.x_train, problem.y_train)]
-        self._test = [torch.tensor(a, **place) for a in (problem.x_test, problem.y_test)]
         self._problem = problem
         self._model = build(problem.network, problem.weights, **place)
         if key in _MAJORISING:
             hyperparameters = {
-                "mean_square_input": float(np.square(problem.x_train).sum() / len(problem.x_train)),
+                "mean_square_input": problem.mean_square_input,
                 "gain": fixed_gain(problem.network),
                 "curvature": problem.curvature,
             }
@@ -83,9 +82,6 @@ class PlainTrainer:
     def _closure(self) -> Tensor:
         self._calls += 1
         return self._value(*self._train)
-
-    def compile(self) -> None:
-        """Nothing to prepare: torch runs eagerly here."""
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
@@ -109,11 +105,6 @@ class PlainTrainer:
         self._step_sizes.append(float(group["step_size"] if "step_size" in group else group["lr"]))
         stalled = self._step_sizes[-1] == 0.0
         self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
-
-    def test_loss(self) -> float:
-        """Loss on the test set at the present weights."""
-        with torch.no_grad():
-            return self._value(*self._test).item()
 
     def trajectory(self) -> Trajectory:
         """Everything so far; how often a step was halved stays inside the optimiser."""

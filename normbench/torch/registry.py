@@ -8,7 +8,7 @@ from torch import Tensor
 
 from normbench.torch import agd, fgsgd, fromage, method1, method2
 from normbench.torch.iteration import Hyperparameters, Iteration, Method
-from normbench.torch.peers import PEERS
+from normbench.torch.peers import PEERS, of_library
 from normbench.torch.perceptron import Objective, Point
 from normbench.torch.spheres import radii
 
@@ -67,16 +67,6 @@ def _fgsgd(g: list[Tensor], w: list[Tensor], state: fgsgd.FGSGDState, hyper: Hyp
     return fgsgd.fgsgd(g, w, state, **hyper)
 
 
-def _library(g: list[Tensor], w: list[Tensor], optimiser: torch.optim.Optimizer, hyper: Hyperparameters) -> Any:
-    """One step of a torch.optim optimiser, which updates its parameters in place."""
-    for weight, gradient in zip(w, g, strict=True):
-        weight.grad = gradient
-    for group in optimiser.param_groups:
-        group["lr"] = hyper["learning_rate"]
-    optimiser.step()
-    return w, optimiser, hyper["learning_rate"]
-
-
 def _stateless(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> None:
     return None
 
@@ -108,14 +98,6 @@ def sgd(weights: Iterable[Tensor], hyper: Hyperparameters) -> torch.optim.Optimi
     return torch.optim.SGD(weights, lr=hyper["learning_rate"], momentum=hyper["momentum"])
 
 
-def _with_adam(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
-    return adam(weights, hyper)
-
-
-def _with_sgd(objective: Objective, weights: Sequence[Tensor], hyper: Hyperparameters) -> torch.optim.Optimizer:
-    return sgd(weights, hyper)
-
-
 METHODS: dict[str, Method] = {
     "method1": Method(_with_radii, _method1),
     "method2": Method(_with_majorant, _explicit(_method2)),
@@ -124,8 +106,8 @@ METHODS: dict[str, Method] = {
     "lars": Method(_stateless, _explicit(_lars)),
     "agd": Method(_stateless, _explicit(_agd)),
     "fgsgd": Method(_with_count, _explicit(_fgsgd)),
-    "adam": Method(_with_adam, _explicit(_library)),
-    "sgd": Method(_with_sgd, _explicit(_library)),
-    "sgd_momentum": Method(_with_sgd, _explicit(_library)),
+    "adam": of_library(adam),
+    "sgd": of_library(sgd),
+    "sgd_momentum": of_library(sgd),
     **PEERS,
 }

@@ -1,7 +1,7 @@
 """AGD on mini-batches (arXiv 2304.05187, figure 7), by the float64 reference.
 
-The trainers take the whole training set at a time. AGD keeps no state between iterations, so its reference update
-can be given another batch each time.
+The figure wants weights now and then and no losses in between, which the trainers would evaluate for every batch. AGD
+keeps no state between iterations, so its reference update can simply be given one batch after the other.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
 """One run from start to finish: build the problem, train in segments, evaluate between them, read the clock."""
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from normbench.training.support import check_support
 from normbench.trajectory import Part, Path, Status, Trainer
 
 CHECKPOINTS = 20
+_NO_ERRORS = (Errors(math.nan, math.nan),) * 2
 
 _NEEDS = {"torch": ("torch",), "jax": ("jax", "optax"), "reference": ()}
 
@@ -186,7 +188,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
             break
     trajectory = trainer.trajectory()
     diverged = trajectory.status is Status.DIVERGED
-    train, test = _final(problem, trajectory.loss[-1], test_loss[-1], errors)
+    train, test = _NO_ERRORS if diverged else _final(problem, trajectory.loss[-1], test_loss[-1], errors)
     return RunResult(
         request=request,
         data_sha256=dataset.sha256,
@@ -197,10 +199,10 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         test_loss=np.array(test_loss),
         seconds=np.array(elapsed),
         errors=errors,
-        train_rms=float("nan") if diverged else train.rms,
-        test_rms=float("nan") if diverged else test.rms,
-        train_accuracy=float("nan") if diverged else train.accuracy,
-        test_accuracy=float("nan") if diverged else test.accuracy,
+        train_rms=train.rms,
+        test_rms=test.rms,
+        train_accuracy=train.accuracy,
+        test_accuracy=test.accuracy,
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
         lipschitz_measured=largest_gain(problem, trajectory.weights),
         clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
@@ -223,7 +225,7 @@ def _final(
 ) -> tuple[Errors, Errors]:
     if errors:
         return errors[-1][Part.TRAIN], errors[-1][Part.TEST]
-    return Errors(problem.rms(train_loss), float("nan")), Errors(problem.rms(test_loss), float("nan"))
+    return Errors(problem.rms(train_loss), math.nan), Errors(problem.rms(test_loss), math.nan)
 
 
 def _checkpoints(iterations: int) -> list[int]:

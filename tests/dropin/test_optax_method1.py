@@ -14,8 +14,9 @@ from small_convnet import cross_entropy, parameters, samples
 
 import normbench.jax
 from normbench.errors import InvalidArgumentError
+from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.perceptron import Objective
-from normbench.jax.transformations.curve import ValueCurve, forward, reverse
+from normbench.jax.transformations.curve import ValueCurve
 
 TIGHT = 1e-10
 

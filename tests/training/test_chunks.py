@@ -22,13 +22,12 @@ ITERATIONS = 7  # as in no other test: JAX has no program in store that was comp
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """96 training samples in two whole chunks and a part; evaluation in chunks of another size."""
     import normbench.jax.objective
-    import normbench.jax.trainer
     import normbench.torch.objective
+    import normbench.trajectory
 
     for module in (normbench.jax.objective, normbench.torch.objective):
         monkeypatch.setattr(module, "ACCUMULATED", 40)
-    for module in (normbench.jax.trainer, normbench.torch.objective):
-        monkeypatch.setattr(module, "EVALUATED", 29)
+    monkeypatch.setattr(normbench.trajectory, "EVALUATED", 29)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from normbench.errors import InvalidArgumentError
+from normbench.jax.line_derivatives import Scalar, at_zero
 from normbench.jax.spheres import Arrays, curve_point
-
-Scalar = Callable[[Array], Array]
 
 
 class Evaluated(NamedTuple):
@@ -49,29 +47,4 @@ class ValueCurve(NamedTuple):
             layers = zip(point.weights, velocity, moving, self.straight, strict=True)
             return self.value([jnp.where(m, curve_point(w, v, t, straight=line), w) for w, v, m, line in layers])
 
-        function: Scalar = along
-        derivatives = []
-        for _ in range(order):
-            function = self.derivative(function)
-            derivatives.append(function(jnp.zeros_like(point.loss)))
-        return derivatives
-
-
-def forward(function: Scalar) -> Scalar:
-    """d/dt in forward mode."""
-
-    def derivative(t: Array) -> Array:
-        try:
-            return jax.jvp(function, (t,), (jnp.ones_like(t),))[1]
-        except (NotImplementedError, TypeError) as error:
-            if "custom_vjp" not in str(error) and "custom_lin" not in str(error):
-                raise
-            raise InvalidArgumentError(
-                'value_fn has a custom_vjp function, which differentiation="forward" cannot pass. Use "reverse".'
-            ) from error
-
-    return derivative
-
-
-reverse: Callable[[Scalar], Scalar] = jax.grad
-"""d/dt in reverse mode."""
+        return at_zero(along, jnp.zeros_like(point.loss), order, self.derivative)

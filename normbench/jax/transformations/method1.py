@@ -10,6 +10,7 @@ import optax
 from jax import Array
 
 from normbench.errors import InvalidArgumentError
+from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.method1 import method1 as method1_update
 from normbench.jax.spheres import Arrays, radii
 from normbench.jax.transformations.base import (
@@ -21,7 +22,7 @@ from normbench.jax.transformations.base import (
     resolve,
     working_dtype,
 )
-from normbench.jax.transformations.curve import Evaluated, ValueCurve, forward, reverse
+from normbench.jax.transformations.curve import Evaluated, ValueCurve
 
 _DERIVATIVES = {"forward": forward, "reverse": reverse}
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from normbench import specs
 from normbench.errors import InvalidArgumentError
 
 Closure = Callable[[], Tensor]
@@ -39,6 +40,22 @@ class Coupled(torch.optim.Optimizer):
     def _gradient(self) -> list[Tensor]:
         """Gradients of all layers; a layer without one counts as zero."""
         return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._layers]
+
+
+def check_options(optimizer: torch.optim.Optimizer, key: str, param_group: Group, *others: str) -> None:
+    """Check what a group sets of its own, and the defaults for the rest, against the spec of that key.
+
+    ``others`` are options that are no hyperparameters of the spec.
+    """
+    own = {k: value for k, value in param_group.items() if k not in KEYS_OF_TORCH}
+    for option in own.keys() - optimizer.defaults.keys():
+        raise InvalidArgumentError(
+            f"{type(optimizer).__name__} has no option {option!r}. It takes: {', '.join(optimizer.defaults)}."
+        )
+    # torch's name of the learning rate is lr: its schedulers look for it
+    given = {"learning_rate" if k == "lr" else k: value for k, value in (optimizer.defaults | own).items()}
+    plain = {k: float(value) if isinstance(value, Tensor) else value for k, value in given.items()}
+    specs.get(key).resolve({k: v for k, v in plain.items() if k not in KEYS_OF_TORCH and k not in others})
 
 
 def label(group: Group, index: int) -> str:

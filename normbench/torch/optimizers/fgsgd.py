@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from normbench import manifolds, specs
+from normbench import manifolds
 from normbench.errors import InvalidArgumentError
 from normbench.torch.fgsgd import deviations_at, indices, layer_step, learning_rate_at
 from normbench.torch.geometry import MANIFOLDS
-from normbench.torch.optimizers.base import KEYS_OF_TORCH, Closure, Group, evaluate
+from normbench.torch.optimizers.base import Closure, Group, check_options, evaluate
 
 MOMENTUM = 0.1  # of the running standard deviations, as in torch's batch normalisation
 
@@ -72,10 +72,8 @@ class FGSGD(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group; its index sets are fixed and its weights put on their manifolds now."""
-        own = {k: value for k, value in param_group.items() if k not in KEYS_OF_TORCH}
-        for option in own.keys() - self.defaults.keys():
-            raise InvalidArgumentError(f"FGSGD has no option {option!r}. It takes: {', '.join(self.defaults)}.")
-        _check_options({k: value for k, value in (self.defaults | own).items() if k not in KEYS_OF_TORCH})
+        check_options(self, "fgsgd", param_group, "positions")
+        _check_positions(param_group.get("positions", self.defaults["positions"]))
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         group |= {"count": 0, "step_size": 0.0}
@@ -156,13 +154,9 @@ class FGSGD(torch.optim.Optimizer):
         state["deviation"] = torch.as_tensor(deviation, dtype=now.dtype, device=now.device)
 
 
-def _check_options(options: dict[str, Any]) -> None:
-    positions = options.pop("positions")
+def _check_positions(positions: object) -> None:
     if isinstance(positions, bool) or not isinstance(positions, int) or positions < 1:
         raise InvalidArgumentError(f"positions must be an integer of at least 1; got {positions!r}.")
-    learning_rate = options.pop("lr")
-    given = {"learning_rate": float(learning_rate) if isinstance(learning_rate, Tensor) else learning_rate}
-    specs.get("fgsgd").resolve(given | options)
 
 
 def _grouping(group: Group) -> dict[str, Any]:

@@ -6,10 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from normbench import specs
-from normbench.errors import InvalidArgumentError
 from normbench.torch import fromage
-from normbench.torch.optimizers.base import KEYS_OF_TORCH, Closure, Group, evaluate
+from normbench.torch.optimizers.base import Closure, Group, check_options, evaluate
 
 
 class _Layerwise(torch.optim.Optimizer):
@@ -19,15 +17,7 @@ class _Layerwise(torch.optim.Optimizer):
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group; what it sets of its own is checked against the spec."""
-        own = {k: value for k, value in param_group.items() if k not in KEYS_OF_TORCH}
-        for option in own.keys() - self.defaults.keys():
-            raise InvalidArgumentError(
-                f"{type(self).__name__} has no option {option!r}. It takes: {', '.join(self.defaults)}."
-            )
-        # torch's name of the learning rate is lr: its schedulers look for it
-        given = {"learning_rate" if k == "lr" else k: value for k, value in (self.defaults | own).items()}
-        plain = {k: float(value) if isinstance(value, Tensor) else value for k, value in given.items()}
-        specs.get(self._key).resolve({k: value for k, value in plain.items() if k not in KEYS_OF_TORCH})
+        check_options(self, self._key, param_group)
         super().add_param_group(param_group)
 
     def _update(self, gradient: list[Tensor], layers: list[Tensor], group: Group) -> None:
