@@ -7,6 +7,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from normbench.errors import InvalidArgumentError
+from normbench.numbers import as_integer, as_number
 
 Value = float | int | str | None
 
@@ -76,12 +77,12 @@ class Hyperparameter:
         if value is None and self.default is None:
             return value
         integer = isinstance(self.default, int)
-        kind = int if integer else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kind):
+        number = as_integer(value) if integer else as_number(value)
+        if number is None:
             raise InvalidArgumentError(f"{self.name} must be {'an integer' if integer else 'a number'}; got {value!r}.")
-        if not self.low <= value <= self.high:  # false for NaN
+        if not self.low <= number <= self.high:  # false for NaN
             raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
-        return value if integer else float(value)
+        return number if integer else float(number)
 
     def _choice(self, value: Value) -> str:
         if not isinstance(value, str) or value not in self.choices:
