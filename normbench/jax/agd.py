@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.norms import norm
 from normbench.jax.spheres import Arrays
 
 
@@ -16,11 +17,11 @@ def agd(gradient: Sequence[Array], weights: Sequence[Array]) -> tuple[Arrays, Ar
     """
     depth = len(weights)
     gains = [gain(w) for w in weights]
-    sizes = [jnp.sqrt(jnp.sum(jnp.square(g), axis=(0, 1), keepdims=True)) for g in gradient]
+    sizes = [norm(g, axes=(0, 1)) for g in gradient]
     summary = sum(factor * jnp.sum(size) for factor, size in zip(gains, sizes, strict=True)) / depth
     eta = jnp.log1p(2 * summary / (1 + jnp.sqrt(1 + 4 * summary)))
-    moved = tuple(
-        jnp.where(size > 0, w - g * (eta / depth * factor / jnp.where(size > 0, size, 1)), w)
+    moved = tuple(  # NaN is not zero: it shows
+        jnp.where(size == 0, w, w - g * (eta / depth * factor / jnp.where(size == 0, 1, size)))
         for g, w, factor, size in zip(gradient, weights, gains, sizes, strict=True)
     )
     return moved, eta

@@ -8,7 +8,11 @@ from jax import Array
 
 from normbench import manifolds
 from normbench.jax.geometry import MANIFOLDS, Manifold
+from normbench.jax.norms import norm
 from normbench.jax.spheres import Arrays
+
+
+STEEP = 1e15  # a norm whose square any float can hold
 
 
 class FGSGDState(NamedTuple):
@@ -31,6 +35,13 @@ def learning_rate_at(count: Array, *, learning_rate: float | Array, decay: float
 def bound(size: Array) -> Array:
     """zeta = sqrt(max(1, R_g^2 (2 + R_g)^2))        (eq. 7), of which the root is taken first."""
     return jnp.maximum(size * (2 + size), 1)
+
+
+def _bounded(tangent: Array, size: Array, rate: Array) -> Array:
+    """-(r / zeta) grad, in two factors where zeta is out of range; NaN and infinity show."""
+    steep = size > STEEP
+    shrunk = tangent * jnp.where(steep, 1 / size, 1)
+    return shrunk * (-rate / jnp.where(steep, 2 + size, bound(size)))
 
 
 def deviations_at(count: Array, feature_std: Sequence[float | Array] | None, weights: Sequence[Array]) -> Arrays:
@@ -92,8 +103,8 @@ def _layer_step(
         omega = W[index] / before
         # W = R omega, so the gradient with respect to omega is R times the one with respect to W
         tangent = manifold.projection(omega, G[index] * before)  # line 5
-        size = jnp.sqrt(jnp.sum(jnp.square(tangent), axis=tuple(range(1, tangent.ndim)), keepdims=True))  # eq. 6
-        moved = manifold.move(omega, tangent * (-rate / bound(size)))  # lines 6, 7
+        size = norm(tangent, axes=tuple(range(1, tangent.ndim)))  # eq. 6
+        moved = manifold.move(omega, _bounded(tangent, size, rate))  # lines 6, 7
         # written so that NaN moves, and is seen as a diverged loss
         new = new.at[index].set(jnp.where(size == 0, new[index], moved * after), unique_indices=True)
     return new.reshape(whole)

@@ -59,13 +59,16 @@ def method1(
     -------
     point : the accepted point, evaluated; the given one if no step was accepted
     tau : scalar Array
-        Step in radians; 0 if no step was accepted.
+        Step in radians; 0 if no step was accepted; NaN if the loss or a derivative at the start is not finite.
     evaluations : scalar integer Array
         Points evaluated; the step was halved once less, and never where there were none.
     """
     along = directions(point.gradient, point.weights, mu, straight)
     derivatives = objective.curve_derivatives(point, along.velocity, along.moving, order)
     tau = step_size(derivatives, trust_region=trust_region)
+    # a start that is not finite is shown: tau is NaN, and with it every layer that moves
+    known = jnp.isfinite(jnp.stack([point.loss, *derivatives])).all()
+    tau = jnp.where(known, tau, jnp.nan)
 
     def walk(angle: Array) -> Arrays:
         return exponential_map(point.weights, along, angle, mu, straight)
@@ -76,10 +79,13 @@ def method1(
 def _descend(
     objective: Curve, point: Any, walk: Callable[[Array], Arrays], tau: Array, max_halvings: int
 ) -> tuple[Any, Array, Array]:
-    """Halve tau until the loss does not exceed that of ``point``; the accepted point is where the next step starts."""
+    """Halve tau until the loss does not exceed that of ``point``; the accepted point is where the next step starts.
+
+    A trial loss that is not finite is a rejected one, but for a tau of NaN, which is accepted at once.
+    """
 
     def rejected(search: _Search) -> Array:
-        return jnp.asarray(max_halvings > 0) & ~(search.point.loss <= point.loss)
+        return jnp.asarray(max_halvings > 0) & ~(search.point.loss <= point.loss) & ~jnp.isnan(tau)
 
     def unfinished(search: _Search) -> Array:
         first = search.evaluations == 0

@@ -9,6 +9,7 @@ The line search works on three small Gram matrices a layer. With s = sin(t/2), c
 so one batched eigendecomposition gives P1 and, by perturbation of the top eigenvector, its two derivatives.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,22 +17,25 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.norms import exponent, power, power_of_two, product
 from normbench.jax.spheres import Arrays, Directions, directions, exponential_map
 
 TOLERANCE = 1e-5
 COLD = 1e-8  # rad; where a search without a guess begins
 GROWTH = 1.5  # of the step, until the majorant has been seen to rise: beyond pi/2 it may fall again
 MAX_EVALUATIONS = 100
+LARGE = 60  # an exponent of two beyond which 1 is nothing to the square root, and below that of every float
 
 
 class Grams(NamedTuple):
-    """S, D and R of every layer, zero-padded to one size; ||W_i||_op, their product P2, and which layers move."""
+    """S, D and R of every layer, zero-padded to one size; ||W_i||_op, their product P2 2^k, and which layers move."""
 
     S: Array
     D: Array
     R: Array
     norms: Array
     P2: Array
+    k: Array
     moving: Array
 
 
@@ -49,7 +53,7 @@ def grams(weights: Sequence[Array], along: Directions) -> Grams:
         ZW.append(jnp.pad(cross + cross.T, (pad, pad)) / 2)
     WW, ZZ, ZW = jnp.stack(WW), jnp.stack(ZZ), jnp.stack(ZW)
     norms = jnp.sqrt(jnp.linalg.eigvalsh(WW)[:, -1])
-    return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms, jnp.prod(norms), jnp.stack(along.moving))
+    return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms, *product(list(norms)), jnp.stack(along.moving))
 
 
 def majorant_derivatives(gram: Grams, alpha: Array, beta: Array, Q: Array, t: Array) -> tuple[Array, Array]:
@@ -88,8 +92,10 @@ class _Search(NamedTuple):
     found: Array
 
 
-def line_search(gram: Grams, alpha: Array, beta: Array, Q: Array, guess: Array) -> Array:
+def line_search(gram: Grams, alpha: Array, beta: Array, Q: Array, guess: Array, k: Array | int = 0) -> Array:
     """First minimiser of the majorant on [0, pi] (Algorithm 3): Newton on its derivative, safeguarded by bisection.
+
+    ``Q`` is in units of 2^k of those of ``alpha`` and ``beta``. NaN where one of them is not finite.
 
     The majorant may have another minimum beyond pi/2, always a higher one as far as seen (docs/speed.md). Ends when a
     Newton step is below 1e-5 of tau: convergence is quadratic and the majorant all but a parabola there, so that the
@@ -110,34 +116,42 @@ def line_search(gram: Grams, alpha: Array, beta: Array, Q: Array, guess: Array) 
         found = small & (inside | (upper - lower <= TOLERANCE * step))
         return _Search(lower, upper, rises, step, search.evaluations + 1, found)
 
+    unit = power_of_two(Q)
+    Q = Q * (1 / unit) * power(exponent(unit) + k + 2 * gram.k, Q.dtype)
+    known = jnp.isfinite(jnp.stack([alpha, beta, Q, gram.P2])).all()
     start = _Search(
         lower=jnp.zeros_like(guess),
         upper=jnp.full_like(guess, jnp.pi),
         rises=jnp.zeros((), bool),
-        t=jnp.maximum(guess, COLD),
+        t=jnp.where(guess > COLD, guess, COLD),  # also after a step of NaN
         evaluations=jnp.zeros((), jnp.int32),
-        found=~(beta > 0),
+        found=~(known & (beta > 0)),
     )
     end = jax.lax.while_loop(lambda s: ~s.found & (s.evaluations < MAX_EVALUATIONS), refine, start)
-    return jnp.where(beta > 0, end.t, 0)
+    return jnp.where(known, jnp.where(beta > 0, end.t, 0), jnp.nan)
 
 
 def method2(
-    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array, guess: Array
+    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array, guess: Array, Q_unit: int = 0
 ) -> tuple[Arrays, Array]:
     """Step to the minimiser of the sinusoidal majorant; returns the weights and tau in radians.
 
     A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
-    what taking patches and pooling does to norms is part of ``Q``, else the mean square norm of the inputs. ``guess``
-    starts the line search (the last tau, or 0).
+    what taking patches and pooling does to norms is part of ``Q``, which is given in units of 2^``Q_unit``: curvature
+    gain^2 mean ||x||^2. ``guess`` starts the line search (the last tau, or 0).
     """
     along = directions(gradient, weights, mu)
-    tau = line_search(grams(weights, along), along.alpha, along.beta, Q, guess)
+    inverses = [1 / scale for scale in along.scales]
+    near_one = along._replace(velocity=tuple(v * s for v, s in zip(along.velocity, inverses, strict=True)))
+    gram = grams([w * s for w, s in zip(weights, inverses, strict=True)], near_one)
+    scales = sum(exponent(scale) for scale in along.scales)  # of P2
+    k = Q_unit + 2 * scales - along.exponent
+    tau = line_search(gram, along.alpha, along.beta, Q, guess, k)
     return exponential_map(weights, along, tau, mu), tau
 
 
 def method2_exp(
-    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array
+    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array, Q_unit: int = 0
 ) -> tuple[Arrays, Array]:
     """Closed-form step of the exponential majorant; returns the weights and tau in radians.
 
@@ -145,6 +159,18 @@ def method2_exp(
     """
     along = directions(gradient, weights, mu)
     depth = len(weights)
-    ratio = 4 * along.beta / (jnp.prod(jnp.stack(list(mu))) ** 2 * Q * depth)
-    tau = jnp.log1p(ratio / (2 * (1 + jnp.sqrt(1 + ratio)))) / depth
+    unit = power_of_two(Q)
+    P, k = product([r * (1 / scale) for r, scale in zip(mu, along.scales, strict=True)])
+    k += sum(exponent(scale) for scale in along.scales)
+    ratio = 4 * along.beta / (P**2 * (Q * (1 / unit)) * depth)
+    k = along.exponent - 2 * k - exponent(unit) - Q_unit
+    tau = _half_log(ratio, k) / depth
     return exponential_map(weights, along, tau, mu), tau
+
+
+def _half_log(ratio: Array, k: Array) -> Array:
+    """log((1 + sqrt(1 + c)) / 2), c = ratio 2^k: with all digits at small c, and where c itself is out of range."""
+    c = ratio * power(jnp.minimum(k, LARGE), ratio.dtype)
+    within = jnp.log1p(c / (2 * (1 + jnp.sqrt(1 + c))))
+    beyond = (jnp.log(ratio) + k * math.log(2)) / 2 - math.log(2)
+    return jnp.where((k > LARGE) & (ratio > 0), beyond, within)

@@ -36,7 +36,7 @@ def _method1(objective: Objective, point: Point, mu: Arrays, hyper: Hyperparamet
 
 
 class MajorantState(NamedTuple):
-    """What method 2 carries: the radii, Q = mean ||x||^2, and the last tau, which starts the line search."""
+    """What method 2 carries: the radii, Q = curvature gain^2 mean ||x||^2, and the last tau, which starts the search."""
 
     mu: Arrays
     Q: Array
@@ -53,7 +53,7 @@ def _method2_exp(g: Arrays, w: Arrays, state: MajorantState, hyper: Hyperparamet
     return weights, state, tau
 
 
-def _fromage(g: Arrays, w: Arrays, bounds: Arrays, hyper: Hyperparameters) -> Any:
+def _fromage(g: Arrays, w: Arrays, bounds: Arrays | None, hyper: Hyperparameters) -> Any:
     eta = hyper["learning_rate"]
     return fromage(g, w, bounds, learning_rate=eta), bounds, eta
 
@@ -104,7 +104,7 @@ def _with_majorant(objective: Objective, weights: Arrays, hyper: Hyperparameters
     return MajorantState(radii(weights), objective.majorant_scale, zero)
 
 
-def _with_bounds(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> Arrays:
+def _with_bounds(objective: Objective, weights: Arrays, hyper: Hyperparameters) -> Arrays | None:
     return norm_bounds(weights, hyper["p_bound"])
 
 

@@ -28,8 +28,8 @@ def agd(gradient: Weights, weights: Weights) -> tuple[Weights, float]:
     moved = []
     for g, W in zip(gradient, weights, strict=True):
         norms = _norms(g)
-        unit = np.divide(g, norms, out=np.zeros_like(g), where=norms > 0)
-        moved.append(W - eta / len(weights) * gain(g) * unit)
+        unit = np.divide(g, norms, out=np.zeros_like(g), where=norms != 0)  # NaN is not zero: it shows
+        moved.append(np.where(norms == 0, W, W - eta / len(weights) * gain(g) * unit))
     return tuple(moved), eta
 
 

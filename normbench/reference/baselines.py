@@ -39,8 +39,8 @@ def adam(
     for W, m_k, v_k in zip(weights, m, v, strict=True):
         m_hat = m_k / (1 - beta1**count)
         v_hat = v_k / (1 - beta2**count)
-        denominator = np.sqrt(v_hat) + epsilon
-        moved.append(W - learning_rate * np.divide(m_hat, denominator, out=np.zeros_like(W), where=denominator > 0))
+        denominator = np.sqrt(v_hat) + epsilon  # NaN is not zero: it shows
+        moved.append(W - learning_rate * np.divide(m_hat, denominator, out=np.zeros_like(W), where=denominator != 0))
     return tuple(moved), AdamState(m, v, count)
 
 

@@ -32,8 +32,8 @@ def learning_rate_at(count: int, *, learning_rate: float, decay: float) -> float
 
 
 def bound(size: float) -> float:
-    """zeta = sqrt(max(1, R_g^2 (2 + R_g)^2))        (eq. 7)."""
-    return math.sqrt(max(1.0, size**2 * (2 + size) ** 2))
+    """zeta = sqrt(max(1, R_g^2 (2 + R_g)^2))        (eq. 7), of which the root is taken first."""
+    return max(size * (2 + size), 1.0)
 
 
 def deviations_at(count: int, feature_std: Sequence[float] | None, layers: int) -> tuple[float, ...]:

@@ -26,7 +26,7 @@ def method1(
     -------
     weights, loss : the accepted point and its loss
     tau : float
-        Step in radians; 0 if no step was accepted.
+        Step in radians; 0 if no step was accepted; NaN if the loss or a derivative at the start is not finite.
     halvings : int
     """
     V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
@@ -35,10 +35,13 @@ def method1(
     tau = step_size(derivatives, trust_region=trust_region)
     if tau == 0.0:
         return weights, loss, 0.0, 0
+    known = np.isfinite([loss, *derivatives]).all()
+    if not known:  # shown by the weights: nothing is halved
+        tau = math.nan
     for halvings in range(max_halvings + 1):
         trial = tuple(exponential_map(W, v, tau, radius=r) for W, v, r in zip(weights, V, mu, strict=True))
         trial_loss = objective.loss(trial)
-        if trial_loss <= loss or max_halvings == 0:
+        if trial_loss <= loss or max_halvings == 0 or not known:
             return trial, trial_loss, tau, halvings
         tau /= 2
     return weights, loss, 0.0, max_halvings

@@ -57,7 +57,12 @@ class Majorant:
         return -self.alpha * math.sin(t) - self.beta * math.cos(t) + self.Q * difference * rate
 
     def minimiser(self) -> float:
-        """First zero of the derivative on [0, pi], to the last digit; pi where the majorant falls throughout."""
+        """First zero of the derivative on [0, pi], to the last digit; pi where the majorant falls throughout.
+
+        NaN where something is not finite.
+        """
+        if not all(np.isfinite(part).all() for part in (self.alpha, self.beta, self.Q, *self.weights)):
+            return math.nan
         if self.beta <= 0.0:
             return 0.0
         upper = min(math.pi, 1e-8)
@@ -69,22 +74,22 @@ class Majorant:
 
 
 def method2(
-    gradient: Weights, weights: Weights, mu: tuple[float, ...], mean_square_input: float
+    gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float
 ) -> tuple[Weights, float]:
     """Step to the minimiser of the sinusoidal majorant (Algorithm 3); returns the weights and tau in radians.
 
     A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
-    what taking patches and pooling does to norms is part of ``mean_square_input``.
+    what taking patches and pooling does to norms is part of ``Q`` = curvature gain^2 mean ||x||^2.
     """
     V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
     alpha, beta = slopes(gradient, weights, V, mu)
     velocity = tuple(r * v for r, v in zip(mu, V, strict=True))
-    tau = Majorant(alpha, beta, mean_square_input, _unfolded(weights), _unfolded(velocity)).minimiser()
+    tau = Majorant(alpha, beta, Q, _unfolded(weights), _unfolded(velocity)).minimiser()
     return _move(weights, V, tau, mu), tau
 
 
 def method2_exp(
-    gradient: Weights, weights: Weights, mu: tuple[float, ...], mean_square_input: float
+    gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float
 ) -> tuple[Weights, float]:
     """Closed-form step of the exponential majorant; returns the weights and tau in radians.
 
@@ -93,7 +98,7 @@ def method2_exp(
     V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
     _, beta = slopes(gradient, weights, V, mu)
     depth = len(weights)
-    ratio = 4 * beta / (math.prod(mu) ** 2 * mean_square_input * depth)
+    ratio = 4 * beta / (math.prod(mu) ** 2 * Q * depth)
     # (1 + sqrt(1 + c)) / 2 = 1 + c / (2 (1 + sqrt(1 + c))): the log keeps its digits at small c
     tau = math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
     return _move(weights, V, tau, mu), tau

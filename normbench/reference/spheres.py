@@ -20,8 +20,11 @@ def direction(gradient: np.ndarray, weight: np.ndarray, *, radius: float) -> np.
     Returns
     -------
     array, shape (fan_out, fan_in)
-        V, or zeros where the projection vanishes up to rounding: the layer rests.
+        V, or zeros where the projection vanishes up to rounding, or the weight is zero and has no sphere: the layer
+        rests.
     """
+    if radius == 0.0 and np.isfinite(gradient).all():
+        return np.zeros_like(weight)
     tangent = gradient - np.vdot(weight, gradient) * weight / radius**2
     size = np.linalg.norm(tangent)
     if size <= RESTING_TOLERANCE * np.linalg.norm(gradient):

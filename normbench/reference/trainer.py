@@ -11,6 +11,10 @@ from normbench.reference.registry import METHODS
 from normbench.trajectory import Part, Status, Trajectory, ending
 
 
+def _quiet() -> np.errstate:
+    return np.errstate(over="ignore", invalid="ignore")  # divergence is a result, see Status
+
+
 class ReferenceTrainer:
     """A run of one optimiser in float64 NumPy; follows :class:`normbench.trajectory.Trainer`.
 
@@ -40,10 +44,11 @@ class ReferenceTrainer:
         self._weights = problem.weights
         self._step_sizes: list[float] = []
         whole = _objective(problem, problem.x_train, problem.y_train)
-        self._state = self._method.init(whole, problem.weights, self._hyperparameters)
         self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
         self._objective = whole if rows is None else self._batch(rows[0])
-        self._losses = [self._objective.loss(problem.weights)]
+        with _quiet():
+            self._state = self._method.init(whole, problem.weights, self._hyperparameters)
+            self._losses = [self._objective.loss(problem.weights)]
         self._evaluations = [self._passed()]
         self._halvings = 0
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
@@ -61,7 +66,7 @@ class ReferenceTrainer:
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
         done = 0
-        with np.errstate(over="ignore", invalid="ignore"):  # divergence is a result, see Status
+        with _quiet():
             while done < steps and self._status is Status.DONE:
                 done += 1
                 self._iterate()

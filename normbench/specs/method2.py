@@ -15,7 +15,7 @@ METHOD2 = OptimiserSpec(
     normalisation=Normalisation.SPHERES,
     iterations=3000,
     bounded=True,
-    state=("radii mu_i = ||W_i||_F at the start", "Q = mean ||x||^2 of the training inputs"),
+    state=("radii mu_i = ||W_i||_F at the start", "Q = curvature gain^2 mean ||x||^2 of the training inputs"),
     invariants=("||W_i||_F = mu_i", "the majorant's derivative vanishes at tau", "0 <= tau <= pi"),
     notes=(
         "P1 uses exact operator norms, not a power iteration.",

@@ -7,7 +7,8 @@ import optax
 
 from normbench.jax.agd import agd as agd_update
 from normbench.jax.spheres import Arrays
-from normbench.jax.transformations.base import StepState, explicit, require_matrices, working_dtype
+from normbench.jax.transformations.base import StepState, explicit, working_dtype
+from normbench.jax.transformations.gate import Gate
 
 
 def agd() -> optax.GradientTransformationExtraArgs:
@@ -25,16 +26,15 @@ def agd() -> optax.GradientTransformationExtraArgs:
     Raises
     ------
     InvalidArgumentError
-        From ``init``, if a leaf has fewer than two axes; the message gives its path.
+        From ``init`` and ``update``, if a leaf has fewer than two axes, no entries or no gradient of its shape, or is
+        not real; the message gives its path.
     """
 
     def init(params: Any) -> StepState:
-        dtype = working_dtype(params)
-        require_matrices("agd", params)
-        return StepState(jnp.zeros((), dtype))
+        return StepState(jnp.zeros((), working_dtype(params)))
 
-    def step(gradient: Arrays, weights: Arrays, state: StepState) -> tuple[Arrays, StepState]:
+    def step(params: Any, gradient: Arrays, weights: Arrays, state: StepState) -> tuple[Arrays, StepState]:
         moved, eta = agd_update(gradient, weights)
         return moved, StepState(eta)
 
-    return explicit(init, step)
+    return explicit(Gate("agd", matrices=True), init, step)

@@ -1,21 +1,21 @@
-"""What the transformations share: leaves of a user's tree, one dtype to compute in, checks at ``init``, states."""
+"""What the transformations share: states, one dtype to compute in, radii of live parameters, updates as differences."""
 
-import itertools
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import Array
 
-from normbench import specs
 from normbench.errors import InvalidArgumentError
+from normbench.jax.norms import norm
 from normbench.jax.spheres import Arrays
+from normbench.jax.transformations.gate import Gate
 
-Step = Callable[[Arrays, Arrays, Any], tuple[Arrays, Any]]
+Step = Callable[[Any, Arrays, Arrays, Any], tuple[Arrays, Any]]
+
+LOADED = 1e-3  # a relative change of a norm that is no rounding: the weights were loaded, replaced or cast
 
 
 class SphereState(NamedTuple):
@@ -26,9 +26,22 @@ class SphereState(NamedTuple):
 
 
 class BoundState(NamedTuple):
-    """Largest admissible norm of every leaf."""
+    """Steps taken, the last eta, and of every leaf the largest admissible norm and the one that the last step left.
 
+    The count is None where the learning rate is no schedule, the norms are empty where there is no bound.
+    """
+
+    count: Array | None
+    step_size: Array
     norm_bounds: Arrays
+    norms: Arrays
+
+
+class RateState(NamedTuple):
+    """Steps taken, None where the learning rate is no schedule, and the last eta."""
+
+    count: Array | None
+    step_size: Array
 
 
 class StepState(NamedTuple):
@@ -37,99 +50,97 @@ class StepState(NamedTuple):
     step_size: Array
 
 
-def explicit(init: Callable[[Any], Any], step: Step) -> optax.GradientTransformationExtraArgs:
-    """A transformation from (gradient, weights, state) -> (weights, state), an update that needs the gradient alone."""
+def explicit(gate: Gate, init: Callable[[Any], Any], step: Step) -> optax.GradientTransformationExtraArgs:
+    """A transformation from (params, gradient, weights, state) -> (weights, state), which needs the gradient alone."""
+
+    def checked_init(params: Any) -> Any:
+        gate.check_params(params)
+        return init(params)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        gate.check_gradients(updates, params)
+        if not jax.tree.leaves(params):
+            return updates, state  # a mask hides everything
         dtype = working_dtype(params)
-        moved, state = step(cast(updates, dtype), cast(params, dtype), state)
-        return as_updates(params, moved), state
+        moved, new = step(params, cast(updates, dtype), cast(params, dtype), state)
+        return as_updates(params, moved), as_before(new, state)
 
-    return optax.with_extra_args_support(optax.GradientTransformation(init, update))
+    return optax.with_extra_args_support(optax.GradientTransformation(checked_init, update))
 
 
 def working_dtype(params: Any, *others: Any) -> Any:
-    """The widest floating type of the leaves and of ``others``, at least float32: half precision cannot be factorised.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If there are no parameters.
-    """
-    if params is None:
-        raise InvalidArgumentError(
-            "update() of this transformation needs the parameters: update(grads, state, params)."
-        )
-    leaves = jax.tree.leaves(params)
-    if not leaves:
-        raise InvalidArgumentError("there are no parameters: the tree has no leaves.")
-    return jnp.promote_types(jnp.result_type(*leaves, *others), jnp.float32)
+    """The widest real floating type of the leaves and of ``others``, at least float32: halves cannot be factorised."""
+    leaves = jax.tree.leaves((params, others))
+    wide = [leaf for leaf in leaves if jnp.finfo(jnp.result_type(leaf)).bits >= 32]  # eight bits promote to nothing
+    return jnp.finfo(jnp.result_type(jnp.float32, *wide)).dtype
 
 
 def cast(tree: Any, dtype: Any) -> Arrays:
-    """The leaves in one dtype; masked nodes are none."""
-    return tuple(jnp.asarray(leaf, dtype) for leaf in jax.tree.leaves(tree))
+    """The leaves in one precision, complex ones staying complex; masked nodes are none."""
+    wide = jnp.promote_types(dtype, jnp.complex64)
+    return tuple(jnp.asarray(leaf, wide if jnp.iscomplexobj(leaf) else dtype) for leaf in jax.tree.leaves(tree))
 
 
 def as_updates(params: Any, moved: Sequence[Array]) -> Any:
     """New weights minus old ones, every leaf in its own dtype."""
     leaves, structure = jax.tree.flatten(params)
     pairs = zip(moved, map(jnp.asarray, leaves), strict=True)
-    return jax.tree.unflatten(structure, [(new - old).astype(old.dtype) for new, old in pairs])
+    return jax.tree.unflatten(structure, [(new - old.astype(new.dtype)).astype(old.dtype) for new, old in pairs])
 
 
-def resolve(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters in their ranges; arrays, as ``optax.inject_hyperparams`` makes them, are taken as they are."""
-    arrays = {name: value for name, value in given.items() if isinstance(value, jax.Array)}
-    return specs.get(key).resolve({name: given[name] for name in given if name not in arrays}) | arrays
+def as_before(new: Any, old: Any) -> Any:
+    """A state in the dtypes of the one before, so that it can be carried through a scan."""
+    return jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, old)
 
 
-def positive(name: str, value: Any) -> Any:
-    """``value`` if it is an array or a positive finite number.
+def check_state(kept: Sequence[Any], params: Any) -> None:
+    """Raise unless a state holds one number for every leaf.
 
     Raises
     ------
     InvalidArgumentError
     """
-    if isinstance(value, jax.Array):
-        return value
-    odd = isinstance(value, bool) or not isinstance(value, int | float)
-    if odd or not 0.0 < value < math.inf:
-        raise InvalidArgumentError(f"{name} must be positive and finite; got {value!r}.")
-    return value
+    leaves = len(jax.tree.leaves(params))
+    if len(kept) != leaves:
+        raise InvalidArgumentError(
+            f"the state is of {len(kept)} leaves, the parameters have {leaves}. Call init() with these parameters."
+        )
 
 
-def require_matrices(method: str, params: Any) -> None:
-    """Raise unless every leaf is a matrix or a kernel.
+def live(kept: Sequence[Array], params: Any, weights: Sequence[Array], change: float | Array = 0.0) -> list[Array]:
+    """Whether the norm of each leaf is no longer the one ``kept``: by more than rounding and ``change`` of it.
 
-    Raises
-    ------
-    InvalidArgumentError
-        With the path of the first leaf that is not.
+    Rounding is that of the leaf's own dtype. What is not finite counts as changed, so that nothing poisoned is kept.
     """
-    for path, leaf in _named_leaves(params):
-        if np.ndim(leaf) < 2:
-            raise InvalidArgumentError(
-                f"{method} needs matrices (fan_out, fan_in) or kernels (out, in, height, width); params{path} has "
-                f"shape {np.shape(leaf)}. Give it to another transformation with optax.partition."
-            )
+    found = []
+    for size, leaf, weight in zip(kept, jax.tree.leaves(params), weights, strict=True):
+        rounding = max(LOADED, 16 * float(jnp.finfo(jnp.result_type(leaf)).eps))
+        now = norm(weight)
+        found.append(~(jnp.abs(now - size) <= (rounding + change) * now))
+    return found
 
 
-def require_nonzero(method: str, params: Any, exempt: Sequence[bool] = (), *, remedy: str) -> None:
-    """Raise where a leaf is zero and so lies on no sphere; leaves that are being traced cannot be seen.
+def live_radii(kept: Sequence[Array], params: Any, weights: Sequence[Array]) -> Arrays:
+    """The radii to step on: those ``kept``, or where the parameters were loaded or replaced since, their norms now.
 
-    Raises
-    ------
-    InvalidArgumentError
-        With the path of the first such leaf.
+    A leaf that was replaced by zeros has radius zero, and rests.
     """
-    for (path, leaf), free in zip(_named_leaves(params), exempt or itertools.repeat(False), strict=False):
-        if not free and not isinstance(leaf, jax.core.Tracer) and not jnp.any(leaf):
-            raise InvalidArgumentError(
-                f"{method} keeps the norm of every leaf, and params{path} of shape {np.shape(leaf)} is zero. {remedy}"
-            )
+    check_state(kept, params)
+    kept = [jnp.asarray(size, weight.dtype) for size, weight in zip(kept, weights, strict=True)]
+    changed = live(kept, params, weights)
+    return tuple(jnp.where(new, norm(w), size) for new, w, size in zip(changed, weights, kept, strict=True))
 
 
-def _named_leaves(params: Any) -> Iterator[tuple[str, Any]]:
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        yield jax.tree_util.keystr(path), leaf
+def first_count(learning_rate: Any) -> Array | None:
+    """No steps taken, if the learning rate asks for their number."""
+    return jnp.zeros((), jnp.int32) if callable(learning_rate) else None
+
+
+def next_count(count: Array | None) -> Array | None:
+    """One step more."""
+    return None if count is None else optax.safe_increment(count)
+
+
+def rate_at(learning_rate: Any, count: Array | None, dtype: Any) -> Array:
+    """The learning rate of a step, a number or a schedule of the steps taken, as optax has them."""
+    return jnp.asarray(learning_rate(count) if callable(learning_rate) else learning_rate, dtype)

@@ -1,12 +1,15 @@
-"""A user's function along the curve of method 1, differentiated automatically."""
+"""A user's function along the curve of method 1, differentiated automatically, and the checks of what it returns."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import Scalar, at_zero
 from normbench.jax.spheres import Arrays, curve_point
 
@@ -32,7 +35,8 @@ class ValueCurve(NamedTuple):
         """The user's function at ``weights``, handed over in the dtypes of ``params``."""
         leaves, structure = jax.tree.flatten(self.params)
         typed = [w.astype(jnp.result_type(leaf)) for w, leaf in zip(weights, leaves, strict=True)]
-        return jnp.asarray(self.value_fn(jax.tree.unflatten(structure, typed)), weights[0].dtype)
+        found = checked_value("what value_fn returns", self.value_fn(jax.tree.unflatten(structure, typed)))
+        return jnp.asarray(found, weights[0].dtype)
 
     def point(self, weights: Arrays) -> Evaluated:
         """Evaluate at ``weights``."""
@@ -48,3 +52,50 @@ class ValueCurve(NamedTuple):
             return self.value([jnp.where(m, curve_point(w, v, t, straight=line), w) for w, v, m, line in layers])
 
         return at_zero(along, jnp.zeros_like(point.loss), order, self.derivative)
+
+
+def bound(value_fn: Any, extra: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """``value_fn`` with those of the extra arguments that it names, as the line searches of optax hand them over.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no function.
+    """
+    if not callable(value_fn):
+        raise InvalidArgumentError(
+            f"value_fn must be a function of the parameters; got {value_fn!r}. "
+            "Call update(grads, state, params, value=value, value_fn=f)."
+        )
+    try:
+        names = inspect.signature(value_fn).parameters
+    except ValueError:  # a function of another language
+        return value_fn
+    own = {name: argument for name, argument in extra.items() if name in names}
+    return partial(value_fn, **own) if own else value_fn
+
+
+def checked_value(name: str, value: Any) -> Any:
+    """``value`` if it is one real number, traced or not.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The message calls it ``name``.
+    """
+    if isinstance(value, tuple | list):
+        raise InvalidArgumentError(
+            f"{name} must be one real number; got a {type(value).__name__} of {len(value)}. Of a function with has_aux "
+            "take the value alone: value_fn=lambda params: f(params)[0]."
+        )
+    dtype = jnp.result_type(value) if isinstance(value, float | int) or hasattr(value, "dtype") else None
+    if dtype is None or not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        raise InvalidArgumentError(
+            f"{name} must be one real number; got {value if dtype is None else f'an array of {dtype}'}. "
+            "Call update(grads, state, params, value=value, value_fn=f)."
+        )
+    if jnp.shape(value) != ():
+        raise InvalidArgumentError(
+            f"{name} must be one real number; got an array of shape {jnp.shape(value)}. Take its mean or sum."
+        )
+    return value

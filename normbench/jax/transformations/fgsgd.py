@@ -9,12 +9,16 @@ import numpy as np
 import optax
 from jax import Array
 
-from normbench import manifolds
+from normbench import manifolds, specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.fgsgd import FGSGDState, initial_state
 from normbench.jax.fgsgd import fgsgd as fgsgd_update
 from normbench.jax.spheres import Arrays
-from normbench.jax.transformations.base import as_updates, cast, resolve, working_dtype
+from normbench.jax.transformations.base import as_before, as_updates, cast, check_state, rate_at, working_dtype
+from normbench.jax.transformations.gate import Gate, check_static, resolve_rate
+from normbench.numbers import as_integer
+
+_DEFAULTS = specs.get("fgsgd").resolve({})
 
 
 class ManifoldState(NamedTuple):
@@ -26,13 +30,13 @@ class ManifoldState(NamedTuple):
 
 
 def fgsgd(
+    learning_rate: optax.ScalarOrSchedule = _DEFAULTS["learning_rate"],
     *,
-    learning_rate: float | Array = 10.0,
-    decay: float | Array = 0.6,
-    manifold: str = "sphere",
-    grouping: str = "pio",
-    groups: int = 2,
-    partition_seed: int = 0,
+    decay: float | Array = _DEFAULTS["decay"],
+    manifold: str = _DEFAULTS["manifold"],
+    grouping: str = _DEFAULTS["grouping"],
+    groups: int = _DEFAULTS["groups"],
+    partition_seed: int = _DEFAULTS["partition_seed"],
     positions: int | Sequence[int] = 1,
 ) -> optax.GradientTransformationExtraArgs:
     """FG-SGD: stochastic gradient descent on products of manifolds (POMs) of a leaf's blocks of channels.
@@ -51,9 +55,10 @@ def fgsgd(
 
     Parameters
     ----------
-    learning_rate : float
-        r0. An array, as from ``optax.inject_hyperparams``, is taken without a check; so is the decay, while all that
-        follows has to be among its ``static_args``.
+    learning_rate : float or schedule
+        r0, or a function of the number of steps taken, whose values take its place. What a schedule gives, and an
+        array, as from ``optax.inject_hyperparams``, is taken without a check; so is the decay, while all that follows
+        has to be among its ``static_args``.
     decay : float
         Above 1/2, at most 1, so that sum r = inf and sum r^2 < inf (eq. 4).
     manifold : str
@@ -71,42 +76,61 @@ def fgsgd(
     Raises
     ------
     InvalidArgumentError
-        If a hyperparameter is out of range; from ``init``, if a leaf is neither a matrix nor a kernel (out, in, height,
-        width); from ``update``, if there is not one deviation per leaf.
+        If a hyperparameter is out of range; from ``init`` and ``update``, with its path, if a leaf is neither a matrix
+        nor a kernel (out, in, height, width), has no entries or no gradient of its shape, or is not real; from
+        ``update``, if there is not one deviation per leaf.
     """
     given = {"learning_rate": learning_rate, "decay": decay, "manifold": manifold, "grouping": grouping}
-    hyper = resolve("fgsgd", given | {"groups": groups, "partition_seed": partition_seed})
-    _check_positions(positions)
+    given |= {"groups": groups, "partition_seed": partition_seed}
+    hyper = resolve_rate("fgsgd", given, static=("groups", "partition_seed"))
+    pixels = _checked_positions(positions)
+    gate = Gate("fgsgd")
 
-    def init(params: Any) -> ManifoldState:
-        dtype = working_dtype(params)
+    def check(params: Any) -> None:
+        gate.check_params(params)
         for path, leaf in jax.tree_util.tree_leaves_with_path(params):
             manifolds.check_shape(np.shape(leaf), f"params{jax.tree_util.keystr(path)}")
+
+    def init(params: Any) -> ManifoldState:
+        check(params)
+        dtype = working_dtype(params)
         return ManifoldState(*initial_state(cast(params, dtype)), jnp.zeros((), dtype))
 
     def update(
         updates: Any, state: ManifoldState, params: Any = None, *, feature_std: Any = None, **extra: Any
     ) -> tuple[Any, ManifoldState]:
         del extra  # optax hands every member of a chain the extra arguments of all
+        gate.check_gradients(updates, params)
+        check(params)
+        check_state(state.deviations, params)
+        if not jax.tree.leaves(params):
+            return updates, state  # a mask hides everything
         dtype = working_dtype(params)
         weights = cast(params, dtype)
         moved, new, rate = fgsgd_update(
             cast(updates, dtype),
             weights,
-            FGSGDState(state.count, state.deviations),
-            **{name: jnp.asarray(v, dtype) if name in ("learning_rate", "decay") else v for name, v in hyper.items()},
-            positions=_per_leaf("positions", positions, len(weights)),
+            FGSGDState(state.count, tuple(jnp.asarray(d, dtype) for d in state.deviations)),
+            **hyper
+            | {
+                "learning_rate": rate_at(hyper["learning_rate"], state.count, dtype),
+                "decay": jnp.asarray(hyper["decay"], dtype),
+                "positions": _per_leaf("positions", pixels, len(weights)),
+            },
             feature_std=None if feature_std is None else _per_leaf("feature_std", feature_std, len(weights)),
         )
-        return as_updates(params, moved), ManifoldState(*new, rate)
+        return as_updates(params, moved), as_before(ManifoldState(*new, rate), state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _check_positions(positions: int | Sequence[int]) -> None:
-    for value in [positions] if isinstance(positions, int) else positions:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InvalidArgumentError(f"positions must be integers of at least 1; got {positions!r}.")
+def _checked_positions(positions: Any) -> int | list[int]:
+    check_static("positions", positions)
+    whole = as_integer(positions)
+    found = [as_integer(value) for value in positions] if whole is None and np.iterable(positions) else [whole]
+    if any(value is None or value < 1 for value in found):
+        raise InvalidArgumentError(f"positions must be integers of at least 1; got {positions!r}.")
+    return found[0] if whole is not None else found
 
 
 def _per_leaf(name: str, values: Any, leaves: int) -> list[Any]:

@@ -1,6 +1,5 @@
 """Method 1 as an optax transformation, for any twice differentiable function of any tree (arXiv 2312.10672)."""
 
-import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -9,29 +8,31 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.method1 import method1 as method1_update
 from normbench.jax.spheres import Arrays, radii
 from normbench.jax.transformations.base import (
     SphereState,
+    as_before,
     as_updates,
     cast,
-    positive,
-    require_nonzero,
-    resolve,
+    live_radii,
     working_dtype,
 )
-from normbench.jax.transformations.curve import Evaluated, ValueCurve
+from normbench.jax.transformations.curve import Evaluated, ValueCurve, bound, checked_value
+from normbench.jax.transformations.gate import Gate, positive, require_nonzero, resolve
 
 _DERIVATIVES = {"forward": forward, "reverse": reverse}
+_DEFAULTS = specs.get("method1").resolve({})
 
 
 def method1(
     *,
-    order: int = 2,
-    trust_region: float | Array = math.pi / 6,
-    max_halvings: int = 20,
+    order: int = _DEFAULTS["order"],
+    trust_region: float | Array = _DEFAULTS["trust_region"],
+    max_halvings: int | Array = _DEFAULTS["max_halvings"],
     differentiation: Literal["forward", "reverse"] = "forward",
     euclidean: Any = None,
     radius: float | Array = 1.0,
@@ -40,9 +41,11 @@ def method1(
 
     Gamma_i(t) = W_i cos t + mu_i V_i sin t, with t chosen by Algorithm 2       (arXiv 2312.10672, eq. 5-8)
 
-    There is no learning rate. Every leaf, of any shape, keeps its Frobenius norm mu_i. Call it as ``optax.lbfgs`` is
+    There is no learning rate. Every leaf, of any shape, keeps its Frobenius norm mu_i: the one at ``init``, or where it
+    was loaded or replaced since, the one that it has now; a leaf that is zero then rests. Call it as ``optax.lbfgs`` is
     called: ``update(grads, state, params, value=value, value_fn=f)``, with f twice differentiable and ``value`` equal
-    to ``f(params)``. For batches that do not fit into memory see :func:`normbench.jax.accumulated`; where a mask hides
+    to ``f(params)``; of further keywords those that f names are handed over to it. Where the value or its derivatives
+    are not finite, so are the step size and the new weights. For batches that do not fit into memory see :func:`normbench.jax.accumulated`; where a mask hides
     part of the parameters, as under ``optax.partition``, see :func:`normbench.jax.unmasked`.
 
     Parameters
@@ -69,47 +72,53 @@ def method1(
     Raises
     ------
     InvalidArgumentError
-        If a hyperparameter is out of range; from ``init``, if a leaf is zero and not marked as euclidean.
+        If a hyperparameter is out of range; from ``init``, if a leaf is zero and not marked as euclidean; from ``init``
+        and ``update``, with its path, if a leaf has no entries, is not real or has no gradient of its shape; from
+        ``update``, if value or value_fn is missing or no real scalar.
 
     Notes
     -----
     Under ``optax.inject_hyperparams`` order is static: ``static_args=("order", "euclidean")``.
     """
-    if isinstance(order, jax.Array):
-        raise InvalidArgumentError(
-            'order must be an integer; got an array. With optax.inject_hyperparams say static_args=("order",).'
-        )
     if differentiation not in _DERIVATIVES:
         raise InvalidArgumentError(f'differentiation must be "forward" or "reverse"; got {differentiation!r}.')
-    hyper = resolve("method1", {"order": order, "trust_region": trust_region, "max_halvings": max_halvings})
-    positive("radius", radius)
+    given = {"order": order, "trust_region": trust_region, "max_halvings": max_halvings}
+    hyper = resolve("method1", given, static=("order",))
+    length = positive("radius", radius)
+    gate = Gate("method1")
 
     def init(params: Any) -> SphereState:
+        gate.check_params(params)
         dtype = working_dtype(params)
         straight = _straight(euclidean, params)
         require_nonzero("method1", params, straight, remedy="Mark it as euclidean, or draw it at random.")
-        return SphereState(_scales(radii(cast(params, dtype)), straight, radius), jnp.zeros((), dtype))
+        return SphereState(_scales(radii(cast(params, dtype)), straight, length), jnp.zeros((), dtype))
 
     def update(
         updates: Any,
         state: SphereState,
         params: Any = None,
         *,
-        value: Array,
-        value_fn: Callable[[Any], Array],
+        value: Array | float | None = None,
+        value_fn: Callable[..., Array] | None = None,
+        grad: Any = None,
         **extra: Any,
     ) -> tuple[Any, SphereState]:
-        del extra  # optax hands every member of a chain the extra arguments of all
-        dtype = working_dtype(params, value)
+        del grad  # optax.lbfgs takes it, too; here it is what is updated
+        gate.check_gradients(updates, params)
+        start_value = checked_value("value", value)
+        objective = bound(value_fn, extra)
+        if not jax.tree.leaves(params):
+            return updates, state  # a mask hides everything
+        dtype = working_dtype(params, start_value)
         straight = _straight(euclidean, params)
-        mu = _scales(state.radii, straight, radius)
-        gradient = cast(updates, dtype)
-        start = Evaluated(cast(params, dtype), jnp.asarray(value, dtype), gradient)
-        curve = ValueCurve(value_fn, params, gradient, straight, _DERIVATIVES[differentiation])
+        weights, gradient = cast(params, dtype), cast(updates, dtype)
+        mu = _scales(live_radii(state.radii, params, weights), straight, length)
+        start = Evaluated(weights, jnp.asarray(start_value, dtype), gradient)
+        curve = ValueCurve(objective, params, gradient, straight, _DERIVATIVES[differentiation])
         within = jnp.asarray(hyper["trust_region"], dtype)
         accepted, tau, _ = method1_update(curve, start, mu, straight=straight, **(hyper | {"trust_region": within}))
-        new_state = SphereState(mu, tau.astype(state.step_size.dtype))
-        return as_updates(params, accepted.weights), new_state
+        return as_updates(params, accepted.weights), as_before(SphereState(mu, tau), state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -117,6 +126,11 @@ def method1(
 def _straight(euclidean: Any, params: Any) -> tuple[bool, ...]:
     """For every leaf of ``params`` whether it is marked."""
     mask = euclidean(params) if callable(euclidean) else euclidean
+    if mask is True:
+        raise InvalidArgumentError(
+            "euclidean=True would leave no parameter on a sphere: say which leaves. With optax.inject_hyperparams, which "
+            'takes functions for schedules, say static_args=("order", "euclidean").'
+        )
     try:
         flags = tuple(jax.tree.leaves(jax.tree.broadcast(False if mask is None else mask, params)))
     except ValueError as error:

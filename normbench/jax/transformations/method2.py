@@ -11,17 +11,12 @@ from jax import Array
 from normbench.jax.method2 import method2 as method2_update
 from normbench.jax.method2 import method2_exp as method2_exp_update
 from normbench.jax.spheres import Arrays, radii
-from normbench.jax.transformations.base import (
-    SphereState,
-    cast,
-    explicit,
-    positive,
-    require_matrices,
-    require_nonzero,
-    working_dtype,
-)
+from normbench.jax.transformations.base import SphereState, cast, explicit, live_radii, working_dtype
+from normbench.jax.transformations.gate import Gate, positive, require_nonzero
 
-_Update = Callable[[Arrays, Arrays, SphereState, Array], tuple[Arrays, Array]]
+LARGEST_GAIN = 2**60
+
+_Update = Callable[[Arrays, Arrays, SphereState, Array, int], tuple[Arrays, Array]]
 
 
 def method2(
@@ -58,11 +53,16 @@ def method2(
     Raises
     ------
     InvalidArgumentError
-        If a number is not positive; from ``init``, if a leaf is zero or has fewer than two axes, with its path.
+        If a number is not positive; from ``init``, if a leaf is zero or has fewer than two axes, and from ``update``
+        too, if it has no entries, is not real or has no gradient of its shape, with its path.
+
+    Notes
+    -----
+    A leaf that was loaded or replaced since ``init`` keeps the norm that it has now, and rests if it is zero now.
     """
 
-    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array) -> tuple[Arrays, Array]:
-        return method2_update(gradient, weights, state.radii, Q=Q, guess=state.step_size)
+    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array, unit: int) -> tuple[Arrays, Array]:
+        return method2_update(gradient, weights, state.radii, Q=Q, guess=state.step_size, Q_unit=unit)
 
     return _majorising("method2", update, mean_square_input, curvature, gain)
 
@@ -80,8 +80,8 @@ def method2_exp(
     Parameters and errors as :func:`method2`.
     """
 
-    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array) -> tuple[Arrays, Array]:
-        return method2_exp_update(gradient, weights, state.radii, Q=Q)
+    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array, unit: int) -> tuple[Arrays, Array]:
+        return method2_exp_update(gradient, weights, state.radii, Q=Q, Q_unit=unit)
 
     return _majorising("method2_exp", update, mean_square_input, curvature, gain)
 
@@ -89,20 +89,28 @@ def method2_exp(
 def _majorising(
     key: str, update: _Update, mean_square_input: float | Array, curvature: float | Array, gain: float | Array | None
 ) -> optax.GradientTransformationExtraArgs:
-    constant = positive("mean_square_input", mean_square_input) * positive("curvature", curvature)
-    if gain is not None:
-        positive("gain", gain)
+    constant = positive("mean_square_input", mean_square_input), positive("curvature", curvature)
+    known = None if gain is None else positive("gain", gain)
 
     def init(params: Any) -> SphereState:
         dtype = working_dtype(params)
-        require_matrices(key, params)
         require_nonzero(key, params, remedy="Draw it at random, or give it to another transformation.")
         return SphereState(radii(cast(params, dtype)), jnp.zeros((), dtype))
 
-    def step(gradient: Arrays, weights: Arrays, state: SphereState) -> tuple[Arrays, SphereState]:
-        squared_gain = math.prod(math.prod(w.shape[2:]) for w in weights) if gain is None else gain**2
-        Q = jnp.asarray(constant * squared_gain, weights[0].dtype)
-        moved, tau = update(gradient, weights, state, Q)
-        return moved, SphereState(state.radii, tau)
+    def step(params: Any, gradient: Arrays, weights: Arrays, state: SphereState) -> tuple[Arrays, SphereState]:
+        dtype = weights[0].dtype
+        mu = live_radii(state.radii, params, weights)
+        squared, unit = _default_gain(weights) if known is None else (known**2, 0)
+        Q = constant[0] * constant[1] * squared
+        guess = state.step_size.astype(dtype)
+        moved, tau = update(gradient, weights, SphereState(mu, guess), jnp.asarray(Q, dtype), unit)
+        return moved, SphereState(mu, tau)
 
-    return explicit(init, step)
+    return explicit(Gate(key, matrices=True), init, step)
+
+
+def _default_gain(weights: Arrays) -> tuple[int | float, int]:
+    """The squared gain of kernels with stride 1, in units of 2^k: that of a deep network may be beyond a float."""
+    squared = math.prod(math.prod(w.shape[2:]) for w in weights)
+    unit = squared.bit_length() if squared > LARGEST_GAIN else 0
+    return (squared / 2**unit if unit else squared), unit

@@ -6,59 +6,102 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from normbench import specs
 from normbench.jax.fromage import fromage as fromage_update
 from normbench.jax.fromage import lars as lars_update
 from normbench.jax.fromage import norm_bounds
+from normbench.jax.norms import norm
 from normbench.jax.spheres import Arrays
-from normbench.jax.transformations.base import BoundState, cast, explicit, resolve, working_dtype
+from normbench.jax.transformations.base import (
+    BoundState,
+    RateState,
+    cast,
+    check_state,
+    explicit,
+    first_count,
+    live,
+    next_count,
+    rate_at,
+    working_dtype,
+)
+from normbench.jax.transformations.gate import Gate, resolve_rate
+
+_FROMAGE, _LARS = (specs.get(key).resolve({}) for key in ("fromage", "lars"))
 
 
 def fromage(
-    *, learning_rate: float | Array = 0.01, p_bound: float | Array | None = None
+    learning_rate: optax.ScalarOrSchedule = _FROMAGE["learning_rate"],
+    *,
+    p_bound: float | Array | None = _FROMAGE["p_bound"],
 ) -> optax.GradientTransformationExtraArgs:
     """Fromage: every leaf, of any shape, changes by the relative amount eta.
 
     W <- [W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)        (arXiv 2002.03432, Algorithm 1)
 
-    A convolution kernel is one leaf with one norm. A leaf of zeros takes W - eta g. What scales the updates behind it,
-    such as ``optax.scale`` or ``reduce_on_plateau``, breaks the prefactor, and norms shrink: change the learning rate
-    with ``optax.inject_hyperparams`` instead.
+    A convolution kernel is one leaf with one norm. A leaf of zeros takes W - eta g, one with a zero gradient stays.
+    Norms of complex leaves are those of |z|, and their gradient is the direction of ascent, the conjugate of what
+    ``jax.grad`` gives. What scales the updates behind it, such as ``optax.scale`` or ``reduce_on_plateau``, breaks the
+    prefactor, and norms shrink: change the learning rate instead.
 
     Parameters
     ----------
-    learning_rate : float
-        eta, in [0, 1]. An array, as from ``optax.inject_hyperparams``, is taken without a check, here and below.
+    learning_rate : float or schedule
+        eta, in [0, 1], or a function of the number of steps taken. What a schedule gives, and an array, as from
+        ``optax.inject_hyperparams``, is taken without a check, here and below.
     p_bound : float, optional
-        Bound on ||W||_F in multiples of its value at ``init``, at least 1.
+        Bound on ||W||_F in multiples of its value at ``init``, at least 1. Where a step finds a norm that differs from
+        what the last one left by more than a step can change it, because parameters were loaded or replaced, the bound
+        is taken anew from it.
 
     Raises
     ------
     InvalidArgumentError
-        If a hyperparameter is out of range.
+        If a hyperparameter is out of range; from ``init`` and ``update``, with its path, if a leaf is neither real nor
+        complex or has no gradient of its shape.
     """
-    hyper = resolve("fromage", {"learning_rate": learning_rate, "p_bound": p_bound})
+    hyper = resolve_rate("fromage", {"learning_rate": learning_rate, "p_bound": p_bound})
+    factor = hyper["p_bound"]
 
     def init(params: Any) -> BoundState:
-        return BoundState(norm_bounds(cast(params, working_dtype(params)), hyper["p_bound"]))
+        dtype = working_dtype(params)
+        weights = cast(params, dtype)
+        bounds = norm_bounds(weights, factor)
+        norms = () if bounds is None else tuple(map(norm, weights))
+        bounds = tuple(jnp.asarray(b, dtype) for b in bounds or ())
+        return BoundState(first_count(hyper["learning_rate"]), jnp.zeros((), dtype), bounds, norms)
 
-    def step(gradient: Arrays, weights: Arrays, state: BoundState) -> tuple[Arrays, BoundState]:
-        eta = jnp.asarray(hyper["learning_rate"], weights[0].dtype)
-        return fromage_update(gradient, weights, state.norm_bounds, learning_rate=eta), state
+    def step(params: Any, gradient: Arrays, weights: Arrays, state: BoundState) -> tuple[Arrays, BoundState]:
+        eta = rate_at(hyper["learning_rate"], state.count, working_dtype(params))
+        count = next_count(state.count)
+        if factor is None:
+            moved = fromage_update(gradient, weights, None, learning_rate=eta)
+            return moved, BoundState(count, eta, (), ())
+        check_state(state.norm_bounds, params)
+        loaded = live(state.norms, params, weights, eta)
+        anew = norm_bounds(weights, factor)
+        bounds = tuple(jnp.where(new, b, old) for new, b, old in zip(loaded, anew, state.norm_bounds, strict=True))
+        moved = fromage_update(gradient, weights, bounds, learning_rate=eta)
+        return moved, BoundState(count, eta, bounds, tuple(map(norm, moved)))
 
-    return explicit(init, step)
+    return explicit(Gate("fromage", layerwise=True), init, step)
 
 
-def lars(*, learning_rate: float | Array = 0.01) -> optax.GradientTransformationExtraArgs:
+def lars(
+    learning_rate: optax.ScalarOrSchedule = _LARS["learning_rate"],
+) -> optax.GradientTransformationExtraArgs:
     """LARS as the foil of the Fromage paper: the same relative step without the prefactor, so norms grow.
 
     W <- W - eta (||W||_F / ||g||_F) g        (arXiv 2002.03432, eq. 5)
 
     Parameters and errors as :func:`fromage`, without ``p_bound``.
     """
-    hyper = resolve("lars", {"learning_rate": learning_rate})
+    hyper = resolve_rate("lars", {"learning_rate": learning_rate})
 
-    def step(gradient: Arrays, weights: Arrays, state: optax.EmptyState) -> tuple[Arrays, optax.EmptyState]:
-        eta = jnp.asarray(hyper["learning_rate"], weights[0].dtype)
-        return lars_update(gradient, weights, learning_rate=eta), state
+    def init(params: Any) -> RateState:
+        return RateState(first_count(hyper["learning_rate"]), jnp.zeros((), working_dtype(params)))
 
-    return explicit(lambda params: optax.EmptyState(), step)
+    def step(params: Any, gradient: Arrays, weights: Arrays, state: RateState) -> tuple[Arrays, RateState]:
+        eta = rate_at(hyper["learning_rate"], state.count, working_dtype(params))
+        return lars_update(gradient, weights, learning_rate=eta), RateState(next_count(state.count), eta)
+
+    return explicit(Gate("lars", layerwise=True), init, step)
