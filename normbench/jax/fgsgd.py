@@ -11,7 +11,6 @@ from normbench.jax.geometry import MANIFOLDS, Manifold
 from normbench.jax.norms import norm
 from normbench.jax.spheres import Arrays
 
-
 STEEP = 1e15  # a norm whose square any float can hold
 
 

@@ -36,7 +36,7 @@ def _method1(objective: Objective, point: Point, mu: Arrays, hyper: Hyperparamet
 
 
 class MajorantState(NamedTuple):
-    """What method 2 carries: the radii, Q = curvature gain^2 mean ||x||^2, and the last tau, which starts the search."""
+    """What method 2 carries: radii, Q = curvature gain^2 mean ||x||^2, and the last tau, where the search begins."""
 
     mu: Arrays
     Q: Array

@@ -73,9 +73,7 @@ class Majorant:
         return float(brentq(self.derivative, 0.0, upper, xtol=1e-300, rtol=4 * np.finfo(float).eps))
 
 
-def method2(
-    gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float
-) -> tuple[Weights, float]:
+def method2(gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float) -> tuple[Weights, float]:
     """Step to the minimiser of the sinusoidal majorant (Algorithm 3); returns the weights and tau in radians.
 
     A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
@@ -88,9 +86,7 @@ def method2(
     return _move(weights, V, tau, mu), tau
 
 
-def method2_exp(
-    gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float
-) -> tuple[Weights, float]:
+def method2_exp(gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float) -> tuple[Weights, float]:
     """Closed-form step of the exponential majorant; returns the weights and tau in radians.
 
     tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i

@@ -26,8 +26,8 @@ METHOD1 = OptimiserSpec(
     notes=(
         "tau is halved while the loss at tau exceeds the last accepted loss (the authors' code, not the paper). "
         "After max_halvings the layer stays where it was, tau is 0 and the run ends as stalled.",
-        "Where the loss or one of its derivatives at the start is not finite, tau is NaN and so are the layers that move: "
-        "the run ends as diverged. A loss at a trial point that is not finite is one that rises.",
+        "Where the loss or one of its derivatives at the start is not finite, tau is NaN and so are the layers that "
+        "move: the run ends as diverged. A loss at a trial point that is not finite is one that rises.",
         "The loss evaluation of the accepted step is the forward pass of the next iteration.",
         "A layer whose projected gradient is at most 10 eps ||G_i||_F (rounding of a zero) rests: "
         "V_i = 0 and Gamma_i(t) = W_i, because W_i cos t alone would leave the sphere.",

@@ -19,6 +19,7 @@ from tests.updates.conftest import BUILDERS, problem_for
 
 LAYERS = 4
 STRUCK = 1
+POINT = ("weights", "loss", "gradient")
 COUPLED = ("method1", "method2", "method2_exp", "agd")
 FAULTS = ("nan-gradient", "inf-gradient", "minus-inf-gradient", "nan-weight", "all-nan", "resting-and-nan")
 
@@ -64,7 +65,7 @@ class Fixed:
         return self._point(None, None, self._gradient)
 
     def curve_derivatives(self, *given):
-        """Of (weights, velocity, order), (point, velocity, moving, order) or (point, slope, velocity, moving, order)."""
+        """Of the reference (weights, velocity, order), of JAX (point, velocity, ...), of torch (point, slope, ...)."""
         velocity = given[2] if len(given) == 5 else given[1]
         zero = self.loss(velocity)
         return [zero - 1.0, zero + 2.0]
@@ -86,7 +87,7 @@ def torch_step(key, gradient, weights, start):
     from normbench.torch.registry import METHODS
 
     gradient, weights, start = ([torch.tensor(a) for a in arrays] for arrays in (gradient, weights, start))
-    objective = Fixed(gradient, lambda weights, loss, slope: SimpleNamespace(weights=weights, loss=loss, gradient=slope))
+    objective = Fixed(gradient, lambda *fields: SimpleNamespace(**dict(zip(POINT, fields, strict=True))))
     hyper = specs.get(key).resolve({})
     state = METHODS[key].init(objective, start, hyper)
     result = METHODS[key].step(objective, objective.point(weights), state, hyper)
@@ -173,4 +174,3 @@ def test_a_weight_that_is_not_finite_makes_a_diverged_run(backend, key):
     trainer = BUILDERS[backend](problem, key, specs.get(key).resolve({}), iterations=3, dtype="float64")
     trainer.advance(3)
     assert trainer.trajectory().status is Status.DIVERGED
-

@@ -45,8 +45,9 @@ def method1(
     was loaded or replaced since, the one that it has now; a leaf that is zero then rests. Call it as ``optax.lbfgs`` is
     called: ``update(grads, state, params, value=value, value_fn=f)``, with f twice differentiable and ``value`` equal
     to ``f(params)``; of further keywords those that f names are handed over to it. Where the value or its derivatives
-    are not finite, so are the step size and the new weights. For batches that do not fit into memory see :func:`normbench.jax.accumulated`; where a mask hides
-    part of the parameters, as under ``optax.partition``, see :func:`normbench.jax.unmasked`.
+    are not finite, so are the step size and the new weights. For batches that do not fit into memory see
+    :func:`normbench.jax.accumulated`; where a mask hides part of the parameters, as under ``optax.partition``, see
+    :func:`normbench.jax.unmasked`.
 
     Parameters
     ----------
@@ -128,8 +129,8 @@ def _straight(euclidean: Any, params: Any) -> tuple[bool, ...]:
     mask = euclidean(params) if callable(euclidean) else euclidean
     if mask is True:
         raise InvalidArgumentError(
-            "euclidean=True would leave no parameter on a sphere: say which leaves. With optax.inject_hyperparams, which "
-            'takes functions for schedules, say static_args=("order", "euclidean").'
+            "euclidean=True would leave no parameter on a sphere: say which leaves. optax.inject_hyperparams takes "
+            'functions for schedules: say static_args=("order", "euclidean").'
         )
     try:
         flags = tuple(jax.tree.leaves(jax.tree.broadcast(False if mask is None else mask, params)))

@@ -1,0 +1,262 @@
+"""optax's contract: signatures, schedules, injected hyperparameters and arguments of update, beside optax's own."""
+
+import inspect
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import normbench.jax
+from normbench import specs
+from normbench.errors import InvalidArgumentError
+
+KEYS = ("fromage", "lars", "agd", "fgsgd", "method1", "method2", "method2_exp")
+RATED = ("fromage", "lars", "fgsgd")
+NUMERIC = {
+    "fromage": {"learning_rate": 0.03, "p_bound": 1.0},
+    "lars": {"learning_rate": 0.03},
+    "agd": {},
+    "fgsgd": {"learning_rate": 3.0, "decay": 0.7},
+    "method1": {"trust_region": 0.01, "max_halvings": 3, "radius": 2.0},
+    "method2": {"mean_square_input": 3.0, "curvature": 0.5, "gain": 2.0},
+    "method2_exp": {"mean_square_input": 3.0, "curvature": 0.5, "gain": 2.0},
+}
+STATIC = {
+    "method1": ("order", "euclidean"),
+    "fgsgd": ("groups", "partition_seed", "positions"),
+}
+
+
+def make(key, *args, **options):
+    return getattr(normbench.jax, key)(*args, **options)
+
+
+def tree():
+    rng = np.random.default_rng(9)
+    return {
+        "a": jnp.asarray(rng.normal(size=(4, 3)), jnp.float32),
+        "b": jnp.asarray(rng.normal(size=(3, 4)), jnp.float32),
+    }
+
+
+def loss(params, shift=0.0):
+    return jnp.sum(jnp.sin(params["a"] @ params["b"] + shift))
+
+
+def run(optimizer, steps=3, params=None):
+    """Parameters and state after some compiled steps."""
+    params = tree() if params is None else params
+
+    @jax.jit
+    def step(params, state):
+        value, grads = jax.value_and_grad(loss)(params)
+        updates, state = optimizer.update(grads, state, params, value=value, value_fn=loss)
+        return optax.apply_updates(params, updates), state
+
+    state = optimizer.init(params)
+    for _ in range(steps):
+        params, state = step(params, state)
+    return params, state
+
+
+def assert_same(left, right, rtol=1e-6):
+    for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+def trace(optimizer, **extra):
+    """The shapes of an update, without running it."""
+    params = tree()
+    state = jax.eval_shape(optimizer.init, params)
+    return jax.eval_shape(lambda p, s: optimizer.update(p, s, p, **extra), params, state)
+
+
+@pytest.mark.parametrize("key", RATED)
+def test_the_learning_rate_comes_first_as_in_optax(key):
+    for reference in (optax.sgd, optax.adam, optax.lbfgs):
+        first = next(iter(inspect.signature(reference).parameters.values()))
+        ours = next(iter(inspect.signature(getattr(normbench.jax, key)).parameters.values()))
+        assert (ours.name, ours.kind) == (first.name, first.kind)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_defaults_are_those_of_the_specs(key):
+    declared = specs.get(key).resolve({})
+    parameters = inspect.signature(getattr(normbench.jax, key)).parameters
+    assert {name: parameters[name].default for name in declared} == declared
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_transformation_is_one_that_takes_extra_arguments(key):
+    optimizer = make(key)
+    assert isinstance(optimizer, optax.GradientTransformationExtraArgs)
+    trace(optimizer, value=jnp.float32(1), value_fn=loss, grad=tree(), of_another_member=1)
+
+
+@pytest.mark.parametrize("key", RATED)
+def test_a_schedule_gives_the_rate_of_every_step(key):
+    rates = [0.3, 0.1, 0.05]
+    schedule = lambda count: jnp.asarray(rates)[count]  # noqa: E731
+    found, state = run(make(key, schedule))
+    assert int(state.count) == 3
+    injected, _ = run(optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(schedule))
+    assert_same(found, injected)
+    params = tree()
+    expected, _ = run(make(key, rates[0]), 1, params)
+    assert not np.allclose(expected["a"], found["a"], atol=1e-3)
+    assert float(state.step_size) == pytest.approx(0.05 / (3**0.6 if key == "fgsgd" else 1), rel=1e-5)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_numeric_hyperparameter_can_be_injected(key):
+    hyper = NUMERIC[key]
+    injected = optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(**hyper)
+    found, state = run(injected)
+    assert set(state.hyperparams) >= set(hyper)
+    assert_same(found, run(make(key, **hyper))[0])
+
+
+@pytest.mark.parametrize(("key", "name"), [(key, name) for key, names in STATIC.items() for name in names[:3]])
+def test_one_that_chooses_the_program_says_static_args(key, name):
+    others = tuple(n for n in STATIC[key] if n != name)
+    given = {"euclidean": lambda params: True} if name == "euclidean" else {}
+    injected = optax.inject_hyperparams(getattr(normbench.jax, key), static_args=others)(**given)
+    with pytest.raises(InvalidArgumentError, match=rf'{name}.*static_args=\(.*"{name}"'):
+        injected.init(tree())
+
+
+@pytest.mark.parametrize("make_number", [np.float32, np.float64, np.array, jnp.float32, np.float16])
+@pytest.mark.parametrize("key", [key for key in KEYS if NUMERIC[key]])
+def test_numbers_of_numpy_and_jax_are_numbers(key, make_number):
+    for name, value in NUMERIC[key].items():
+        if name == "max_halvings":
+            value = {np.array: np.array(3), jnp.float32: jnp.int32(3)}.get(make_number, np.int64(3))
+            make(key, **{name: value})
+        else:
+            make(key, **{name: make_number(value)})
+
+
+def test_integers_of_numpy_are_integers():
+    for positions in (np.int64(4), [np.int32(4), 1], np.array([4, 1]), np.array(4)):
+        normbench.jax.fgsgd(positions=positions, groups=np.int64(2), partition_seed=np.array(3))
+    for wrong in (2.5, np.float32(2.5), [1, 2.0], True, "4", None, [[1]], np.array([1.0])):
+        with pytest.raises(InvalidArgumentError, match="positions must be integers of at least 1; got"):
+            normbench.jax.fgsgd(positions=wrong)
+    normbench.jax.method1(order=np.int64(3))
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "value"),
+    [
+        ("fromage", "learning_rate", jnp.ones(2)),
+        ("fromage", "learning_rate", jnp.asarray(1j)),
+        ("fromage", "learning_rate", "0.1"),
+        ("lars", "learning_rate", np.ones(2)),
+        ("lars", "learning_rate", None),
+        ("fgsgd", "learning_rate", jnp.asarray(True)),
+        ("method2", "gain", [1.0]),
+        ("method2", "gain", 1j),
+        ("method2", "curvature", jnp.ones(3)),
+        ("method1", "radius", "1"),
+        ("method1", "max_halvings", jnp.ones(2)),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(key, name, value):
+    with pytest.raises(InvalidArgumentError, match=f"{name} must"):
+        make(key, **{name: value})
+
+
+def batch_loss(params, batch, scale=1.0):
+    return scale * loss(params, batch)
+
+
+def test_method1_hands_over_what_value_fn_names_as_lbfgs_does():
+    params, batch = tree(), jnp.float32(0.3)
+    value, grads = jax.value_and_grad(batch_loss)(params, batch, 2.0)
+    optimizer = normbench.jax.method1()
+    state = optimizer.init(params)
+    given = {"value": value, "grad": grads, "value_fn": batch_loss}
+    found, _ = optimizer.update(grads, state, params, **given, batch=batch, scale=2.0, of_another_member=1)
+    closed = partial(batch_loss, batch=batch, scale=2.0)
+    expected, _ = optimizer.update(grads, state, params, value=value, value_fn=closed)
+    assert_same(found, expected)
+    overridden, _ = optimizer.update(
+        grads, state, params, value=value, value_fn=partial(batch_loss, batch=-batch), batch=batch, scale=2.0
+    )
+    assert_same(overridden, expected)
+    optax.lbfgs().update(grads, optax.lbfgs().init(params), params, **given, batch=batch, scale=2.0)
+
+
+@pytest.mark.parametrize(
+    ("value_fn", "message"),
+    [
+        (None, "value_fn must be a function of the parameters; got None"),
+        (3, "value_fn must be a function of the parameters; got 3"),
+        (lambda p: (loss(p), {"aux": 1}), r"value_fn.* got a tuple of 2.*has_aux"),
+        (lambda p: p["a"], r"value_fn.* got an array of shape \(4, 3\)"),
+        (lambda p: loss(p)[None], r"value_fn.* got an array of shape \(1,\)"),
+        (lambda p: loss(p) * 1j, "value_fn.* got an array of complex64"),
+        (lambda p: None, "value_fn.* got None"),
+    ],
+)
+def test_a_value_fn_that_gives_no_real_number_is_said(value_fn, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        trace(normbench.jax.method1(), value=jnp.float32(1), value_fn=value_fn)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "value must be one real number; got None"),
+        (jnp.ones(2), r"value .*shape \(2,\)"),
+        ((jnp.float32(1), 2), "value .*a tuple of 2"),
+        (1j, "value"),
+        ("1", "value"),
+    ],
+)
+def test_a_value_that_is_no_real_number_is_said(value, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        trace(normbench.jax.method1(), value=value, value_fn=loss)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_update_without_parameters_says_so(key):
+    with pytest.raises(InvalidArgumentError, match=r"needs the parameters: update\(grads, state, params\)"):
+        make(key).update(tree(), jax.eval_shape(make(key).init, tree()))
+
+
+def wrapped(optimizer, name):
+    mask = {"a": True, "b": False}
+    return {
+        "chain": lambda: optax.chain(optimizer, optax.identity()),
+        "named_chain": lambda: optax.named_chain(("one", optimizer), ("two", optax.clip(1e9))),
+        "masked": lambda: optax.masked(optimizer, mask),
+        "partition": lambda: optax.partition({"x": optimizer, "y": optax.adam(0.1)}, {"a": "x", "b": "y"}),
+        "multi_transform": lambda: optax.multi_transform({"x": optimizer, "y": optax.sgd(0.1)}, {"a": "x", "b": "x"}),
+        "apply_if_finite": lambda: optax.apply_if_finite(optimizer, 3),
+        "multi_steps": lambda: optax.MultiSteps(optimizer, 2).gradient_transformation(),
+    }[name]()
+
+
+WRAPPERS = ("chain", "named_chain", "masked", "partition", "multi_transform", "apply_if_finite", "multi_steps")
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("key", KEYS)
+def test_wrappers_of_optax_trace_and_keep_their_states(key, wrapper):
+    params, optimizer = tree(), wrapped(make(key), wrapper)
+    hidden = wrapper in ("masked", "partition")
+
+    def step(params, state):
+        value, grads = jax.value_and_grad(loss)(params)
+        value_fn = normbench.jax.unmasked(loss, params) if hidden else loss
+        extra = {"value": value, "value_fn": value_fn} if key == "method1" else {}
+        updates, state = optimizer.update(grads, state, params, **extra)
+        return optax.apply_updates(params, updates), state
+
+    state = jax.eval_shape(optimizer.init, params)
+    kept = jax.eval_shape(lambda p, s: jax.lax.scan(lambda c, _: (step(*c), None), (p, s), length=2)[0], params, state)
+    assert jax.tree.map(lambda leaf: leaf.dtype, kept) == jax.tree.map(lambda leaf: leaf.dtype, (params, state))

@@ -1,0 +1,240 @@
+"""What may enter the optax transformations: trees, leaves and gradients that fit, and a clear word about the others."""
+
+import pickle
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import normbench.jax
+from normbench.errors import InvalidArgumentError
+
+KEYS = ("fromage", "lars", "agd", "fgsgd", "method1", "method2", "method2_exp")
+LAYERWISE = ("fromage", "lars")
+MATRICES = ("agd", "fgsgd", "method2", "method2_exp")
+SPHERES = ("method1", "method2", "method2_exp")
+
+
+def loss(params):
+    return sum(jnp.sum(jnp.sin(jnp.abs(p) * 1.0)) for p in jax.tree.leaves(params))
+
+
+def make(key, **options):
+    return getattr(normbench.jax, key)(**options)
+
+
+def params(dtype=np.float32):
+    rng = np.random.default_rng(7)
+    return {"w": jnp.asarray(rng.normal(size=(3, 4)), dtype), "other": jnp.asarray(rng.normal(size=(3, 4)), dtype)}
+
+
+def update(optimizer, grads, state, tree):
+    return optimizer.update(grads, state, tree, value=jnp.float32(1), value_fn=loss)
+
+
+W = np.ones((3, 4), np.float32)
+WRONG_GRADIENTS = {
+    "none": {"w": W, "other": None},
+    "missing": {"w": W},
+    "masked": {"w": W, "other": optax.MaskedNode()},
+    "float0": {"w": W, "other": np.zeros((3, 4), jax.dtypes.float0)},
+    "integers": {"w": W, "other": W.astype(int)},
+    "booleans": {"w": W, "other": W > 0},
+    "complex": {"w": W, "other": W * 1j},
+    "text": {"w": W, "other": "gradient"},
+    "object": {"w": W, "other": W.astype(object)},
+    "transposed": {"w": W, "other": W.T},
+    "flattened": {"w": W, "other": W.ravel()},
+    "scalar": {"w": W, "other": np.float32(1)},
+    "broadcast": {"w": W, "other": W[:1]},
+    "deeper": {"w": W, "other": {"kernel": W}},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_GRADIENTS.values(), ids=WRONG_GRADIENTS)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_gradient_that_is_not_that_of_its_leaf_is_refused_by_path(key, wrong):
+    optimizer, tree = make(key), params()
+    state = jax.eval_shape(optimizer.init, tree)
+    with pytest.raises(InvalidArgumentError, match=rf"{key}: .*\['other'\]"):
+        update(optimizer, wrong, state, tree)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_gradients_of_another_tree_are_refused(key):
+    optimizer, tree = make(key), params()
+    state = jax.eval_shape(optimizer.init, tree)
+    for wrong in ([W, W], (W, W), W, {"w": W, "other": W, "more": W}, [W], None):
+        with pytest.raises(InvalidArgumentError, match=f"{key}: there is (no gradient|a gradient)"):
+            update(optimizer, wrong, state, tree)
+    with pytest.raises(InvalidArgumentError, match=f"{key}: gradients and parameters are trees of different kinds"):
+        update(optimizer, (W,), state, [tree["w"]])
+
+
+WRONG_LEAVES = {
+    "integers": (jnp.ones((3, 4), jnp.int32), "holds int32", KEYS),
+    "integer": (3, "holds int", KEYS),
+    "booleans": (np.ones((3, 4), bool), "holds bool", KEYS),
+    "complex": (np.ones((3, 4), np.complex64), "holds complex64", (*MATRICES, "method1")),
+    "object": (np.ones((3, 4), object), "is no array: it is ndarray", KEYS),
+    "text": ("weights", "is no array: it is str", KEYS),
+    "function": (jax.nn.relu, "is no array", KEYS),
+    "empty": (np.ones((0, 4), np.float32), "has no entries", (*MATRICES, "method1")),
+    "extended": (np.ones((3, 4), np.longdouble), "holds", KEYS if np.finfo(np.longdouble).bits > 64 else ()),
+    "shape": (jax.ShapeDtypeStruct((3, 4), jnp.float32), "eval_shape", KEYS),
+    "vector": (np.ones(4, np.float32), r"has shape \(4,\)", MATRICES),
+    "scalar": (np.float32(1), r"has shape \(\)", MATRICES),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LEAVES)
+def test_a_leaf_that_cannot_move_is_refused_by_path(name):
+    leaf, message, keys = WRONG_LEAVES[name]
+    for key in keys:
+        optimizer, tree = make(key), {"w": W, "other": [W, leaf]}
+        for attempt in (
+            lambda: optimizer.init(tree),  # noqa: B023
+            lambda: update(optimizer, tree, None, tree),  # noqa: B023
+        ):
+            with pytest.raises(InvalidArgumentError, match=rf"params\['other'\]\[1\] .*{message}"):
+                attempt()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_random_keys_and_trees_without_leaves_are_refused(key):
+    with pytest.raises(InvalidArgumentError, match=r"params\['k'\] holds key"):
+        make(key).init({"k": jax.random.key(0)})
+    for nothing in ({}, [], {"a": {}}):
+        with pytest.raises(InvalidArgumentError, match="the tree has no leaves"):
+            make(key).init(nothing)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_mask_that_hides_everything_leaves_nothing_to_do(key):
+    tree = params()
+    optimizer = optax.masked(make(key), {"w": False, "other": False})
+    updates, _ = update(optimizer, tree, optimizer.init(tree), tree)
+    assert jax.tree.all(jax.tree.map(np.array_equal, updates, tree))  # masked updates pass
+    parted = optax.partition({"ours": make(key), "theirs": optax.sgd(0.1)}, {"w": "theirs", "other": "theirs"})
+    update(parted, tree, parted.init(tree), tree)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float16, jnp.float8_e4m3fn], ids=lambda d: d.__name__)
+def test_a_state_keeps_its_structure_shapes_and_types(key, dtype):
+    options = {"learning_rate": lambda count: 0.1 / (1 + count)} if key in ("fromage", "lars", "fgsgd") else {}
+    tree = jax.tree.map(lambda p: p.astype(dtype), params())
+    for optimizer in (make(key), make(key, **options), *([make(key, p_bound=1.0)] if key == "fromage" else [])):
+        state = jax.eval_shape(optimizer.init, tree)
+        for value in (jnp.float32(1), 1.0, jnp.bfloat16(1)):
+            after = jax.eval_shape(partial(optimizer.update, value=value, value_fn=loss), tree, state, tree)
+            assert jax.tree.structure(after[1]) == jax.tree.structure(state)
+            for a, b in zip(jax.tree.leaves(after[1]), jax.tree.leaves(state), strict=True):
+                assert (a.shape, a.dtype, a.weak_type) == (b.shape, b.dtype, b.weak_type) == (a.shape, b.dtype, False)
+            assert {u.dtype for u in jax.tree.leaves(after[0])} == {jnp.dtype(dtype)}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_stored_state_goes_on_with_the_same_bits(key):
+    options = {"p_bound": 1.0} if key == "fromage" else {}
+    optimizer, tree = make(key, **options), params()
+    step = jax.jit(lambda grads, state, tree: update(optimizer, grads, state, tree))
+    grads = jax.jit(jax.grad(loss))(tree)
+    _, state = step(grads, optimizer.init(tree), tree)
+    expected, _ = step(grads, state, tree)
+    leaves, structure = jax.tree.flatten(state)
+    for restored in (
+        pickle.loads(pickle.dumps(jax.device_get(state))),
+        jax.tree.unflatten(structure, [np.asarray(leaf) for leaf in leaves]),
+    ):
+        found, _ = step(grads, restored, tree)
+        assert jax.tree.all(jax.tree.map(np.array_equal, found, expected))
+    assert step._cache_size() == 1  # and without a new compilation
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_state_of_other_parameters_is_refused(key):
+    options = {"p_bound": 1.0} if key == "fromage" else {}
+    if key in ("lars", "agd"):
+        pytest.skip("its state does not depend on the parameters")
+    optimizer, tree = make(key, **options), params()
+    state = jax.eval_shape(optimizer.init, {"w": W})
+    with pytest.raises(InvalidArgumentError, match="the state is of 1 leaves, the parameters have 2"):
+        jax.eval_shape(partial(update, optimizer), tree, state, tree)
+
+
+@pytest.mark.parametrize("key", [*SPHERES, "fromage"])
+def test_radii_and_bounds_follow_loaded_weights(key):
+    options = {"p_bound": 1.0} if key == "fromage" else {}
+    optimizer, old = make(key, **options), params()
+    step = jax.jit(lambda grads, state, tree: update(optimizer, grads, state, tree))
+    state, size = optimizer.init(old), lambda tree: {name: float(jnp.linalg.norm(w)) for name, w in tree.items()}
+    for factor in (20.0, 1 / 20, 1.0):
+        new = jax.tree.map(lambda w: factor * w[::-1], old)  # noqa: B023
+        grads = jax.grad(loss)(new)
+        updates, after = step(grads, state, new)
+        moved = optax.apply_updates(new, updates)
+        assert all((moved[name] != new[name]).any() for name in new)
+        for name, before in size(new).items():
+            if key == "fromage":
+                assert size(moved)[name] <= before * (1 + 1e-6)
+                assert size(moved)[name] >= 0.98 * before
+            else:
+                assert size(moved)[name] == pytest.approx(before, rel=1e-5)
+        kept = after.norm_bounds if key == "fromage" else after.radii
+        assert sorted(map(float, kept)) == pytest.approx(sorted(size(new).values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("key", SPHERES)
+def test_a_leaf_replaced_by_zeros_rests_and_one_that_was_nan_recovers(key):
+    optimizer, old = make(key), params()
+    step = jax.jit(lambda grads, state, tree: update(optimizer, grads, state, tree))
+    new = {"w": jnp.zeros_like(old["w"]), "other": old["other"]}
+    updates, _ = step(jax.grad(loss)(old), optimizer.init(old), new)
+    assert not updates["w"].any()
+    assert updates["other"].any()
+    poisoned = jax.tree.map(lambda w: w.at[0, 0].set(jnp.nan), old)
+    updates, state = step(jax.grad(loss)(old), optimizer.init(poisoned), poisoned)
+    assert not jnp.isfinite(updates["w"]).all()
+    updates, _ = step(jax.grad(loss)(old), state, old)
+    assert all(jnp.isfinite(u).all() and u.any() for u in updates.values())
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+def test_rounding_of_the_leaf_is_no_new_radius(dtype):
+    optimizer = make("method2")
+    tree = jax.tree.map(lambda p: p.astype(dtype), params())
+    state = optimizer.init(tree)
+    step = jax.jit(lambda grads, state, tree: update(optimizer, grads, state, tree))
+    first = state.radii
+    for _ in range(3):
+        updates, state = step(jax.grad(loss)(tree), state, tree)
+        tree = optax.apply_updates(tree, updates)
+    assert state.radii == first
+    assert {r.dtype for r in state.radii} == {jnp.dtype(jnp.float32)}
+
+
+@pytest.mark.parametrize("key", LAYERWISE)
+def test_complex_leaves_move_by_the_norm_of_their_entries(key):
+    z = jnp.asarray([[3 + 4j, 0], [0, 12j]], jnp.complex64)
+    tree = {"z": z, "x": jnp.ones((2, 2)), "none": jnp.zeros((0, 2)), "one": jnp.float32(2)}
+    grads = jax.tree.map(lambda leaf: 1e20 * jnp.ones_like(leaf), tree) | {"z": 1e20 * jnp.conj(z)}
+    optimizer = make(key, learning_rate=0.1)
+    updates, _ = optimizer.update(grads, optimizer.init(tree), tree)
+    prefactor = 1 / np.sqrt(1.01) if key == "fromage" else 1
+    expected = (z - 0.1 * jnp.conj(z)) * prefactor - z
+    np.testing.assert_allclose(updates["z"], expected, rtol=1e-5, atol=1e-6)
+    assert updates["x"].dtype == jnp.float32
+    assert updates["x"].any()
+    assert updates["none"].shape == (0, 2)
+    assert float(updates["one"]) == pytest.approx(1.8 * prefactor - 2, rel=1e-5)
+
+
+def test_python_numbers_and_numpy_arrays_are_leaves():
+    for key in LAYERWISE:
+        optimizer, tree = make(key, learning_rate=0.1), {"a": 2.0, "b": np.ones((2, 3)), "c": np.float32(1)}
+        updates, _ = optimizer.update(jax.tree.map(np.ones_like, tree), optimizer.init(tree), tree)
+        assert all(jnp.any(u != 0) for u in jax.tree.leaves(updates))
