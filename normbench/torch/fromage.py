@@ -49,10 +49,10 @@ def fromage_(
     *,
     learning_rate: float | Tensor,
     sizes: Tensor | None = None,
-) -> Tensor | None:
+) -> Tensor:
     """:func:`fromage` in place, on layers of one dtype, float32 at least, and one device, without waiting for it.
 
-    ``sizes`` are the norms of the weights where the caller has them. Returns the new ones if there are bounds.
+    ``sizes`` are the norms of the weights where the caller has them. Returns the new ones, if there are bounds.
     """
     wholes = norms(weights) if sizes is None else sizes
     still = _relative_step_(gradient, weights, wholes, learning_rate) == 0
@@ -60,7 +60,7 @@ def fromage_(
     parts = [local(w) for w in weights]
     torch._foreach_mul_(parts, factors.unbind())
     if bounds is None:
-        return None
+        return wholes
     reached = norms(weights)
     clips = torch.where(still | ~(reached > bounds), 1.0, bounds / reached)
     torch._foreach_mul_(parts, clips.unbind())

@@ -3,6 +3,7 @@
 import difflib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType
 from typing import Any
 
 import torch
@@ -113,9 +114,7 @@ def require_tensors(name: str, group: Group, *, dtypes: tuple[torch.dtype, ...] 
         if reason:
             raise InvalidArgumentError(f"{label(group, index)} {reason}")
         if p in seen:
-            raise InvalidArgumentError(
-                f"{label(group, index)} is given twice: {name} would move it twice. Leave one out."
-            )
+            raise InvalidArgumentError(f"{label(group, index)} is given twice, and {name} would move it twice.")
         seen.add(p)
 
 
@@ -182,7 +181,7 @@ def require_whole(name: str, group: Group) -> None:
             )
         if p.numel() == 0:
             raise InvalidArgumentError(
-                f"{label(group, index)} has no entries and would count as a layer. Leave it out."
+                f"{label(group, index)} has no entries, but would count. Leave it out of {name}."
             )
         device = device or p.device
         if p.device != device:
@@ -194,7 +193,7 @@ def require_whole(name: str, group: Group) -> None:
 
 def require_unsharded(name: str) -> None:
     """Refuse to be made by a wrapper that gives every process, or every parameter, an optimiser of its own."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module.startswith(_SHARDING):

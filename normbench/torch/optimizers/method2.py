@@ -14,6 +14,9 @@ from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
 
 
+_CONSTANTS = ("mean_square_input", "gain", "curvature")
+
+
 class Method2(Coupled):
     """Method 2: majorisation-minimisation on the product of spheres.
 
@@ -65,17 +68,19 @@ class Method2(Coupled):
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         given = {"mean_square_input": 1.0, "gain": None, "curvature": 1.0} | dict(options)
         constants = {
-            name: None if name == "gain" and given[name] is None else positive(name, given[name])
-            for name in ("mean_square_input", "gain", "curvature")
+            name: 1.0 if value is None and name == "gain" else positive(name, value)
+            for name, value in given.items()
+            if name in _CONSTANTS
         }
-        scale = _scale({**constants, "gain": constants["gain"] or 1.0})
+        scale = _scale(constants)
         if not 0.0 < scale < math.inf:
             raise InvalidArgumentError(
                 f"curvature * gain^2 * mean_square_input must be positive and finite; got {scale!r} from "
                 f"mean_square_input={given['mean_square_input']!r}, gain={given['gain']!r}, "
                 f"curvature={given['curvature']!r}. Scale the inputs or the loss."
             )
-        return super()._checked(options) | constants
+        unsaid = {"gain": None} if given["gain"] is None else {}
+        return super()._checked(options) | constants | unsaid
 
     def _enter(self, group: Group) -> None:
         remember_radii(group, self.state)
