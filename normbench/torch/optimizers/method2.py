@@ -13,7 +13,6 @@ from normbench.torch import method2
 from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
 
-
 _CONSTANTS = ("mean_square_input", "gain", "curvature")
 
 
