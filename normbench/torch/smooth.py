@@ -37,7 +37,7 @@ def layer_norm(
     """As ``torch.nn.functional.layer_norm``."""
 
     def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return functional.layer_norm(x, normalized_shape, w, b, eps)  # type: ignore[arg-type]
+        return functional.layer_norm(x, normalized_shape, w, b, eps)
 
     def formula(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
         return _affine(_standardised(x, tuple(range(-len(normalized_shape), 0)), eps), w, b, tuple(normalized_shape))
@@ -51,7 +51,7 @@ def rms_norm(
     """As ``torch.nn.functional.rms_norm``."""
 
     def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return functional.rms_norm(x, normalized_shape, w, eps)  # type: ignore[arg-type]
+        return functional.rms_norm(x, normalized_shape, w, eps)
 
     def formula(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
         x = _wide(x)

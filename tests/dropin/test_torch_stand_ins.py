@@ -1,11 +1,11 @@
-"""What the closure of Method1 runs instead of torch's own operators answers as they do, with errors and side effects."""
+"""Method1's closure runs stand-ins for some operators of torch: same values, errors and side effects as those."""
 
 import warnings
 
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from normbench.torch import line_derivatives
 from normbench.torch.smooth import smooth_operators
@@ -93,15 +93,15 @@ RIGHT = {
     **{f"rms norm, {d}": module(lambda d=d: nn.RMSNorm(4, dtype=d), drawn(3, 5, 4, dtype=d)) for d in KINDS},
     "layer norm over two axes": module(lambda: nn.LayerNorm((4, 3), eps=0.1), drawn(5, 4, 3)),
     "layer norm without a bias": module(lambda: nn.LayerNorm(4, bias=False), drawn(5, 4)),
-    "layer norm of channels last": plain(F.layer_norm, drawn(2, 4, 3, 3, layout=torch.channels_last), (3, 3)),
-    "layer norm of a transposed input": plain(F.layer_norm, drawn(4, 3, 5).mT, (3,)),
-    "layer norm by keywords": plain(F.layer_norm, input=drawn(3, 4), normalized_shape=[4], eps=1.0),
+    "layer norm of channels last": plain(functional.layer_norm, drawn(2, 4, 3, 3, layout=torch.channels_last), (3, 3)),
+    "layer norm of a transposed input": plain(functional.layer_norm, drawn(4, 3, 5).mT, (3,)),
+    "layer norm by keywords": plain(functional.layer_norm, input=drawn(3, 4), normalized_shape=[4], eps=1.0),
     "layer norm by torch's own name": plain(torch.layer_norm, drawn(3, 4), [4], torch.ones(4), None, 1e-3),
     "layer norm of float16 with weights in float32": plain(
-        F.layer_norm, drawn(3, 4, dtype=torch.bfloat16), (4,), torch.ones(4), torch.ones(4)
+        functional.layer_norm, drawn(3, 4, dtype=torch.bfloat16), (4,), torch.ones(4), torch.ones(4)
     ),
-    "layer norm of no samples": plain(F.layer_norm, drawn(0, 4), (4,)),
-    "rms norm with an epsilon": plain(F.rms_norm, drawn(3, 4), (4,), torch.ones(4), 0.5),
+    "layer norm of no samples": plain(functional.layer_norm, drawn(0, 4), (4,)),
+    "rms norm with an epsilon": plain(functional.rms_norm, drawn(3, 4), (4,), torch.ones(4), 0.5),
     "rms norm by torch's own name": plain(torch.rms_norm, drawn(3, 4), [4], eps=0.1),
     "group norm": module(lambda: nn.GroupNorm(2, 4), drawn(3, 4, 2, 2)),
     "batch norm of images": module(lambda: nn.BatchNorm2d(4), drawn(3, 4, 2, 2)),
@@ -111,11 +111,11 @@ RIGHT = {
     "batch norm without running statistics": module(lambda: nn.BatchNorm1d(4, track_running_stats=False), drawn(5, 4)),
     "batch norm without gains": module(lambda: nn.BatchNorm1d(4, affine=False, momentum=0.7), drawn(5, 4)),
     "batch norm in evaluation": module(lambda: nn.BatchNorm1d(4), drawn(5, 4), train=False),
-    "batch norm, functional": function(F.batch_norm, drawn(5, 4), training=True, momentum=0.3, eps=0.2),
-    "batch norm, functional, in evaluation": function(F.batch_norm, drawn(5, 4), training=False),
-    "batch norm of no samples": function(F.batch_norm, drawn(0, 4), training=True),
+    "batch norm, functional": function(functional.batch_norm, drawn(5, 4), training=True, momentum=0.3, eps=0.2),
+    "batch norm, functional, in evaluation": function(functional.batch_norm, drawn(5, 4), training=False),
+    "batch norm of no samples": function(functional.batch_norm, drawn(0, 4), training=True),
     "batch norm of bfloat16 with statistics in float32": function(
-        F.batch_norm, drawn(5, 4, dtype=torch.bfloat16), training=True
+        functional.batch_norm, drawn(5, 4, dtype=torch.bfloat16), training=True
     ),
     "batch norm by torch's own name": plain(
         torch.batch_norm, drawn(5, 4), None, None, None, None, True, 0.1, 1e-5, False
@@ -131,21 +131,24 @@ RIGHT = {
     "instance norm in evaluation": module(
         lambda: nn.InstanceNorm2d(4, track_running_stats=True), drawn(3, 4, 2, 3), train=False
     ),
-    "instance norm, functional": function(F.instance_norm, drawn(3, 4, 5), use_input_stats=True, momentum=0.3),
+    "instance norm, functional": function(functional.instance_norm, drawn(3, 4, 5), use_input_stats=True, momentum=0.3),
     "instance norm by torch's own name": plain(
         torch.instance_norm, drawn(3, 4, 5), None, None, None, None, True, 0.1, 1e-5, False
     ),
     **{
         f"attention, {d}": plain(
-            F.scaled_dot_product_attention, *[drawn(2, 4, 5, 6, dtype=d, seed=k) for k in range(3)]
+            functional.scaled_dot_product_attention, *[drawn(2, 4, 5, 6, dtype=d, seed=k) for k in range(3)]
         )
         for d in KINDS
     },
     "causal attention": plain(
-        F.scaled_dot_product_attention, *[drawn(2, 4, 5, 6, seed=k) for k in range(3)], is_causal=True, scale=0.2
+        functional.scaled_dot_product_attention,
+        *[drawn(2, 4, 5, 6, seed=k) for k in range(3)],
+        is_causal=True,
+        scale=0.2,
     ),
     "attention of groups of heads": plain(
-        F.scaled_dot_product_attention,
+        functional.scaled_dot_product_attention,
         drawn(2, 4, 5, 6, seed=0),
         *[drawn(2, 2, 5, 6, seed=k) for k in (1, 2)],
         enable_gqa=True,
@@ -160,41 +163,51 @@ def test_a_stand_in_gives_what_the_original_gives(name):
 
 
 WRONG = {
-    "layer norm over a shape that the input does not have": plain(F.layer_norm, drawn(3, 8), (4,)),
-    "layer norm over no axis": plain(F.layer_norm, drawn(3, 4), ()),
-    "layer norm with a shape that is no sequence": plain(F.layer_norm, drawn(3, 4), 4),
-    "layer norm with gains of another shape": plain(F.layer_norm, drawn(3, 4), (4,), torch.ones(1)),
-    "layer norm with a bias of another shape": plain(F.layer_norm, drawn(3, 4), (4,), None, torch.ones(3)),
-    "layer norm of integers": plain(F.layer_norm, torch.ones(3, 4, dtype=torch.int64), (4,)),
-    "layer norm of a list": plain(F.layer_norm, [1.0, 2.0], (2,)),
+    "layer norm over a shape that the input does not have": plain(functional.layer_norm, drawn(3, 8), (4,)),
+    "layer norm over no axis": plain(functional.layer_norm, drawn(3, 4), ()),
+    "layer norm with a shape that is no sequence": plain(functional.layer_norm, drawn(3, 4), 4),
+    "layer norm with gains of another shape": plain(functional.layer_norm, drawn(3, 4), (4,), torch.ones(1)),
+    "layer norm with a bias of another shape": plain(functional.layer_norm, drawn(3, 4), (4,), None, torch.ones(3)),
+    "layer norm of integers": plain(functional.layer_norm, torch.ones(3, 4, dtype=torch.int64), (4,)),
+    "layer norm of a list": plain(functional.layer_norm, [1.0, 2.0], (2,)),
     "layer norm with gains of another dtype": plain(
-        F.layer_norm, drawn(3, 4), (4,), torch.ones(4, dtype=torch.float64)
+        functional.layer_norm, drawn(3, 4), (4,), torch.ones(4, dtype=torch.float64)
     ),
-    "rms norm over a shape that the input does not have": plain(F.rms_norm, drawn(3, 8), (4,)),
-    "rms norm with gains of another shape": plain(F.rms_norm, drawn(3, 4), (4,), torch.ones(2)),
-    "group norm of channels that groups do not divide": plain(F.group_norm, drawn(3, 4, 2), 3),
-    "group norm of one value": plain(F.group_norm, drawn(1, 4), 4),
+    "rms norm over a shape that the input does not have": plain(functional.rms_norm, drawn(3, 8), (4,)),
+    "rms norm with gains of another shape": plain(functional.rms_norm, drawn(3, 4), (4,), torch.ones(2)),
+    "group norm of channels that groups do not divide": plain(functional.group_norm, drawn(3, 4, 2), 3),
+    "group norm of one value": plain(functional.group_norm, drawn(1, 4), 4),
     "batch norm of one sample": module(lambda: nn.BatchNorm1d(4), drawn(1, 4)),
     "batch norm of one sample and one pixel": module(lambda: nn.BatchNorm2d(4), drawn(1, 4, 1, 1)),
-    "batch norm of an input without channels": plain(F.batch_norm, drawn(4), None, None, training=True),
+    "batch norm of an input without channels": plain(functional.batch_norm, drawn(4), None, None, training=True),
     "batch norm with other channels": module(lambda: nn.BatchNorm1d(3), drawn(5, 4)),
-    "batch norm with statistics of one channel": function(F.batch_norm, drawn(5, 4), channels=1, training=True),
-    "batch norm with gains of another shape": function(F.batch_norm, drawn(5, 4), weight=torch.ones(1), training=True),
-    "batch norm with a bias of another shape": function(F.batch_norm, drawn(5, 4), bias=torch.ones(2), training=True),
-    "batch norm with an epsilon of zero": function(F.batch_norm, drawn(5, 4), training=True, eps=0.0),
-    "batch norm without momentum": function(F.batch_norm, drawn(5, 4), training=True, momentum=None),
-    "batch norm in evaluation without statistics": plain(F.batch_norm, drawn(5, 4), None, None),
+    "batch norm with statistics of one channel": function(
+        functional.batch_norm, drawn(5, 4), channels=1, training=True
+    ),
+    "batch norm with gains of another shape": function(
+        functional.batch_norm, drawn(5, 4), weight=torch.ones(1), training=True
+    ),
+    "batch norm with a bias of another shape": function(
+        functional.batch_norm, drawn(5, 4), bias=torch.ones(2), training=True
+    ),
+    "batch norm with an epsilon of zero": function(functional.batch_norm, drawn(5, 4), training=True, eps=0.0),
+    "batch norm without momentum": function(functional.batch_norm, drawn(5, 4), training=True, momentum=None),
+    "batch norm in evaluation without statistics": plain(functional.batch_norm, drawn(5, 4), None, None),
     "batch norm of another dtype": module(lambda: nn.BatchNorm1d(4), drawn(5, 4, dtype=torch.float64)),
     "batch norm by torch's own name with other channels": plain(
         torch.batch_norm, drawn(5, 4), torch.ones(3), None, None, None, True, 0.1, 1e-5, False
     ),
     "instance norm of one pixel": module(lambda: nn.InstanceNorm2d(4), drawn(3, 4, 1, 1)),
-    "instance norm with gains of another shape": function(F.instance_norm, drawn(3, 4, 5), weight=torch.ones(3)),
-    "instance norm with statistics of one channel": function(F.instance_norm, drawn(3, 4, 5), channels=1),
+    "instance norm with gains of another shape": function(
+        functional.instance_norm, drawn(3, 4, 5), weight=torch.ones(3)
+    ),
+    "instance norm with statistics of one channel": function(functional.instance_norm, drawn(3, 4, 5), channels=1),
     "instance norm of three axes by a module for images": module(lambda: nn.InstanceNorm2d(4), drawn(4, 2)),
-    "attention of other widths": plain(F.scaled_dot_product_attention, drawn(2, 5, 6), drawn(2, 5, 4), drawn(2, 5, 6)),
+    "attention of other widths": plain(
+        functional.scaled_dot_product_attention, drawn(2, 5, 6), drawn(2, 5, 4), drawn(2, 5, 6)
+    ),
     "attention of other dtypes": plain(
-        F.scaled_dot_product_attention, drawn(2, 5, 6), drawn(2, 5, 6), drawn(2, 5, 6, dtype=torch.float64)
+        functional.scaled_dot_product_attention, drawn(2, 5, 6), drawn(2, 5, 6), drawn(2, 5, 6, dtype=torch.float64)
     ),
 }
 
@@ -207,11 +220,14 @@ def test_a_stand_in_raises_what_the_original_raises(name):
 
 def test_under_autocast_the_dtypes_are_those_of_the_original():
     weight = drawn(4, 4)
-    for operator in (lambda x: F.layer_norm(x, (4,)), lambda x: F.batch_norm(x, None, None, training=True)):
+    for operator in (
+        lambda x: functional.layer_norm(x, (4,)),
+        lambda x: functional.batch_norm(x, None, None, training=True),
+    ):
         with torch.autocast("cpu", torch.bfloat16):
-            expected = operator(F.linear(drawn(5, 4), weight))
+            expected = operator(functional.linear(drawn(5, 4), weight))
             with smooth_operators():
-                found = operator(F.linear(drawn(5, 4), weight))
+                found = operator(functional.linear(drawn(5, 4), weight))
         assert found.dtype == expected.dtype
         torch.testing.assert_close(found, expected, rtol=2e-2, atol=2e-2)
 
@@ -221,17 +237,19 @@ def statistics():
 
 
 DIFFERENTIATED = {
-    "layer_norm": lambda x, w, b: F.layer_norm(x.mT, (4,), w, b),
+    "layer_norm": lambda x, w, b: functional.layer_norm(x.mT, (4,), w, b),
     "torch.layer_norm": lambda x, w, b: torch.layer_norm(x.mT, (4,), w, b),
-    "rms_norm": lambda x, w, b: F.rms_norm(x.mT, (4,), w) + b,
+    "rms_norm": lambda x, w, b: functional.rms_norm(x.mT, (4,), w) + b,
     "torch.rms_norm": lambda x, w, b: torch.rms_norm(x.mT, (4,), w) + b,
-    "group_norm": lambda x, w, b: F.group_norm(x, 2, w, b),
-    "batch_norm": lambda x, w, b: F.batch_norm(x, *statistics(), w, b, training=True),
-    "batch_norm in evaluation": lambda x, w, b: F.batch_norm(x, *statistics(), w, b),
+    "group_norm": lambda x, w, b: functional.group_norm(x, 2, w, b),
+    "batch_norm": lambda x, w, b: functional.batch_norm(x, *statistics(), w, b, training=True),
+    "batch_norm in evaluation": lambda x, w, b: functional.batch_norm(x, *statistics(), w, b),
     "torch.batch_norm": lambda x, w, b: torch.batch_norm(x, w, b, *statistics(), True, 0.1, 1e-5, False),
-    "instance_norm": lambda x, w, b: F.instance_norm(x, weight=w, bias=b),
-    "instance_norm with statistics": lambda x, w, b: F.instance_norm(x, *statistics(), w, b),
-    "instance_norm in evaluation": lambda x, w, b: F.instance_norm(x, *statistics(), w, b, use_input_stats=False),
+    "instance_norm": lambda x, w, b: functional.instance_norm(x, weight=w, bias=b),
+    "instance_norm with statistics": lambda x, w, b: functional.instance_norm(x, *statistics(), w, b),
+    "instance_norm in evaluation": lambda x, w, b: functional.instance_norm(
+        x, *statistics(), w, b, use_input_stats=False
+    ),
     "torch.instance_norm": lambda x, w, b: torch.instance_norm(x, w, b, *statistics(), True, 0.1, 1e-5, False),
 }
 
