@@ -141,7 +141,8 @@ def _in_range(gram: Grams, Q: float) -> tuple[Grams, float]:
     if SMALLEST < gram.P2 < LARGEST and SMALLEST < Q * gram.P2 * gram.P2 < LARGEST:
         return gram, Q
     exponent = math.log(Q) + 2 * gram.logarithm
-    return gram._replace(P2=1.0), math.exp(min(max(exponent, -EXPONENT), EXPONENT))
+    # beyond these the step is as good as 0 or as long as the weights allow; the derivatives must stay finite
+    return gram._replace(P2=1.0), min(max(math.exp(min(exponent, EXPONENT)), SMALLEST), LARGEST)
 
 
 def method2_exp(

@@ -91,10 +91,10 @@ class Gated(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # load_state_dict and unpickling end here; older states lack keys, those of another class have foreign values
-        defaults = state.get("defaults", self.__dict__.get("defaults", {}))
-        for group in state.get("param_groups", ()):
-            for name, value in (defaults | self.kept).items():
-                group.setdefault(name, value)
+        groups = state.get("param_groups", [])
+        for group, present in zip(groups, self.__dict__.get("param_groups", groups), strict=True):
+            for name in self._option_names() | self.kept.keys():
+                group.setdefault(name, present.get(name, self.kept.get(name)))
             self._check_loaded(group)
         super().__setstate__(state)
         for p, own in self.state.items():

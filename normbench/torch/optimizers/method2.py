@@ -87,7 +87,7 @@ class Method2(Coupled):
             group["gain"] = math.sqrt(math.prod(math.prod(p.shape[2:]) for p in group["params"]))
 
     def _update(self, gradient: list[Tensor], weights: list[Tensor], radii: list[float]) -> tuple[list[Tensor], float]:
-        guess = self._group["step_size"]
+        guess = float(self._group["step_size"])
         return method2.method2(gradient, weights, radii, Q=_scale(self._group), guess=guess)
 
     @torch.no_grad()
