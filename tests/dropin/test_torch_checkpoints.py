@@ -1,4 +1,4 @@
-"""What goes through state_dict, torch.save, pickle and deepcopy: every class goes on with the same bits, at every dtype."""
+"""Through state_dict, torch.save, pickle and deepcopy every class goes on with the same bits, at every dtype."""
 
 import copy
 import io
