@@ -23,3 +23,7 @@ class BackendUnavailableError(NormbenchError, RuntimeError):
 
 class RecordError(NormbenchError, ValueError):
     """A stored record cannot be read or does not follow the schema."""
+
+
+class NotReachedWarning(UserWarning):
+    """Parameters have no gradient: the loss does not reach them, or the optimiser holds others than the model."""

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from normbench.torch.norms import all_common, in_doubles_at_once, narrowed
+
 
 def agd(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
     """W_k - (eta / L) gain_k G_k / ||G_k||_F, every (d_k, d_{k-1}) matrix of a kernel by its own norm.
@@ -44,8 +46,7 @@ def _step(gradient: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     gains = torch.tensor(repeated, dtype=flat.dtype, device=flat.device)
     four = torch.dot(flat, gains).mul_(4 / depth)  # 4 G
     eta = four.div(four.add(1).sqrt_().add_(1).mul_(2)).log1p_()  # log(1 + 2 G / (1 + sqrt(1 + 4 G)))
-    # a zero gradient is divided by the smallest norm that can be squared, and stays zero
-    shares = gains.mul_(eta / -depth).div_(flat.clamp_min_(math.sqrt(torch.finfo(flat.dtype).tiny)))
+    shares = torch.where(flat == 0, 0.0, gains.mul_(eta / -depth).div_(flat))  # a zero gradient stays zero
     if dense:
         return eta, list(shares.unbind())
     parts = shares.split([n.numel() for n in norms])
@@ -60,9 +61,17 @@ def gain(shape: Sequence[int]) -> float:
 def _norms(gradient: Sequence[Tensor]) -> list[Tensor]:
     """||G_k||_F of every position of a kernel, shape (1, 1, height, width), or of the one matrix, shape ().
 
-    float32 at least.
+    Of one dtype, as :func:`normbench.torch.norms.norms` has it.
     """
-    kind = torch.promote_types(gradient[0].dtype, torch.float32)
+    if in_doubles_at_once(gradient[0]):
+        return _norms_in(gradient, torch.float64)
+    found = _norms_in(gradient, torch.promote_types(gradient[0].dtype, torch.float32))
+    if found[0].dtype == torch.float64 or all_common(found):
+        return found
+    return narrowed(_norms_in(gradient, torch.float64))
+
+
+def _norms_in(gradient: Sequence[Tensor], kind: torch.dtype) -> list[Tensor]:
     matrices = [g for g in gradient if g.dim() == 2]
     whole = iter(torch._foreach_norm(matrices, 2, dtype=kind) if matrices else ())
     return [

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from normbench.torch.norms import local, norms
+
+LARGEST = 2.0**126  # of a factor in float32, with room to spare
+
 
 def norm_bounds(weights: Sequence[Tensor], p_bound: float | None) -> list[Tensor] | None:
     """Largest admissible ||W_i||_F: p_bound times the initial norm; None for no bound."""
-    if p_bound is None:
-        return None
-    return list(torch._foreach_mul(torch._foreach_norm(list(weights)), p_bound))
+    if p_bound is None or not weights:
+        return None if p_bound is None else []
+    return list((norms(weights) * p_bound).unbind())
 
 
 def lars(gradient: Sequence[Tensor], weights: Sequence[Tensor], *, learning_rate: float | Tensor) -> list[Tensor]:
@@ -29,31 +33,52 @@ def fromage(
 ) -> list[Tensor]:
     """[W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)  (Algorithm 1), then ||W||_F clipped to its bound."""
     moved = [w.clone() for w in weights]
-    fromage_(gradient, moved, bounds, learning_rate=learning_rate)
+    fromage_(gradient, moved, None if bounds is None else torch.stack(list(bounds)), learning_rate=learning_rate)
     return moved
 
 
-def lars_(gradient: Sequence[Tensor], weights: Sequence[Tensor], *, learning_rate: float | Tensor) -> Tensor:
-    """:func:`lars` in place, on layers of one dtype and device, without waiting for it; returns ||g||_F by layer."""
-    sizes, wholes = (torch.stack(torch._foreach_norm(list(tensors))) for tensors in (gradient, weights))
-    scales = torch.where(wholes > 0, wholes / sizes, 1.0) * -learning_rate
-    torch._foreach_addcmul_(list(weights), list(gradient), torch.where(sizes == 0, 0.0, scales).unbind())
-    return sizes
+def lars_(gradient: Sequence[Tensor], weights: Sequence[Tensor], *, learning_rate: float | Tensor) -> None:
+    """:func:`lars` in place, on layers of one dtype, float32 at least, and one device, without waiting for it."""
+    _relative_step_(gradient, weights, norms(weights), learning_rate)
 
 
 def fromage_(
     gradient: Sequence[Tensor],
     weights: Sequence[Tensor],
-    bounds: Sequence[Tensor] | None,
+    bounds: Tensor | None,
     *,
     learning_rate: float | Tensor,
-) -> None:
-    """:func:`fromage` in place, on layers of one dtype and device, without waiting for it."""
-    sizes = lars_(gradient, weights, learning_rate=learning_rate)
-    still = sizes == 0
-    factors = torch.where(still, torch.ones_like(sizes), (1 + learning_rate**2) ** -0.5)
-    torch._foreach_mul_(list(weights), factors.unbind())
-    if bounds is not None:
-        wholes, limits = torch.stack(torch._foreach_norm(list(weights))), torch.stack(list(bounds))
-        clips = torch.where(still | ~(wholes > limits), 1.0, limits / wholes)
-        torch._foreach_mul_(list(weights), clips.unbind())
+    sizes: Tensor | None = None,
+) -> Tensor:
+    """:func:`fromage` in place, on layers of one dtype, float32 at least, and one device, without waiting for it.
+
+    ``sizes`` are the norms of the weights where the caller has them. Returns the new ones, if there are bounds.
+    """
+    wholes = norms(weights) if sizes is None else sizes
+    still = _relative_step_(gradient, weights, wholes, learning_rate) == 0
+    factors = torch.where(still, torch.ones_like(wholes), (1 + learning_rate**2) ** -0.5)
+    parts = [local(w) for w in weights]
+    torch._foreach_mul_(parts, factors.unbind())
+    if bounds is None:
+        return wholes
+    reached = norms(weights)
+    clips = torch.where(still | ~(reached > bounds), 1.0, bounds / reached)
+    torch._foreach_mul_(parts, clips.unbind())
+    return reached * clips
+
+
+def _relative_step_(
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], wholes: Tensor, learning_rate: float | Tensor
+) -> Tensor:
+    """W - eta (||W||_F / ||g||_F) g in place, from the norms of the weights; returns ||g||_F by layer."""
+    sizes = norms(gradient)
+    scales = torch.where(wholes > 0, wholes / sizes, 1.0) * -learning_rate
+    steps = [local(g) for g in gradient]
+    if scales.dtype == torch.float64 and steps[0].dtype in (torch.float32, torch.complex64):
+        # the ratio of the norms may be beyond float32, where neither g / ||g|| nor the step is
+        firsts = (1 / sizes).clamp(max=LARGEST)
+        steps = torch._foreach_mul(steps, firsts.unbind())
+        scales = scales / firsts
+    shares = torch.where(sizes == 0, 0.0, scales)
+    torch._foreach_addcmul_([local(w) for w in weights], steps, shares.unbind())
+    return sizes

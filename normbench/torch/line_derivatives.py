@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from normbench.torch.norms import wide
+
 Closure = Callable[[], Tensor]
 
 
@@ -36,13 +38,14 @@ def forward(
     def along(t: Tensor) -> tuple[Tensor, ...]:
         cosine, sine = t.cos(), t.sin()
         curve = [
-            w * cosine + v * sine if bends else w + v * t for w, v, bends in zip(start, velocity, bending, strict=True)
+            (w * cosine + v * sine if bends else w + v * t).to(w.dtype)
+            for w, v, bends in zip(start, velocity, bending, strict=True)
         ]
         # copies: batch normalisation writes its running statistics, which forward mode forbids outside the function
         buffers = {name: b + torch.zeros_like(t, dtype=b.dtype, device=b.device) for name, b in host.named_buffers()}
         return (torch.func.functional_call(host, buffers | dict(zip(names, curve, strict=True)), ()),)
 
-    return at_zero(along, layers[0].new_zeros(()), order)
+    return at_zero(along, layers[0].new_zeros((), dtype=wide(layers)), order)
 
 
 def at_zero(along: Callable[[Tensor], tuple[Tensor, ...]], zero: Tensor, order: int) -> Tensor:
@@ -123,4 +126,5 @@ def _gradient(value: Tensor, layers: Sequence[Tensor], *, again: bool) -> list[T
 
 
 def _inner(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-    return torch.stack([torch.sum(x * y) for x, y in zip(left, right, strict=True)]).sum()
+    kind = wide([*left, *right])
+    return torch.stack([torch.sum(x.to(kind) * y.to(kind)) for x, y in zip(left, right, strict=True)]).sum()

@@ -37,6 +37,9 @@ def method1(
 ) -> tuple[Any, float, int]:
     """One iteration from an evaluated point.
 
+    Where the loss or a derivative is no finite number there, every layer that moves becomes NaN, and so does the step:
+    a diverged run looks diverged. A loss that is NaN or infinite at a trial point is one that is too large.
+
     Parameters
     ----------
     objective : Curve
@@ -53,12 +56,14 @@ def method1(
     -------
     point : the accepted point, evaluated; the given one if no step was accepted
     tau : float
-        Step in radians; 0 if no step was accepted.
+        Step in radians; 0 if no step was accepted, NaN if there was no finite loss or derivative to begin with.
     halvings : int
     """
     slope = objective.slope(point)
     along = directions(slope.gradient, point.weights, mu, flat)
     derivatives = objective.curve_derivatives(point, slope, along.velocity, along.bending, order)
+    if not all(map(math.isfinite, (float(point.loss), *derivatives))):
+        return objective.point(exponential_map(point.weights, along, math.nan, mu)), math.nan, 0
     tau = step_size(derivatives, trust_region=trust_region)
     if tau == 0.0:
         return point, 0.0, 0

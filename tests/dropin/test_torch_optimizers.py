@@ -3,11 +3,13 @@
 import copy
 import io
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
 from torch_loop import CLASSES, FIRST_ORDER, Loop, same
 
+from normbench.errors import NotReachedWarning
 from normbench.torch import Fromage, Method1
 
 STEPS = 60
@@ -117,7 +119,9 @@ def test_a_layer_without_a_gradient_rests_while_the_others_move(case_of, key, re
     p = list(loop.model.parameters())[resting]
     p.grad = None if absent else torch.zeros_like(p)
     before = loop.weights()
-    loop.optimizer.step()
+    coupled = key not in ("fromage", "lars")
+    with pytest.warns(NotReachedWarning, match=f"^parameter {resting} ") if absent and coupled else nullcontext():
+        loop.optimizer.step()
     moved = [not torch.equal(new, old) for new, old in zip(loop.weights(), before, strict=True)]
     assert moved == [k != resting for k in range(3)]
     assert all(w.isfinite().all() for w in loop.weights())

@@ -1,13 +1,13 @@
 """Automatic gradient descent as a ``torch.optim.Optimizer`` (arXiv 2304.05187)."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from normbench.torch import agd
-from normbench.torch.optimizers.base import Closure, Coupled, evaluate
+from normbench.torch.norms import wide, widened
+from normbench.torch.optimizers.base import Closure, Coupled, evaluate, move
 
 
 class AGD(Coupled):
@@ -22,6 +22,9 @@ class AGD(Coupled):
     The initial weights should be semi-orthogonal, every matrix of a kernel for itself, with singular values gain_k;
     inputs of norm sqrt(d_0). The paper switches the affine parameters of normalisation layers off.
 
+    There is no learning rate: ``lr`` in the group is 1 for loggers, and a step refuses another value. A layer without
+    a gradient counts as one whose gradient is zero, and a warning names it once; without any the step does nothing.
+
     Parameters
     ----------
     params : iterable of Tensor, or of (name, Tensor)
@@ -30,15 +33,30 @@ class AGD(Coupled):
     Raises
     ------
     InvalidArgumentError
-        If a parameter has less than two axes or is frozen, or there is more than one group.
+        If a parameter has less than two axes, is frozen, sharded, or holds NaN, or there is more than one group.
+
+    Warns
+    -----
+    NotReachedWarning
+        Once, if a layer has no gradient.
     """
 
+    key = "agd"
+    kept: ClassVar[dict[str, Any]] = {"step_size": torch.zeros(())}
+
     def __init__(self, params: Iterable[Any]) -> None:
-        super().__init__(params, {"step_size": torch.zeros(())})
+        super().__init__(params, {})
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor | None:
+    def step(self, closure: Closure | None = None) -> Any:
         """Take one step from ``p.grad``; ``param_groups[0]["step_size"]`` is then eta, a tensor on the device."""
         loss = evaluate(closure)
-        self.param_groups[0]["step_size"] = agd.agd_(self._gradient(), self._layers)
+        gradient, layers = self._gradient(), self._layers
+        if gradient is None:
+            return loss
+        kind = wide([*layers, *gradient])
+        weights = widened(layers, kind)
+        self._keep_step_size(agd.agd_(widened(gradient, kind), weights))
+        if any(p.dtype != kind for p in layers):
+            move(layers, weights)
         return loss

@@ -1,45 +1,276 @@
-"""What the optimiser classes share: parameter groups, the checks of their parameters, and a closure's call."""
+"""What the optimiser classes share: the way into a parameter group, what a state keeps, and a closure's call."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from normbench import specs
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, NotReachedWarning
+from normbench.torch.norms import WITHOUT_FLOAT64, host_norms
+from normbench.torch.optimizers import gate
+from normbench.torch.optimizers.gate import KEYS_OF_TORCH, Group, label, require_trainable, require_weights
 
-Closure = Callable[[], Tensor]
-Group = dict[str, Any]
+__all__ = ["KEYS_OF_TORCH", "Closure", "Coupled", "Gated", "Group", "evaluate", "label", "live_radii", "move"]
+__all__ += ["require_trainable", "require_weights"]
 
-KEYS_OF_TORCH = frozenset({"params", "param_names", "differentiable"})
+Closure = Callable[[], Any]
+
+NAMED = 6  # parameters in one message
+INERT_RATE = 1.0  # of classes without a learning rate, in group["lr"], which torch's schedulers and loggers read
 
 
-class Coupled(torch.optim.Optimizer):
-    """An optimiser whose step depends on all weights at once: one group of weights with at least two axes."""
+class Gated(torch.optim.Optimizer):
+    """An optimiser whose groups pass the gate and whose state survives torch.save at every dtype.
+
+    Attributes
+    ----------
+    key : str
+        Of its spec.
+    kept : dict
+        What a step leaves in a group, with its first value.
+    numbers : tuple of str
+        Names of a parameter's state that are single numbers on the device. ``state_dict`` holds them as Python
+        numbers: torch would cast tensors to the parameter's dtype on loading, and half precision would lose digits.
+    """
+
+    key: ClassVar[str]
+    kept: ClassVar[dict[str, Any]] = {}
+    numbers: ClassVar[tuple[str, ...]] = ()
+    _told = False  # of missing gradients
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        super().__init__(gate.checked_params(params), self._checked(defaults))
+
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All options of a group, complete, as numbers of Python; raises for a value that is out of range."""
+        return gate.check_hyperparameters(self.key, options)
+
+    def _require(self, group: Group) -> None:
+        """Raise for a parameter that this class cannot move."""
+        gate.require_tensors(type(self).__name__, group)
+        gate.require_finite(group)
+
+    def _enter(self, group: Group) -> None:
+        """Take from new parameters what the state keeps of them."""
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add the only group, without options of its own."""
+        """Add a group; its options and parameters are checked now."""
+        group = gate.listed(param_group)
+        if gate.is_group(group):
+            group = {name: value for name, value in group.items() if name not in self.kept}
+            gate.check_keys(type(self).__name__, group, self.defaults)
+            own = {name: group.get(name, value) for name, value in self.defaults.items() if name not in KEYS_OF_TORCH}
+            group |= self._checked(own)
+            self._require(group)
+        super().add_param_group(group)
+        try:
+            self._enter(self.param_groups[-1])
+        except InvalidArgumentError:
+            for p in self.param_groups.pop()["params"]:
+                self.state.pop(p, None)
+            raise
+        self.param_groups[-1] |= self.kept
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a run needs to go on with the same bits, in numbers of Python and tensors that torch keeps whole."""
+        stored = super().state_dict()
+        groups = [{name: _plain(value) for name, value in group.items()} for group in stored["param_groups"]]
+        state = {p: self._as_numbers(own) for p, own in stored["state"].items()}
+        return {**stored, "state": state, "param_groups": groups}
+
+    def _as_numbers(self, own: Any) -> Any:
+        if not isinstance(own, dict):
+            return own
+        return {
+            name: value.item() if name in self.numbers and isinstance(value, Tensor) else value
+            for name, value in own.items()
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # load_state_dict and unpickling end here; older states lack keys, those of another class have foreign values
+        groups = state.get("param_groups", [])
+        for group, present in zip(groups, self.__dict__.get("param_groups", groups), strict=True):
+            for name in self._option_names() | self.kept.keys():
+                group.setdefault(name, present.get(name, self.kept.get(name)))
+            self._check_loaded(group)
+        super().__setstate__(state)
+        for p, own in self.state.items():
+            for name in self.numbers:
+                if isinstance(p, Tensor) and isinstance(own, dict) and name in own:
+                    own[name] = on_device(own[name], p)
+
+    def _check_loaded(self, group: Group) -> None:
+        own = {name: value for name, value in group.items() if name in self._option_names()}
+        try:
+            gate.check_keys(type(self).__name__, group, [*own, *self.kept])
+            self._checked(own)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"the state is none of {type(self).__name__}: {error}") from error
+
+    def _option_names(self) -> set[str]:
+        return set(self._checked({}))
+
+    def _warn_of_missing_gradients(self, missing: Sequence[str], total: int) -> None:
+        """Say once by name which parameters have no gradient."""
+        if self._told:
+            return
+        self._told = True
+        warn_of_missing_gradients(type(self).__name__, list(missing), total)
+
+    def _names(self) -> list[str]:
+        """How messages call the parameters of all groups, in order."""
+        return [label(group, k) for group in self.param_groups for k in range(len(group["params"]))]
+
+
+class Coupled(Gated):
+    """An optimiser whose step depends on all weights at once and that has no learning rate.
+
+    One group of weights with at least two axes; groups without parameters may stand beside it.
+    """
+
+    kept: ClassVar[dict[str, Any]] = {"step_size": 0.0}
+
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        require_no_rate(type(self).__name__, options)
+        return {"lr": INERT_RATE}
+
+    def _require(self, group: Group) -> None:
         name = type(self).__name__
-        if self.param_groups:
+        gate.require_unsharded(name)
+        if group["params"] and any(other["params"] for other in self.param_groups):
             raise InvalidArgumentError(
                 f"{name} takes one parameter group, because its step couples all layers; got a second one. "
                 "Give the other parameters to another optimiser."
             )
-        options = sorted(param_group.keys() - KEYS_OF_TORCH)
-        if options:
-            raise InvalidArgumentError(f"{name} takes no options in a parameter group; got {', '.join(options)}.")
-        super().add_param_group(param_group)
-        require_weights(name, self.param_groups[0])
-        require_trainable(name, self.param_groups[0])
+        gate.require_tensors(name, group)
+        require_weights(name, group)
+        require_trainable(name, group)
+        gate.require_whole(name, group)
+        gate.require_finite(group)
+
+    def _main_group(self) -> Group:
+        """The group that has the parameters."""
+        for group in self.param_groups:  # torch.compile does not see through next()
+            if group["params"]:
+                return group
+        return self.param_groups[0]
 
     @property
     def _layers(self) -> list[Tensor]:
-        return self.param_groups[0]["params"]
+        return self._main_group()["params"]
 
-    def _gradient(self) -> list[Tensor]:
-        """Gradients of all layers; a layer without one counts as zero."""
-        return [torch.zeros_like(p) if p.grad is None else p.grad for p in self._layers]
+    def _gradient(self) -> list[Tensor] | None:
+        """Gradients of all layers, or None if there is not one; a layer without counts as zero, and is named once."""
+        for group in self.param_groups:
+            require_no_rate(type(self).__name__, group)
+        group = self._main_group()
+        layers = group["params"]
+        require_trainable(type(self).__name__, group)
+        missing = [k for k, p in enumerate(layers) if p.grad is None]
+        if missing:
+            self._warn_of_missing_gradients([label(group, k) for k in missing], len(layers))
+        if len(missing) == len(layers):
+            return None
+        return [torch.zeros_like(p) if p.grad is None else dense(p.grad) for p in layers]
+
+    def _keep_step_size(self, step_size: float | Tensor) -> None:
+        for group in self.param_groups:
+            group["step_size"] = step_size
+
+
+def require_no_rate(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse a learning rate that somebody has set: this class would not follow it."""
+    rate = options.get("lr", INERT_RATE)
+    if not isinstance(rate, int | float | np.number | Tensor) or rate != INERT_RATE:
+        raise InvalidArgumentError(
+            f"{name} has no learning rate; got lr = {rate!r}. It keeps lr = {INERT_RATE} for loggers alone: "
+            "leave it so, and take schedulers off."
+        )
+
+
+def warn_of_missing_gradients(name: str, missing: Sequence[str], total: int) -> None:
+    """Warn of parameters without a gradient, by name."""
+    if len(missing) == total:  # e.g. a step before the first backward()
+        what = f"not one of the {total} parameters of {name} has a gradient, so its step moves nothing"
+    else:
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        have = "has" if len(missing) == 1 else "have"
+        what = f"{', '.join(missing[:NAMED])}{more} of {name} {have} no gradient and will not move"
+    warnings.warn(
+        f"{what}. Either backward() was not called or does not reach them, or the model has got other parameters since "
+        "the optimiser was made (load_state_dict(assign=True), deepcopy, some .to()): then make it anew.",
+        NotReachedWarning,
+        stacklevel=2,
+    )
+
+
+def on_device(number: float | Tensor, p: Tensor) -> Tensor:
+    """A number of a parameter's state as a tensor without axes beside it, in the widest float of its device."""
+    kind = torch.float32 if p.device.type in WITHOUT_FLOAT64 else torch.float64
+    return torch.as_tensor(number, dtype=kind, device=p.device)
+
+
+def dense(gradient: Tensor) -> Tensor:
+    """A gradient without holes: embeddings may leave sparse ones, and every update here moves all rows."""
+    return gradient if gradient.layout is torch.strided else gradient.to_dense()
+
+
+def remember_radii(group: Group, state: dict[Tensor, Any]) -> None:
+    """Keep ||W_i||_F of every parameter as its radius."""
+    for index, (p, radius) in enumerate(zip(group["params"], host_norms(group["params"]), strict=True)):
+        _require_on_sphere(group, index, radius)
+        state[p]["radius"] = radius
+
+
+def live_radii(group: Group, state: dict[Tensor, Any]) -> list[float]:
+    """The radii of the spheres on which a group's weights lie now.
+
+    The radius that was kept, or ||W_i||_F where that is another: weights that were loaded, or changed otherwise, keep
+    the norm that they have got.
+    """
+    radii = []
+    for index, (p, size) in enumerate(zip(group["params"], host_norms(group["params"]), strict=True)):
+        kept = state[p].get("radius", math.nan)
+        if not abs(size - kept) <= tolerance(p.dtype) * kept:
+            _require_on_sphere(group, index, size)
+            state[p]["radius"] = size
+        radii.append(state[p]["radius"])
+    return radii
+
+
+def tolerance(kind: torch.dtype) -> float:
+    """By how much of itself a norm may have changed through rounding alone."""
+    return max(1e-3, 16 * torch.finfo(kind).eps)
+
+
+def _require_on_sphere(group: Group, index: int, radius: float) -> None:
+    if radius == 0.0:
+        raise InvalidArgumentError(
+            f"{label(group, index)} is zero and lies on no sphere. Initialise it, or give it to another optimiser."
+        )
+
+
+def move(layers: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+    """Write the new weights into the parameters, each in its own dtype."""
+    if layers:
+        torch._foreach_copy_(list(layers), list(weights))
+
+
+def evaluate(closure: Closure | None) -> Any:
+    """Call a closure that may call backward(), as torch's own optimisers do."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars, which schedulers may leave, as numbers of Python."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def check_options(optimizer: torch.optim.Optimizer, key: str, param_group: Group, *others: str) -> None:
@@ -47,62 +278,6 @@ def check_options(optimizer: torch.optim.Optimizer, key: str, param_group: Group
 
     ``others`` are options that are no hyperparameters of the spec.
     """
-    own = {k: value for k, value in param_group.items() if k not in KEYS_OF_TORCH}
-    for option in own.keys() - optimizer.defaults.keys():
-        raise InvalidArgumentError(
-            f"{type(optimizer).__name__} has no option {option!r}. It takes: {', '.join(optimizer.defaults)}."
-        )
-    # torch's name of the learning rate is lr: its schedulers look for it
-    given = {"learning_rate" if k == "lr" else k: value for k, value in (optimizer.defaults | own).items()}
-    plain = {k: float(value) if isinstance(value, Tensor) else value for k, value in given.items()}
-    specs.get(key).resolve({k: v for k, v in plain.items() if k not in KEYS_OF_TORCH and k not in others})
-
-
-def label(group: Group, index: int) -> str:
-    """How a message calls a parameter: by its name if torch knows it, else by its place."""
-    names, p = group.get("param_names"), group["params"][index]
-    return f"parameter {repr(names[index]) if names else index} of shape {tuple(p.shape)}"
-
-
-def require_weights(name: str, group: Group) -> None:
-    """Refuse biases and gains: an update of matrices has no meaning for them."""
-    for index, p in enumerate(group["params"]):
-        if p.dim() < 2:
-            raise InvalidArgumentError(
-                f"{label(group, index)} is neither a matrix (fan_out, fan_in) nor a kernel (fan_out, fan_in, height, "
-                f"width), which is all that {name} moves. Give it to another optimiser, e.g. torch.optim.Adam."
-            )
-
-
-def require_trainable(name: str, group: Group) -> None:
-    """Refuse parameters that never get a gradient: they would count as layers."""
-    for index, p in enumerate(group["params"]):
-        if not p.requires_grad:
-            raise InvalidArgumentError(
-                f"{label(group, index)} is frozen (requires_grad=False). Leave it out of {name}, "
-                "or give it to another optimiser once it is free."
-            )
-
-
-def remember_radii(group: Group, state: dict[Tensor, Any]) -> None:
-    """Keep ||W_i||_F of every parameter as its radius."""
-    for index, p in enumerate(group["params"]):
-        radius = float(torch.linalg.vector_norm(p.detach()))
-        if radius == 0.0:
-            raise InvalidArgumentError(
-                f"{label(group, index)} is zero and lies on no sphere. Initialise it, or give it to another optimiser."
-            )
-        state[p]["radius"] = radius
-
-
-def move(layers: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
-    """Write the new weights into the parameters."""
-    torch._foreach_copy_(list(layers), list(weights))
-
-
-def evaluate(closure: Closure | None) -> Tensor | None:
-    """Call a closure that may call backward(), as torch's own optimisers do."""
-    if closure is None:
-        return None
-    with torch.enable_grad():
-        return closure()
+    own = {k: value for k, value in param_group.items() if k in optimizer.defaults and k not in KEYS_OF_TORCH}
+    gate.check_keys(type(optimizer).__name__, param_group, optimizer.defaults)
+    gate.check_hyperparameters(key, {k: v for k, v in (optimizer.defaults | own).items() if k not in others})

@@ -1,37 +1,44 @@
 """Method 1 as a ``torch.optim.Optimizer`` (arXiv 2312.10672)."""
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
+from normbench.numbers import positive
 from normbench.torch import method1
 from normbench.torch.closure import ClosureCurve
+from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import (
-    KEYS_OF_TORCH,
+    INERT_RATE,
     Closure,
-    Group,
-    label,
+    Gated,
+    live_radii,
     move,
     remember_radii,
-    require_trainable,
+    require_no_rate,
 )
+from normbench.torch.optimizers.gate import Group, label, require_trainable
 from normbench.torch.optimizers.ranks import Ranks
+from normbench.torch.optimizers.reach import report_unreached
+
+_DEFAULTS = specs.get("method1").resolve({})
+_SHARED = tuple(_DEFAULTS)  # options that all groups have in common
 
 
-class Method1(torch.optim.Optimizer):
+class Method1(Gated):
     """Method 1: a Hessian-free automatic step along the geodesic on the product of spheres.
 
     Gamma_i(t) = W_i cos t + mu_i V_i sin t, with t chosen by Algorithm 2       (arXiv 2312.10672, eq. 5-8)
 
-    There is no learning rate. Every parameter keeps its Frobenius norm mu_i, whatever its shape: a kernel is one layer.
-    Biases and gains, which may be zero and need their norms free, go into a group of their own, an extension of ours:
-    ``{"params": ..., "manifold": "euclidean", "radius": rho}`` moves each of them along p - t rho g / ||g|| with the
-    same t; rho is 1 unless given. Groups without these options lie on spheres.
+    There is no learning rate: ``lr`` in the groups is 1 for loggers, and a step refuses another value. Every parameter
+    keeps its Frobenius norm mu_i, whatever its shape: a kernel is one layer. Weights that are loaded later keep the norm
+    that they come with. Biases and gains, which may be zero and need their norms free, go into a group of their own, an
+    extension of ours: ``{"params": ..., "manifold": "euclidean", "radius": rho}`` moves each of them along
+    p - t rho g / ||g|| with the same t; rho is 1 unless given. Groups without these options lie on spheres.
 
     The second derivatives come from the closure by differentiating its gradient again, or, with ``module``, from one
     run of the closure in forward mode, which keeps no graph. Networks wrapped by torch.compile have neither. The step
@@ -58,46 +65,88 @@ class Method1(torch.optim.Optimizer):
     Raises
     ------
     InvalidArgumentError
-        If a hyperparameter or an option of a group is unknown or out of range, or a parameter is frozen, is not part of
-        the module, or is zero and shall lie on a sphere.
+        If a hyperparameter or an option of a group is unknown or out of range, or a parameter is frozen, sharded, holds
+        NaN, is not part of the module, or is zero and shall lie on a sphere.
+
+    Warns
+    -----
+    NotReachedWarning
+        If the loss of a step does not reach some parameters: once for the same ones. They stay where they are. If it
+        reaches none, the step raises.
     """
+
+    key = "method1"
+    kept: ClassVar[dict[str, Any]] = {"step_size": 0.0}
+    _reported: frozenset[str] = frozenset()  # parameters that the loss did not reach
 
     def __init__(
         self,
         params: Iterable[Any],
         *,
-        order: int = 2,
-        trust_region: float = math.pi / 6,
-        max_halvings: int = 20,
+        order: int = _DEFAULTS["order"],
+        trust_region: float = _DEFAULTS["trust_region"],
+        max_halvings: int = _DEFAULTS["max_halvings"],
         module: torch.nn.Module | None = None,
         process_group: Any = None,
     ) -> None:
-        given = {"order": order, "trust_region": trust_region, "max_halvings": max_halvings}
+        if module is not None and not isinstance(module, torch.nn.Module):
+            raise InvalidArgumentError(f"module must be a torch.nn.Module or None; got {module!r}.")
         self._module = module
         self._verified = False
         self._ranks = Ranks(process_group)
-        own = {"manifold": "sphere", "radius": None, "step_size": 0.0}
-        super().__init__(params, specs.get("method1").resolve(given) | own)
+        super().__init__(params, {"order": order, "trust_region": trust_region, "max_halvings": max_halvings})
 
     def __getstate__(self) -> dict[str, Any]:
         # torch's keeps nothing but its own attributes, and copies would lose these
         own = {"_module": self._module, "_verified": self._verified, "_ranks": self._ranks}
         return super().__getstate__() | own
 
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        require_no_rate("Method1", options)
+        shared = gate.check_hyperparameters("method1", {k: v for k, v in options.items() if k in _SHARED})
+        manifold = options.get("manifold", "sphere")
+        return shared | {"lr": INERT_RATE, "manifold": manifold, "radius": _radius(manifold, options.get("radius"))}
+
     def add_param_group(self, param_group: Group) -> None:
-        """Add a group; its radii are fixed now."""
-        unknown = sorted(param_group.keys() - KEYS_OF_TORCH - {"manifold", "radius"})
-        if unknown:
-            raise InvalidArgumentError(
-                f"Method1 has no option {', '.join(unknown)} of a parameter group. A group takes: manifold, radius."
-            )
-        manifold, radius = param_group.get("manifold", "sphere"), param_group.get("radius")
-        super().add_param_group({**param_group, "radius": _radius(manifold, radius)})
-        group = self.param_groups[-1]
+        """Add a group; its radii are taken now."""
+        if isinstance(param_group, dict) and self.param_groups:
+            param_group = {**param_group, **self._in_common(param_group)}
+        super().add_param_group(param_group)
+
+    def _in_common(self, group: Group) -> dict[str, Any]:
+        """The options that all groups share: those of the first."""
+        first = {name: self.param_groups[0][name] for name in _SHARED}
+        for name, value in first.items():
+            if group.get(name, value) != value:
+                raise InvalidArgumentError(
+                    f"Method1 has no option {name} of a parameter group. A group takes: manifold, radius. One step "
+                    f"moves all groups, and the first has {name} = {value!r}; got {group[name]!r}."
+                )
+        return first
+
+    def _require(self, group: Group) -> None:
+        gate.require_unsharded("Method1")
+        gate.require_tensors("Method1", group)
         require_trainable("Method1", group)
+        gate.require_whole("Method1", group)
+        gate.require_finite(group)
+        self._require_same_device(group)
         self._require_in_module(group)
-        if manifold == "sphere":
-            remember_radii(group, self.state)
+        for index, p in enumerate(group["params"]):
+            if p.dim() == 0 and group["manifold"] == "sphere":
+                raise InvalidArgumentError(
+                    f"{label(group, index)} is a single number, which keeps its norm only by staying where it is. "
+                    'Give it to a group with "manifold": "euclidean".'
+                )
+
+    def _require_same_device(self, group: Group) -> None:
+        for index, p in enumerate(group["params"]):
+            other = next((q for q in self._layers if q.device != p.device), None)
+            if other is not None:
+                raise InvalidArgumentError(
+                    f"{label(group, index)} is on {p.device}, another group on {other.device}. The step of Method1 "
+                    "couples all layers: move them to one device."
+                )
 
     def _require_in_module(self, group: Group) -> None:
         if self._module is None:
@@ -106,12 +155,24 @@ class Method1(torch.optim.Optimizer):
         for index, p in enumerate(group["params"]):
             if id(p) not in inside:
                 raise InvalidArgumentError(
-                    f"{label(group, index)} is not a parameter of module. Give the module that holds all of them."
+                    f"{label(group, index)} is not a parameter of module. Give the module that holds all of them, and "
+                    "make Method1 anew when the module has got other parameters."
                 )
+
+    def _enter(self, group: Group) -> None:
+        if group["manifold"] == "sphere":
+            remember_radii(group, self.state)
+
+    @property
+    def _layers(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
 
     @torch.no_grad()
     def step(self, closure: Closure | Sequence[Closure]) -> Tensor:
         """Take one step; the step size is then in ``param_groups[0]["step_size"]``, 0 if nothing lowers the loss.
+
+        Where the loss or a derivative is NaN or infinite, so are the new weights and the step size. If the closure
+        raises, the weights are those from before.
 
         Parameters
         ----------
@@ -125,33 +186,67 @@ class Method1(torch.optim.Optimizer):
         -------
         Tensor
             Loss before the step.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the closure gives no loss that can be differentiated, the loss reaches none of the parameters, or one of
+            them is zero, frozen or no longer in the module.
         """
-        closures = [closure] if callable(closure) else list(closure)
-        if not closures:
-            raise InvalidArgumentError("closure must be a callable or a sequence of at least one; got an empty one.")
-        group = self.param_groups[0]
-        for own in self.param_groups:
-            require_trainable("Method1", own)
-        layers = [p for own in self.param_groups for p in own["params"]]
+        closures = _closures(closure)
+        for group in self.param_groups:
+            require_no_rate("Method1", group)
+            require_trainable("Method1", group)
+            self._require_in_module(group)
+        layers = self._layers
         objective = ClosureCurve(layers, closures, self._module, self._ranks.average, verified=self._verified)
+        if not layers:
+            return objective.point([]).loss
+        radii = self._radii()
         start = objective.start()
-        accepted, tau, _ = method1.method1(
-            objective,
-            start,
-            [self.state[p]["radius"] if own["radius"] is None else own["radius"] for own, p in self._owned()],
-            order=group["order"],
-            trust_region=group["trust_region"],
-            max_halvings=group["max_halvings"],
-            flat=[own["manifold"] == "euclidean" for own, _ in self._owned()],
-        )
+        self._reported |= report_unreached(objective, self._names(), self._reported)
+        try:
+            accepted, tau, _ = self._move_along(objective, start, radii)
+        except BaseException:
+            move(layers, start.weights)
+            raise
         move(layers, accepted.weights)
         self._module, self._verified = objective.module, objective.verified
-        group["step_size"] = tau
+        for group in self.param_groups:
+            group["step_size"] = tau
         return start.loss
 
-    def _owned(self) -> list[tuple[Group, Tensor]]:
-        """Every parameter with its group."""
-        return [(group, p) for group in self.param_groups for p in group["params"]]
+    def _move_along(self, objective: ClosureCurve, start: Any, radii: list[float]) -> tuple[Any, float, int]:
+        shared = {name: self.param_groups[0][name] for name in _SHARED}
+        flat = [group["manifold"] == "euclidean" for group in self.param_groups for _ in group["params"]]
+        return method1.method1(objective, start, radii, **shared, flat=flat)
+
+    def _radii(self) -> list[float]:
+        """Of every parameter: the norm that it has, or the length of the velocity where it moves straight on."""
+        return [
+            radius
+            for group in self.param_groups
+            for radius in (
+                live_radii(group, self.state)
+                if group["manifold"] == "sphere"
+                else [group["radius"]] * len(group["params"])
+            )
+        ]
+
+
+def _closures(closure: Any) -> list[Closure]:
+    given = [closure] if callable(closure) else closure
+    try:
+        closures = [] if isinstance(given, str | Tensor) else list(given)
+    except TypeError:
+        closures = []
+    if not closures or not all(map(callable, closures)):
+        shown = "an empty one" if isinstance(closure, list | tuple) and not closure else repr(closure)
+        raise InvalidArgumentError(
+            "closure must be a callable that returns the loss, or a sequence of at least one; "
+            f"got {shown}. E.g. optimizer.step(lambda: loss_function(model(x), y))."
+        )
+    return closures
 
 
 def _radius(manifold: object, radius: object) -> float | None:
@@ -171,8 +266,4 @@ def _radius(manifold: object, radius: object) -> float | None:
                 "parameter. Leave it out."
             )
         return None
-    if radius is None:
-        return 1.0
-    if isinstance(radius, bool) or not isinstance(radius, int | float) or not 0.0 < radius < math.inf:
-        raise InvalidArgumentError(f"radius must be positive and finite; got {radius!r}.")
-    return float(radius)
+    return 1.0 if radius is None else positive("radius", radius)

@@ -1,15 +1,19 @@
 """Method 2 and its exponential variant as ``torch.optim.Optimizer`` classes (arXiv 2312.10672)."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from normbench.errors import InvalidArgumentError
+from normbench.numbers import positive
 from normbench.torch import method2
-from normbench.torch.optimizers.base import Closure, Coupled, evaluate, move, remember_radii
+from normbench.torch.norms import wide, widened
+from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
+
+_CONSTANTS = ("mean_square_input", "gain", "curvature")
 
 
 class Method2(Coupled):
@@ -48,6 +52,8 @@ class Method2(Coupled):
         group.
     """
 
+    key = "method2"
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -56,38 +62,52 @@ class Method2(Coupled):
         gain: float | None = None,
         curvature: float = 1.0,
     ) -> None:
-        constants = {"mean_square_input": mean_square_input, "gain": 1.0 if gain is None else gain}
-        constants["curvature"] = curvature
-        for name, value in constants.items():
-            odd = value is None or isinstance(value, str | bool)
-            if odd or not 0.0 < value < math.inf:
-                raise InvalidArgumentError(f"{name} must be positive and finite; got {value!r}.")
-        super().__init__(params, {**constants, "step_size": 0.0})
-        remember_radii(self.param_groups[0], self.state)
-        if gain is None:
-            self.param_groups[0]["gain"] = math.sqrt(math.prod(math.prod(p.shape[2:]) for p in self._layers))
+        super().__init__(params, {"mean_square_input": mean_square_input, "gain": gain, "curvature": curvature})
 
-    @property
-    def _radii(self) -> list[float]:
-        return [self.state[p]["radius"] for p in self._layers]
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        given = {"mean_square_input": 1.0, "gain": None, "curvature": 1.0} | dict(options)
+        constants = {
+            name: 1.0 if value is None and name == "gain" else positive(name, value)
+            for name, value in given.items()
+            if name in _CONSTANTS
+        }
+        scale = _scale(constants)
+        if not 0.0 < scale < math.inf:
+            raise InvalidArgumentError(
+                f"curvature * gain^2 * mean_square_input must be positive and finite; got {scale!r} from "
+                f"mean_square_input={given['mean_square_input']!r}, gain={given['gain']!r}, "
+                f"curvature={given['curvature']!r}. Scale the inputs or the loss."
+            )
+        unsaid = {"gain": None} if given["gain"] is None else {}
+        return super()._checked(options) | constants | unsaid
 
-    @property
-    def _scale(self) -> float:
-        group = self.param_groups[0]
-        return group["curvature"] * group["gain"] ** 2 * group["mean_square_input"]
+    def _enter(self, group: Group) -> None:
+        remember_radii(group, self.state)
+        if group["gain"] is None and group["params"]:
+            group["gain"] = math.sqrt(math.prod(math.prod(p.shape[2:]) for p in group["params"]))
 
-    def _update(self, gradient: list[Tensor]) -> tuple[list[Tensor], float]:
-        guess = self.param_groups[0]["step_size"]
-        return method2.method2(gradient, self._layers, self._radii, Q=self._scale, guess=guess)
+    def _update(self, gradient: list[Tensor], weights: list[Tensor], radii: list[float]) -> tuple[list[Tensor], float]:
+        guess = float(self._main_group()["step_size"])
+        return method2.method2(gradient, weights, radii, Q=_scale(self._main_group()), guess=guess)
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor | None:
+    def step(self, closure: Closure | None = None) -> Any:
         """Take one step from ``p.grad``; the step size is then in ``param_groups[0]["step_size"]``, in radians."""
         loss = evaluate(closure)
-        weights, step_size = self._update(self._gradient())
-        move(self._layers, weights)
-        self.param_groups[0]["step_size"] = step_size
+        gradient, layers = self._gradient(), self._layers
+        if gradient is None:
+            return loss
+        radii = live_radii(self._main_group(), self.state)
+        kind = wide([*layers, *gradient])
+        weights, step_size = self._update(widened(gradient, kind), widened(layers, kind), radii)
+        move(layers, weights)
+        self._keep_step_size(step_size)
         return loss
+
+
+def _scale(constants: Mapping[str, float]) -> float:
+    """Q = curvature * gain^2 * mean_square_input."""
+    return constants["curvature"] * (constants["gain"] * constants["gain"]) * constants["mean_square_input"]
 
 
 class Method2Exp(Method2):
@@ -98,5 +118,7 @@ class Method2Exp(Method2):
     Parameters, errors and use as :class:`Method2`.
     """
 
-    def _update(self, gradient: list[Tensor]) -> tuple[list[Tensor], float]:
-        return method2.method2_exp(gradient, self._layers, self._radii, Q=self._scale)
+    key = "method2_exp"
+
+    def _update(self, gradient: list[Tensor], weights: list[Tensor], radii: list[float]) -> tuple[list[Tensor], float]:
+        return method2.method2_exp(gradient, weights, radii, Q=_scale(self._main_group()))

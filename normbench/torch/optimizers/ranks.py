@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from normbench.errors import InvalidArgumentError
+
 
 class Ranks:
     """The processes of a group of torch.distributed, or this one alone.
@@ -12,9 +14,20 @@ class Ranks:
     Parameters
     ----------
     group : torch.distributed.ProcessGroup, optional
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is anything else.
     """
 
     def __init__(self, group: Any) -> None:
+        known = torch.distributed.is_available() and isinstance(group, torch.distributed.ProcessGroup)
+        if group is not None and not known:
+            raise InvalidArgumentError(
+                f"process_group must be a torch.distributed.ProcessGroup of which this process is a member, or None; "
+                f"got {group!r}. E.g. torch.distributed.group.WORLD after init_process_group()."
+            )
         self._group = group
 
     def average(self, tensors: list[Tensor]) -> list[Tensor]:

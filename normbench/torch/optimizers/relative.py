@@ -1,46 +1,64 @@
 """Fromage and LARS as ``torch.optim.Optimizer`` classes: relative updates, layer by layer (arXiv 2002.03432)."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from normbench import specs
 from normbench.torch import fromage
-from normbench.torch.optimizers.base import Closure, Group, check_options, evaluate
+from normbench.torch.norms import is_sharded, local, norms, wide, widened
+from normbench.torch.optimizers import gate
+from normbench.torch.optimizers.base import Closure, Gated, Group, dense, evaluate, move, on_device, tolerance
+
+_FROMAGE, _LARS = (specs.get(key).resolve({}) for key in ("fromage", "lars"))
 
 
-class _Layerwise(torch.optim.Optimizer):
-    """An optimiser whose layers move independently: any number of groups, each with its own hyperparameters."""
+class _Layerwise(Gated):
+    """An optimiser whose layers move independently: any number of groups, each with its own hyperparameters.
 
-    _key: str
+    Frozen parameters never move, whatever is in their ``grad``; one that is unfrozen later moves from then on.
+    """
 
-    def add_param_group(self, param_group: Group) -> None:
-        """Add a group; what it sets of its own is checked against the spec."""
-        check_options(self, self._key, param_group)
-        super().add_param_group(param_group)
+    def _require(self, group: Group) -> None:
+        gate.require_tensors(type(self).__name__, group, dtypes=gate.DTYPES + gate.COMPLEX)
+        gate.require_finite(group)
 
-    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: Group) -> None:
-        """Move the layers in place."""
+    def _update(self, gradient: list[Tensor], weights: list[Tensor], layers: list[Tensor], group: Group) -> None:
+        """Move the weights of the layers, in float32 at least, in place."""
         raise NotImplementedError
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor | None:
+    def step(self, closure: Closure | None = None) -> Any:
         """Take one step from ``p.grad``; parameters without a gradient stay."""
         loss = evaluate(closure)
+        reached = False
         for group in self.param_groups:
             for layers in _alike(group["params"]):
-                self._update([p.grad for p in layers], layers, group)
+                reached = True
+                self._move(layers, group)
+        if not reached and any(group["params"] for group in self.param_groups):
+            names = self._names()
+            self._warn_of_missing_gradients(names, len(names))
         return loss
 
+    def _move(self, layers: list[Tensor], group: Group) -> None:
+        gradient = [dense(p.grad) for p in layers]
+        kind = wide([layers[0], gradient[0]])
+        weights = widened(layers, kind)
+        self._update(widened(gradient, kind), weights, layers, group)
+        if layers[0].dtype != kind:
+            move([local(p) for p in layers], [local(w) for w in weights])
 
-def _alike(parameters: Iterable[Tensor]) -> Iterable[list[Tensor]]:
-    """The parameters that have a gradient, in lists of one device and one dtype."""
+
+def _alike(parameters: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """The free parameters that have a gradient, in lists of one device and one dtype."""
     lists: dict[Any, list[Tensor]] = {}
     for p in parameters:
-        if p.grad is not None:
-            lists.setdefault((p.device, p.dtype), []).append(p)
-    return lists.values()
+        if p.grad is not None and p.requires_grad:
+            lists.setdefault((p.device, p.dtype, p.grad.dtype, is_sharded(p)), []).append(p)
+    yield from lists.values()
 
 
 class Fromage(_Layerwise):
@@ -49,38 +67,75 @@ class Fromage(_Layerwise):
     W <- [W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)        (arXiv 2002.03432, Algorithm 1)
 
     Every parameter is a layer, whatever its shape: a kernel has one Frobenius norm, biases move like weights, and one
-    that is zero takes W - eta g.
+    that is zero takes W - eta g. Shards of ``torch.distributed.fsdp.fully_shard`` move as the whole layer would.
 
     Parameters
     ----------
     params : iterable of Tensor, of (name, Tensor) or of groups
+        Floating or complex, float32 at least for the arithmetic of all; frozen ones never move.
     lr : float or Tensor
         eta, in [0, 1]; named as torch's schedulers expect it. As a tensor it may change without a new compilation.
     p_bound : float, optional
-        Bound on ||W||_F in multiples of its value at construction, at least 1.
+        Bound on ||W||_F in multiples of its value at construction, at least 1. Where a step finds a norm that is not
+        the one that the last step left, because weights were loaded, the bound is taken anew from it.
 
     Raises
     ------
     InvalidArgumentError
-        If a hyperparameter is unknown or out of range.
+        If a hyperparameter is unknown or out of range, or a parameter holds NaN or is none that can move.
+
+    Warns
+    -----
+    NotReachedWarning
+        Once, if a step finds no gradient at all.
     """
 
-    _key = "fromage"
+    key = "fromage"
+    numbers: ClassVar[tuple[str, ...]] = ("norm_bound", "norm_seen")
 
-    def __init__(self, params: Iterable[Any], lr: float | Tensor = 0.01, *, p_bound: float | None = None) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float | Tensor = _FROMAGE["learning_rate"],
+        *,
+        p_bound: float | None = _FROMAGE["p_bound"],
+    ) -> None:
         super().__init__(params, {"lr": lr, "p_bound": p_bound})
 
-    def add_param_group(self, param_group: Group) -> None:
-        """Add a group; its norm bounds are fixed now."""
-        super().add_param_group(param_group)
-        group = self.param_groups[-1]
-        bounds = fromage.norm_bounds([p.detach() for p in group["params"]], group["p_bound"])
-        for p, bound in zip(group["params"], bounds or (), strict=bounds is not None):
-            self.state[p]["norm_bound"] = bound
+    def _enter(self, group: Group) -> None:
+        if group["p_bound"] is not None:
+            for p in group["params"]:
+                (seen,) = norms(widened([p.detach()], wide([p])))
+                self._keep(p, seen, group["p_bound"])
 
-    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: Group) -> None:
-        bounds = None if group["p_bound"] is None else [self.state[p]["norm_bound"] for p in layers]
-        fromage.fromage_(gradient, layers, bounds, learning_rate=group["lr"])
+    def _keep(self, p: Tensor, seen: Tensor | float, p_bound: float) -> None:
+        kept = on_device(seen, p)
+        self.state[p] |= {"norm_bound": kept * p_bound, "norm_seen": kept.clone()}
+
+    def _update(self, gradient: list[Tensor], weights: list[Tensor], layers: list[Tensor], group: Group) -> None:
+        if group["p_bound"] is None:
+            fromage.fromage_(gradient, weights, None, learning_rate=group["lr"])
+            return
+        live = norms(weights)
+        seen, bounds = (self._kept(name, layers, live) for name in ("norm_seen", "norm_bound"))
+        # without waiting for the device; NaN, as in states of older versions, leaves the bound as it is
+        loaded = (live - seen).abs() > tolerance(layers[0].dtype) * seen
+        limits = torch.where(loaded, group["p_bound"] * live, bounds)
+        reached = fromage.fromage_(gradient, weights, limits, learning_rate=group["lr"], sizes=live)
+        self._store("norm_bound", layers, limits)
+        self._store("norm_seen", layers, torch.where(reached.isfinite(), reached, seen))
+
+    def _kept(self, name: str, layers: list[Tensor], live: Tensor) -> Tensor:
+        """A number of every layer's state; layers that came without one begin with their present norm."""
+        for p, size in zip(layers, live.unbind(), strict=True):
+            if "norm_bound" not in self.state[p]:
+                self._keep(p, size, next(g["p_bound"] for g in self.param_groups if any(q is p for q in g["params"])))
+        unknown = on_device(float("nan"), layers[0])
+        return torch.stack([self.state[p].get(name, unknown) for p in layers])
+
+    def _store(self, name: str, layers: list[Tensor], values: Tensor) -> None:
+        for p, value in zip(layers, values.unbind(), strict=True):
+            self.state[p][name] = on_device(value, p)
 
 
 class LARS(_Layerwise):
@@ -88,13 +143,13 @@ class LARS(_Layerwise):
 
     W <- W - eta (||W||_F / ||g||_F) g        (arXiv 2002.03432, eq. 5)
 
-    Parameters and errors as :class:`Fromage`, without ``p_bound``.
+    Parameters, errors and warnings as :class:`Fromage`, without ``p_bound``.
     """
 
-    _key = "lars"
+    key = "lars"
 
-    def __init__(self, params: Iterable[Any], lr: float | Tensor = 0.01) -> None:
+    def __init__(self, params: Iterable[Any], lr: float | Tensor = _LARS["learning_rate"]) -> None:
         super().__init__(params, {"lr": lr})
 
-    def _update(self, gradient: list[Tensor], layers: list[Tensor], group: Group) -> None:
-        fromage.lars_(gradient, layers, learning_rate=group["lr"])
+    def _update(self, gradient: list[Tensor], weights: list[Tensor], layers: list[Tensor], group: Group) -> None:
+        fromage.lars_(gradient, weights, learning_rate=group["lr"])
