@@ -32,7 +32,8 @@ def params(dtype=np.float32):
 
 
 def update(optimizer, grads, state, tree):
-    return optimizer.update(grads, state, tree, value=jnp.float32(1), value_fn=loss)
+    fits = all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tree))
+    return optimizer.update(grads, state, tree, value=loss(tree) if fits else 1.0, value_fn=loss)
 
 
 W = np.ones((3, 4), np.float32)
@@ -141,7 +142,13 @@ def test_a_state_keeps_its_structure_shapes_and_types(key, dtype):
 def test_a_stored_state_goes_on_with_the_same_bits(key):
     options = {"p_bound": 1.0} if key == "fromage" else {}
     optimizer, tree = make(key, **options), params()
-    step = jax.jit(lambda grads, state, tree: update(optimizer, grads, state, tree))
+    traces = []
+
+    @jax.jit
+    def step(grads, state, tree):
+        traces.append(key)
+        return update(optimizer, grads, state, tree)
+
     grads = jax.jit(jax.grad(loss))(tree)
     _, state = step(grads, optimizer.init(tree), tree)
     expected, _ = step(grads, state, tree)
@@ -152,7 +159,7 @@ def test_a_stored_state_goes_on_with_the_same_bits(key):
     ):
         found, _ = step(grads, restored, tree)
         assert jax.tree.all(jax.tree.map(np.array_equal, found, expected))
-    assert step._cache_size() == 1  # and without a new compilation
+    assert len(traces) == 1  # and without a new compilation
 
 
 @pytest.mark.parametrize("key", KEYS)

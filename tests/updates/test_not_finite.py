@@ -40,8 +40,8 @@ def struck(key, fault):
     if fault == "resting-and-nan":
         gradient[0] = np.zeros_like(gradient[0])
     # radii and bounds are those of finite weights; a library's optimiser moves the weights that it was made of
-    start = problem.weights if specs.get(key).family is Family.AUTOMATIC else weights
-    return tuple(gradient), tuple(weights), tuple(start)
+    weights = tuple(weights)
+    return tuple(gradient), weights, problem.weights if specs.get(key).family is Family.AUTOMATIC else weights
 
 
 class Fixed:
@@ -86,7 +86,9 @@ def torch_step(key, gradient, weights, start):
 
     from normbench.torch.registry import METHODS
 
+    library = start is weights  # whose optimisers move in place what they were made of
     gradient, weights, start = ([torch.tensor(a) for a in arrays] for arrays in (gradient, weights, start))
+    start = weights if library else start
     objective = Fixed(gradient, lambda *fields: SimpleNamespace(**dict(zip(POINT, fields, strict=True))))
     hyper = specs.get(key).resolve({})
     state = METHODS[key].init(objective, start, hyper)
