@@ -35,9 +35,9 @@ class Method1(Gated):
     Gamma_i(t) = W_i cos t + mu_i V_i sin t, with t chosen by Algorithm 2       (arXiv 2312.10672, eq. 5-8)
 
     There is no learning rate: ``lr`` in the groups is 1 for loggers, and a step refuses another value. Every parameter
-    keeps its Frobenius norm mu_i, whatever its shape: a kernel is one layer. Weights that are loaded later keep the norm
-    that they come with. Biases and gains, which may be zero and need their norms free, go into a group of their own, an
-    extension of ours: ``{"params": ..., "manifold": "euclidean", "radius": rho}`` moves each of them along
+    keeps its Frobenius norm mu_i, whatever its shape: a kernel is one layer. Weights that are loaded later keep the
+    norm that they come with. Biases and gains, which may be zero and need their norms free, go into a group of their
+    own, an extension of ours: ``{"params": ..., "manifold": "euclidean", "radius": rho}`` moves each of them along
     p - t rho g / ||g|| with the same t; rho is 1 unless given. Groups without these options lie on spheres.
 
     The second derivatives come from the closure by differentiating its gradient again, or, with ``module``, from one
