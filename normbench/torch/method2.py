@@ -22,16 +22,22 @@ TOLERANCE = 1e-5
 COLD = 1e-8  # rad; where a search without a guess begins
 GROWTH = 1.5  # of the step, until the majorant has been seen to rise: beyond pi/2 it may fall again
 MAX_EVALUATIONS = 100
+SMALLEST, LARGEST = 1e-140, 1e140  # of products that are multiplied further
+EXPONENT = 700.0  # beyond it exp overflows
 
 
 class Grams(NamedTuple):
-    """S, D and R of every moving layer, zero-padded to one size, and ||W_i||_op; all float64."""
+    """S, D and R of every moving layer, zero-padded to one size, and ||W_i||_op; all float64.
+
+    P2 is the product of the norms of all layers, and logarithm that of P2.
+    """
 
     S: Tensor
     D: Tensor
     R: Tensor
     norms: Tensor
     P2: float
+    logarithm: float
 
 
 def grams(weights: Sequence[Tensor], along: Directions) -> Grams:
@@ -49,9 +55,10 @@ def grams(weights: Sequence[Tensor], along: Directions) -> Grams:
         ZW.append(torch.nn.functional.pad(cross + cross.T, pad) / 2)
     norms = torch.linalg.eigvalsh(torch.stack(WW))[:, -1].sqrt()
     P2 = float(norms.prod())
+    logarithm = math.log(P2) if SMALLEST < P2 < LARGEST else float(norms.log().sum())
     keep = [k for k, moves in enumerate(along.moving) if moves]
     WW, ZZ, ZW = (torch.stack([matrices[k] for k in keep]) for matrices in (WW, ZZ, ZW))
-    return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms[keep], P2)
+    return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms[keep], P2, logarithm)
 
 
 def majorant_derivatives(gram: Grams, alpha: float, beta: float, Q: float, t: float) -> tuple[float, float]:
@@ -63,7 +70,7 @@ def majorant_derivatives(gram: Grams, alpha: float, beta: float, Q: float, t: fl
     top, u = values[:, -1], vectors[:, :, -1:]
     coupling = (vectors.mT @ (rates @ u)).squeeze(-1)
     first = coupling[:, -1]
-    gaps = (top[:, None] - values[:, :-1]).clamp_min(1e-12 * top.max())
+    gaps = (top[:, None] - values[:, :-1]).clamp_min(1e-12 * top[:, None])
     second = (u.mT @ bends @ u).flatten() + 2 * (coupling[:, :-1].square() / gaps).sum(-1)
     # n = sqrt(top eigenvalue), d = 2 sin(t/2) n = ||dGamma||_op
     n = top.sqrt()
@@ -74,7 +81,10 @@ def majorant_derivatives(gram: Grams, alpha: float, beta: float, Q: float, t: fl
     relative = d1 / (gram.norms + d)
     total = float(relative.sum())
     spread = float((d2 / (gram.norms + d) - relative.square()).sum())
-    difference = gram.P2 * math.expm1(float(torch.log1p(d / gram.norms).sum()))  # P1 - P2 without cancellation
+    growth = float(torch.log1p(d / gram.norms).sum())
+    if growth > EXPONENT:
+        return math.inf, math.inf  # P1 rises beyond all floats
+    difference = gram.P2 * math.expm1(growth)  # P1 - P2 without cancellation
     P1 = gram.P2 + difference
     first_derivative = -alpha * sine - beta * cosine + Q * difference * P1 * total
     second_derivative = -alpha * cosine + beta * sine + Q * P1 * (P1 * total**2 + difference * (total**2 + spread))
@@ -119,8 +129,20 @@ def method2(
     along = directions(gradient, weights, mu)
     if not any(along.moving):
         return list(weights), 0.0
-    tau = line_search(grams(weights, along), along.alpha, along.beta, Q, guess)
+    tau = math.nan  # a gradient that is not finite shows in every layer that moves
+    if math.isfinite(along.alpha) and math.isfinite(along.beta):
+        gram, Q = _in_range(grams(weights, along), Q)
+        tau = line_search(gram, along.alpha, along.beta, Q, guess if math.isfinite(guess) else 0.0)
     return exponential_map(weights, along, tau, mu), tau
+
+
+def _in_range(gram: Grams, Q: float) -> tuple[Grams, float]:
+    """The same majorant, which knows Q and P2 by Q P2^2 alone, with P2 = 1 where that square is beyond a float."""
+    if SMALLEST < gram.P2 < LARGEST and SMALLEST < Q * gram.P2 * gram.P2 < LARGEST:
+        return gram, Q
+    exponent = math.log(Q) + 2 * gram.logarithm
+    # beyond these the step is as good as 0 or as long as the weights allow; the derivatives must stay finite
+    return gram._replace(P2=1.0), min(max(math.exp(min(exponent, EXPONENT)), SMALLEST), LARGEST)
 
 
 def method2_exp(
@@ -131,7 +153,21 @@ def method2_exp(
     tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i
     """
     along = directions(gradient, weights, mu)
-    depth = len(weights)
-    ratio = 4 * along.beta / (math.prod(mu) ** 2 * Q * depth)
-    tau = math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
+    tau = _exponential_angle(along.beta, mu, Q)
     return exponential_map(weights, along, tau, mu), tau
+
+
+def _exponential_angle(beta: float, mu: Sequence[float], Q: float) -> float:
+    depth = len(mu)
+    if beta == 0.0 or not math.isfinite(beta):
+        return beta if beta == 0.0 else math.nan
+    P = math.prod(mu)
+    if SMALLEST < P < LARGEST and SMALLEST < P * P * Q < LARGEST:
+        ratio = 4 * beta / (P**2 * Q * depth)
+        if ratio < LARGEST:
+            return math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
+    logarithm = math.log(4 * beta / depth) - math.log(Q) - 2 * sum(math.log(r) for r in mu)
+    if logarithm > math.log(LARGEST):
+        return (logarithm / 2 - math.log(2)) / depth  # (1 + sqrt(1 + ratio)) / 2 = sqrt(ratio) / 2 to all digits
+    ratio = math.exp(logarithm)
+    return math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth

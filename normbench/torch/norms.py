@@ -83,10 +83,10 @@ def _double(kind: torch.dtype) -> torch.dtype:
 
 
 def host_norms(tensors: Sequence[Tensor]) -> list[float]:
-    """||T_i||_F of tensors of any floating dtypes as Python numbers; waits for the device."""
+    """||T_i||_F of tensors of any floating dtypes as Python numbers, in the widest; waits for the device."""
     if not tensors:
         return []
-    whole = [t.detach().to(torch.promote_types(t.dtype, torch.float32)) for t in tensors]
+    whole = widened([t.detach() for t in tensors], wide(tensors))
     found = torch.stack([torch.linalg.vector_norm(t).double() for t in whole]).tolist()
     return [
         size if LOW < size < HIGH or t.dtype == torch.float64 else float(exact_norm(t))

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from normbench.torch.norms import HIGH, LOW, WITHOUT_FLOAT64, exact_norm, host_norms
+
 
 class Directions(NamedTuple):
     """Tangent velocities mu_i V_i, which layers move, alpha, beta of eq. 23 over those that do, and which are flat."""
@@ -28,7 +30,7 @@ class Directions(NamedTuple):
 
 def radii(weights: Sequence[Tensor]) -> list[float]:
     """mu_i = ||W_i||_F of every layer."""
-    return [float(torch.linalg.vector_norm(w)) for w in weights]
+    return host_norms(weights)
 
 
 def directions(
@@ -42,6 +44,38 @@ def directions(
     mu is the length of its velocity.
     """
     flat = [False] * len(weights) if flat is None else flat
+    measured = _measured(gradient, weights, mu, flat)
+    for k, (_, size, whole, _) in enumerate(measured):
+        if not (_common(mu[k]) and _common(whole) and (_common(size) or size <= _resting(gradient[k]) * whole)):
+            measured[k] = _in_doubles(gradient[k], weights[k], mu[k], flat[k])
+    # written so that NaN moves, and is seen as a diverged loss at the next point
+    moving = [not size <= _resting(g) * whole for g, (_, size, whole, _) in zip(gradient, measured, strict=True)]
+    velocity = [
+        (t * (-r / size)).to(g.dtype) if m else torch.zeros_like(g)
+        for g, (t, size, _, _), r, m in zip(gradient, measured, mu, moving, strict=True)
+    ]
+    alpha = sum(a for (_, _, _, a), m in zip(measured, moving, strict=True) if m)
+    beta = sum(r * size for r, (_, size, _, _), m in zip(mu, measured, moving, strict=True) if m)
+    return Directions(velocity, moving, alpha, beta, flat)
+
+
+def _resting(g: Tensor) -> float:
+    """The share of ||G|| below which its projection is rounding."""
+    return 10 * float(torch.finfo(g.dtype).eps)
+
+
+def _common(size: float) -> bool:
+    """Whether float32 can square it."""
+    return LOW < size < HIGH
+
+
+Measured = tuple[Tensor, float, float, float]
+
+
+def _measured(
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], flat: Sequence[bool]
+) -> list[Measured]:
+    """Proj_W(G), its norm, ||G|| and <W, G> of every layer; waits once for the device."""
     along = [torch.sum(w * g) for w, g in zip(weights, gradient, strict=True)]
     tangents = [
         g if straight else g - w * (a / r**2)
@@ -54,16 +88,14 @@ def directions(
             torch.stack(along),
         ]
     ).tolist()
-    tolerance = 10 * torch.finfo(gradient[0].dtype).eps
-    # written so that NaN moves, and is seen as a diverged loss at the next point
-    moving = [not size <= tolerance * whole for size, whole in zip(table[0], table[1], strict=True)]
-    velocity = [
-        t * (-r / size) if m else torch.zeros_like(t)
-        for t, r, size, m in zip(tangents, mu, table[0], moving, strict=True)
-    ]
-    alpha = sum(a for a, m in zip(table[2], moving, strict=True) if m)
-    beta = sum(r * size for r, size, m in zip(mu, table[0], moving, strict=True) if m)
-    return Directions(velocity, moving, alpha, beta, flat)
+    return list(zip(tangents, *table, strict=True))
+
+
+def _in_doubles(g: Tensor, w: Tensor, r: float, straight: bool) -> Measured:
+    """What :func:`_measured` gives of one layer whose squares float32 may not hold."""
+    if g.dtype == torch.float64 or g.device.type in WITHOUT_FLOAT64:
+        return _measured([g], [w], [r], [straight])[0]
+    return _measured([g.double()], [w.double()], [r], [straight])[0]
 
 
 def exponential_map(weights: Sequence[Tensor], along: Directions, angle: float, mu: Sequence[float]) -> list[Tensor]:
@@ -82,5 +114,6 @@ def exponential_map(weights: Sequence[Tensor], along: Directions, angle: float, 
             moved.append(weight + velocity * angle)
         else:
             point = weight * cosine + velocity * sine
-            moved.append(point.mul_(radius / torch.linalg.vector_norm(point)))
+            size = torch.linalg.vector_norm(point) if _common(radius) else exact_norm(point)
+            moved.append(point.mul_(radius / size))
     return moved

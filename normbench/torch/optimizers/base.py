@@ -19,6 +19,7 @@ __all__ += ["require_trainable", "require_weights"]
 
 Closure = Callable[[], Any]
 
+NAMED = 6  # parameters in one message
 INERT_RATE = 1.0  # of classes without a learning rate, in group["lr"], which torch's schedulers and loggers read
 
 
@@ -59,7 +60,7 @@ class Gated(torch.optim.Optimizer):
     def add_param_group(self, param_group: Group) -> None:
         """Add a group; its options and parameters are checked now."""
         group = gate.listed(param_group)
-        if isinstance(group, dict) and isinstance(group.get("params"), list):
+        if gate.is_group(group):
             group = {name: value for name, value in group.items() if name not in self.kept}
             gate.check_keys(type(self).__name__, group, self.defaults)
             own = {name: group.get(name, value) for name, value in self.defaults.items() if name not in KEYS_OF_TORCH}
@@ -91,10 +92,10 @@ class Gated(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # load_state_dict and unpickling end here; older states lack keys, those of another class have foreign values
-        defaults = state.get("defaults", self.__dict__.get("defaults", {}))
-        for group in state.get("param_groups", ()):
-            for name, value in (defaults | self.kept).items():
-                group.setdefault(name, value)
+        groups = state.get("param_groups", [])
+        for group, present in zip(groups, self.__dict__.get("param_groups", groups), strict=True):
+            for name in self._option_names() | self.kept.keys():
+                group.setdefault(name, present.get(name, self.kept.get(name)))
             self._check_loaded(group)
         super().__setstate__(state)
         for p, own in self.state.items():
@@ -151,20 +152,23 @@ class Coupled(Gated):
         gate.require_whole(name, group)
         gate.require_finite(group)
 
-    @property
-    def _group(self) -> Group:
+    def _main_group(self) -> Group:
         """The group that has the parameters."""
-        return next((group for group in self.param_groups if group["params"]), self.param_groups[0])
+        for group in self.param_groups:  # torch.compile does not see through next()
+            if group["params"]:
+                return group
+        return self.param_groups[0]
 
     @property
     def _layers(self) -> list[Tensor]:
-        return self._group["params"]
+        return self._main_group()["params"]
 
     def _gradient(self) -> list[Tensor] | None:
         """Gradients of all layers, or None if there is not one; a layer without counts as zero, and is named once."""
         for group in self.param_groups:
             require_no_rate(type(self).__name__, group)
-        group, layers = self._group, self._layers
+        group = self._main_group()
+        layers = group["params"]
         require_trainable(type(self).__name__, group)
         missing = [k for k, p in enumerate(layers) if p.grad is None]
         if missing:
@@ -190,10 +194,12 @@ def require_no_rate(name: str, options: Mapping[str, Any]) -> None:
 
 def warn_of_missing_gradients(name: str, missing: Sequence[str], total: int) -> None:
     """Warn of parameters without a gradient, by name."""
-    if len(missing) == total:
+    if len(missing) == total:  # e.g. a step before the first backward()
         what = f"not one of the {total} parameters of {name} has a gradient, so its step moves nothing"
     else:
-        what = f"{', '.join(missing)} of {name} {'has' if len(missing) == 1 else 'have'} no gradient and will not move"
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        have = "has" if len(missing) == 1 else "have"
+        what = f"{', '.join(missing[:NAMED])}{more} of {name} {have} no gradient and will not move"
     warnings.warn(
         f"{what}. Either backward() was not called or does not reach them, or the model has got other parameters since "
         "the optimiser was made (load_state_dict(assign=True), deepcopy, some .to()): then make it anew.",

@@ -40,6 +40,11 @@ def listed(param_group: Group) -> Group:
     return group
 
 
+def is_group(group: Any) -> bool:
+    """Whether it is a group of tensors; torch has its own words for what is none."""
+    return isinstance(group, dict) and isinstance(p := group.get("params"), list) and all(map(torch.is_tensor, p))
+
+
 def checked_params(params: Any) -> Any:
     """``params`` of a constructor, unless it is a module."""
     _refuse_module(params)

@@ -13,7 +13,6 @@ from normbench.torch import method2
 from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
 
-
 _CONSTANTS = ("mean_square_input", "gain", "curvature")
 
 
@@ -88,8 +87,8 @@ class Method2(Coupled):
             group["gain"] = math.sqrt(math.prod(math.prod(p.shape[2:]) for p in group["params"]))
 
     def _update(self, gradient: list[Tensor], weights: list[Tensor], radii: list[float]) -> tuple[list[Tensor], float]:
-        guess = self._group["step_size"]
-        return method2.method2(gradient, weights, radii, Q=_scale(self._group), guess=guess)
+        guess = float(self._main_group()["step_size"])
+        return method2.method2(gradient, weights, radii, Q=_scale(self._main_group()), guess=guess)
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> Any:
@@ -98,7 +97,7 @@ class Method2(Coupled):
         gradient, layers = self._gradient(), self._layers
         if gradient is None:
             return loss
-        radii = live_radii(self._group, self.state)
+        radii = live_radii(self._main_group(), self.state)
         kind = wide([*layers, *gradient])
         weights, step_size = self._update(widened(gradient, kind), widened(layers, kind), radii)
         move(layers, weights)
@@ -122,4 +121,4 @@ class Method2Exp(Method2):
     key = "method2_exp"
 
     def _update(self, gradient: list[Tensor], weights: list[Tensor], radii: list[float]) -> tuple[list[Tensor], float]:
-        return method2.method2_exp(gradient, weights, radii, Q=_scale(self._group))
+        return method2.method2_exp(gradient, weights, radii, Q=_scale(self._main_group()))
