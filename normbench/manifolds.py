@@ -10,6 +10,7 @@ from math import prod, sqrt
 import numpy as np
 
 from normbench.errors import InvalidArgumentError
+from normbench.numbers import count
 
 Arrays = tuple[np.ndarray, ...]
 Shape = tuple[int, ...]
@@ -148,11 +149,18 @@ def initial_weights(
     Raises
     ------
     InvalidArgumentError
-        If a weight is neither a matrix nor a kernel, a component of it is zero, or a name is unknown.
+        If a weight is neither a matrix nor a kernel, a component of it is zero or not finite, or an option is unknown
+        or out of range.
     """
     for name, value, known in (("manifold", manifold, MANIFOLDS), ("grouping", grouping, GROUPINGS)):
         if value not in known:
             raise InvalidArgumentError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+    positions = tuple(count("positions", pixels) for pixels in positions)
+    groups, partition_seed = count("groups", groups), count("partition_seed", partition_seed, least=0)
+    if len(positions) != len(weights):
+        raise InvalidArgumentError(
+            f"positions must hold one number for each of the {len(weights)} weights; got {len(positions)}."
+        )
     projected = []
     for layer, (weight, pixels) in enumerate(zip(weights, positions, strict=True)):
         check_shape(weight.shape, f"weight {layer}")
@@ -176,6 +184,8 @@ def nearest(weight: np.ndarray, sets: Partition, manifold: str, name: str) -> np
 
 def _nearest_component(component: np.ndarray, manifold: str, name: str) -> np.ndarray:
     """Of each matrix in the last two axes: W / ||W||_F, the polar factor U V^T, or every column by its norm."""
+    if not np.isfinite(component).all():
+        raise InvalidArgumentError(f"a component of {name} holds NaN or infinity. Initialise or load it anew.")
     if manifold == "stiefel":
         U, _, Vt = np.linalg.svd(component, full_matrices=False)
         sizes = np.linalg.norm(component, axis=(-2, -1))

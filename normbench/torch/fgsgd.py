@@ -101,7 +101,7 @@ def layer_step(
     """The new weight of one layer, ``deviations`` being its lambda now and then, without waiting for the device."""
     now, then = deviations
     before, after = gamma / now, gamma / then
-    shape = W.shape[:2] if manifolds.is_matrix(W.shape) else W.shape
+    shape = _indexed_shape(W)
     new = W.reshape(shape) * (now / then)  # a product of manifolds with a zero gradient stays
     for rows_columns in index:
         omega = W.reshape(shape)[rows_columns] / before
@@ -109,6 +109,20 @@ def layer_step(
         tangent = manifold.projection(omega, G.reshape(shape)[rows_columns] * before)  # line 5
         size = torch.linalg.vector_norm(tangent, dim=tuple(range(1, tangent.dim())), keepdim=True)  # eq. 6
         moved = manifold.move(omega, tangent * (-rate / bound(size)))  # lines 6, 7
-        # written so that NaN moves, and is seen as a diverged loss
-        new[rows_columns] = torch.where(size == 0, new[rows_columns], moved * after)
+        # written so that NaN moves, and is seen as a diverged loss; where the scale changes, what stays is put back on
+        # the manifold, or the roundings of many scales would add up, in half precision to much of a norm
+        stays = (size == 0) & (now == then)
+        new[rows_columns] = torch.where(stays, new[rows_columns], moved * after)
     return new.reshape(W.shape)
+
+
+def departure(W: Tensor, index: Sequence[Index], manifold: Manifold, *, scale: Scale) -> Tensor:
+    """How far the components of W / scale are from their manifold, the largest error of what should be 1 or 0."""
+    omega = W.reshape(_indexed_shape(W)) / scale
+    if not manifolds.is_matrix(W.shape):  # every kernel is a component, whatever its block
+        return manifold.departure(omega).amax()
+    return torch.stack([manifold.departure(omega[rows_columns]).amax() for rows_columns in index]).amax()
+
+
+def _indexed_shape(W: Tensor) -> torch.Size:
+    return W.shape[:2] if manifolds.is_matrix(W.shape) else W.shape

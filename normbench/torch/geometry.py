@@ -26,12 +26,15 @@ class Manifold:
         (point, tangent) to a point of the manifold that agrees with it to first order.
     move : callable
         The one of the two that line 7 of Algorithm 1 uses here.
+    departure : callable
+        (matrices) to how far they are from the manifold: errors of what should be 1 or 0 on it.
     """
 
     projection: Map
     exponential_map: Map
     retraction: Map
     move: Map
+    departure: Callable[[Tensor], Tensor]
 
     def transport(self, target: Tensor, tangent: Tensor) -> Tensor:
         """A tangent vector of any other point carried to ``target``: its projection there."""
@@ -59,7 +62,11 @@ def _with_unit_norms(axes: tuple[int, ...]) -> Manifold:
         """(W + V) / ||W + V||."""
         return (point + tangent) / _norm(point + tangent, axes)
 
-    return Manifold(projection, exponential_map, retraction, exponential_map)
+    def departure(point: Tensor) -> Tensor:
+        """| ||W|| - 1 |."""
+        return (_norm(point, axes) - 1).abs()
+
+    return Manifold(projection, exponential_map, retraction, exponential_map, departure)
 
 
 def _of_tall(function: Map) -> Map:
@@ -98,9 +105,22 @@ def _stiefel_retraction(point: Tensor, tangent: Tensor) -> Tensor:
     return torch.where(diagonal < 0, -Q, Q)
 
 
+def _stiefel_departure(point: Tensor) -> Tensor:
+    """| W^T W - I |, of the transpose where there are fewer rows than columns."""
+    tall = point if point.shape[-2] >= point.shape[-1] else point.mT
+    gram = tall.mT @ tall
+    return (gram - torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)).abs()
+
+
 _RETRACTION = _of_tall(_stiefel_retraction)
 MANIFOLDS = {
     "sphere": _with_unit_norms((-2, -1)),
-    "stiefel": Manifold(_of_tall(_stiefel_projection), _of_tall(_stiefel_exponential_map), _RETRACTION, _RETRACTION),
+    "stiefel": Manifold(
+        _of_tall(_stiefel_projection),
+        _of_tall(_stiefel_exponential_map),
+        _RETRACTION,
+        _RETRACTION,
+        _stiefel_departure,
+    ),
     "oblique": _with_unit_norms((-2,)),
 }

@@ -1,21 +1,24 @@
 """FG-SGD as a ``torch.optim.Optimizer``: weights on products of scaled manifolds (M. Ozay, Algorithm 1)."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from normbench import manifolds
+from normbench import manifolds, numbers, specs
 from normbench.errors import InvalidArgumentError
-from normbench.torch.fgsgd import deviations_at, indices, layer_step, learning_rate_at
+from normbench.torch.fgsgd import departure, deviations_at, indices, layer_step, learning_rate_at
 from normbench.torch.geometry import MANIFOLDS
-from normbench.torch.optimizers.base import Closure, Group, check_options, evaluate
+from normbench.torch.norms import is_sharded, wide
+from normbench.torch.optimizers.base import Closure, Gated, dense, evaluate, on_device, tolerance
+from normbench.torch.optimizers.gate import Group, label
+from normbench.torch.optimizers.tracking import Tracker
 
-MOMENTUM = 0.1  # of the running standard deviations, as in torch's batch normalisation
+_DEFAULTS = specs.get("fgsgd").resolve({})
 
 
-class FGSGD(torch.optim.Optimizer):
+class FGSGD(Gated):
     """FG-SGD: stochastic gradient descent on products of manifolds (POMs) of a layer's blocks of channels.
 
     omega' = phi_omega(-(r(t) / zeta) grad),   r(t) = lr / (1 + t)^decay,   zeta = max(1, R_g (2 + R_g))
@@ -25,9 +28,10 @@ class FGSGD(torch.optim.Optimizer):
     W = gamma / lambda omega, gamma = 1 / sqrt(fan-in + channels_out * positions). A component is one height x width
     matrix of a kernel, or a whole block of a matrix or of a 1 x 1 kernel.
 
-    The constructor moves the parameters: to the nearest points of their manifolds, scaled by gamma. lambda is 1 unless
-    :meth:`track` measures it. To resume, make the optimiser first, load model and optimiser after it, and call
-    :meth:`track` again: the constructor moves the parameters of the model that it is given.
+    The constructor moves the parameters: to the nearest points of their manifolds, scaled by gamma; if it raises, and
+    where a parameter is frozen, they keep their bits. lambda is 1 unless :meth:`track` measures it. Load pretrained
+    weights before the optimiser is made: a step refuses weights that are on their manifolds no more. To resume a run,
+    make the optimiser first, load the states of both model and optimiser after it, and call :meth:`track` again.
 
     Parameters
     ----------
@@ -52,56 +56,86 @@ class FGSGD(torch.optim.Optimizer):
     Raises
     ------
     InvalidArgumentError
-        If an option is unknown or out of range, or a parameter is no weight or has a component that is zero.
+        If an option is unknown or out of range, or a parameter is no weight, sharded, holds NaN, or has a component
+        that is zero.
+
+    Warns
+    -----
+    NotReachedWarning
+        Once, if a step finds no gradient at all.
     """
+
+    key = "fgsgd"
+    kept: ClassVar[dict[str, Any]] = {"count": 0, "step_size": 0.0}
+    numbers: ClassVar[tuple[str, ...]] = ("deviation", "feature_std")
+    _points: list[tuple[Tensor, Tensor]] | None = None  # while the constructor runs: parameters, and where they go
 
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float | Tensor = 10.0,
+        lr: float | Tensor = _DEFAULTS["learning_rate"],
         *,
-        decay: float = 0.6,
-        manifold: str = "sphere",
-        grouping: str = "pio",
-        groups: int = 2,
-        partition_seed: int = 0,
+        decay: float = _DEFAULTS["decay"],
+        manifold: str = _DEFAULTS["manifold"],
+        grouping: str = _DEFAULTS["grouping"],
+        groups: int = _DEFAULTS["groups"],
+        partition_seed: int = _DEFAULTS["partition_seed"],
         positions: int = 1,
     ) -> None:
         defaults = {"lr": lr, "decay": decay, "manifold": manifold, "grouping": grouping, "groups": groups}
+        self._points = []
         super().__init__(params, defaults | {"partition_seed": partition_seed, "positions": positions})
+        _put(self._points)
+        self._points = None
 
-    def add_param_group(self, param_group: Group) -> None:
-        """Add a group; its index sets are fixed and its weights put on their manifolds now."""
-        check_options(self, "fgsgd", param_group, "positions")
-        _check_positions(param_group.get("positions", self.defaults["positions"]))
-        super().add_param_group(param_group)
-        group = self.param_groups[-1]
-        group |= {"count": 0, "step_size": 0.0}
-        first = sum(len(other["params"]) for other in self.param_groups[:-1])
+    def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        positions = numbers.count("positions", options.get("positions", 1))
+        return super()._checked({k: v for k, v in options.items() if k != "positions"}) | {"positions": positions}
+
+    def _require(self, group: Group) -> None:
+        super()._require(group)
         for index, p in enumerate(group["params"]):
-            names = group.get("param_names")
-            self._place(p, group, first + index, f"parameter {repr(names[index]) if names else index}")
+            manifolds.check_shape(tuple(p.shape), _name(group, index))
+            if is_sharded(p):
+                raise InvalidArgumentError(
+                    f"{label(group, index)} is a DTensor, a shard of a weight, and FGSGD's blocks of channels lie "
+                    "across shards: use DistributedDataParallel, or Fromage or LARS on shards."
+                )
+            if p.numel() == 0:
+                raise InvalidArgumentError(f"{label(group, index)} has no entries and no components. Leave it out.")
 
-    @torch.no_grad()
-    def _place(self, p: Tensor, group: Group, layer: int, name: str) -> None:
-        manifolds.check_shape(tuple(p.shape), name)
-        sets = manifolds.partition(tuple(p.shape), layer=layer, **_grouping(group))
-        point = manifolds.nearest(p.detach().cpu().double().numpy(), sets, group["manifold"], name)
-        p.copy_(torch.from_numpy(point * manifolds.scale(tuple(p.shape), positions=group["positions"])))
-        one = torch.ones((), dtype=torch.promote_types(p.dtype, torch.float32), device=p.device)
-        self.state[p] |= {"layer": layer, "deviation": one}
+    def _enter(self, group: Group) -> None:
+        """Fix the index sets of new weights, and put those that are free on their manifolds."""
+        first = sum(len(other["params"]) for other in self.param_groups[:-1])
+        points = []
+        for index, p in enumerate(group["params"]):
+            self.state[p] |= {"layer": first + index, "deviation": on_device(1.0, p)}
+            if p.requires_grad:
+                points.append((p, _nearest(p, group, first + index, _name(group, index))))
+        if self._points is None:
+            _put(points)
+        else:
+            self._points += points  # a later group may be refused
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for layer, p in enumerate(p for group in self.param_groups for p in group["params"]):
+            for name, value in (("layer", layer), ("deviation", on_device(1.0, p))):
+                self.state[p].setdefault(name, value)
 
     def track(self, model: torch.nn.Module) -> list[torch.utils.hooks.RemovableHandle]:
         """Measure lambda, the running standard deviation of what feeds each weight, in every training forward pass.
 
         lambda <- 0.9 lambda + 0.1 std(inputs), from 1 on; the weights are scaled by gamma / max(1, lambda) at the next
-        step: the paper rescales once an epoch. Evaluation mode measures nothing. The processes of distributed training
-        see different inputs, and would scale their weights differently.
+        step: the paper rescales once an epoch. As for batch normalisation, the mode of a module says what is a training
+        pass; one without samples, or with a NaN or an infinity, measures nothing, nor does one that a checkpoint
+        repeats. The processes of distributed training see different inputs, and would scale their weights differently.
 
         Parameters
         ----------
         model : torch.nn.Module
-            Its Linear and Conv2d modules whose weights are among the parameters are tracked.
+            Its Linear and Conv2d modules whose weights are among the parameters are tracked; one that is tracked
+            already counts once, and gets a new handle.
 
         Returns
         -------
@@ -114,49 +148,96 @@ class FGSGD(torch.optim.Optimizer):
             If the model has no such module.
         """
         kinds = (torch.nn.Linear, torch.nn.Conv2d)
-        found = [m for m in model.modules() if isinstance(m, kinds) and m.weight in self.state]
+        modules = model.modules() if isinstance(model, torch.nn.Module) else ()
+        found = [m for m in modules if isinstance(m, kinds) and m.weight in self.state]
         if not found:
             raise InvalidArgumentError(
                 "track() found no Linear or Conv2d module whose weight this FGSGD moves; pass the model that it trains."
             )
-        return [module.register_forward_pre_hook(self._observe) for module in found]
-
-    @torch.no_grad()
-    def _observe(self, module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if module.training:
-            state = self.state[module.weight]
-            deviation = inputs[0].to(state["deviation"].dtype).std(correction=0)
-            state["feature_std"] = torch.lerp(state.get("feature_std", torch.ones_like(deviation)), deviation, MOMENTUM)
+        return [Tracker(self).follow(module) for module in found]
 
     @torch.compiler.disable  # the index sets are NumPy's
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Tensor | None:
-        """Take one step from ``p.grad``; parameters without a gradient stay. ``group["step_size"]`` is then r(t)."""
+    def step(self, closure: Closure | None = None) -> Any:
+        """Take one step from ``p.grad``; parameters without a gradient stay. ``group["step_size"]`` is then r(t).
+
+        Raises
+        ------
+        InvalidArgumentError
+            If weights have left their manifolds since the last step, because they were loaded or changed otherwise.
+        """
         loss = evaluate(closure)
-        for group in self.param_groups:
-            rate = learning_rate_at(group["count"], learning_rate=group["lr"], decay=group["decay"])
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._move(p, group, rate)
+        moving = [
+            [k for k, p in enumerate(group["params"]) if p.grad is not None and p.requires_grad]
+            for group in self.param_groups
+        ]
+        if any(moving):
+            self._require_on_manifolds(moving)
+        elif any(group["params"] for group in self.param_groups):
+            names = self._names()
+            self._warn_of_missing_gradients(names, len(names))
+        for group, chosen in zip(self.param_groups, moving, strict=True):
+            r0 = group["lr"].reshape(()) if isinstance(group["lr"], Tensor) else group["lr"]
+            rate = learning_rate_at(group["count"], learning_rate=r0, decay=group["decay"])
+            for k in chosen:
+                self._move(group["params"][k], group, rate)
             group["count"] += 1
             group["step_size"] = rate
         return loss
 
-    def _move(self, p: Tensor, group: Group, rate: float) -> None:
+    def _require_on_manifolds(self, moving: list[list[int]]) -> None:
+        """Look at all weights that are about to move, and wait for the device once."""
+        places = [(group, k) for group, chosen in zip(self.param_groups, moving, strict=True) for k in chosen]
+        found = [self._departure(group["params"][k], group) for group, k in places]
+        for (group, k), size in zip(places, torch.stack([d.to(found[0].device) for d in found]).tolist(), strict=True):
+            # false for NaN, which shall be seen as a diverged loss
+            if tolerance(group["params"][k].dtype) < size < float("inf"):
+                raise InvalidArgumentError(
+                    f"{label(group, k)} is not on its manifold: a component departs from it by {size:.3g} of its "
+                    "scale. It was loaded, changed or freed since FGSGD was made, and a step would throw it back. Make "
+                    "FGSGD anew, which moves the weights onto their manifolds; to resume a run, load the optimiser's "
+                    "state_dict together with the model's."
+                )
+
+    def _departure(self, p: Tensor, group: Group) -> Tensor:
+        before = manifolds.scale(p.shape, positions=group["positions"]) / self.state[p]["deviation"]
+        W = p.to(wide([p]))
+        return departure(W, self._indices(p, group), MANIFOLDS[group["manifold"]], scale=before).double()
+
+    def _indices(self, p: Tensor, group: Group) -> Any:
+        return indices(p.shape, p.device, layer=self.state[p]["layer"], **_grouping(group))
+
+    def _move(self, p: Tensor, group: Group, rate: float | Tensor) -> None:
         state = self.state[p]
-        now = state["deviation"]
+        now = state["deviation"] = on_device(state["deviation"], p)  # the model may have gone to another device
         (deviation,) = deviations_at(group["count"], [state.get("feature_std", now)], 1)
+        then = on_device(deviation, p)
         gamma = manifolds.scale(p.shape, positions=group["positions"])
-        index = indices(p.shape, p.device, layer=state["layer"], **_grouping(group))
-        G, W = (tensor.to(now.dtype) for tensor in (p.grad, p))  # half precision cannot be factorised
+        kind = wide([p, p.grad])  # half precision cannot be factorised
+        G, W = dense(p.grad).to(kind), p.to(kind)
         manifold = MANIFOLDS[group["manifold"]]
-        p.copy_(layer_step(G, W, index, manifold, rate=rate, gamma=gamma, deviations=(now, deviation)))
-        state["deviation"] = torch.as_tensor(deviation, dtype=now.dtype, device=now.device)
+        new = layer_step(G, W, self._indices(p, group), manifold, rate=rate, gamma=gamma, deviations=(now, then))
+        p.copy_(new)
+        state["deviation"] = then
 
 
-def _check_positions(positions: object) -> None:
-    if isinstance(positions, bool) or not isinstance(positions, int) or positions < 1:
-        raise InvalidArgumentError(f"positions must be an integer of at least 1; got {positions!r}.")
+def _name(group: Group, index: int) -> str:
+    names = group.get("param_names")
+    return f"parameter {repr(names[index]) if names else index}"
+
+
+def _nearest(p: Tensor, group: Group, layer: int, name: str) -> Tensor:
+    """Where a weight goes on the scaled manifolds."""
+    shape = tuple(p.shape)
+    sets = manifolds.partition(shape, layer=layer, **_grouping(group))
+    point = manifolds.nearest(p.detach().cpu().double().numpy(), sets, group["manifold"], name)
+    return torch.from_numpy(point * manifolds.scale(shape, positions=group["positions"])).to(p.dtype)
+
+
+@torch.no_grad()
+def _put(points: list[tuple[Tensor, Tensor]]) -> None:
+    for p, point in points:
+        p.copy_(point)
 
 
 def _grouping(group: Group) -> dict[str, Any]:

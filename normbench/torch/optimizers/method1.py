@@ -35,9 +35,9 @@ class Method1(Gated):
     Gamma_i(t) = W_i cos t + mu_i V_i sin t, with t chosen by Algorithm 2       (arXiv 2312.10672, eq. 5-8)
 
     There is no learning rate: ``lr`` in the groups is 1 for loggers, and a step refuses another value. Every parameter
-    keeps its Frobenius norm mu_i, whatever its shape: a kernel is one layer. Weights that are loaded later keep the norm
-    that they come with. Biases and gains, which may be zero and need their norms free, go into a group of their own, an
-    extension of ours: ``{"params": ..., "manifold": "euclidean", "radius": rho}`` moves each of them along
+    keeps its Frobenius norm mu_i, whatever its shape: a kernel is one layer. Weights that are loaded later keep the
+    norm that they come with. Biases and gains, which may be zero and need their norms free, go into a group of their
+    own, an extension of ours: ``{"params": ..., "manifold": "euclidean", "radius": rho}`` moves each of them along
     p - t rho g / ||g|| with the same t; rho is 1 unless given. Groups without these options lie on spheres.
 
     The second derivatives come from the closure by differentiating its gradient again, or, with ``module``, from one
@@ -92,13 +92,13 @@ class Method1(Gated):
         if module is not None and not isinstance(module, torch.nn.Module):
             raise InvalidArgumentError(f"module must be a torch.nn.Module or None; got {module!r}.")
         self._module = module
-        self._verified = False
+        self._verified = self._searched = False
         self._ranks = Ranks(process_group)
         super().__init__(params, {"order": order, "trust_region": trust_region, "max_halvings": max_halvings})
 
     def __getstate__(self) -> dict[str, Any]:
         # torch's keeps nothing but its own attributes, and copies would lose these
-        own = {"_module": self._module, "_verified": self._verified, "_ranks": self._ranks}
+        own = {name: getattr(self, name) for name in ("_module", "_verified", "_searched", "_ranks", "_reported")}
         return super().__getstate__() | own
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +199,9 @@ class Method1(Gated):
             require_trainable("Method1", group)
             self._require_in_module(group)
         layers = self._layers
-        objective = ClosureCurve(layers, closures, self._module, self._ranks.average, verified=self._verified)
+        objective = ClosureCurve(
+            layers, closures, self._module, self._ranks.average, verified=self._verified, searched=self._searched
+        )
         if not layers:
             return objective.point([]).loss
         radii = self._radii()
@@ -211,7 +213,7 @@ class Method1(Gated):
             move(layers, start.weights)
             raise
         move(layers, accepted.weights)
-        self._module, self._verified = objective.module, objective.verified
+        self._module, self._verified, self._searched = objective.module, objective.verified, objective.searched
         for group in self.param_groups:
             group["step_size"] = tau
         return start.loss

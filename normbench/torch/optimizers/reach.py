@@ -7,9 +7,9 @@ from normbench.errors import InvalidArgumentError, NotReachedWarning
 from normbench.torch.closure import ClosureCurve
 
 _REPLACED = (
-    "If that is not meant, something on the way is detached, or the closure evaluates other parameters than these: the "
-    "model was copied, loaded with assign=True, converted or unwrapped since Method1 was made. Then make Method1 anew of "
-    "the parameters that the closure evaluates."
+    "If that is not meant, something on the way is detached, or the closure evaluates other parameters than these: "
+    "the model was copied, loaded with assign=True, converted or unwrapped since Method1 was made. Then make Method1 "
+    "anew of the parameters that the closure evaluates."
 )
 
 
