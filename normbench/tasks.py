@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from normbench.data import load
+from normbench.data import SOURCES, SourceInfo, load
 from normbench.data.dataset import Dataset
 from normbench.data.splits import split_indices
 from normbench.errors import InvalidArgumentError
@@ -129,6 +129,21 @@ class Task:
                 f"and the last {expected[1]}."
             )
         return found
+
+    def declared_network(self, layers: tuple[int, ...]) -> Network:
+        """The network of these widths for samples as the source declares them; no data are read.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the widths do not make a network.
+        """
+        return FAMILIES[self.family].build(layers, self.source_info.shape)
+
+    @property
+    def source_info(self) -> SourceInfo:
+        """What is known of the samples without reading them."""
+        return SOURCES[self.source].info
 
 
 def _outputs(dataset: Dataset) -> int:

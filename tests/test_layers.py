@@ -1,14 +1,13 @@
 """Imports point one way: every arrow between the layers of the package is read from the source and checked."""
 
-import ast
 import subprocess
 import sys
-from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
 
 import normbench
+from normbench.records.imports import Package, used
 
 # a module imports its own layer and layers of lower rank; layers of equal rank do not know each other
 RANKS = {
@@ -37,24 +36,7 @@ ALLOWED = {
 OWNERS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "optax": "jax"}  # library: the only layer that imports it
 
 PACKAGE = Path(normbench.__file__).parent
-MODULES = {
-    ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
-
-
-def imports(source: str, package: str) -> set[str]:
-    """Dotted names that a module of ``package`` imports, at any depth; for ``from a import b`` both a and a.b."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), package)
-            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            found |= {argument.value for argument in node.args if isinstance(argument, ast.Constant)}
-    return found
+MODULES = Package(PACKAGE).modules
 
 
 def layer(module: str) -> str:
@@ -69,7 +51,7 @@ def breaches(module: str, source: str, *, is_package: bool = False) -> list[str]
     if importer not in RANKS:
         return [f"{module}: layer {importer!r} has no rank"]
     wrong = []
-    for name in sorted(imports(source, module if is_package else module.rpartition(".")[0])):
+    for name in sorted(used(source, module if is_package else module.rpartition(".")[0]).modules):
         root = name.split(".")[0]
         if root == "normbench":
             target = layer(name)

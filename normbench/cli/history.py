@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.records.formats import csv_frame
 from normbench.report.tables import console, number, plain_table
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, th
     chosen = history.select(loaded, patterns, machine)
     steps = history.find_steps(chosen, threshold=threshold)
     history.plot_history(chosen, steps).savefig(output)
-    chosen.to_csv(output.with_suffix(".csv"), index=False)
+    csv_frame(chosen).to_csv(output.with_suffix(".csv"), index=False)
     _print_steps(steps, threshold)
     click.echo(f"{chosen['commit'].nunique()} commits drawn in {output}, data in {output.with_suffix('.csv')}.")
 

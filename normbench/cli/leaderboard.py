@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from normbench.cli import options
-from normbench.cli.output import print_boards, print_problems
+from normbench.cli.output import print_boards, print_problems, print_remarks
 from normbench.cli.reproduce.setting import FIGURES, figure_libraries
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
@@ -60,6 +60,7 @@ def load(folder: Path) -> list[Record]:
     """
     records, problems = Store.within(folder).load_all()
     print_problems(problems)
+    print_remarks(records)
     if not records:
         raise InvalidArgumentError(f"no records in {folder}. Make some: normbench run --out {folder}.")
     return records

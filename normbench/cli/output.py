@@ -9,59 +9,40 @@ from typing import Any
 import click
 
 from normbench.errors import RecordError
+from normbench.records.formats import csv_text
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.report import exports, tables, targets
 from normbench.report.leaderboard import boards
+from normbench.report.selection import remarks
 
-FIELDS = (
-    "task",
-    "simulated",
-    "optimiser",
-    "hyperparameters",
-    "backend",
-    "device",
-    "dtype",
-    "seed",
-    "iterations",
-    "status",
-    "train_rms",
-    "test_rms",
-    "train_loss",
-    "test_loss",
-    "unit",
-    "lipschitz_bound",
-    "lipschitz_measured",
-    "seconds_train",
-    "seconds_compile",
-    "seconds_evaluate",
-    "seconds_per_iteration",
-    "loss_evaluations",
-    "gradient_evaluations",
-    "tuning_runs",
-    "split",
-    "layers",
-    "reason",
-)
+_LISTS = "curves"  # of CSV no part: JSON has them
 
 
 def _fields(record: Record, store: Store) -> dict[str, Any]:
-    everything = record.as_dict()
-    return {name: everything[name] for name in FIELDS} | {"record": str(store.path(record.record_id))}
+    return record.as_dict() | {"record": str(store.path(record.record_id))}
 
 
 def print_records(records: Sequence[Record], store: Store, format_: str) -> None:
-    """One JSON object per record and line, or CSV with a header; a missing figure is null or empty."""
+    """One JSON object per record and line, every field of it, or CSV without the curves; what is missing is null."""
     rows = [_fields(record, store) for record in records]
     if format_ == "json":
         for row in rows:
             click.echo(json.dumps(row, allow_nan=False))
         return
-    writer = csv.DictWriter(sys.stdout, [*FIELDS, "record"], lineterminator="\n")
+    table = [{name: _cell(name, value) for name, value in row.items() if name != _LISTS} for row in rows]
+    columns = dict.fromkeys(name for row in table for name in row)
+    writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        texts = {"hyperparameters": json.dumps(row["hyperparameters"]), "layers": "-".join(map(str, row["layers"]))}
-        writer.writerow(row | texts)
+    writer.writerows(table)
+
+
+def _cell(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return csv_text(value) if isinstance(value, str) else value
 
 
 def print_boards(records: Sequence[Record], format_: str, *, target_rms: float | None = None) -> None:
@@ -104,3 +85,9 @@ def print_problems(problems: Iterable[RecordError]) -> None:
     """Files that could not be read, on standard error."""
     for problem in problems:
         click.echo(f"Skipped: {problem}", err=True)
+
+
+def print_remarks(records: Iterable[Record]) -> None:
+    """Records that boards leave out or do not know, on standard error."""
+    for remark in remarks(records):
+        click.echo(remark, err=True)

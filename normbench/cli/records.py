@@ -5,7 +5,10 @@ from pathlib import Path
 import click
 
 from normbench.cli import options
+from normbench.cli.errors import CHECK_FAILED
+from normbench.cli.output import print_remarks
 from normbench.records.frame import read_file, read_records, write_file
+from normbench.records.merge import merge
 from normbench.records.store import RECORDS, Store
 
 _FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -41,11 +44,18 @@ def export(*, file: Path, out: Path) -> None:
 def import_(*, file: Path, out: Path) -> None:
     """Add the records in FILE to a results folder.
 
-    A run that the folder holds already stays as it is.
+    A run that the folder holds already stays as it is. Where FILE has another record of it, from another machine or
+    at another time, that one goes into the sub-folder conflicts, is named, and the exit code is 1.
     """
     store = Store(out / RECORDS)
     records = read_file(file)
-    new = [record for record in records if store.find(record.record_id) is None]
-    for record in new:
-        store.write(record)
-    click.echo(f"{len(new)} of {len(records)} records were new and are now in {store.directory}.", err=True)
+    print_remarks(records)
+    found = merge(records, store)
+    for conflict in found.conflicts:
+        click.echo(str(conflict), err=True)
+    click.echo(
+        f"{found.new} of {len(records)} records were new and are now in {store.directory}; {found.same} were there.",
+        err=True,
+    )
+    if found.conflicts:
+        raise click.exceptions.Exit(CHECK_FAILED)

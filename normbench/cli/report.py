@@ -6,6 +6,7 @@ import click
 
 from normbench.cli import options
 from normbench.cli.leaderboard import load
+from normbench.cli.output import print_remarks
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.records.frame import read_file
 from normbench.records.schema import Record
@@ -35,7 +36,7 @@ def command(*, out: Path, file: Path | None) -> None:
       normbench report --out my-results
       normbench report --records results/records.parquet
     """
-    records = _stored(out) if file is None else read_file(file)
+    records = _stored(out) if file is None else _exported(file)
     try:
         from normbench.report.page import report_page
     except ModuleNotFoundError as error:
@@ -48,6 +49,12 @@ def command(*, out: Path, file: Path | None) -> None:
         page, text = file.with_name(_PAGE), report_page(records, record_link=lambda _: file.name)
     page.write_text(text, encoding="utf-8")
     click.echo(page)
+
+
+def _exported(file: Path) -> list[Record]:
+    records = read_file(file)
+    print_remarks(records)
+    return records
 
 
 def _stored(out: Path) -> list[Record]:

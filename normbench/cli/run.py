@@ -1,12 +1,13 @@
 """``normbench run``: train, store, show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
 from normbench.cli import options
-from normbench.cli.output import print_boards, print_problems, print_records
+from normbench.cli.errors import CHECK_FAILED
+from normbench.cli.output import print_boards, print_problems, print_records, print_remarks
 from normbench.cli.progress import campaign_progress
 from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
@@ -121,15 +122,31 @@ def command(
             schedule=schedule,
         )
     store = Store(out / RECORDS)
+    kept = set(store.kept())
     with campaign_progress() as on_progress:
         records = Campaign(store, data_dir, options.job_count(jobs), on_progress).run(plan)
-    if format_ != "table":
+    if format_ == "table":
+        everything, problems = store.load_all()
+        print_problems(problems)
+        print_remarks(everything)
+        print_boards(everything, "table")
+        click.echo(f"Records: {store.directory}. Show this again: normbench leaderboard --out {out}", err=True)
+    else:
         print_records(records, store, format_)
-        return
-    everything, problems = store.load_all()
-    print_problems(problems)
-    print_boards(everything, "table")
-    click.echo(f"Records: {store.directory}. Show this again: normbench leaderboard --out {out}", err=True)
+    _check_kept(set(store.kept()) - kept)
+
+
+def _check_kept(made_room: Iterable[Path]) -> None:
+    """Exit code 1 where something that could not be read lay under the name of a run, and was renamed for it."""
+    found = sorted(made_room)
+    for path in found:
+        click.echo(
+            f"{path} lay under the name of a run and is no record that this normbench can read; it was kept under this "
+            "name and the run made again. A newer normbench may have written it.",
+            err=True,
+        )
+    if found:
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:

@@ -136,6 +136,7 @@ def _source(name: str, sha256: str, description: str) -> PublishedSource:
         citation="Krizhevsky, Learning multiple layers of features from tiny images, technical report, University of "
         "Toronto, 2009.",
         samples=60_000,
+        shape=IMAGE_SHAPE,
         test_samples=10_000,
         classes=layout.classes,
         splits=("random", "official"),

@@ -84,6 +84,7 @@ SOURCE = PackagedSource(
         citation="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, "
         "1998, doi 10.24432/C50P49.",
         samples=1_797,
+        shape=(1, 8, 8),
         classes=len(CLASSES),
         splits=("random",),
     )

@@ -144,6 +144,7 @@ def _source(
         url=url,
         citation=citation,
         samples=70_000,
+        shape=(1, 28, 28),
         test_samples=10_000,
         classes=len(CLASSES[name]),
         splits=("random", "official"),

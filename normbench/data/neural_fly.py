@@ -134,6 +134,7 @@ SOURCE = PublishedSource(
         citation="O'Connell et al., Neural-Fly enables rapid learning for agile flight in strong winds, "
         "Science Robotics 7 (66), 2022, arXiv 2205.06908.",
         samples=15_062,
+        shape=(12,),
         files=FILES,
     ),
     file_sets=(FileSet(FILES, read_flights),),

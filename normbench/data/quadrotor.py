@@ -107,6 +107,7 @@ SOURCE = PublishedSource(
         url="https://github.com/nhcho91/ASGD",
         citation="Shi et al., Neural Lander, arXiv 1811.08027; table as used in arXiv 2312.10672.",
         samples=28_001,
+        shape=(12,),
         files=(TABLE,),
     ),
     file_sets=(FileSet((TABLE,), read_published_table), FileSet(LOGS, build_from_logs)),

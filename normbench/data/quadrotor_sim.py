@@ -89,5 +89,6 @@ SOURCE = SimulatedSource(
         url="https://github.com/GuanyaShi/neural_lander_sim_1d",
         citation="Model calibrated on the public figures of arXiv 1811.08027 and arXiv 2312.10672.",
         samples=29_001,
+        shape=(12,),
     )
 )

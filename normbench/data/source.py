@@ -34,6 +34,8 @@ class SourceInfo:
         What to cite.
     samples : int
         Number of samples.
+    shape : tuple of int
+        Of the inputs of one.
     test_samples : int
         How many of them are the published test set; 0 where there is none.
     classes : int
@@ -53,6 +55,7 @@ class SourceInfo:
     url: str
     citation: str
     samples: int
+    shape: tuple[int, ...]
     test_samples: int = 0
     classes: int = 0
     splits: tuple[str, ...] = ("random", "blocked")

@@ -125,6 +125,7 @@ SOURCE = PublishedSource(
         url="https://arxiv.org/abs/1609.07843",
         citation="Merity, Xiong, Bradbury and Socher, Pointer sentinel mixture models, arXiv 1609.07843.",
         samples=66_691,
+        shape=(LENGTH,),
         test_samples=7_016,
         classes=33_278,
         splits=("random", "official"),

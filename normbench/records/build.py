@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 from normbench.data.dataset import Dataset
 from normbench.records.predictors import trivial_predictors
@@ -10,6 +11,8 @@ from normbench.records.versions import code_version, environment
 from normbench.training.request import RunRequest
 from normbench.training.result import RunResult
 from normbench.trajectory import Part, Status
+
+_LONGEST_REASON = 2000
 
 
 def request_id(request: RunRequest, data_sha256: str) -> str:
@@ -25,7 +28,13 @@ def _known(share: float) -> float | None:
     return share if math.isfinite(share) else None
 
 
-def _asked(request: RunRequest) -> dict:
+def _legible(reason: str) -> str:
+    """The reason as a record may hold it: of bounded length, every character one that can be printed."""
+    kept = "".join(char if char in "\n\t" or char.isprintable() else "?" for char in reason)
+    return kept if len(kept) <= _LONGEST_REASON else f"{kept[:_LONGEST_REASON]} ..."
+
+
+def _asked(request: RunRequest) -> dict[str, Any]:
     return request.as_dict() | {"layers": request.layers}
 
 
@@ -61,7 +70,7 @@ def finished_record(result: RunResult, dataset: Dataset, *, tuning_runs: int, jo
         seconds_compile=clock.compile,
         seconds_evaluate=clock.evaluate,
         seconds_transfer=clock.transfer,
-        seconds_per_iteration=clock.train / done if done else math.nan,
+        seconds_per_iteration=result.seconds_per_iteration,
         loss_evaluations=int(trajectory.loss_evaluations[-1]),
         gradient_evaluations=int(trajectory.gradient_evaluations[-1]),
         halvings=trajectory.halvings,
@@ -69,7 +78,7 @@ def finished_record(result: RunResult, dataset: Dataset, *, tuning_runs: int, jo
         tuning_runs=tuning_runs,
         data_sha256=result.data_sha256,
         code_version=code_version(request.backend),
-        reason=trajectory.reason,
+        reason=_legible(trajectory.reason),
         threads=result.threads,
         predictors=trivial_predictors(dataset, split=request.split, seed=request.seed),
         curves=Curves(
@@ -85,7 +94,7 @@ def finished_record(result: RunResult, dataset: Dataset, *, tuning_runs: int, jo
             train_accuracy=tuple(found[Part.TRAIN].accuracy for found in result.errors),
             test_accuracy=tuple(found[Part.TEST].accuracy for found in result.errors),
         ),
-        environment=environment(request.backend) | {"jobs": str(jobs)},
+        environment=environment(request.backend, request.device) | {"jobs": str(jobs)},
         created=_now(),
     )
 
@@ -118,10 +127,10 @@ def failed_record(
         tuning_runs=tuning_runs,
         data_sha256=dataset.sha256,
         code_version=code_version(request.backend),
-        reason=reason,
+        reason=_legible(reason),
         threads=threads,
         predictors=trivial_predictors(dataset, split=request.split, seed=request.seed),
         curves=Curves(),
-        environment=environment(request.backend) | {"jobs": str(jobs)},
+        environment=environment(request.backend, request.device) | {"jobs": str(jobs)},
         created=_now(),
     )

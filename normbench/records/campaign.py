@@ -4,14 +4,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from normbench import tasks
 from normbench.data.dataset import Dataset
-from normbench.errors import BackendUnavailableError
+from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.networks.operations import multiply_adds, outputs
 from normbench.records.build import failed_record, finished_record, request_id
 from normbench.records.plan import Plan, Search
 from normbench.records.pool import Outcome, Pool, last_line
@@ -20,15 +20,24 @@ from normbench.records.store import Store
 from normbench.training.request import RunRequest
 from normbench.trajectory import Status
 
-_STARTUP_COST = 2e5  # a run's fixed share in units of `estimated_cost`: about the price of 30 small iterations
+_STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
+_PER_OUTPUT = 50.0  # what it costs to write and read a number, in multiplications: small networks do little else
+_SLOWNESS = {"reference": 5.0}
 
 
 def estimated_cost(request: RunRequest) -> float:
-    """Rough duration of a run in arbitrary units: iterations times the work per sample and layer."""
-    widths = request.layers
-    products = sum(a * b for a, b in pairwise(widths))
-    slowness = 5.0 if request.backend == "reference" else 1.0
-    return _STARTUP_COST + slowness * request.iterations * (products + 100.0 * sum(widths))
+    """Rough duration of a run in arbitrary units: iterations times samples times the network's own count of operations.
+
+    Of declarations alone, no data are read. A network that cannot be built costs next to nothing, as its run fails.
+    """
+    task = tasks.get(request.task)
+    try:
+        network = task.declared_network(request.layers)
+        work = multiply_adds(network) + _PER_OUTPUT * outputs(network)
+    except InvalidArgumentError:
+        return _STARTUP_COST
+    samples = request.batch_size or task.source_info.samples
+    return _STARTUP_COST + _SLOWNESS.get(request.backend, 1.0) * request.iterations * samples * work
 
 
 @cache

@@ -10,8 +10,11 @@ from typing import Any
 import pandas as pd
 
 from normbench.errors import InvalidArgumentError, RecordError
+from normbench.records.formats import csv_frame, csv_original
+from normbench.records.record import CHECKSUM
 from normbench.records.schema import Curves, Record, from_dict
 from normbench.records.store import Store
+from normbench.records.strict_json import parse, reason
 
 CURVES = "curves_"  # prefix of the columns that hold an array per run
 _TEXTS = ("hyperparameters", "predictors", "environment")  # mappings, as JSON
@@ -67,7 +70,8 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a run: ``record`` (its identity) and every field of :class:`normbench.records.schema.Record`;
+        One row a run: ``record`` (its identity), ``checksum`` (of all its fields) and every field of
+        :class:`normbench.records.schema.Record`;
         ``layers`` as "12-25-30-15-3"; ``hyperparameters``, ``predictors`` and ``environment`` as JSON;
         ``curves_loss`` and the other curves as lists.
     """
@@ -78,17 +82,18 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 def _columns() -> list[str]:
     scalars = [f.name for f in fields(Record) if f.name != "curves"]
-    return ["record", *scalars, *_CURVE_NAMES]
+    return ["record", CHECKSUM, *scalars, *_CURVE_NAMES]
 
 
 def _row(record: Record) -> dict[str, Any]:
     values = {f.name: getattr(record, f.name) for f in fields(Record) if f.name != "curves"}
     curves = {f.name: list(getattr(record.curves, f.name)) for f in fields(Curves)}
+    plain = record.as_dict()
     return (
-        {"record": record.record_id}
+        {"record": record.record_id, CHECKSUM: record.checksum}
         | values
         | {"layers": "-".join(map(str, record.layers))}
-        | {name: json.dumps(record.as_dict()[name]) for name in _TEXTS}
+        | {name: json.dumps(plain[name]) for name in _TEXTS}
         | {f"{CURVES}{name}": curve for name, curve in curves.items()}
     )
 
@@ -108,13 +113,15 @@ def from_frame(frame: pd.DataFrame, *, source: str) -> list[Record]:
 
 def _record(row: dict[Any, Any], where: str) -> Record:
     identity = row.pop("record")
+    if CHECKSUM in row and not isinstance(row[CHECKSUM], str):
+        del row[CHECKSUM]  # a row of an earlier schema among others
     curves = {name.removeprefix(CURVES): row.pop(name) for name in list(row) if name.startswith(CURVES)}
     try:
-        texts = {name: json.loads(row[name]) for name in _TEXTS}
+        texts = {name: parse(row[name]).value for name in _TEXTS}
         texts |= {name: None if pd.isna(row[name]) else int(row[name]) for name in _OPTIONAL if name in row}
         layers = [int(width) for width in row["layers"].split("-")]
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise RecordError(f"{where} cannot be read: {error!r}. Export the records again.") from error
+        raise RecordError(f"{where} cannot be read: {reason(error)}. Export the records again.") from error
     record = from_dict(row | texts | {"layers": layers, "curves": curves}, source=where)
     if record.record_id != identity:
         raise RecordError(f"{where} describes the run {record.record_id} but is named {identity}: it was edited.")
@@ -136,7 +143,9 @@ def write_file(records: Sequence[Record], path: Path) -> None:
         return
     for name in _CURVE_NAMES:
         frame[name] = [json.dumps([None if v != v else v for v in curve]) for curve in frame[name]]
-    frame.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None)
+    csv_frame(frame).to_csv(
+        path, index=False, compression={"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
+    )
 
 
 def read_file(path: Path) -> list[Record]:
@@ -154,7 +163,7 @@ def read_file(path: Path) -> list[Record]:
     except InvalidArgumentError:
         raise
     except Exception as error:  # pandas and pyarrow raise many kinds
-        raise RecordError(f"{path} cannot be read: {error}") from error
+        raise RecordError(f"{path} cannot be read: {reason(error)}") from error
     return from_frame(frame, source=str(path))
 
 
@@ -167,8 +176,12 @@ def _read_table(path: Path) -> pd.DataFrame:
         return frame
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     for name in frame.columns:
-        frame[name] = frame[name].map(json.loads if name.startswith(CURVES) else _CONVERTERS.get(name, str))
+        frame[name] = frame[name].map(_curve if name.startswith(CURVES) else _CONVERTERS.get(name, csv_original))
     return frame
+
+
+def _curve(text: str) -> Any:
+    return parse(text).value
 
 
 _PARSERS: dict[Any, Callable[[str], Any]] = {

@@ -1,182 +1,28 @@
-"""The record of one run: its fields, its identity, and how it is written as strict JSON and read back.
+"""Records read back: of this and of earlier schemas, with every type, value and checksum looked at.
 
-Not-a-number and infinity are stored as ``null``, because JSON has neither, and read back as NaN.
+Whatever a file holds, it gives a record or one :class:`~normbench.errors.RecordError` of bounded length that names the
+file and the field.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from dataclasses import fields
 from typing import Any
 
 from normbench.errors import RecordError
+from normbench.records.identity import identify, identity_fields
+from normbench.records.record import CHECKSUM, SCHEMA_VERSION, Curves, Record
+from normbench.records.sense import objections
+from normbench.records.strict_json import brief, parse
 from normbench.specs import Value
+from normbench.training.request import ALWAYS, Values, axes
 
-SCHEMA_VERSION = 3
-_READABLE = (1, 2, SCHEMA_VERSION)
+__all__ = ["IDENTITY", "SCHEMA_VERSION", "Curves", "Record", "from_dict", "from_json", "identify"]
 
-IDENTITY = (
-    "task",
-    "data_sha256",
-    "split",
-    "layers",
-    "optimiser",
-    "hyperparameters",
-    "backend",
-    "device",
-    "dtype",
-    "seed",
-    "iterations",
-    "code_version",
-    "batch_size",
-    "schedule",
-)
-_UNSAID = {"batch_size": None, "schedule": "constant"}  # no part of an identity, as before there were others
-_NEVER = object()
+IDENTITY = identity_fields()
+_READABLE = (1, 2, 3, SCHEMA_VERSION)
+_WITH_CHECKSUM = 4  # the first schema that has one
 _REMEDY = "Delete the file and run again."
-
-
-@dataclass(frozen=True)
-class Curves:
-    """What a run did over its iterations.
-
-    Attributes
-    ----------
-    loss : tuple of float
-        Normalised training loss before each iteration and after the last.
-    step_size : tuple of float
-        The optimiser's own step, one per iteration.
-    test_iterations : tuple of int
-    test_loss : tuple of float
-        Normalised test loss after those iterations.
-    seconds : tuple of float
-        Seconds of training up to those iterations.
-    loss_evaluations, gradient_evaluations : tuple of int
-        Passes over the training set made by the time each entry of ``loss`` was known.
-    train_rms, test_rms, train_accuracy, test_accuracy : tuple of float
-        Errors after ``test_iterations`` in the unit of the record, where the losses do not tell them: for classes, for
-        cross-entropy and with mini-batches.
-    """
-
-    loss: tuple[float, ...] = ()
-    step_size: tuple[float, ...] = ()
-    test_iterations: tuple[int, ...] = ()
-    test_loss: tuple[float, ...] = ()
-    seconds: tuple[float, ...] = ()
-    loss_evaluations: tuple[int, ...] = ()
-    gradient_evaluations: tuple[int, ...] = ()
-    train_rms: tuple[float, ...] = ()
-    test_rms: tuple[float, ...] = ()
-    train_accuracy: tuple[float, ...] = ()
-    test_accuracy: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Record:
-    """One run, finished or not. Figures that do not exist (a diverged run has no RMS) are NaN.
-
-    Attributes
-    ----------
-    task, split, optimiser, backend, device, dtype, seed, iterations, layers, hyperparameters, batch_size, schedule
-        What was asked for, as in :class:`normbench.training.request.RunRequest`.
-    simulated : bool
-        True if a simulator made the data.
-    status : str
-        "done", "stalled", "diverged" or "failed"; ``reason`` says why where it is not "done".
-    train_rms, test_rms : float
-        Root-mean-square error norm after the last iteration, in ``unit``; of probabilities for classes.
-    train_accuracy, test_accuracy : float
-        Share of samples classified rightly; None for regression, and where the run diverged.
-    train_loss, test_loss : float
-        The same in normalised units, as the optimiser saw it.
-    lipschitz_bound : float
-        prod ||W_i||_op after the last iteration, in ``unit`` per unit-norm input.
-    lipschitz_measured : float
-        Largest ||f(x) - f(x')|| / ||x - x'|| over many pairs, in the same unit; never above the bound.
-    seconds_train, seconds_compile, seconds_evaluate, seconds_transfer, seconds_per_iteration : float
-    loss_evaluations, gradient_evaluations, halvings, iterations_done : int
-    tuning_runs : int
-        Runs that the choice of the hyperparameters cost; 0 for defaults. No part of the identity.
-    data_sha256, code_version : str
-    threads : int
-        Threads that the run was allowed.
-    predictors : mapping of str to mapping of str to float
-        RMS of the trivial predictors on this run's split: ``{"zero": {"train": ..., "test": ...}, ...}``.
-    curves : Curves
-    environment : mapping of str to str
-    created : str
-        UTC, ISO 8601.
-    schema_version : int
-    """
-
-    task: str
-    simulated: bool
-    optimiser: str
-    hyperparameters: dict[str, Value]
-    backend: str
-    device: str
-    dtype: str
-    seed: int
-    iterations: int
-    status: str
-    train_rms: float
-    test_rms: float
-    train_loss: float
-    test_loss: float
-    unit: str
-    lipschitz_bound: float
-    lipschitz_measured: float
-    seconds_train: float
-    seconds_compile: float
-    seconds_evaluate: float
-    seconds_transfer: float
-    seconds_per_iteration: float
-    loss_evaluations: int
-    gradient_evaluations: int
-    halvings: int
-    iterations_done: int
-    tuning_runs: int
-    split: str
-    layers: tuple[int, ...]
-    data_sha256: str
-    code_version: str
-    reason: str
-    threads: int
-    predictors: dict[str, dict[str, float]]
-    curves: Curves
-    environment: dict[str, str]
-    created: str
-    batch_size: int | None = None
-    schedule: str = "constant"
-    train_accuracy: float | None = None
-    test_accuracy: float | None = None
-    schema_version: int = SCHEMA_VERSION
-
-    @cached_property
-    def record_id(self) -> str:
-        """Content hash of everything that determines the run's numbers, see :func:`identify`."""
-        return identify({name: getattr(self, name) for name in IDENTITY})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every field in plain types that strict JSON can hold."""
-        return _plain(asdict(self))
-
-    def to_json(self) -> str:
-        """The record as one JSON object, NaN and infinity as null."""
-        return json.dumps(self.as_dict(), allow_nan=False, indent=1) + "\n"
-
-
-def identify(identity: Mapping[str, Any]) -> str:
-    """SHA-256 (first 32 hexadecimal digits) of the fields in :data:`IDENTITY`, whatever their order.
-
-    Integers and floats of equal value count as equal, so 1 and 1.0 give the same run.
-    """
-    plain = _plain({name: identity[name] for name in IDENTITY if identity[name] != _UNSAID.get(name, _NEVER)})
-    plain["hyperparameters"] = {k: _as_float(v) for k, v in plain["hyperparameters"].items()}
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def from_json(text: str, *, source: str) -> Record:
@@ -191,53 +37,72 @@ def from_json(text: str, *, source: str) -> Record:
     Raises
     ------
     RecordError
-        If the text is no JSON object, or a field is missing, unknown or of the wrong type.
+        If the text is no JSON object, a field is missing, unknown, of the wrong type or out of its range, or the
+        fields are not those of the checksum.
     """
     try:
-        raw = json.loads(text)
-    except ValueError as error:
+        raw, unusual = parse(text)
+    except (ValueError, MemoryError) as error:
         raise RecordError(f"{source} is not valid JSON ({error}); it may be truncated. {_REMEDY}") from error
     if not isinstance(raw, dict):
         raise RecordError(f"{source} holds {type(raw).__name__} instead of a JSON object. {_REMEDY}")
-    return from_dict(raw, source=source)
+    record = from_dict(raw, source=source)
+    if unusual and raw["schema_version"] >= _WITH_CHECKSUM:
+        raise RecordError(f"{source} was edited: normbench does not write {brief(unusual[0])}. {_REMEDY}")
+    return record
 
 
 def from_dict(raw: Mapping[str, Any], *, source: str) -> Record:
-    """A record from its fields in plain types, as :meth:`Record.as_dict` gives them; errors as :func:`from_json`."""
-    return _build(Record, _upgraded(raw, source), source)
+    """A record from its fields in plain types and, since schema 4, their checksum; errors as :func:`from_json`."""
+    given = dict(raw)
+    version = _version(given, source)
+    sum_ = given.pop(CHECKSUM, None) if version >= _WITH_CHECKSUM else None
+    record: Record = _build(Record, _upgraded(given, version), source)
+    for objection in objections(record):
+        raise RecordError(f"{source}: {objection}. {_REMEDY}")
+    if version >= _WITH_CHECKSUM and sum_ != record.checksum:
+        found = "has no checksum" if sum_ is None else "does not have the checksum that it carries"
+        raise RecordError(f"{source} {found}: it was edited or damaged. {_REMEDY}")
+    return record
+
+
+def _version(raw: Mapping[str, Any], source: str) -> int:
+    found = raw.get("schema_version")
+    if type(found) is not int or found not in _READABLE:
+        raise RecordError(
+            f"{source}: field 'schema_version' is {brief(found)}; this normbench reads "
+            f"{' and '.join(map(str, _READABLE))}. Read it with the normbench that wrote it, or delete the file and "
+            "run again."
+        )
+    return found
 
 
 _LATER_CURVES = (
     *("seconds", "loss_evaluations", "gradient_evaluations"),  # since schema 2
     *("train_rms", "test_rms", "train_accuracy", "test_accuracy"),  # since schema 3
 )
-_LATER_FIELDS = {"lipschitz_measured": None, "train_accuracy": None, "test_accuracy": None} | _UNSAID
+_LATER_FIELDS = {"lipschitz_measured": None, "train_accuracy": None, "test_accuracy": None}
 
 
-def _upgraded(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The record in the present schema; what an earlier one did not hold is NaN or empty."""
-    found = raw.get("schema_version")
-    if found not in _READABLE:
-        raise RecordError(
-            f"{source}: field 'schema_version' is {found!r}; this normbench reads {' and '.join(map(str, _READABLE))}. "
-            "Read it with the normbench that wrote it, or delete the file and run again."
-        )
-    if found == SCHEMA_VERSION:
-        return dict(raw)
+def _upgraded(raw: dict[str, Any], version: int) -> dict[str, Any]:
+    """The record in the present schema; what an earlier one did not hold is NaN, empty or the default."""
+    if version == SCHEMA_VERSION:
+        return raw
     curves = raw.get("curves")
     if isinstance(curves, dict):
         curves = {name: [] for name in _LATER_CURVES} | curves
-    return _LATER_FIELDS | dict(raw) | {"curves": curves, "schema_version": SCHEMA_VERSION}
+    defaults = {axis.name: axis.default for axis in axes() if axis.default is not ALWAYS}
+    return _LATER_FIELDS | defaults | raw | {"curves": curves, "schema_version": SCHEMA_VERSION}
 
 
 def _build(kind: type, raw: Any, source: str) -> Any:
     if not isinstance(raw, dict):
-        raise RecordError(f"{source}: expected an object for {kind.__name__}, got {raw!r}. {_REMEDY}")
+        raise RecordError(f"{source}: expected an object for {kind.__name__}, got {brief(raw)}. {_REMEDY}")
     expected = {f.name: f.type for f in fields(kind)}
     for name in expected.keys() - raw.keys():
         raise RecordError(f"{source}: field {name!r} is missing. {_REMEDY}")
     for name in raw.keys() - expected.keys():
-        raise RecordError(f"{source}: field {name!r} is unknown; a newer normbench may have written it. {_REMEDY}")
+        raise RecordError(f"{source}: field {brief(name)} is unknown; a newer normbench may have written it. {_REMEDY}")
     return kind(**{name: _read(raw[name], kind_, f"{source}: field {name!r}") for name, kind_ in expected.items()})
 
 
@@ -245,13 +110,11 @@ def _read(value: Any, kind: Any, where: str) -> Any:
     """``value`` as the field type ``kind``, with null read as NaN where a float is due."""
     if kind is Curves:
         return _build(Curves, value, where)
-    if kind is float and value is None:
-        return math.nan
     reader = _READERS[kind]
     try:
         return reader(value)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise RecordError(f"{where} has the wrong type: {value!r}. {_REMEDY}") from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise RecordError(f"{where} has the wrong type: {brief(value)}. {_REMEDY}") from error
 
 
 def _exactly(kind: type) -> Any:
@@ -266,17 +129,13 @@ def _exactly(kind: type) -> Any:
 def _float(value: Any) -> float:
     if value is None:
         return math.nan
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
     return float(value)
 
 
 def _mapping(item: Any) -> Any:
     return lambda value: {str(k): item(v) for k, v in value.items()}
-
-
-def _as_float(value: Value) -> Value:
-    return float(value) if isinstance(value, (int, float)) else value
 
 
 def _hyperparameter(value: Any) -> Value:
@@ -294,18 +153,7 @@ _READERS: dict[Any, Any] = {
     float | None: lambda value: None if value is None or math.isnan(value) else _float(value),
     tuple[int, ...]: lambda value: tuple(_exactly(int)(v) for v in _exactly(list)(value)),
     tuple[float, ...]: lambda value: tuple(_float(v) for v in _exactly(list)(value)),
-    dict[str, Value]: _mapping(_hyperparameter),
+    Values: _mapping(_hyperparameter),
     dict[str, str]: _mapping(_exactly(str)),
     dict[str, dict[str, float]]: _mapping(_mapping(_float)),
 }
-
-
-def _plain(value: Any) -> Any:
-    """Nested lists, dictionaries and scalars in which every non-finite float is None."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

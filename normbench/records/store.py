@@ -3,13 +3,17 @@
 import os
 import time
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from normbench.errors import RecordError
 from normbench.records.schema import Record, from_json
+from normbench.records.strict_json import reason
 
 RECORDS = "records"  # sub-folder of a results folder
 _TEMPORARY = ".tmp"
+_KEPT = ".kept"  # what was no readable record of the run that its name says, and had to make room for one
+_CONFLICTS = "conflicts"  # sub-folder of imported records that differ from those of the same runs
 _STALE_SECONDS = 60.0  # a write takes milliseconds; anything older was left by a process that died
 
 
@@ -34,9 +38,14 @@ class Store:
         return self.directory / f"{record_id}.json"
 
     def write(self, record: Record) -> Path:
-        """Write or replace one record; it is on disk, whole, when this returns."""
+        """Write or replace one record; it is on disk, whole, when this returns.
+
+        What lies under its name and is no readable record of that run, such as one of a newer normbench, is kept
+        beside it, see :meth:`kept`.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.path(record.record_id)
+        self._set_aside(record.record_id)
         temporary = path.with_suffix(f".{os.getpid()}{_TEMPORARY}")
         with temporary.open("w", encoding="utf-8") as file:
             file.write(record.to_json())
@@ -55,9 +64,11 @@ class Store:
         """
         path = self.path(record_id)
         try:
+            if not path.is_file():
+                raise OSError("it is no file")
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise RecordError(f"{path} cannot be read: {error}. Delete the file and run again.") from error
+            raise RecordError(f"{path} cannot be read: {reason(error)}. Delete the file and run again.") from error
         record = from_json(text, source=str(path))
         if record.record_id != record_id:
             raise RecordError(
@@ -69,9 +80,29 @@ class Store:
     def find(self, record_id: str) -> Record | None:
         """The record of that identity, or None if there is none or it is unreadable (so that it is made again)."""
         try:
-            return self.read(record_id) if self.path(record_id).exists() else None
+            return self.read(record_id) if self.holds(record_id) else None
         except RecordError:
             return None
+
+    def holds(self, record_id: str) -> bool:
+        """True if anything lies under the name of that identity, readable or not."""
+        return os.path.lexists(self.path(record_id))
+
+    def _set_aside(self, record_id: str) -> None:
+        if not self.holds(record_id) or self.find(record_id) is not None:
+            return
+        path = self.path(record_id)
+        free = (path.with_name(f"{path.name}{_KEPT}{n or ''}") for n in count())
+        path.rename(next(name for name in free if not os.path.lexists(name)))
+
+    def kept(self) -> list[Path]:
+        """Files that were no readable records of the runs that their names said, and were renamed to make room."""
+        return sorted(self.directory.glob(f"*.json{_KEPT}*"))
+
+    @property
+    def conflicts(self) -> "Store":
+        """Where imported records go that differ from those of the same runs here."""
+        return Store(self.directory / _CONFLICTS)
 
     def load_all(self) -> tuple[list[Record], list[RecordError]]:
         """Every readable record in the order of file names, and one error for each file that is not."""

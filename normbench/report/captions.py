@@ -1,7 +1,7 @@
 """The words under a leaderboard: how to read it, and what it does not say by itself."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from normbench.report.statistics import RESAMPLES
@@ -22,6 +22,7 @@ def captions(
     search_runs: int,
     outdated: int,
     broken_certificates: int,
+    differing: Mapping[str, Sequence[str]],
 ) -> tuple[str, ...]:
     """Every remark that applies, most important first.
 
@@ -40,6 +41,8 @@ def captions(
         Records of earlier code or data that are left out.
     broken_certificates : int
         Runs whose measured ratio exceeds their Lipschitz bound.
+    differing : mapping of str to sequence of str
+        Libraries and parts of the machine that the runs do not share, with what occurs.
     """
     notes = [
         _data(simulated),
@@ -52,6 +55,7 @@ def captions(
         f"{_certificate(rows, broken_certificates)}. s/run and ms/it: training only, without compilation, "
         f"{_threads(threads)}.",
         *_tuning(rows, search_runs),
+        *_environments(rows, differing),
         *_pairing(rows),
         *_published(rows),
     ]
@@ -130,6 +134,19 @@ def _pairing(rows: Sequence["Row"]) -> list[str]:
         "WARNING: the rows do not share the same seeds, so their means are not paired; differences and ranks' spans "
         "use the shared seeds only."
     ]
+
+
+def _environments(rows: Sequence["Row"], differing: Mapping[str, Sequence[str]]) -> list[str]:
+    if not differing:
+        return []
+    found = "; ".join(f"{name} {' or '.join(values)}" for name, values in differing.items())
+    mixed = [
+        f"{row.optimiser} ({row.where}, {row.tuning}): {row.timed} of {row.runs}"
+        for row in rows
+        if row.kind == "optimiser" and row.timed < row.runs
+    ]
+    times = f" Times are means over runs of one environment: of {', '.join(mixed)} runs." if mixed else ""
+    return [f"WARNING: more than one environment made the runs: {found}.{times}"]
 
 
 def _published(rows: Sequence["Row"]) -> list[str]:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from normbench.report.compare import Change, Comparison, Key
+from normbench.report.selection import Sortable, board_key, how, where
 from normbench.report.tables import Column, fitting, left_out, number, percent, plain_table, stars, titled
 
 _NOTE = (
@@ -16,15 +17,15 @@ _NOTE = (
     "by the paired t test on log-ratios; 'n | m': over other seeds, by Welch's test on the RMS relative to that of the "
     "linear predictor on the same split. * p < 0.05, ** p < 0.01, *** p < 0.001 after Holm's correction over all rows; "
     "worse or better: p < 0.05 and a change of more than 1 %, or a run that had a result and has none. "
-    "Milliseconds per iteration are shown, not judged."
+    "Milliseconds per iteration are shown, not judged; 'a | b': in environments that differ."
 )
 
 
 def comparison_tables(comparisons: Sequence[Comparison], *, width: int) -> RenderableType:
     """A table for every task, split and network, the worst rows first; what does not fit is left out and named."""
-    boards: dict[tuple[str, str, tuple[int, ...]], list[Comparison]] = {}
+    boards: dict[Sortable, list[Comparison]] = {}
     for comparison in comparisons:
-        boards.setdefault(comparison.key[:3], []).append(comparison)
+        boards.setdefault(board_key(comparison.key.run), []).append(comparison)
     parts = [part for _, rows in sorted(boards.items()) for part in _board(rows, width)]
     return Group(*parts, Text(_note(comparisons), style="dim"), Text())
 
@@ -52,10 +53,10 @@ def _columns(row: Comparison) -> list[Column]:
     metrics = [column for k, change in enumerate(row.changes) for column in _metric_columns(k, change.metric.name)]
     return [
         Column("verdict", _verdict, numeric=False, wraps=True),
-        Column("optimiser", lambda c: c.key.optimiser, numeric=False),
-        Column("backend", _backend, numeric=False),
+        Column("optimiser", lambda c: ", ".join([c.key.run.optimiser, *how(c.key.run)]), numeric=False),
+        Column("backend", lambda c: where(c.key.run), numeric=False),
         Column("tuning", lambda c: c.tuning, numeric=False, wraps=True),
-        Column("iter.", lambda c: str(c.key.iterations), leaves=4),
+        Column("iter.", lambda c: str(c.key.run.iterations), leaves=4),
         Column("seeds", _seeds, leaves=2),
         *metrics,
         Column("ms/it", _times, leaves=3),
@@ -71,13 +72,9 @@ def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
 
 def _title(row: Comparison) -> str:
     source = "SIMULATED data" if row.simulated else "real data"
-    network = "-".join(map(str, row.key.layers))
-    return f"{row.key.task} ({source}), network {network}, {row.key.split} split: NEW relative to OLD"
-
-
-def _backend(row: Comparison) -> str:
-    where = [row.key.backend, row.key.device.replace("cpu", ""), row.key.dtype.replace("float32", "")]
-    return " ".join(filter(None, where))
+    run = row.key.run
+    network = "-".join(map(str, run.layers))
+    return f"{run.task} ({source}), network {network}, {run.split} split: NEW relative to OLD"
 
 
 def _verdict(row: Comparison) -> str:
@@ -108,12 +105,14 @@ def _interval(change: Change) -> str:
 
 
 def _times(row: Comparison) -> str:
-    return f"{number(row.old_ms, 1)} → {number(row.new_ms, 1)}"
+    return f"{number(row.old_ms, 1)} {'→' if row.same_clock else '|'} {number(row.new_ms, 1)}"
 
 
 def row_names(keys: Iterable[Key]) -> str:
-    """``adam (best, jax), agd (torch)``: rows in words, for messages."""
-    names = (
-        f"{key.optimiser} ({', '.join(part for part in (key.rule, key.backend) if part != 'none')})" for key in keys
-    )
-    return ", ".join(dict.fromkeys(names))
+    """``adam (best, batch 32, jax), agd (torch)``: rows in words, for messages."""
+    return ", ".join(dict.fromkeys(map(_name, keys)))
+
+
+def _name(key: Key) -> str:
+    rule = [] if key.rule == "none" else [key.rule]
+    return f"{key.run.optimiser} ({', '.join([*rule, *how(key.run), where(key.run)])})"

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from normbench import specs, tasks
 from normbench.records.schema import Record
 from normbench.report.selection import other_hyperparameters, tuning_cost
-from normbench.training.request import DEVICES, DTYPES, SCHEDULES
+from normbench.training.request import Axis, Level, axes, setting
+
+_HYPERPARAMETERS = "hyperparameters"
+_OF_THE_TASK = ("split", "batch_size")  # which the command leaves to the task where they are not said
 
 
 def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
@@ -24,24 +27,35 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
         All runs of its board; among them is the search, which may have been made on another backend.
     """
     first = runs[0]
-    task = tasks.TASKS.get(first.task)
-    if task is None or other_hyperparameters(first) or (first.batch_size is None and task.batch_size is not None):
+    if first.task not in tasks.TASKS or other_hyperparameters(first):
         return ""
-    words = ["normbench", "run", "--task", first.task, "--optimiser", first.optimiser]
-    for backend in _backends(runs, board):
-        words += ["--backend", backend]
-    words += ["--seeds", str(1 + max(run.seed for run in runs)), "--iterations", str(first.iterations)]
-    words += ["--layers", ",".join(map(str, first.layers))]
-    words += _unless("--split", first.split, task.split)
-    words += _unless("--device", first.device, DEVICES[0])
-    words += [] if first.batch_size is None else ["--batch-size", str(first.batch_size)]
-    words += _unless("--schedule", first.schedule, SCHEDULES[0])
-    words += [] if first.backend == "reference" else _unless("--dtype", first.dtype, DTYPES[0])  # it has float64 only
+    words = ["normbench", "run"]
+    for axis in axes():
+        if axis.name == _HYPERPARAMETERS:
+            continue  # at their defaults, but the one that the command tunes itself
+        value = getattr(first, axis.name)
+        if axis.name == "backend":
+            words += [word for backend in _backends(runs, board) for word in (axis.option, backend)]
+        elif axis.name == "seed":
+            words += [axis.option, str(1 + max(run.seed for run in runs))]
+        elif value == _unsaid(axis, first):
+            continue
+        elif value is None or not axis.option:
+            return ""
+        else:
+            words += [axis.option, _text(value)]
     return shlex.join(words)
 
 
-def _unless(option: str, value: str, default: str) -> list[str]:
-    return [] if value == default else [option, value]
+def _unsaid(axis: Axis, record: Record) -> object:
+    """What the command does where nothing is said."""
+    if record.backend == "reference" and axis.name == "dtype":
+        return record.dtype  # it has float64 only
+    return getattr(tasks.get(record.task), axis.name, axis.usual) if axis.name in _OF_THE_TASK else axis.usual
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _backends(runs: Sequence[Record], board: Iterable[Record]) -> list[str]:
@@ -66,6 +80,6 @@ def _searched(record: Record, board: Iterable[Record]) -> list[str]:
 
 
 def _same_search(run: Record, record: Record) -> bool:
-    same = (run.optimiser, run.iterations) == (record.optimiser, record.iterations)
-    same &= (run.batch_size, run.schedule) == (record.batch_size, record.schedule)
+    left_out = ("backend", "device", "dtype", _HYPERPARAMETERS)
+    same = setting(run, Level.ROW, without=left_out) == setting(record, Level.ROW, without=left_out)
     return same and not other_hyperparameters(run)

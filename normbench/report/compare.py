@@ -1,18 +1,26 @@
 """Has anything got worse? Two sets of records, row by row: paired by seed where they can be, else by their spread."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import fisher_exact
 
-from normbench import specs
 from normbench.records.schema import Record
-from normbench.report.selection import current, grouped, row_key, rules
+from normbench.records.versions import machine
+from normbench.report.selection import (
+    Sortable,
+    board_key,
+    current,
+    grouped,
+    row_key,
+    rules,
+    search_key,
+    timed_alike,
+    tuned_value,
+)
 from normbench.report.statistics import Difference, holm, paired_difference, spread, unpaired_difference
 from normbench.trajectory import Status
 
@@ -52,7 +60,7 @@ class Metric:
 
 def _linear(part: str) -> Callable[[Record], float]:
     """RMS of linear least squares on the same split, with which trained networks' RMS rises and falls."""
-    return lambda record: record.predictors["linear"][part]
+    return lambda record: record.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
 
 
 METRICS = (
@@ -61,20 +69,26 @@ METRICS = (
 )
 
 
-class Key(NamedTuple):
-    """What a row of OLD and a row of NEW must have in common; ``rule`` is "none", "default" or "best"."""
+@dataclass(frozen=True, order=True)
+class Key:
+    """What a row of OLD and a row of NEW must have in common.
 
-    task: str
-    split: str
-    layers: tuple[int, ...]
-    data_sha256: str
-    optimiser: str
+    Attributes
+    ----------
+    asked : tuple
+        Every field of the request but the seed and the value that is tuned, see
+        :func:`normbench.report.selection.search_key`.
+    rule : str
+        "none", "default" or "best".
+    data_sha256 : str
+    run : Record
+        A run of the row, for its names; no part of the comparison of keys.
+    """
+
+    asked: Sortable
     rule: str
-    hyperparameters: str
-    backend: str
-    device: str
-    dtype: str
-    iterations: int
+    data_sha256: str
+    run: Record = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,9 @@ class Comparison:
     failure_p_value : float
         Fisher's exact test of their shares, corrected likewise; 1 where the seeds are paired.
     old_ms, new_ms : float
-        Milliseconds per iteration: shown, not judged.
+        Milliseconds per iteration: shown, not judged; of the runs of one environment on either side.
+    same_clock : bool
+        True if that is the same one.
     """
 
     key: Key
@@ -141,6 +157,7 @@ class Comparison:
     failure_p_value: float
     old_ms: float
     new_ms: float
+    same_clock: bool
 
     @property
     def verdict(self) -> str:
@@ -190,29 +207,20 @@ def _badness(comparison: Comparison) -> tuple[int, float, Key]:
 
 def _by_row(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
     """Records by row and seed: the best value of OLD meets the best of NEW, whatever they are."""
-    rows: dict[Key, dict[int, Record]] = {}
-    for runs in grouped(current(records), lambda run: (run.task, run.split, run.layers, *row_key(run))).values():
+    rows: dict[Key, list[Record]] = {}
+    for runs in grouped(current(records), lambda run: (board_key(run), row_key(run))).values():
         for rule in rules(runs):
-            rows.setdefault(_key(runs[0], rule.partition(" ")[0]), {}).update({run.seed: run for run in runs})
-    return rows
+            key = _key(runs[0], rule.partition(" ")[0])
+            rows[key] = max(rows.get(key, runs), runs, key=_newest)  # two values were each the best of a search
+    return {key: {run.seed: run for run in runs} for key, runs in rows.items()}
+
+
+def _newest(runs: Sequence[Record]) -> str:
+    return max(run.created for run in runs)
 
 
 def _key(record: Record, rule: str) -> Key:
-    tuned = specs.get(record.optimiser).tuned
-    others = {k: v for k, v in record.hyperparameters.items() if tuned is None or k != tuned.name}
-    return Key(
-        task=record.task,
-        split=record.split,
-        layers=record.layers,
-        data_sha256=record.data_sha256,
-        optimiser=record.optimiser,
-        rule=rule,
-        hyperparameters=json.dumps(others, sort_keys=True),
-        backend=record.backend,
-        device=record.device,
-        dtype=record.dtype,
-        iterations=record.iterations,
-    )
+    return Key(search_key(record), rule, record.data_sha256, record)
 
 
 def _has_result(record: Record) -> bool:
@@ -224,6 +232,7 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
     shared = sorted(old.keys() & new.keys())
     least = min(len(old), len(new))
     paired = len(shared) >= max(min(2, least), least / 2)
+    clocks = timed_alike(old.values()), timed_alike(new.values())
     failed = [sum(not _has_result(run) for run in runs.values()) for runs in (old, new)]
     newest = next(iter(new.values()))
     return Comparison(
@@ -240,14 +249,15 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
         old_failures=failed[0],
         new_failures=failed[1],
         failure_p_value=1.0 if paired else _fisher(failed, [len(old), len(new)]),
-        old_ms=1e3 * spread([run.seconds_per_iteration for run in old.values()]).mean,
-        new_ms=1e3 * spread([run.seconds_per_iteration for run in new.values()]).mean,
+        old_ms=1e3 * spread([run.seconds_per_iteration for run in clocks[0]]).mean,
+        new_ms=1e3 * spread([run.seconds_per_iteration for run in clocks[1]]).mean,
+        same_clock=len({machine(runs[0].environment, runs[0].threads) for runs in clocks}) == 1,
     )
 
 
 def _tuning(record: Record, rule: str) -> str:
-    tuned = specs.get(record.optimiser).tuned
-    return f"{rule}: {record.hyperparameters[tuned.name]:g}" if tuned else rule
+    value = tuned_value(record)
+    return f"{rule}: {value}" if value else rule
 
 
 def _difference(old: Runs, new: Runs, metric: Metric, *, paired: bool) -> Difference | None:

@@ -8,10 +8,20 @@ from typing import Any
 
 import pandas as pd
 
+from normbench.records.formats import csv_frame, markdown_code, markdown_text
 from normbench.report.leaderboard import Board, Row
 from normbench.report.tables import FAILURES, backend, columns_of, markdown_table
+from normbench.training.request import Level, axes
 
-_WHOLE = ("iterations", "vs_best_pairs", "rank", "rank_low", "rank_high", "reached")  # columns of integers with gaps
+_WHOLE = (
+    "iterations",
+    "batch_size",
+    "vs_best_pairs",
+    "rank",
+    "rank_low",
+    "rank_high",
+    "reached",
+)  # columns of integers with gaps
 
 Fields = Callable[[Row], Mapping[str, Any]]
 
@@ -26,8 +36,8 @@ def markdown(boards: Iterable[Board]) -> str:
 
 
 def _markdown(board: Board) -> str:
-    lines = [f"## {board.title}", "", *markdown_table(columns_of(board), board.rows)]
-    return "\n".join([*lines, "", *(f"- {note}" for note in board.notes), "", *_commands(board)])
+    lines = [f"## {markdown_text(board.title)}", "", *markdown_table(columns_of(board), board.rows)]
+    return "\n".join([*lines, "", *(f"- {markdown_text(note)}" for note in board.notes), "", *_commands(board)])
 
 
 def _commands(board: Board) -> list[str]:
@@ -36,7 +46,7 @@ def _commands(board: Board) -> list[str]:
     for row in board.rows:
         if row.command:
             made.setdefault(row.command, []).append(f"{row.optimiser} ({backend(row)}, {row.tuning})")
-    lines = [f"- `{command}`: {'; '.join(rows)}" for command, rows in made.items()]
+    lines = [f"- {markdown_code(command)}: {markdown_text('; '.join(rows))}" for command, rows in made.items()]
     if not lines:
         return []
     return ["<details><summary>Commands that make the rows again</summary>", "", *lines, "", "</details>", ""]
@@ -64,10 +74,8 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "split": board.split,
         "layers": "-".join(map(str, board.layers)),
         "kind": row.kind,
+        **{axis.name: _plain(row.asked.get(axis.name)) for axis in axes(Level.ROW)},
         "optimiser": row.optimiser,
-        "backend": row.backend,
-        "device": row.device,
-        "dtype": row.dtype,
         "tuning": row.tuning,
         "tuning_runs": row.tuning_runs,
         "tuning_on_edge": row.on_edge,
@@ -82,6 +90,7 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         **_certainty(row),
         "seeds": row.runs,
         "iterations": row.iterations,
+        "timed_runs": row.timed,
         "seconds_per_run": row.seconds_per_run,
         "seconds_compile": row.seconds_compile,
         "ms_per_iteration": row.ms_per_iteration,
@@ -95,6 +104,10 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "code_version": row.code_version,
         "records": " ".join(row.records),
     }
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _certainty(row: Row) -> dict[str, Any]:
@@ -118,11 +131,15 @@ def json_lines(boards: Iterable[Board], *, more: Fields = _nothing) -> str:
     return "".join(json.dumps(row, allow_nan=False) + "\n" for board in boards for row in flat(board, more=more))
 
 
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
 def csv(boards: Iterable[Board], *, more: Fields = _nothing) -> str:
     """All rows of all boards under one header."""
     rows = [row for board in boards for row in flat(board, more=more)]
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame([{name: _cell(value) for name, value in row.items()} for row in rows])
     frame = frame.astype({name: "Int64" for name in _WHOLE if name in frame})
     text = io.StringIO()
-    frame.to_csv(text, index=False)
+    csv_frame(frame).to_csv(text, index=False)
     return text.getvalue()

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from normbench.records.schema import Record
+from normbench.records.versions import NOT_RECORDED, machine
 from normbench.report.captions import captions
 from normbench.report.ranking import Sample, differences, rank_spans, shared_seeds
 from normbench.report.rows import Row, optimiser_row, predictor_rows, published_rows, sample
-from normbench.report.selection import board_key, current, grouped, known, row_key, rules
+from normbench.report.selection import Sortable, board_key, current, grouped, known, row_key, rules
 from normbench.report.statistics import bootstrap_intervals
 
 __all__ = ["Board", "Row", "boards"]
@@ -24,6 +25,8 @@ class Board:
 
     Attributes
     ----------
+    key : tuple
+        See :func:`normbench.report.selection.board_key`.
     task, split, unit : str
     layers : tuple of int
     simulated : bool
@@ -32,6 +35,7 @@ class Board:
         How to read it, and every warning that belongs to it.
     """
 
+    key: Sortable
     task: str
     split: str
     layers: tuple[int, ...]
@@ -66,6 +70,7 @@ def _board(runs: Sequence[Record], *, stored: int) -> Board:
     judged = _judged([*_ranked(lines), *predictor_rows(runs)])
     rows = (*judged, *published_rows(first.task, first.split, first.layers))
     return Board(
+        key=board_key(first),
         task=first.task,
         split=first.split,
         layers=first.layers,
@@ -81,8 +86,21 @@ def _board(runs: Sequence[Record], *, stored: int) -> Board:
             search_runs=sum(len(group) for group in groups if not rules(group)),
             outdated=stored - len(runs),
             broken_certificates=sum(map(_breaks_certificate, runs)),
+            differing=_differing(shown),
         ),
     )
+
+
+def _differing(groups: Iterable[Sequence[Record]]) -> dict[str, list[str]]:
+    """What the environments of the shown runs of one backend differ in, each with the values that occur."""
+    found: dict[str, set[str]] = {}
+    for runs in grouped((run for group in groups for run in group), lambda run: run.backend).values():
+        made = [dict(machine(run.environment, run.threads)) for run in runs]
+        for name in {name for each in made for name in each}:
+            values = {each.get(name, NOT_RECORDED) for each in made}
+            if len(values) > 1:
+                found.setdefault(name, set()).update(values)
+    return {name: sorted(values) for name, values in sorted(found.items())}
 
 
 def _order(line: Line) -> tuple[bool, float, str, str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
 from normbench.report.runs import COSTS
-from normbench.report.selection import current, grouped, other_hyperparameters, row_key, rules, tuning_cost
+from normbench.report.selection import board_key, current, grouped, how, row_key, rules, tuning_cost, where
 from normbench.report.targets import reach
 from normbench.specs import suggestion
 
@@ -65,14 +65,13 @@ def _problem(run: Record) -> tuple[str, str, str, int]:
 
 def _solvers(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
     """Runs of every solver; those with more iterations later, so that they replace the others."""
-    rows = grouped(current(records), lambda run: (run.iterations, run.task, run.split, run.layers, *row_key(run)))
+    rows = grouped(current(records), lambda run: (run.iterations, board_key(run), row_key(run)))
     return [(_name(runs[0], rule), runs) for runs in rows.values() for rule in rules(runs)]
 
 
 def _name(run: Record, rule: str) -> str:
-    where = [run.backend, run.device.replace("cpu", ""), run.dtype.replace("float32", "")]
-    how = [run.optimiser, *other_hyperparameters(run), rule.replace("none", "")]
-    return f"{', '.join(filter(None, how))} ({' '.join(filter(None, where))})"
+    words = [run.optimiser, *how(run), rule.replace("none", "")]
+    return f"{', '.join(filter(None, words))} ({where(run)})"
 
 
 def _cost(run: Record, target_rms: Target, cost: str) -> float:
@@ -86,7 +85,7 @@ def tuning_runs(records: Iterable[Record]) -> dict[str, int]:
     """Runs that the tuning of each solver cost: 0 at a default, 5 for the best of 5."""
     return {
         _name(runs[0], rule): tuning_cost(runs) if rule.startswith("best") else 0
-        for runs in grouped(current(records), lambda run: (run.task, run.split, run.layers, *row_key(run))).values()
+        for runs in grouped(current(records), lambda run: (board_key(run), row_key(run))).values()
         for rule in rules(runs)
     }
 

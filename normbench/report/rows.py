@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from normbench import specs
 from normbench.records.predictors import NAMES
@@ -11,8 +12,9 @@ from normbench.records.schema import Record
 from normbench.report import published
 from normbench.report.commands import command
 from normbench.report.ranking import RankSpan, Sample
-from normbench.report.selection import other_hyperparameters, protocol, rules, tuning_cost
+from normbench.report.selection import how, rules, timed_alike, tuned_value, tuning_cost, where
 from normbench.report.statistics import Difference, Interval, Spread, spread
+from normbench.training.request import Level, axes
 from normbench.trajectory import Status
 
 NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
@@ -47,9 +49,15 @@ class Row:
         Paired difference of test RMS to the best row over shared seeds, p-value corrected over the board.
     rank : RankSpan or None
         None where a run gave no result, and for rows that no optimiser made.
+    asked : mapping of str to object
+        Every field of the request that separates rows, in plain types, by its name.
+    where : str
+        Backend, with device and dtype where they are not the usual ones.
     iterations : int or None
     seconds_per_run, seconds_compile, ms_per_iteration : float
-        Means over runs; training only, compilation apart.
+        Means over the runs of one environment, that which made most of them; training only, compilation apart.
+    timed : int
+        How many runs these are: fewer than ``runs`` where more than one environment made the row.
     loss_evaluations, gradient_evaluations : float
         Passes over the training set, means over runs.
     lipschitz_bound, lipschitz_measured : float
@@ -79,13 +87,13 @@ class Row:
     interval: Interval = NO_INTERVAL
     difference: Difference | None = None
     rank: RankSpan | None = None
-    backend: str = ""
-    device: str = ""
-    dtype: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
     iterations: int | None = None
     seconds_per_run: float = math.nan
     seconds_compile: float = math.nan
     ms_per_iteration: float = math.nan
+    timed: int = 0
     loss_evaluations: float = math.nan
     gradient_evaluations: float = math.nan
     lipschitz_bound: float = math.nan
@@ -96,6 +104,11 @@ class Row:
     records: tuple[str, ...] = ()
     environment: str = ""
     code_version: str = ""
+
+    @property
+    def backend(self) -> str:
+        """What computed it; "" where no optimiser did."""
+        return str(self.asked.get("backend", ""))
 
     @property
     def incomplete(self) -> bool:
@@ -116,6 +129,7 @@ def optimiser_row(runs: Sequence[Record], board: Sequence[Record]) -> Row:
     first = runs[0]
     tuned, cost = specs.get(first.optimiser).tuned, tuning_cost(runs)
     counts = Counter(run.status for run in runs)
+    timed = timed_alike(runs)
     return Row(
         kind="optimiser",
         optimiser=first.optimiser,
@@ -127,13 +141,13 @@ def optimiser_row(runs: Sequence[Record], board: Sequence[Record]) -> Row:
         seeds=tuple(run.seed for run in runs),
         runs=len(runs),
         accuracy=_accuracy([run.test_accuracy for run in runs]),
-        backend=first.backend,
-        device=first.device,
-        dtype=first.dtype,
+        asked={axis.name: getattr(first, axis.name) for axis in axes(Level.ROW)},
+        where=where(first),
         iterations=first.iterations,
-        seconds_per_run=_mean(runs, lambda run: run.seconds_train),
-        seconds_compile=_mean(runs, lambda run: run.seconds_compile),
-        ms_per_iteration=1e3 * _mean(runs, lambda run: run.seconds_per_iteration),
+        seconds_per_run=_mean(timed, lambda run: run.seconds_train),
+        seconds_compile=_mean(timed, lambda run: run.seconds_compile),
+        ms_per_iteration=1e3 * _mean(timed, lambda run: run.seconds_per_iteration),
+        timed=len(timed),
         loss_evaluations=_mean(runs, lambda run: run.loss_evaluations),
         gradient_evaluations=_mean(runs, lambda run: run.gradient_evaluations),
         lipschitz_bound=_mean(runs, lambda run: run.lipschitz_bound),
@@ -164,10 +178,9 @@ def _environment(run: Record) -> str:
 def tuning_label(runs: Sequence[Record]) -> str:
     """What has to be tuned: "none", "default 0.001" or "best of 5: 0.03", and what else is not at its default."""
     first = runs[0]
-    tuned, others = specs.get(first.optimiser).tuned, [*other_hyperparameters(first), *protocol(first)]
-    if tuned is None:
+    value, others = tuned_value(first), how(first)
+    if not value:
         return ", ".join(others) or "none"
-    value = f"{first.hyperparameters[tuned.name]:g}"
     found = rules(runs)
     label = f"default {value}" if found == ["default"] else f"{found[-1]}: {value}" if found else value
     return ", ".join([f"{label} (default)" if len(found) > 1 else label, *others])

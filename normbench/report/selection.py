@@ -1,27 +1,59 @@
-"""Which stored runs count, and which of them belong together: boards, rows, and rules of tuning."""
+"""Which stored runs count, which of them belong together, and what they are called: boards, rows, rules and labels.
+
+What separates runs, and how it is said, is declared with the fields of a request
+(:class:`normbench.training.request.Asked`) and derived from there.
+"""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
-from normbench import specs
+from normbench import specs, tasks
+from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
+from normbench.records.versions import machine
+from normbench.training.request import Level, Place, axes, setting
 
-Key = TypeVar("Key", bound=tuple[Any, ...])
-BoardKey = tuple[str, str, tuple[int, ...]]
-RowKey = tuple[str, str, str, str, str, int, int, str]
+Key = TypeVar("Key")
+Sortable = tuple[tuple[str, bool, Any], ...]
+_HYPERPARAMETERS = "hyperparameters"
 
 
-def board_key(record: Record) -> BoardKey:
+def sortable(record: Record, *levels: Level, without: Collection[str] = ()) -> Sortable:
+    """What separates the record from others on these levels, in an order: nothing before something."""
+    return tuple(
+        (name, value is not None, _ordered(value)) for name, value in setting(record, *levels, without=without)
+    )
+
+
+def _ordered(value: Any) -> Any:
+    """The value as something that has an order among its like; pairs of names and mixed values as text."""
+    if isinstance(value, tuple) and not (value and all(isinstance(item, int) for item in value)):
+        return json.dumps(value)
+    return 0 if value is None else value
+
+
+def board_key(record: Record) -> Sortable:
     """Task, split and network: what has a leaderboard of its own."""
-    return record.task, record.split, record.layers
+    return sortable(record, Level.BOARD)
 
 
-def row_key(record: Record) -> RowKey:
-    """Optimiser, hyperparameters, backend, device, dtype, iterations, batch and schedule: what is a row of its own."""
-    values = json.dumps(record.hyperparameters, sort_keys=True)
-    where = record.backend, record.device, record.dtype
-    return record.optimiser, values, *where, record.iterations, record.batch_size or 0, record.schedule
+def row_key(record: Record) -> Sortable:
+    """Optimiser, hyperparameters, backend, ...: what is a row of its own on its board."""
+    return sortable(record, Level.ROW)
+
+
+def search_key(record: Record) -> Sortable:
+    """What the runs of one search for the best value have in common: all but the value that is tuned."""
+    return (*sortable(record, Level.BOARD, Level.ROW, without=(_HYPERPARAMETERS,)), ("fixed", True, fixed(record)))
+
+
+def fixed(record: Record) -> str:
+    """The hyperparameters that are not tuned, as text to compare."""
+    tuned = specs.get(record.optimiser).tuned
+    values = dict(setting(record))[_HYPERPARAMETERS]
+    return json.dumps([(name, value) for name, value in values if tuned is None or name != tuned.name])
 
 
 def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key, list[Record]]:
@@ -32,9 +64,40 @@ def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key
     return dict(sorted(groups.items()))
 
 
+def strange(record: Record) -> str:
+    """Why this normbench cannot show the record among its own, or "": names that it does not declare."""
+    if record.optimiser not in specs.SPECS:
+        return f"the optimiser {record.optimiser!r}"
+    if record.backend not in specs.BACKENDS:
+        return f"the backend {record.backend!r}"
+    spec = specs.get(record.optimiser)
+    if {h.name for h in spec.hyperparameters} != record.hyperparameters.keys():
+        return f"{record.optimiser} with the hyperparameters {', '.join(sorted(record.hyperparameters)) or 'none'}"
+    try:
+        spec.resolve(record.hyperparameters)
+    except InvalidArgumentError as error:
+        return f"{record.optimiser}: {error}"
+    return ""
+
+
 def known(records: Iterable[Record]) -> list[Record]:
-    """Those whose optimiser this normbench declares."""
-    return [record for record in records if record.optimiser in specs.SPECS]
+    """Those whose optimiser, hyperparameters and backend this normbench declares."""
+    return [record for record in records if not strange(record)]
+
+
+def remarks(records: Iterable[Record]) -> list[str]:
+    """Sentences on every record that boards leave out or show without knowing it, so that none goes without a word."""
+    every = list(records)
+    hidden = Counter(filter(None, map(strange, every)))
+    foreign = Counter(record.task for record in every if record.task not in tasks.TASKS and not strange(record))
+    return [
+        *(f"{_records(n)} of {what}, not known to this normbench, not shown." for what, n in sorted(hidden.items())),
+        *(f"{_records(n)} of the task {task!r}, not known to this normbench." for task, n in sorted(foreign.items())),
+    ]
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"
 
 
 def current(records: Iterable[Record]) -> list[Record]:
@@ -46,6 +109,14 @@ def current(records: Iterable[Record]) -> list[Record]:
             newest = max(row, key=lambda r: (r.created, r.code_version)).code_version
             chosen += sorted((r for r in row if r.code_version == newest), key=lambda r: r.seed)
     return chosen
+
+
+def timed_alike(runs: Iterable[Record]) -> list[Record]:
+    """The runs of that environment which made most of them, the newest of equals: other machines have other clocks."""
+    groups: dict[object, list[Record]] = {}
+    for run in runs:
+        groups.setdefault(machine(run.environment, run.threads), []).append(run)
+    return max(groups.values(), key=lambda group: (len(group), max(run.created for run in group)))
 
 
 def tuning_cost(runs: Sequence[Record]) -> int:
@@ -69,19 +140,38 @@ def rules(runs: Sequence[Record]) -> list[str]:
 def other_hyperparameters(record: Record) -> list[str]:
     """``order 3``, ``p_bound off``: what is not at its default, the tuned one apart."""
     return [
-        f"{h.name} {_text(record.hyperparameters[h.name])}"
+        f"{h.name} {value_text(record.hyperparameters[h.name])}"
         for h in specs.get(record.optimiser).hyperparameters
         if not h.grid and record.hyperparameters[h.name] != h.default
     ]
 
 
-def protocol(record: Record) -> list[str]:
-    """``batch 32``, ``plateau``: what is not the full batch at a constant learning rate."""
-    words = [] if record.batch_size is None else [f"batch {record.batch_size}"]
-    return words + ([] if record.schedule == "constant" else [record.schedule])
+def how(record: Record) -> list[str]:
+    """``order 3``, ``batch 32``, ``plateau``: everything about a run that is not as usual, its place apart."""
+    return [*other_hyperparameters(record), *_said(record, Place.HOW)]
 
 
-def _text(value: specs.Value) -> str:
+def where(record: Record) -> str:
+    """``torch``, ``jax cuda float64``: backend, and device and dtype where they are not the usual ones."""
+    return " ".join(_said(record, Place.WHERE))
+
+
+def _said(record: Record, place: Place) -> list[str]:
+    found = (axis.label(getattr(record, axis.name)) for axis in axes() if axis.place is place)
+    return [words for words in found if words]
+
+
+def value_text(value: specs.Value) -> str:
+    """A hyperparameter in words, with as many digits as tell it from every other value."""
     if isinstance(value, str):
         return value
-    return "off" if value is None else f"{value:g}"
+    if value is None:
+        return "off"
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def tuned_value(record: Record) -> str:
+    """The value of the hyperparameter that is tuned, or "" where there is none."""
+    tuned = specs.get(record.optimiser).tuned
+    return value_text(record.hyperparameters[tuned.name]) if tuned else ""

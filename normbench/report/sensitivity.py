@@ -9,21 +9,16 @@ import pandas as pd
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
-from normbench.report.selection import current, grouped, other_hyperparameters
+from normbench.report.selection import current, grouped, how, search_key, where
+from normbench.training.request import axes
 from normbench.trajectory import Status
 
 METRICS = ("train_rms", "test_rms")
 COLUMNS = (
-    "task",
+    *(axis.name for axis in axes() if axis.name != "hyperparameters"),
     "simulated",
-    "split",
-    "layers",
-    "optimiser",
-    "backend",
-    "device",
-    "dtype",
-    "iterations",
-    "seed",
+    "where",
+    "setting",
     "hyperparameter",
     "value",
     "is_default",
@@ -51,9 +46,9 @@ def learning_rate_sensitivity(records: Iterable[Record], *, metric: str = "train
     Returns
     -------
     DataFrame
-        One row per search and value, in the order of the values: ``task, simulated, split, layers, optimiser, backend,
-        device, dtype, iterations, seed, hyperparameter, value, is_default, status, metric, ratio, record``; ``metric``
-        is the error itself, NaN where there is none.
+        One row per search and value, in the order of the values: every field of the request, ``simulated, where,
+        setting, hyperparameter, value, is_default, status, metric, ratio, record``; ``setting`` says what is not as
+        usual, ``where`` backend, device and dtype, and ``metric`` is the error itself, NaN where there is none.
 
     Raises
     ------
@@ -66,15 +61,10 @@ def learning_rate_sensitivity(records: Iterable[Record], *, metric: str = "train
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _key(run: Record) -> tuple[Any, ...]:
-    others = tuple(other_hyperparameters(run))
-    return run.task, run.split, run.layers, run.optimiser, others, run.backend, run.device, run.dtype, run.iterations
-
-
 def _searches(records: Iterable[Record]) -> list[list[Record]]:
     """Runs of every complete grid, by value."""
     found = []
-    for runs in grouped(current(records), lambda run: (*_key(run), run.seed)).values():
+    for runs in grouped(current(records), lambda run: (search_key(run), run.seed)).values():
         tuned = specs.get(runs[0].optimiser).tuned
         on_grid = [run for run in runs if tuned and run.hyperparameters[tuned.name] in tuned.grid]
         if tuned and len(on_grid) == len(tuned.grid):
@@ -107,6 +97,8 @@ def _row(run: Record, error: float, ratio: float) -> dict[str, Any]:
     shared = {name: getattr(run, name) for name in COLUMNS if name in Record.__dataclass_fields__}
     return shared | {
         "layers": "-".join(map(str, run.layers)),
+        "where": where(run),
+        "setting": ", ".join(how(run)),
         "hyperparameter": tuned.name if tuned else "",
         "value": _value(run),
         "is_default": bool(tuned and _value(run) == tuned.default),

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from normbench.records.formats import markdown_cell
 from normbench.report.leaderboard import Board, Row
 from normbench.report.statistics import Spread
 
@@ -72,8 +73,7 @@ def failures(row: Row) -> str:
 
 def backend(row: Row) -> str:
     """Backend, with device and dtype where they are not the usual CPU and float32."""
-    parts = [row.backend, row.device.replace("cpu", ""), row.dtype.replace("float", "f").replace("f32", "")]
-    return " ".join(part for part in parts if part)
+    return row.where
 
 
 def _tuning(row: Row) -> str:
@@ -215,10 +215,14 @@ def _table(board: Board, columns: Sequence[Column]) -> Table:
 def markdown_table(columns: Sequence[Column], rows: Iterable[Any]) -> list[str]:
     """The lines of a Markdown table: header, alignment, one a row."""
     return [
-        "| " + " | ".join(column.header for column in columns) + " |",
-        "| " + " | ".join("---:" if column.numeric else "---" for column in columns) + " |",
-        *("| " + " | ".join(column.cell(row) for column in columns) + " |" for row in rows),
+        _line(markdown_cell(column.header) for column in columns),
+        _line("---:" if column.numeric else "---" for column in columns),
+        *(_line(markdown_cell(column.cell(row)) for column in columns) for row in rows),
     ]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from normbench.errors import InvalidArgumentError
+from normbench.records.formats import markdown_text
 from normbench.records.schema import Record
 from normbench.report.leaderboard import Board
 from normbench.report.rows import Row
@@ -228,5 +229,6 @@ def targets_markdown(found: Sequence[Board], records: Iterable[Record], target_r
     parts = []
     for board in found:
         lines = _lines(board, by_name, target_rms)
-        parts += [f"## {_title(board, target_rms)}", "", *markdown_table(_COLUMNS, lines), "", f"- {NOTE}", ""]
+        parts += [f"## {markdown_text(_title(board, target_rms))}", "", *markdown_table(_COLUMNS, lines), ""]
+        parts += [f"- {markdown_text(NOTE)}", ""]
     return "\n".join(parts)

@@ -1,8 +1,14 @@
-"""What identifies a run before it starts; everything here changes numbers, nothing else does."""
+"""What identifies a run before it starts; everything here changes numbers, nothing else does.
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+The fields are declared once, in :class:`Asked`, each with what the rest of the program has to know of it. Identity and
+file name of a record, the boards and rows that hold it, what ``compare`` pairs, labels, columns of JSON and CSV and the
+command that makes a row again are all derived from that declaration, through :func:`axes` and :func:`setting`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from enum import Enum
+from typing import Any, Generic, TypeVar
 
 from normbench import specs, tasks
 from normbench.data.splits import RULES
@@ -15,17 +21,78 @@ DEVICES = ("cpu", "cuda")
 SPLITS = tuple(RULES)
 SCHEDULES = ("constant", "plateau")
 
+Values = TypeVar("Values")  # hyperparameters: pairs in a request, which can be hashed, and a mapping in a record
+_DECLARED = "axis"
+ALWAYS = object()  # in the place of a usual value: there is none, every value is said
+
+
+class Level(Enum):
+    """What two runs are to each other that differ in one field."""
+
+    BOARD = "on boards of their own"
+    ROW = "rows of their own on one board"
+    RUN = "runs of one row"
+
+
+class Place(Enum):
+    """Where the label of a row says the value."""
+
+    NAME = "in words of its own: the optimiser, its hyperparameters, the number of iterations"
+    WHERE = "beside the backend"
+    HOW = "behind the optimiser"
+
 
 @dataclass(frozen=True)
-class RunRequest:
-    """One run, fully specified; build it with :func:`request`, which fills defaults and checks.
+class Axis:
+    """What the rest of the program knows of a field of a request.
+
+    Attributes
+    ----------
+    separates : Level
+    place : Place
+    words : str
+        How a label says the value: ``batch {}``.
+    usual : object
+        The value that labels and commands leave unsaid; :data:`ALWAYS` where there is none.
+    option : str
+        Of ``normbench run``, which makes the value; "" where none does.
+    name : str
+        Of the field.
+    default : object
+        Its default, which is no part of an identity, so that records from before the field keep their names;
+        :data:`ALWAYS` where it has none.
+    """
+
+    separates: Level
+    place: Place = Place.NAME
+    words: str = "{}"
+    usual: Any = ALWAYS
+    option: str = ""
+    name: str = ""
+    default: Any = ALWAYS
+
+    def label(self, value: Any) -> str:
+        """The value in words, or "" where it is the usual one."""
+        return "" if value == self.usual else self.words.format(value)
+
+
+def axis(
+    separates: Level, place: Place = Place.NAME, *, words: str = "{}", usual: Any = ALWAYS, option: str = ""
+) -> dict[str, Axis]:
+    """The metadata of a field that is an :class:`Axis`."""
+    return {_DECLARED: Axis(separates, place, words, usual, option)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Generic[Values]):
+    """The fields of a request, which its record has, too.
 
     Attributes
     ----------
     task, split, optimiser, backend, device, dtype : str
     layers : tuple of int
         Widths d_0, ..., d_L.
-    hyperparameters : tuple of (name, value)
+    hyperparameters : tuple of (name, value), or mapping of name to value
         Every hyperparameter of the optimiser, in the order of its declaration.
     seed, iterations : int
     batch_size : int or None
@@ -34,18 +101,69 @@ class RunRequest:
         "constant", or "plateau": the learning rate falls to a tenth where the training loss no longer falls.
     """
 
-    task: str
-    split: str
-    layers: tuple[int, ...]
-    optimiser: str
-    hyperparameters: tuple[tuple[str, Value], ...]
-    backend: str
-    device: str
-    dtype: str
-    seed: int
-    iterations: int
-    batch_size: int | None = None
-    schedule: str = SCHEDULES[0]
+    task: str = field(metadata=axis(Level.BOARD, option="--task"))
+    optimiser: str = field(metadata=axis(Level.ROW, option="--optimiser"))
+    hyperparameters: Values = field(metadata=axis(Level.ROW))
+    backend: str = field(metadata=axis(Level.ROW, Place.WHERE, option="--backend"))
+    seed: int = field(metadata=axis(Level.RUN, option="--seeds"))
+    iterations: int = field(metadata=axis(Level.ROW, words="{} it.", option="--iterations"))
+    layers: tuple[int, ...] = field(metadata=axis(Level.BOARD, option="--layers"))
+    split: str = field(metadata=axis(Level.BOARD, option="--split"))
+    device: str = field(metadata=axis(Level.ROW, Place.WHERE, usual=DEVICES[0], option="--device"))
+    dtype: str = field(metadata=axis(Level.ROW, Place.WHERE, usual=DTYPES[0], option="--dtype"))
+    batch_size: int | None = field(
+        default=None, metadata=axis(Level.ROW, Place.HOW, words="batch {}", usual=None, option="--batch-size")
+    )
+    schedule: str = field(
+        default=SCHEDULES[0], metadata=axis(Level.ROW, Place.HOW, usual=SCHEDULES[0], option="--schedule")
+    )
+
+
+def declared(kind: type[Any]) -> tuple[Axis, ...]:
+    """The axes among the fields of a dataclass, in their order."""
+    return tuple(
+        replace(f.metadata[_DECLARED], name=f.name, default=ALWAYS if f.default is MISSING else f.default)
+        for f in fields(kind)
+        if _DECLARED in f.metadata
+    )
+
+
+AXES = declared(Asked)
+
+
+def axes(*levels: Level) -> tuple[Axis, ...]:
+    """The axes that separate on these levels, or all."""
+    return tuple(axis for axis in AXES if not levels or axis.separates in levels)
+
+
+def setting(asked: Any, *levels: Level, without: Collection[str] = ()) -> tuple[tuple[str, Any], ...]:
+    """Name and value of every axis of these levels, but those left out, as something that can be compared and hashed.
+
+    Parameters
+    ----------
+    asked : RunRequest or Record
+    levels : Level
+        All where none is named.
+    without : collection of str
+        Names of axes.
+    """
+    return tuple((axis.name, _frozen(getattr(asked, axis.name))) for axis in axes(*levels) if axis.name not in without)
+
+
+def _frozen(value: Any) -> Any:
+    """Pairs in the order of their names for a mapping; numbers as floats there, so that 1 and 1.0 are one value."""
+    if isinstance(value, Mapping):
+        return tuple((name, _as_float(v)) for name, v in sorted(value.items()))
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_float(value: Value) -> Value:
+    return float(value) if isinstance(value, int | float) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(Asked[tuple[tuple[str, Value], ...]]):
+    """One run, fully specified; build it with :func:`request`, which fills defaults and checks."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types for hashing and storing: layers as a list, hyperparameters as a mapping."""

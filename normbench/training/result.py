@@ -1,5 +1,6 @@
 """What a finished run hands over: the trajectory, the figures in physical units, and the clock's readings."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,3 +75,9 @@ class RunResult:
     lipschitz_measured: float
     clock: Clock
     threads: int
+
+    @property
+    def seconds_per_iteration(self) -> float:
+        """Of training alone; NaN where no iteration was done."""
+        done = len(self.trajectory.step_size)
+        return self.clock.train / done if done else math.nan

@@ -14,7 +14,7 @@ import numpy as np
 from normbench import specs, tasks
 from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
-from normbench.errors import BackendUnavailableError
+from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.networks import Loss
 from normbench.normalisation import Problem
 from normbench.specs import BACKENDS
@@ -35,9 +35,17 @@ Result = TypeVar("Result")
 
 
 def available_backends() -> dict[str, str]:
-    """Every backend with the reason why it cannot be used, or an empty string; imports none of them."""
+    """Every backend with the reason why it cannot be used, or an empty string; imports none of them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a declared backend does not say what it needs.
+    """
     reasons = {}
     for backend in BACKENDS:
+        if backend not in _NEEDS:
+            raise InvalidArgumentError(f"backend {backend!r} does not say which libraries it needs. Add it to _NEEDS.")
         missing = [name for name in _NEEDS[backend] if find_spec(name) is None]
         remedy = f"{' and '.join(missing)} not installed; pip install 'normbench[{backend}]'"
         reasons[backend] = remedy if missing else ""
@@ -67,6 +75,8 @@ def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
 
     Raises
     ------
+    InvalidArgumentError
+        If there is no such backend.
     BackendUnavailableError
         If the backend or the device is missing; the message gives the remedy.
     """
@@ -90,9 +100,11 @@ def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
             device=request.device,
             rows=rows,
         )
-    from normbench.reference.trainer import ReferenceTrainer
+    if request.backend == "reference":
+        from normbench.reference.trainer import ReferenceTrainer
 
-    return ReferenceTrainer(problem, request.optimiser, hyperparameters, rows=rows)
+        return ReferenceTrainer(problem, request.optimiser, hyperparameters, rows=rows)
+    raise InvalidArgumentError(f"backend {request.backend!r} is declared and has no trainer. Add it to build_trainer.")
 
 
 def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
@@ -108,6 +120,8 @@ def build_plain_trainer(request: RunRequest, problem: Problem) -> Path:
 
     Raises
     ------
+    InvalidArgumentError
+        If there is no such backend, or it has no drop-in classes: the reference has none.
     BackendUnavailableError
         If the backend is missing.
     """
@@ -119,13 +133,20 @@ def build_plain_trainer(request: RunRequest, problem: Problem) -> Path:
         return torch_plain.PlainTrainer(
             problem, request.optimiser, hyperparameters, dtype=request.dtype, device=request.device
         )
-    from normbench.jax import plain as jax_plain
+    if request.backend == "jax":
+        from normbench.jax import plain as jax_plain
 
-    return jax_plain.PlainTrainer(problem, request.optimiser, hyperparameters, dtype=request.dtype)
+        return jax_plain.PlainTrainer(problem, request.optimiser, hyperparameters, dtype=request.dtype)
+    raise InvalidArgumentError(
+        f"backend {request.backend!r} has no drop-in classes, so there is no plain trainer of it. Use torch or jax."
+    )
 
 
 def _require_backend(backend: str) -> None:
-    reason = available_backends()[backend]
+    reasons = available_backends()
+    if backend not in reasons:
+        raise InvalidArgumentError(f"no backend {backend!r}; the benchmark knows {', '.join(reasons)}.")
+    reason = reasons[backend]
     if reason:
         raise BackendUnavailableError(f"backend {backend!r}: {reason}.")
 

@@ -1,47 +1,169 @@
-"""The code version changes with what changes numbers, and with nothing else."""
+"""The code version changes with every module that can change a number, and with nothing else."""
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import normbench
+from normbench import specs
+from normbench.errors import InvalidArgumentError
 from normbench.records import versions
+from normbench.records.imports import Package
+from normbench.specs import BACKENDS
+
+SOURCES = Path(normbench.__file__).parent
+# a module of one of these can change a number of every backend, whoever imports it
+EVERYWHERE = ("data", "specs", "manifolds", "normalisation", "tasks", "trajectory", "numbers")
+NOWHERE = ("report", "cli")
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
     """A copy of the package's sources whose files a test may change."""
-    copy = tmp_path / "normbench"
-    shutil.copytree(Path(normbench.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(versions, "_PACKAGE", copy)
+    copy = tmp_path_factory.mktemp("copy") / "normbench"
+    shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
-def version(backend):
-    return versions.code_version.__wrapped__(backend)
+@pytest.fixture
+def version(package, monkeypatch):
+    """The version of a backend by the sources as they are in the copy."""
+    monkeypatch.setattr(versions, "_PACKAGE", package)
+    return versions.code_version.__wrapped__
 
 
-@pytest.mark.parametrize("changed", ["torch/method1.py", "specs/fromage.py", "normalisation.py", "data/splits.py"])
-def test_a_change_to_what_computes_torch_numbers_changes_torchs_version(package, changed):
-    before = version("torch")
-    path = package / changed
-    path.write_text(path.read_text() + "\n# changed\n")
-    assert version("torch") != before
+@pytest.fixture
+def before(version):
+    return {backend: version(backend) for backend in BACKENDS}
 
 
-@pytest.mark.parametrize("changed", ["jax/method1.py", "reference/method1.py", "cli/run.py", "report/tables.py"])
-def test_a_change_elsewhere_leaves_torchs_version(package, changed):
-    before = version("torch")
-    path = package / changed
-    path.write_text(path.read_text() + "\n# changed\n")
-    assert version("torch") == before
+def changed_by(path, version, before):
+    """Backends whose runs would be made again after a change of a line in the file."""
+    text = path.read_text()
+    path.write_text(text + "\n# changed\n")
+    try:
+        return {backend for backend in BACKENDS if version(backend) != before[backend]}
+    finally:
+        path.write_text(text)
+
+
+def test_a_changed_line_makes_the_runs_again_that_use_its_module(package, version, before):
+    """Every module of the package, one after another."""
+    found, covered = {}, {backend: versions.modules_of(backend) for backend in BACKENDS}
+    for name, path in Package(package).modules.items():
+        second = (*name.split("."), "")[1]
+        found[name] = changed_by(path, version, before)
+        expected = {backend for backend in BACKENDS if name in covered[backend]}
+        assert found[name] == expected, name
+        if second in EVERYWHERE:
+            assert found[name] == set(BACKENDS), name
+        if second in NOWHERE:
+            assert not found[name], name
+        if second in ("torch", "jax"):
+            assert found[name] <= {second}, name
+    assert found["normbench.torch.method1"] == {"torch"}
+    assert found["normbench.jax.trainer"] == {"jax"}
+    assert found["normbench.reference.method1"] == {"reference"}
+    # what the certificate, the clock and the predictors use, whatever trained
+    for module in (
+        "reference.network",
+        "training.certificate",
+        "training.batches",
+        "training.schedule",
+        "training.run",
+    ):
+        assert found[f"normbench.{module}"] == set(BACKENDS), module
+    for module in ("records.predictors", "networks.base", "networks.norms", "networks.families"):
+        assert found[f"normbench.{module}"] == set(BACKENDS), module
+    assert not found["normbench.networks.operations"]  # what a run costs orders the queue
+    for module in ("records.store", "records.pool", "records.versions", "torch.gan", "training.gan"):
+        assert found[f"normbench.{module}"] == set(), module
+
+
+def test_every_module_that_a_run_loads_is_covered(run_modules):
+    """What a fresh process has loaded after a run, against what the imports say."""
+    for backend, loaded in run_modules.items():
+        assert loaded - set(versions.modules_of(backend)) <= {"normbench"}
+        assert f"normbench.{backend}.trainer" in loaded
+
+
+@pytest.fixture(scope="module")
+def run_modules():
+    import subprocess
+    import sys
+
+    program = """
+import json, sys
+import numpy as np
+from normbench import tasks
+from normbench.training.request import request
+from normbench.training.run import run
+asked = request(task="digits", layers=(64, 5, 10), optimiser="adam", backend=sys.argv[1], seed=0, iterations=2,
+                dtype="float64", batch_size=20)
+run(asked, tasks.get("digits").dataset().take(np.arange(100)))
+print(json.dumps([name for name in sys.modules if name.split(".")[0] == "normbench"]))
+"""
+    found = {}
+    for backend in ("reference", "torch"):
+        call = [sys.executable, "-c", program, backend]
+        done = subprocess.run(call, capture_output=True, text=True, check=True)
+        found[backend] = set(json.loads(done.stdout.splitlines()[-1]))
+    return found
+
+
+def test_an_import_within_a_function_counts(package, version):
+    path = package / "training" / "certificate.py"
+    text = path.read_text()
+    path.write_text(text + "\n\ndef late():\n    from normbench.report import palette\n\n    return palette\n")
+    try:
+        before = {backend: version(backend) for backend in BACKENDS}
+        assert changed_by(package / "report" / "palette.py", version, before) == set(BACKENDS)
+    finally:
+        path.write_text(text)
+
+
+def test_line_ends_change_nothing(package, version):
+    path = package / "normalisation.py"
+    before, text = version("torch"), path.read_bytes()
+    path.write_bytes(text.replace(b"\n", b"\r\n"))
+    after = version("torch")
+    path.write_bytes(text)
+    assert after == before
 
 
 def test_the_version_begins_with_the_packages():
     assert versions.code_version("jax").startswith(f"{normbench.__version__}+")
 
 
-def test_the_environment_names_the_backends_libraries():
-    assert {"python", "numpy", "torch", "cpu", "platform"} <= versions.environment("torch").keys()
-    assert "torch" not in versions.environment("jax")
+@pytest.mark.parametrize("ask", [versions.code_version, versions.environment, versions.modules_of, versions.libraries])
+def test_a_backend_that_nobody_knows_has_no_version(ask):
+    with pytest.raises(InvalidArgumentError, match=r"'numpy'.*torch, jax, reference"):
+        ask("numpy")
+
+
+def test_the_environment_names_every_library_that_made_the_numbers():
+    shared = {"python", "numpy", "scipy", "pandas", "scikit-learn", "blas", "cpu", "cores", "platform"}
+    own = {"torch": {"torch", "pytorch-optimizer"}, "jax": {"jax", "jaxlib", "optax"}, "reference": set()}
+    for backend, libraries in own.items():
+        found = versions.environment(backend)
+        assert shared | libraries <= found.keys()
+        assert not found.keys() & set().union(*own.values()) - libraries
+        assert all(found.values())
+        assert found["numpy"] == np.__version__
+    assert set(own) == set(specs.BACKENDS)
+
+
+def test_the_gpu_and_its_driver_are_named_where_a_run_used_it(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\n[ "$2" = 1 ] && echo "NVIDIA H100 80GB HBM3, 570.12.01" || echo "none, 0"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    versions._gpu.cache_clear()
+    found = versions.environment("torch", "cuda")
+    versions._gpu.cache_clear()
+    assert (found["gpu"], found["driver"]) == ("NVIDIA H100 80GB HBM3", "570.12.01")
+    assert "gpu" not in versions.environment("torch")

@@ -44,8 +44,15 @@ def test_a_truncated_file_is_named_and_the_others_still_load(store, record):
 def test_an_edited_record_is_refused(store, record):
     path = store.write(record)
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
-    with pytest.raises(RecordError, match="edited or renamed"):
+    with pytest.raises(RecordError, match=r"checksum .* edited"):
         store.read(path.stem)
+
+
+def test_a_record_under_another_name_is_refused(store, record):
+    path = store.write(record)
+    path.rename(path.with_name(f"{'0' * 32}.json"))
+    with pytest.raises(RecordError, match="edited or renamed"):
+        store.read("0" * 32)
 
 
 def test_leftovers_of_a_killed_process_are_ignored_and_swept(store, record):

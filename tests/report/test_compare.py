@@ -136,8 +136,8 @@ def test_best_meets_best_even_at_another_value(make):
 def test_rows_on_one_side_only_are_reported(make):
     comparisons, old_only, new_only = compare([make()], [make("agd"), make("agd", split="blocked")])
     assert comparisons == []
-    assert [key.optimiser for key in old_only] == ["method1"]
-    assert [key.split for key in new_only] == ["blocked", "random"]
+    assert [key.run.optimiser for key in old_only] == ["method1"]
+    assert [key.run.split for key in new_only] == ["blocked", "random"]
 
 
 def test_the_worst_rows_come_first(make):
@@ -145,7 +145,7 @@ def test_the_worst_rows_come_first(make):
     old = [r for name in factors for r in over_seeds(make, OLD, optimiser=name)]
     new = [r for name, f in factors.items() for r in over_seeds(make, [f * v for v in OLD], optimiser=name)]
     found, _, _ = compare(old, new)
-    assert [c.key.optimiser for c in found] == ["fromage", "method1", "lars", "agd"]
+    assert [c.key.run.optimiser for c in found] == ["fromage", "method1", "lars", "agd"]
 
 
 ROWS = [
@@ -191,7 +191,7 @@ def test_a_planted_regression_is_found_among_27_rows(make, first):
     old = synthetic(make, rng, first=0, seeds=10)
     new = synthetic(make, rng, first=first, seeds=10, factors={("agd", "jax"): 1.15})
     found, _, _ = compare(old, new)
-    assert [(c.key.optimiser, c.key.backend) for c in found if c.verdict == "worse"] == [("agd", "jax")]
+    assert [(c.key.run.optimiser, c.key.run.backend) for c in found if c.verdict == "worse"] == [("agd", "jax")]
 
 
 def write(folder, records):

@@ -8,8 +8,9 @@ import pytest
 from normbench import tasks
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.training import run as run_module
 from normbench.training.request import RunRequest, request
-from normbench.training.run import available_backends, problem_of, run
+from normbench.training.run import available_backends, build_plain_trainer, build_trainer, problem_of, run
 from normbench.trajectory import Status
 
 LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
@@ -120,3 +121,29 @@ def test_paper_network_fits_the_data(simulated: Dataset) -> None:
 
 def test_backends_are_found_without_importing_them() -> None:
     assert available_backends() == {"torch": "", "jax": "", "reference": ""}
+
+
+@pytest.mark.parametrize("build", [build_trainer, build_plain_trainer])
+def test_a_backend_that_nobody_knows_has_no_trainer(simulated: Dataset, build) -> None:
+    wanted = asked()
+    with pytest.raises(InvalidArgumentError, match=r"no backend 'numpy'.*torch, jax, reference"):
+        build(dataclasses.replace(wanted, backend="numpy"), problem_of(wanted, simulated))
+
+
+def test_the_reference_has_no_plain_trainer(simulated: Dataset) -> None:
+    wanted = asked(backend="reference", dtype="float64")
+    with pytest.raises(InvalidArgumentError, match="'reference' has no drop-in classes"):
+        build_plain_trainer(wanted, problem_of(wanted, simulated))
+
+
+def test_a_backend_that_is_declared_only_falls_through_nowhere(simulated: Dataset, monkeypatch) -> None:
+    """A name in the list of backends and nothing behind it."""
+    wanted = asked()
+    planted = dataclasses.replace(wanted, backend="planted")
+    monkeypatch.setattr("normbench.training.run.BACKENDS", ("torch", "planted"))
+    with pytest.raises(InvalidArgumentError, match="'planted' does not say which libraries"):
+        available_backends()
+    monkeypatch.setitem(run_module._NEEDS, "planted", ())
+    for build, said in ((build_trainer, "has no trainer"), (build_plain_trainer, "no drop-in classes")):
+        with pytest.raises(InvalidArgumentError, match=f"'planted'.*{said}"):
+            build(planted, problem_of(wanted, simulated))

@@ -4,6 +4,7 @@ import click
 
 from normbench.cli.reproduce.setting import FIGURES, Setting, figure_libraries, takes_setting
 from normbench.errors import BackendUnavailableError
+from normbench.records.formats import csv_frame
 from normbench.records.plan import Plan
 from normbench.records.schema import Record
 from normbench.report import reproduce as report
@@ -37,7 +38,7 @@ def experiment1(setting: Setting) -> None:
     console().print(report.list_table(cells, title=_title(records, "Experiment 1")))
     table = setting.out / FIGURES / "experiment1-table1.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
-    report.cells_frame(cells).to_csv(table, index=False, float_format="%.6g", lineterminator="\n")
+    csv_frame(report.cells_frame(cells)).to_csv(table, index=False, float_format="%.6g", lineterminator="\n")
     click.echo(table)
     _draw(setting, "experiment1", records)
 

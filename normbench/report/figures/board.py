@@ -170,12 +170,9 @@ def sensitivity(searches: pd.DataFrame) -> Picture:
     searches : DataFrame
         From :func:`normbench.report.sensitivity.learning_rate_sensitivity`.
     """
-    several = searches["layers"].nunique() > 1
-    where = searches["task"] + " " + searches["layers"] if several else searches["task"]
-    kinds = searches["simulated"].map({True: " (SIMULATED)\n", False: " (real)\n"})
-    data = searches.assign(setting=where + kinds + searches["backend"])
+    data = searches.assign(line=_line_names(searches))
     optimisers = list(data["optimiser"].unique())
-    looks = ordered_looks(list(data["setting"].unique()))
+    looks = ordered_looks(list(data["line"].unique()))
     columns = min(_COLUMNS, len(optimisers))
     with printed():
         rows = math.ceil(len(optimisers) / columns)
@@ -195,7 +192,19 @@ def sensitivity(searches: pd.DataFrame) -> Picture:
         entries = [panel.get_legend_handles_labels() for panel in panels.flat]
         by_label = {label: handle for handles, labels in entries for handle, label in zip(handles, labels, strict=True)}
         figure.legend(by_label.values(), by_label.keys(), loc="outside right center")
-    return Picture("fromage-figure4", figure, data.drop(columns="setting"))
+    return Picture("fromage-figure4", figure, data.drop(columns="line"))
+
+
+def _line_names(searches: pd.DataFrame) -> pd.Series:
+    """Task, data and backend, with network, split and iterations where they differ, and what is unusual."""
+    names = searches["task"].copy()
+    for column in ("layers", "split"):
+        if searches[column].nunique() > 1:
+            names += " " + searches[column]
+    names += searches["simulated"].map({True: " (SIMULATED)\n", False: " (real)\n"}) + searches["where"]
+    if (searches.groupby([names, searches["optimiser"], searches["setting"]])["iterations"].nunique() > 1).any():
+        names += ", " + searches["iterations"].astype(str) + " it."
+    return names + searches["setting"].map(lambda words: f", {words}" if words else "")
 
 
 def _kind(data: pd.DataFrame) -> str:
@@ -209,7 +218,7 @@ def _iterations(data: pd.DataFrame) -> str:
 
 
 def _rates(panel: Axes, data: pd.DataFrame, looks: Looks) -> None:
-    lines(panel, data, x="value", y="ratio", by="setting", looks=looks, marked=True)
+    lines(panel, data, x="value", y="ratio", by="line", looks=looks, marked=True)
     defaults = data[data["is_default"]]
     panel.scatter(defaults["value"], defaults["ratio"], s=70, facecolors="none", edgecolors=GUIDE, linewidths=0.8)
     panel.set(xscale="log", ylim=(-0.05, 1.08), xlabel="learning rate", ylabel="")

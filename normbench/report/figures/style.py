@@ -15,6 +15,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from normbench.records.formats import csv_frame
 from normbench.records.predictors import NAMES
 from normbench.records.schema import Record
 from normbench.report.palette import series
@@ -81,7 +82,7 @@ class Picture:
         with printed():
             self.figure.savefig(svg, metadata={"Date": None})
             self.figure.savefig(pdf, metadata={"CreationDate": None})
-        self.data.to_csv(csv, index=False, float_format="%.6g", lineterminator="\n")
+        csv_frame(self.data).to_csv(csv, index=False, float_format="%.6g", lineterminator="\n")
         return [svg, pdf, csv]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from normbench.records.schema import Record
 from normbench.report.page.ways import Section, Way
+from normbench.training.request import Level, setting
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,18 @@ class BackendPair:
 
 
 def backend_pairs(section: Section) -> list[BackendPair]:
-    """Every way that two backends ran with the same device, dtype, hyperparameters and iterations."""
+    """Every way that two backends ran with everything else that was asked for the same."""
     found = [
         _pair(first, second)
         for first, second in combinations(section.ways, 2)
-        if _setting(first.runs[0]) == _setting(second.runs[0]) and first.row.backend != second.row.backend
+        if _elsewhere(first.runs[0]) == _elsewhere(second.runs[0]) and first.row.backend != second.row.backend
     ]
     return sorted((pair for pair in found if pair.pairs), key=lambda pair: (pair.label, pair.backends))
 
 
-def _setting(run: Record) -> tuple[object, ...]:
-    values = tuple(sorted(run.hyperparameters.items()))
-    return run.optimiser, values, run.device, run.dtype, run.iterations
+def _elsewhere(run: Record) -> tuple[object, ...]:
+    """Everything that was asked for but the backend and the seed."""
+    return setting(run, Level.BOARD, Level.ROW, without=("backend",))
 
 
 def _pair(first: Way, second: Way) -> BackendPair:

@@ -13,12 +13,13 @@ from normbench.report.sensitivity import learning_rate_sensitivity
 def rate_points(section: Section, records: Sequence[Record]) -> list[dict[str, Any]]:
     """One entry per search and value: the best training RMS of the search over that of the value, 0 where it failed."""
     board = section.board
-    here = [record for record in records if board_key(record) == (board.task, board.split, board.layers)]
-    found = learning_rate_sensitivity(here)[["optimiser", "backend", "seed", "value", "metric", "ratio", "status"]]
+    here = [record for record in records if board_key(record) == board.key]
+    found = learning_rate_sensitivity(here)
     return [
         {
             "optimiser": row["optimiser"],
-            "backend": row["backend"],
+            "backend": row["where"],
+            "setting": ", ".join(filter(None, [row["setting"], f"{row['iterations']} it."])),
             "seed": row["seed"],
             "rate": significant(row["value"], 6),
             "rms": significant(row["metric"], 5),

@@ -7,7 +7,7 @@ from typing import Any
 
 from normbench.records.schema import Record
 from normbench.report.leaderboard import Board, Row
-from normbench.report.selection import other_hyperparameters, rules
+from normbench.report.selection import how, rules, tuned_value
 from normbench.report.tables import backend
 
 
@@ -107,20 +107,22 @@ def _way(key: str, row: Row, runs: tuple[Record, ...], label: str) -> Way:
 
 
 def _labels(rows: list[Row], runs: list[tuple[Record, ...]]) -> list[str]:
-    """Short names; the number of iterations is added where two rows would share one."""
-    short = [_label(row, found) for row, found in zip(rows, runs, strict=True)]
-    count = Counter((name, backend(row)) for name, row in zip(short, rows, strict=True))
-    return [
-        f"{name} {row.iterations} it." if count[name, backend(row)] > 1 else name
-        for name, row in zip(short, rows, strict=True)
-    ]
+    """Short names; iterations, and then the value that is tuned, are added where two rows would share one."""
+    names = [_label(row, found) for row, found in zip(rows, runs, strict=True)]
+    for more in ([f"{row.iterations} it." for row in rows], [tuned_value(found[0]) for found in runs]):
+        count = Counter((name, backend(row)) for name, row in zip(names, rows, strict=True))
+        names = [
+            f"{name} {word}" if count[name, backend(row)] > 1 and word else name
+            for name, row, word in zip(names, rows, more, strict=True)
+        ]
+    return names
 
 
 def _label(row: Row, runs: tuple[Record, ...]) -> str:
     words = [row.optimiser]
     if rules(runs) != ["none"]:
         words.append("tuned" if row.tuning_runs else "default")
-    return " ".join([*words, *other_hyperparameters(runs[0])])
+    return " ".join([*words, *how(runs[0])])
 
 
 def places(sections: Sequence[Section]) -> dict[str, str]:

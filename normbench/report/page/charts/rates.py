@@ -31,11 +31,14 @@ def rate_chart(frame: Frame, *, unit: str, optimisers: Sequence[str]) -> dict[st
         color=colour(optimisers),
         opacity=faded(),
     )
-    line = points.mark_line(strokeWidth=2, aria=False).encode(detail=["optimiser:N", "backend:N", "seed:N"])
+    line = points.mark_line(strokeWidth=2, aria=False).encode(
+        detail=["optimiser:N", "backend:N", "setting:N", "seed:N"]
+    )
     marks = points.mark_point(filled=True, size=70, opacity=1).encode(
         tooltip=[
             alt.Tooltip("optimiser:N"),
             alt.Tooltip("backend:N"),
+            alt.Tooltip("setting:N"),
             alt.Tooltip("seed:Q"),
             alt.Tooltip("rate:Q", title="learning rate", format="~g"),
             alt.Tooltip("rms:Q", title=f"training RMS in {unit}", format=".4f"),

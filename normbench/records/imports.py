@@ -1,0 +1,109 @@
+"""Which modules of the package a module uses: imports read from the source, at any depth, without running anything."""
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import NamedTuple
+
+_BY_NAME = ("import_module", "__import__")
+
+
+class Used(NamedTuple):
+    """What a module uses.
+
+    Attributes
+    ----------
+    modules : frozenset of str
+        Dotted names that it imports, at any depth; for ``from a import b`` both a and a.b.
+    distributions : frozenset of str
+        What it opens by name: ``metadata.distribution("scikit-learn")``.
+    """
+
+    modules: frozenset[str]
+    distributions: frozenset[str]
+
+
+@lru_cache(maxsize=1024)
+def used(source: str, package: str) -> Used:
+    """What a module of ``package`` with this source uses."""
+    modules: set[str] = set()
+    distributions: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            modules |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and _called(node) in _BY_NAME:
+            modules |= _texts(node)
+        elif isinstance(node, ast.Call) and _called(node) == "distribution":
+            distributions |= _texts(node)
+    return Used(frozenset(modules), frozenset(distributions))
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def _texts(call: ast.Call) -> set[str]:
+    return {arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)}
+
+
+@dataclass(frozen=True)
+class Package:
+    """The modules of a package by their dotted names.
+
+    Attributes
+    ----------
+    folder : Path
+        Its name is that of the package.
+    """
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What its modules' names begin with."""
+        return self.folder.name
+
+    @cached_property
+    def modules(self) -> dict[str, Path]:
+        """Every module and its file."""
+        return {
+            ".".join((self.name, *path.relative_to(self.folder).with_suffix("").parts)).removesuffix(".__init__"): path
+            for path in sorted(self.folder.rglob("*.py"))
+        }
+
+    def used(self, module: str) -> Used:
+        """What one of the modules uses."""
+        path = self.modules[module]
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        return used(path.read_text(encoding="utf-8"), package)
+
+    def closure(
+        self, roots: Iterable[str], follows: Callable[[str, str], bool] = lambda module, name: True
+    ) -> set[str]:
+        """The modules that the roots use, directly or through others, with the packages in which they lie.
+
+        Parameters
+        ----------
+        roots : iterable of str
+            Modules.
+        follows : callable
+            (module, imported name) -> False where the import is not to count.
+        """
+        found: set[str] = set()
+        waiting = list(roots)
+        while waiting:
+            module = waiting.pop()
+            if module in found or module not in self.modules or module == self.name:
+                continue  # the package itself lends names of its modules and computes nothing
+            found.add(module)
+            waiting += [
+                module.rpartition(".")[0],
+                *(name for name in self.used(module).modules if follows(module, name)),
+            ]
+        return found

@@ -1,0 +1,87 @@
+"""Stored records get the present code version where they are named, say so, and nothing else changes."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from ci.rekey import REKEYED, rekeyed
+from ci.results import RESULTS
+from normbench.errors import InvalidArgumentError
+from normbench.records.frame import read_file, write_file
+from normbench.records.versions import code_version
+
+NOTE = "comments only"
+
+
+@pytest.fixture(scope="module")
+def runs():
+    found = [run for run in read_file(RESULTS / "figures" / "records.parquet") if run.seed == 0]
+    old = {"code_version": "0.1.0+0123456789ab"}
+    return [
+        replace(found[0], **old),
+        replace(found[1], backend="torch", **old),
+        replace(found[2], optimiser="sgd", **old),
+    ]
+
+
+def test_named_records_are_of_the_present_code_and_keep_everything_else(runs):
+    found = rekeyed(runs, note=NOTE, only=["*"], left=["sgd/*"])
+    assert [run.code_version for run in found] == [
+        code_version(runs[0].backend),
+        code_version("torch"),
+        runs[2].code_version,
+    ]
+    for before, after in zip(runs[:2], found[:2], strict=True):
+        assert after.environment[REKEYED] == f"made by {before.code_version}: {NOTE}"
+        assert replace(after, code_version=before.code_version, environment=before.environment) == before
+        assert after.record_id != before.record_id
+    assert found[2] == runs[2]
+    assert rekeyed(found, note=NOTE, only=["*"], left=["sgd/*"]) == found
+
+
+def test_a_second_note_stands_beside_the_first(runs):
+    once = rekeyed(runs[:1], note="first", only=["*"], left=[])
+    twice = rekeyed([replace(once[0], code_version="0.1.0+second")], note="second", only=["*"], left=[])
+    assert twice[0].environment[REKEYED] == f"made by {runs[0].code_version}: first; made by 0.1.0+second: second"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"only": [], "left": []}, "not told about 1 of"),
+        ({"only": ["sgd/*"], "left": []}, "not told about 1 of"),
+        ({"only": ["*"], "left": ["momo/*"]}, "no record is named by 'momo/"),
+        ({"only": ["*"], "left": [], "note": " "}, "--note"),
+    ],
+)
+def test_records_that_nobody_named_are_refused(runs, given, said):
+    with pytest.raises(InvalidArgumentError, match=said):
+        rekeyed(runs, **({"note": NOTE} | given))
+
+
+def test_a_run_that_is_there_already_is_refused(runs):
+    present = replace(runs[0], code_version=code_version(runs[0].backend))
+    with pytest.raises(InvalidArgumentError, match="present code already"):
+        rekeyed([runs[0], present], note=NOTE, only=["*"], left=[])
+
+
+def test_the_command_writes_all_files_or_none(runs, tmp_path):
+    for name in ("a.parquet", "b.parquet"):
+        write_file(runs, tmp_path / name)
+    before = [(tmp_path / name).read_bytes() for name in ("a.parquet", "b.parquet")]
+
+    def call(*options):
+        command = [sys.executable, "-m", "ci.rekey", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]
+        return subprocess.run(
+            [*command, "--note", NOTE, *options], capture_output=True, text=True, check=False, cwd=RESULTS.parent
+        )
+
+    refused = call("--only", "sgd/*")
+    assert refused.returncode == 1
+    assert "not told about" in refused.stderr
+    assert [(tmp_path / name).read_bytes() for name in ("a.parquet", "b.parquet")] == before
+    done = call("--only", "*", "--except", "*/torch")
+    assert (done.returncode, done.stdout.count("2 of 3 records")) == (0, 2)
+    assert {run.backend for run in read_file(tmp_path / "a.parquet") if REKEYED not in run.environment} == {"torch"}
