@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from normbench.data import quadrotor
-from normbench.data.files import RemoteFile, check, digest, download, require
+from normbench.data.download import download
+from normbench.data.files import RemoteFile, digest
 from normbench.data.preprocessing import COLUMNS
 from normbench.data.source import FileSet, PublishedSource
 from normbench.errors import DataError, DownloadError, InvalidArgumentError
