@@ -54,6 +54,9 @@ def download(file: RemoteFile, folder: Path) -> Path:
                 _receive(file, stream)
         except DownloadError:
             raise
+        except urllib.error.HTTPError as error:
+            with error:
+                raise DownloadError(_by_hand(file, str(error))) from error
         except (OSError, HTTPException, ValueError) as error:  # URLError and timeouts are OSErrors
             raise DownloadError(_by_hand(file, f"{type(error).__name__}: {error}")) from error
     return path
@@ -116,5 +119,7 @@ class OnlyToHttps(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         """Refuse a redirect that leaves HTTPS."""
         if not newurl.lower().startswith("https://"):
+            if fp is not None:
+                fp.close()
             raise urllib.error.URLError(f"redirected to {newurl}, which is not HTTPS")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -108,9 +108,7 @@ def test_empty_file_is_refused(one_flight: Path) -> None:
 def test_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
     for seed, file in enumerate(neural_fly.FILES):
         write_flight(tmp_path / file.name, flight(seed))
-    with pytest.raises(
-        DataError, match=f"not the published file: it holds .*{neural_fly.FILES[0].digest}"
-    ):
+    with pytest.raises(DataError, match=f"not the published file: it holds .*{neural_fly.FILES[0].digest}"):
         data.load("neural-fly", data_dir=tmp_path)
     assert not any(row.ok for row in data.verify("neural-fly", data_dir=tmp_path))
 
