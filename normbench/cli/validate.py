@@ -18,26 +18,34 @@ from normbench.specs import OWN
 from normbench.tasks import TASKS, get
 
 if TYPE_CHECKING:
-    from normbench.training.validation import Agreement
+    from normbench.training.validation import Agreement, Scope
 
 _BACKENDS = ("torch", "jax")
 _FLIGHTS, _SIMULATED = "neural-fly", "quadrotor-sim"
-_NETWORKS = ("digits", "digits-conv", "digits-conv-xent")  # beside the flights: dense, with kernels, cross-entropy
-_ITERATIONS, _FEW_ITERATIONS, _FEW_SAMPLES = 200, 20, 300
+_KERNELS = "digits-conv-xent"  # convolutions and cross-entropy
+_NETWORKS = ("digits", "digits-conv", _KERNELS)  # beside the flights: dense, with kernels, cross-entropy
+_ITERATIONS, _FEW_ITERATIONS, _FEW_SAMPLES = 200, 20, 300  # the reference is slow on kernels
+# The quick check: what JAX compiles costs nearly all of its time, so JAX has the smaller network and float64 only.
+_QUICK_ITERATIONS, _QUICK_SAMPLES, _QUICK_HIDDEN = 10, 2000, (8, 6)
+_QUICK_KERNEL_SAMPLES = 64
 _TASKS = [key for key, task in TASKS.items() if task.family in ("perceptron", "convolutional")]  # the reference's
 
 
 @click.command("validate")
 @options.many("optimiser", "What to check", OWN, default="all that have a reference")
 @options.many(
-    "task", "On what", _TASKS, default=f"{_FLIGHTS}, where it is at hand, else {_SIMULATED}; {', '.join(_NETWORKS)}"
+    "task",
+    "On what",
+    _TASKS,
+    default=f"{_FLIGHTS}, where it is at hand, else {_SIMULATED}; {_KERNELS} (torch), or all digits with --thorough",
 )
 @options.many("backend", "Where", _BACKENDS, default="torch and jax, where installed")
 @click.option(
     "--iterations",
     type=click.IntRange(min=1),
-    help=f"Iterations per run.  [default: {_ITERATIONS} on flights, {_FEW_ITERATIONS} on digits]",
+    help=f"Iterations per run.  [default: {_QUICK_ITERATIONS}; thorough: {_ITERATIONS}, on digits {_FEW_ITERATIONS}]",
 )
+@click.option("--thorough", is_flag=True, help="Everything: all samples, widths, precisions and variants.")
 @options.data_dir
 @options.jobs
 @options.output_format("table", "json")
@@ -47,6 +55,7 @@ def command(
     tasks: Sequence[str],
     backends: Sequence[str],
     iterations: int | None,
+    thorough: bool,
     data_dir: Path | None,
     jobs: int | None,
     format_: str,
@@ -57,12 +66,17 @@ def command(
     float64 losses, step sizes and weights must agree over all iterations; in float32 the final RMS. Two paths are
     judged: fast, the trainer of the benchmark, for perceptrons with derivatives by hand, in tiles; and plain, the
     drop-in class in a loop of its own with automatic differentiation, the batch whole. The data are the real
-    Neural-Fly flights where they are on this machine, else the simulated ones, and handwritten digits with dense
-    layers and convolutions, square loss and cross-entropy (300 of them, 20 iterations).
+    Neural-Fly flights where they are on this machine, else the simulated ones, and handwritten digits.
+
+    Without --thorough, a check of an installation in under a minute: every optimiser, backend and path on small
+    networks for a few iterations, in float64; float32, convolutions and cross-entropy in PyTorch only. It says what it
+    leaves out. With --thorough: 200 iterations on all flights, digits with dense layers and convolutions, square loss
+    and cross-entropy (300 of them, 20 iterations), both precisions, and hyperparameters beside the defaults.
 
     \b
     Examples:
       normbench validate
+      normbench validate --thorough
       normbench validate --optimiser method1 --backend jax --data-dir ~/neural_fly
       normbench validate --task digits-conv-xent --optimiser agd
     """
@@ -70,15 +84,21 @@ def command(
     from normbench.report.agreement import ValidationJob
 
     chosen = options.choose_backends(backends)
-    wanted = list(dict.fromkeys(tasks)) or [_flights(data_dir), *_NETWORKS]
+    wanted = list(dict.fromkeys(tasks)) or [_flights(data_dir), *(_NETWORKS if thorough else (_KERNELS,))]
     folders = {task: data_dir if get(task).source == _FLIGHTS else None for task in wanted}
+    # kernels in JAX take half a minute to compile: unasked, only a thorough check has them
+    unasked = [] if thorough or tasks else [_KERNELS]
+    where = {task: [b for b in chosen if b == "torch" or task not in unasked] for task in wanted}
     for task in wanted:
         click.echo(f"Validating on {task} ({_kind(task)}).", err=True)
+    if not thorough:
+        click.echo(_left_out(chosen, bool(unasked), iterations), err=True)
     processes = options.job_count(jobs)
     judged = results_of(
         [
-            ValidationJob(task, folders[task], key, tuple(chosen), *_size(task, iterations))
+            ValidationJob(task, folders[task], key, tuple(where[task]), _scope(task, iterations, thorough))
             for task in wanted
+            if where[task]
             for key in dict.fromkeys(optimisers or OWN)
         ],
         size=processes,
@@ -91,7 +111,7 @@ def command(
             extra = {"data": get(agreement.task).source, "simulated": _is_simulated(agreement.task)}
             click.echo(json.dumps(asdict(agreement) | extra, default=float))
     else:
-        for task in wanted:
+        for task in (task for task in wanted if where[task]):
             title = f"Largest relative deviation from the reference on {task} ({_kind(task)})"
             console().print(titled(title, _table([a for a in agreements if a.task == task])))
     if not agreements or not all(a.passed for a in agreements):
@@ -110,11 +130,25 @@ def _flights(data_dir: Path | None) -> str:
     return _FLIGHTS if data.info(_FLIGHTS).present else _SIMULATED
 
 
-def _size(task: str, iterations: int | None) -> tuple[int, int | None]:
-    """Iterations and samples: of the digits some, because the reference is slow on kernels."""
-    if get(task).source == "digits":
-        return iterations or _FEW_ITERATIONS, _FEW_SAMPLES
-    return iterations or _ITERATIONS, None
+def _scope(task: str, iterations: int | None, thorough: bool) -> "Scope":
+    from normbench.training.validation import Scope
+
+    on_digits = get(task).source == "digits"
+    if thorough:
+        samples = _FEW_SAMPLES if on_digits else None
+        return Scope(iterations or (_FEW_ITERATIONS if on_digits else _ITERATIONS), samples)
+    if get(task).family == "convolutional":
+        return Scope(iterations or _QUICK_ITERATIONS, _QUICK_KERNEL_SAMPLES, None, False, ("jax",))
+    return Scope(iterations or _QUICK_ITERATIONS, _QUICK_SAMPLES, _QUICK_HIDDEN, False, ("jax",))
+
+
+def _left_out(backends: Sequence[str], no_kernels: bool, iterations: int | None) -> str:
+    """What the quick check does not see, in one line."""
+    missing = [f"more than {iterations or _QUICK_ITERATIONS} iterations", "wider networks on more samples"]
+    if "jax" in backends:
+        missing.append("float32 in JAX")
+        missing += ["convolutions and cross-entropy in JAX"] if no_kernels else []
+    return f"A quick check, without {', '.join(missing)} and other hyperparameters: --thorough has them."
 
 
 def _is_simulated(task: str) -> bool:

@@ -1,16 +1,17 @@
-"""CIFAR-10 and CIFAR-100: 32 x 32 colour images, from the binary versions of the published archives.
+"""CIFAR-10 and CIFAR-100: 32 x 32 colour images, from the binary or the Python versions of the published archives.
 
-SHA-256 as recorded by TensorFlow Datasets (url_checksums/cifar10.txt and cifar100.txt), and the same in other public
-loaders; the page of the data publishes MD5: c32a1d4ab5d03f1284b67883e8d87530 and 03b5dce01913d631647c71ecec9e9cb8.
+SHA-256 of the binary archives as recorded by TensorFlow Datasets (url_checksums/cifar10.txt and cifar100.txt), and the
+same in other public loaders; the page of the data publishes MD5, which is what is known of the Python archives.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from normbench.data.archives import read_tar
+from normbench.data.cifar_python import read_batches
+from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
 from normbench.data.files import RemoteFile
 from normbench.data.images import image_dataset
@@ -20,6 +21,7 @@ from normbench.errors import DataError
 PAGE = "https://www.cs.toronto.edu/~kriz"
 IMAGE_SHAPE = (3, 32, 32)  # red, green, blue; rows from the top
 IMAGE_BYTES = 3 * 32 * 32
+TRAINING = 50_000
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,13 @@ LAYOUTS = {
 }
 
 
-def read_archive(folder: Path, *, name: str) -> Dataset:
-    """Training and test images of an archive, which is read without unpacking it to disk.
+def read_binary(contents: Mapping[str, bytes], *, name: str) -> Dataset:
+    """Training and test images of the binary version.
 
     Parameters
     ----------
-    folder : Path
-        Holds the archive.
+    contents : mapping of str to bytes
+        The files of the archive by name.
     name : str
         Key of :data:`LAYOUTS`.
 
@@ -85,13 +87,11 @@ def read_archive(folder: Path, *, name: str) -> Dataset:
     Raises
     ------
     DataError
-        If the archive is damaged, lacks a member, or a member is not a whole number of records.
+        If a file is not a whole number of records, or a label or the list of classes is wrong.
     """
     layout = LAYOUTS[name]
-    path = folder / layout.archive
-    members = read_tar(path, (*layout.training, *layout.test, layout.names))
     training, test = (
-        np.concatenate([_records(path, member, members[member], layout) for member in part])
+        np.concatenate([_records(member, contents[member], layout) for member in part])
         for part in (layout.training, layout.test)
     )
     records = np.concatenate([training, test])
@@ -99,34 +99,53 @@ def read_archive(folder: Path, *, name: str) -> Dataset:
         name,
         records[:, layout.label_bytes :].reshape(-1, *IMAGE_SHAPE),
         records[:, layout.label_bytes - 1],
-        classes=_class_names(path, members[layout.names], layout),
+        classes=_class_names(contents[layout.names], layout),
         brightest=255,
         dtype=np.float32,
         training=len(training),
     )
 
 
-def _records(path: Path, member: str, content: bytes, layout: Layout) -> np.ndarray:
+def read_python(contents: Mapping[str, bytes], *, name: str) -> Dataset:
+    """Training and test images of the Python version; parameters, result and errors as :func:`read_binary`."""
+    in_order = {content.name: contents[content.name] for content in CONTENTS[f"{name} for Python"]}
+    images, labels, classes = read_batches(in_order)
+    return image_dataset(
+        name,
+        images.reshape(-1, *IMAGE_SHAPE),
+        labels,
+        classes=classes,
+        brightest=255,
+        dtype=np.float32,
+        training=TRAINING,
+    )
+
+
+def _records(member: str, content: bytes, layout: Layout) -> np.ndarray:
     """Rows of labels and pixels, uint8."""
     size = layout.label_bytes + IMAGE_BYTES
     if len(content) == 0 or len(content) % size:
         raise DataError(
-            f"{path}: member {member} has {len(content)} bytes; expected a multiple of {size}, the size of a labelled "
-            f"image. Delete the archive and download it again."
+            f"{member} has {len(content)} bytes; expected a multiple of {size}, the size of a labelled image. Delete "
+            f"the archive and download it again."
         )
     return np.frombuffer(content, np.uint8).reshape(-1, size)
 
 
-def _class_names(path: Path, content: bytes, layout: Layout) -> tuple[str, ...]:
+def _class_names(content: bytes, layout: Layout) -> tuple[str, ...]:
     names = tuple(content.decode("ascii", errors="replace").split())
     if len(names) != layout.classes:
-        raise DataError(f"{path}: member {layout.names} has {len(names)} names; expected {layout.classes}.")
+        raise DataError(f"{layout.names} has {len(names)} names; expected {layout.classes}.")
     return names
 
 
-def _source(name: str, sha256: str, description: str) -> PublishedSource:
+def _source(name: str, sha256: str, size: int, python_md5: str, python_size: int, description: str) -> PublishedSource:
     layout = LAYOUTS[name]
-    file = RemoteFile(layout.archive, f"{PAGE}/{layout.archive}", "sha256", sha256)
+    file = RemoteFile(layout.archive, f"{PAGE}/{layout.archive}", "sha256", sha256, size, CONTENTS[name])
+    python_name = f"{name}-python.tar.gz"
+    python = RemoteFile(
+        python_name, f"{PAGE}/{python_name}", "md5", python_md5, python_size, CONTENTS[f"{name} for Python"]
+    )
     info = SourceInfo(
         name=name,
         simulated=False,
@@ -142,16 +161,26 @@ def _source(name: str, sha256: str, description: str) -> PublishedSource:
         splits=("random", "official"),
         files=(file,),
     )
-    return PublishedSource(info, (FileSet((file,), partial(read_archive, name=name)),))
+    file_sets = (
+        FileSet((file,), partial(read_binary, name=name), (file.contents[0].folder,)),
+        FileSet((python,), partial(read_python, name=name), (python.contents[0].folder,)),
+    )
+    return PublishedSource(info, file_sets)
 
 
 CIFAR_10_SOURCE = _source(
     "cifar-10",
     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    170_052_171,
+    "c58f30108f718f92721af3b95e74349a",
+    170_498_071,
     "Photographs: 60,000 colour images of 32 x 32 pixels in 10 classes of animals and vehicles.",
 )
 CIFAR_100_SOURCE = _source(
     "cifar-100",
     "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+    168_513_733,
+    "eb9058c3a382ffc7106e4002c42a8d85",
+    169_001_437,
     "Photographs: 60,000 colour images of 32 x 32 pixels in 100 fine classes.",
 )

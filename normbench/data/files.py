@@ -1,17 +1,12 @@
-"""Published files: what they should contain, where they come from, and the check that they are the right ones."""
+"""Published files: what they should hold, where they come from, and what a file on this machine turns out to be."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
-from normbench.data.cache import replaced_when_done
-from normbench.errors import DataError, DownloadError, InvalidArgumentError
-
-ALGORITHMS = ("sha256", "git-blob")
-CHUNK_BYTES = 1 << 20
-TIMEOUT_SECONDS = 60
+from normbench.data.containers import CHUNK_BYTES, readable
+from normbench.data.contents import ALGORITHMS, Content
+from normbench.errors import InvalidArgumentError
 
 
 @dataclass(frozen=True)
@@ -24,10 +19,14 @@ class RemoteFile:
         File name, without folders.
     url : str
         Where it can be downloaded.
-    algorithm : str
-        ``"sha256"``, or ``"git-blob"`` for SHA-1 of ``b"blob <size>\\0"`` and the content.
-    digest : str
-        Hexadecimal digits.
+    algorithm, digest : str
+        Checksum of the file as it is published, see :class:`normbench.data.contents.Content`.
+    size : int or None
+        Bytes of the file as it is published; None where nobody states it.
+    contents : tuple of Content
+        What is in it, if it is packed; empty where the file itself is the content.
+    text : bool
+        True for an unpacked text, see :class:`normbench.data.contents.Content`.
 
     Raises
     ------
@@ -39,10 +38,23 @@ class RemoteFile:
     url: str
     algorithm: str
     digest: str
+    size: int | None = None
+    contents: tuple[Content, ...] = ()
+    text: bool = False
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
             raise InvalidArgumentError(f"unknown checksum {self.algorithm!r}; choose from {', '.join(ALGORITHMS)}.")
+
+    @property
+    def held(self) -> tuple[Content, ...]:
+        """What is in it."""
+        return self.contents or (Content(self.name, self.algorithm, self.digest, self.size, self.text),)
+
+    @property
+    def is_archive(self) -> bool:
+        """True if it holds members by name, as tar and zip do; a .gz of one file has no names."""
+        return any("/" in content.name for content in self.contents)
 
 
 @dataclass(frozen=True)
@@ -53,102 +65,49 @@ class FileCheck:
     ----------
     file : Path
     algorithm : str
+        Of the content, or of the archive as it is published where that is the proof.
     expected, found : str
         Hexadecimal digits.
+    reason : str
+        Why the file is not the published one; empty where it is.
     """
 
     file: Path
     algorithm: str
     expected: str
     found: str
+    reason: str = ""
 
     @property
     def ok(self) -> bool:
         """True if the file is the expected one."""
-        return self.found == self.expected
+        return self.found == self.expected and not self.reason
 
 
 def digest(path: Path, algorithm: str) -> str:
-    """Checksum of a file.
+    """Checksum of a file as it is.
 
     Parameters
     ----------
     path : Path
     algorithm : str
-        See :class:`RemoteFile`.
+        See :class:`normbench.data.contents.Content`.
 
     Returns
     -------
     str
         Hexadecimal digits.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
     """
-    if algorithm == "git-blob":
-        hasher = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    else:
-        hasher = hashlib.sha256()
-    with path.open("rb") as stream:
+    with readable(path), path.open("rb") as stream:
+        if algorithm == "git-blob":
+            hasher = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+        else:
+            hasher = hashlib.new(algorithm, usedforsecurity=False)
         while chunk := stream.read(CHUNK_BYTES):
             hasher.update(chunk)
     return hasher.hexdigest()
-
-
-def check(path: Path, file: RemoteFile) -> FileCheck:
-    """Compare a file on disk with what is published."""
-    return FileCheck(path, file.algorithm, file.digest, digest(path, file.algorithm))
-
-
-def require(path: Path, file: RemoteFile) -> None:
-    """Check a file on disk.
-
-    Raises
-    ------
-    DataError
-        If it is not the published one.
-    """
-    row = check(path, file)
-    if not row.ok:
-        raise DataError(
-            f"{path} is not the published file: expected {row.algorithm} {row.expected}, found {row.found}. "
-            f"It may be truncated or edited; delete it and download it again from {file.url}."
-        )
-
-
-def download(file: RemoteFile, folder: Path) -> Path:
-    """Fetch a file into a folder, unless the right one is there already.
-
-    Parameters
-    ----------
-    file : RemoteFile
-    folder : Path
-        Made if need be.
-
-    Returns
-    -------
-    Path
-        The checked file.
-
-    Raises
-    ------
-    DownloadError
-        If it cannot be fetched.
-    DataError
-        If what was fetched is not the published file; nothing is left in the folder.
-    """
-    path = folder / file.name
-    if path.is_file() and check(path, file).ok:
-        return path
-    with replaced_when_done(path) as temporary:
-        try:
-            pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS)(file.url, str(temporary), None)
-        except OSError as error:  # requests' exceptions are OSErrors
-            raise DownloadError(
-                f"could not download {file.url} ({type(error).__name__}: {error}). Download {file.name} by hand, put "
-                f"it in a folder and pass --data-dir FOLDER, or set the environment variable NORMBENCH_DATA to FOLDER."
-            ) from error
-        row = check(temporary, file)
-        if not row.ok:
-            raise DataError(
-                f"{file.url} sent a file that is not the published one: expected {row.algorithm} {row.expected}, "
-                f"found {row.found}. Try again, or download {file.name} by hand and pass --data-dir FOLDER."
-            )
-    return path

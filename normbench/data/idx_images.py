@@ -1,17 +1,18 @@
 """MNIST and Fashion-MNIST: 28 x 28 grey images in 10 classes, in the IDX format of the MNIST page.
 
-SHA-256 of the eight files as recorded by TensorFlow Datasets (url_checksums/mnist.txt and fashion_mnist.txt), and the
-same in other public loaders. Both sets use the same file names: keep them in folders of their own, mnist/ and
-fashion-mnist/.
+SHA-256 of the eight packed files as recorded by TensorFlow Datasets (url_checksums/mnist.txt and fashion_mnist.txt),
+and the same in other public loaders; what decides is what they hold, see :mod:`normbench.data.contents`. Both sets use
+the same file names: keep them in folders of their own, mnist/ and fashion-mnist/ (or torchvision's MNIST/raw and
+FashionMNIST/raw).
 """
 
 import math
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from normbench.data.archives import read_gzip
+from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
 from normbench.data.files import RemoteFile
 from normbench.data.images import image_dataset
@@ -26,20 +27,22 @@ FASHION_FOLDER = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141"
     "/data/fashion"
 )
-TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
-TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
-MNIST_DIGESTS = {
-    TRAIN_IMAGES: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    TRAIN_LABELS: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    TEST_IMAGES: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    TEST_LABELS: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = (content.name for content in CONTENTS[MNIST])
+PACKED = {  # size in bytes and SHA-256 of the packed files, in that order
+    MNIST: (
+        (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    ),
+    FASHION: (
+        (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    ),
 }
-FASHION_DIGESTS = {
-    TRAIN_IMAGES: "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    TRAIN_LABELS: "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    TEST_IMAGES: "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    TEST_LABELS: "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-}
+FOLDERS = {MNIST: ("raw", "MNIST/raw", "MNIST"), FASHION: ("raw", "FashionMNIST/raw", "FashionMNIST")}
 CLASSES = {
     MNIST: tuple("0123456789"),
     FASHION: (
@@ -50,15 +53,17 @@ CLASSES = {
 UNSIGNED_BYTES = 0x08  # the third byte of the magic number: type of the elements; the fourth: number of dimensions
 
 
-def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
-    """One gzipped IDX file of unsigned bytes.
+def read_idx(name: str, content: bytes, *, dimensions: int) -> np.ndarray:
+    """One IDX file of unsigned bytes.
 
     A magic number 0x0000 08 dd with dd dimensions, their sizes as big-endian 32-bit integers, then the elements
     with the last index running fastest.
 
     Parameters
     ----------
-    path : Path
+    name : str
+        Of the file, for messages.
+    content : bytes
     dimensions : int
         3 for images, 1 for labels.
 
@@ -69,32 +74,32 @@ def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
     Raises
     ------
     DataError
-        If the file is damaged, holds something else, or is shorter or longer than its header says.
+        If the file holds something else or nothing, or is shorter or longer than its header says.
     """
-    content = read_gzip(path)
     header = 4 * (1 + dimensions)
     magic = int.from_bytes(content[:4], "big")
     expected = UNSIGNED_BYTES << 8 | dimensions
     if len(content) < header or magic != expected:
         raise DataError(
-            f"{path} is not an IDX file of unsigned bytes in {dimensions} dimension(s): magic number 0x{magic:08x} in "
+            f"{name} is not an IDX file of unsigned bytes in {dimensions} dimension(s): magic number 0x{magic:08x} in "
             f"{len(content)} bytes; expected 0x{expected:08x}. Download it again."
         )
     shape = tuple(np.frombuffer(content, ">u4", dimensions, offset=4).tolist())
-    if len(content) - header != math.prod(shape):
+    if len(content) - header != math.prod(shape) or 0 in shape:
         raise DataError(
-            f"{path} has {len(content) - header} bytes after its header; expected {math.prod(shape)} for {shape}. "
+            f"{name} has {len(content) - header} bytes after its header; expected {math.prod(shape)} for {shape}. "
             f"Download it again."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def read_images(folder: Path, *, name: str) -> Dataset:
-    """Training and test images of the four files in a folder.
+def read_images(contents: Mapping[str, bytes], *, name: str) -> Dataset:
+    """Training and test images of the four files.
 
     Parameters
     ----------
-    folder : Path
+    contents : mapping of str to bytes
+        The four unpacked files by name.
     name : str
         ``"mnist"`` or ``"fashion-mnist"``.
 
@@ -110,16 +115,16 @@ def read_images(folder: Path, *, name: str) -> Dataset:
     """
     images, labels = [], []
     for image_file, label_file in ((TRAIN_IMAGES, TRAIN_LABELS), (TEST_IMAGES, TEST_LABELS)):
-        images.append(read_idx(folder / image_file, dimensions=3))
-        labels.append(read_idx(folder / label_file, dimensions=1))
+        images.append(read_idx(image_file, contents[image_file], dimensions=3))
+        labels.append(read_idx(label_file, contents[label_file], dimensions=1))
         if len(images[-1]) != len(labels[-1]):
             raise DataError(
-                f"{folder}: {len(images[-1])} images in {image_file}, but {len(labels[-1])} labels in {label_file}. "
+                f"{name}: {len(images[-1])} images in {image_file}, but {len(labels[-1])} labels in {label_file}. "
                 f"Download both again."
             )
     if images[0].shape[1:] != images[1].shape[1:]:
         raise DataError(
-            f"{folder}: training images of {images[0].shape[1:]} and test images of {images[1].shape[1:]} pixels."
+            f"{name}: training images of {images[0].shape[1:]} and test images of {images[1].shape[1:]} pixels."
         )
     return image_dataset(
         name,
@@ -132,10 +137,11 @@ def read_images(folder: Path, *, name: str) -> Dataset:
     )
 
 
-def _source(
-    name: str, folder: str, digests: dict[str, str], *, description: str, terms: str, url: str, citation: str
-) -> PublishedSource:
-    files = tuple(RemoteFile(file, f"{folder}/{file}", "sha256", digest) for file, digest in digests.items())
+def _source(name: str, folder: str, *, description: str, terms: str, url: str, citation: str) -> PublishedSource:
+    files = tuple(
+        RemoteFile(f"{content.name}.gz", f"{folder}/{content.name}.gz", "sha256", digest, size, (content,))
+        for content, (size, digest) in zip(CONTENTS[name], PACKED[name], strict=True)
+    )
     info = SourceInfo(
         name=name,
         simulated=False,
@@ -150,13 +156,12 @@ def _source(
         splits=("random", "official"),
         files=files,
     )
-    return PublishedSource(info, (FileSet(files, partial(read_images, name=name)),))
+    return PublishedSource(info, (FileSet(files, partial(read_images, name=name), FOLDERS[name], archives=(name,)),))
 
 
 MNIST_SOURCE = _source(
     MNIST,
     MNIST_FOLDER,
-    MNIST_DIGESTS,
     description="Handwritten digits: 70,000 grey images of 28 x 28 pixels in 10 classes.",
     terms="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes; downloaded, not redistributed here.",
     url="http://yann.lecun.com/exdb/mnist/",
@@ -166,7 +171,6 @@ MNIST_SOURCE = _source(
 FASHION_SOURCE = _source(
     FASHION,
     FASHION_FOLDER,
-    FASHION_DIGESTS,
     description="Articles of clothing: 70,000 grey images of 28 x 28 pixels in 10 classes.",
     terms="MIT licence, copyright Zalando SE; downloaded, not redistributed here.",
     url="https://github.com/zalandoresearch/fashion-mnist",

@@ -7,6 +7,7 @@ import numpy as np
 from normbench.data.dataset import Dataset
 from normbench.data.vehicle import NEURAL_LANDER, Vehicle, pwm_to_rpm
 from normbench.errors import DataError, InvalidArgumentError
+from normbench.numbers import as_number
 
 SAMPLE_RATE = 100  # Hz
 INPUT_NAMES = ("z", "vx", "vy", "vz", "qx", "qy", "qz", "qw", "u1", "u2", "u3", "u4")
@@ -64,14 +65,18 @@ def preprocess(
     Raises
     ------
     InvalidArgumentError
-        If the window is empty.
+        If the window is empty, or no numbers.
     DataError
         If a stream does not cover the window.
     """
-    if not stop_seconds > start_seconds:
-        raise InvalidArgumentError(f"stop_seconds must exceed start_seconds; got {start_seconds=}, {stop_seconds=}.")
-    _check_cover(log, start_seconds, stop_seconds)
-    time = np.linspace(start_seconds, stop_seconds, round(SAMPLE_RATE * (stop_seconds - start_seconds)) + 1)
+    start, stop = as_number(start_seconds), as_number(stop_seconds)
+    if start is None or stop is None or not stop > start:
+        raise InvalidArgumentError(
+            f"start_seconds and stop_seconds must be numbers, the second the larger; got {start_seconds=}, "
+            f"{stop_seconds=}."
+        )
+    _check_cover(log, start, stop)
+    time = np.linspace(start, stop, round(SAMPLE_RATE * (stop - start)) + 1)
     height = interpolate_columns(time, log.pose_time, log.position)[:, 2:]
     velocity = interpolate_columns(time, log.velocity_time, log.velocity)
     quaternion = interpolate_columns(time, log.pose_time, log.quaternion)

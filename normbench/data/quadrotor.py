@@ -1,10 +1,12 @@
 """The measured quadrotor flight in ground effect of arXiv 2312.10672: the published table, or its raw logs."""
 
-from pathlib import Path
+import io
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
 from normbench.data.files import RemoteFile
 from normbench.data.preprocessing import COLUMNS, dataset_from_table, preprocess
@@ -24,13 +26,13 @@ WINDOW_START_SECONDS = 35.0
 WINDOW_STOP_SECONDS = 325.0
 
 
-def read_published_table(folder: Path) -> Dataset:
+def read_published_table(contents: Mapping[str, bytes]) -> Dataset:
     """Samples of the published table.
 
     Parameters
     ----------
-    folder : Path
-        Holds ``neural_lander_data.csv``: a header, then t, z, v (3), q (4), u (4), Fa (3) in each row.
+    contents : mapping of str to bytes
+        With ``neural_lander_data.csv``: a header, then t, z, v (3), q (4), u (4), Fa (3) in each row.
 
     Returns
     -------
@@ -41,35 +43,38 @@ def read_published_table(folder: Path) -> Dataset:
     DataError
         If columns are missing or a cell is not a number.
     """
-    path = folder / TABLE_FILE
     try:
-        frame = pd.read_csv(path)
+        frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]))
     except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} is not a CSV table ({error}). Download it again.") from error
+        raise DataError(f"{TABLE_FILE} is not a CSV table ({error}). Download it again.") from error
     if frame.shape[1] != len(COLUMNS):
         raise DataError(
-            f"{path} has {frame.shape[1]} columns; expected {len(COLUMNS)}: {', '.join(COLUMNS)}. Download it again."
+            f"{TABLE_FILE} has {frame.shape[1]} columns; expected {len(COLUMNS)}: {', '.join(COLUMNS)}. Download it "
+            f"again."
         )
     table = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     bad = ~np.isfinite(table)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise DataError(
-            f"{path}, row {row + 1}, column {COLUMNS[column]}: {frame.iat[row, column]!s} is not a finite number "
+            f"{TABLE_FILE}, row {row + 1}, column {COLUMNS[column]}: {frame.iat[row, column]!s} is not a finite number "
             f"({bad.sum()} such cells). The file may be truncated; download it again."
         )
     return dataset_from_table(table, name=NAME, simulated=False)
 
 
 def build_from_logs(
-    folder: Path, *, start_seconds: float = WINDOW_START_SECONDS, stop_seconds: float = WINDOW_STOP_SECONDS
+    contents: Mapping[str, bytes],
+    *,
+    start_seconds: float = WINDOW_START_SECONDS,
+    stop_seconds: float = WINDOW_STOP_SECONDS,
 ) -> Dataset:
     """Samples from the raw logs, by the published preprocessing.
 
     Parameters
     ----------
-    folder : Path
-        Holds the exported pose, velocity and PWM logs.
+    contents : mapping of str to bytes
+        The exported pose, velocity and PWM logs by name.
     start_seconds, stop_seconds : float
         Window on the clock of the logs, which starts at the whole second of the first PWM row. The default is the
         window of the public notebook and gives 29,001 rows. The published table has 28,001: which 280 s it covers
@@ -84,16 +89,17 @@ def build_from_logs(
     DataError
         If a log is malformed or does not cover the window.
     """
-    table = preprocess(read_log(folder), start_seconds=start_seconds, stop_seconds=stop_seconds)
+    table = preprocess(read_log(contents), start_seconds=start_seconds, stop_seconds=stop_seconds)
     return dataset_from_table(table, name=NAME, simulated=False)
 
 
-TABLE = RemoteFile(TABLE_FILE, f"{TABLE_FOLDER}/{TABLE_FILE}", "git-blob", "3f26c8aee15c1f899c71cda27925851b1ec5d93c")
-LOGS = (
-    RemoteFile(POSE_FILE, f"{LOG_FOLDER}/{POSE_FILE}", "git-blob", "a8865b2d4863d9075e9d93d478875ddb27ccf4f0"),
-    RemoteFile(VELOCITY_FILE, f"{LOG_FOLDER}/{VELOCITY_FILE}", "git-blob", "67ac1fa3d13b93009827e1caeb2658868ea6b17f"),
-    RemoteFile(PWM_FILE, f"{LOG_FOLDER}/{PWM_FILE}", "git-blob", "0bdf5c16bc1d9f6b132839b8c220a4650f49cc96"),
-)
+def _remote(folder: str, name: str) -> RemoteFile:
+    (content,) = (found for found in CONTENTS[NAME] if found.name == name)
+    return RemoteFile(name, f"{folder}/{name}", content.algorithm, content.digest, text=True)
+
+
+TABLE = _remote(TABLE_FOLDER, TABLE_FILE)
+LOGS = tuple(_remote(LOG_FOLDER, name) for name in (POSE_FILE, VELOCITY_FILE, PWM_FILE))
 
 SOURCE = PublishedSource(
     SourceInfo(

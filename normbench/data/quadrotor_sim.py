@@ -10,6 +10,7 @@ from normbench.data.flight import fingerprint, simulate_table
 from normbench.data.preprocessing import dataset_from_table
 from normbench.data.source import SourceInfo
 from normbench.errors import DataError
+from normbench.numbers import count
 
 NAME = "quadrotor-sim"
 SEED = 0  # the seed that the model was calibrated with
@@ -35,6 +36,7 @@ def load_seed(seed: int) -> Dataset:
     Dataset
         29,001 samples: z, v (3), q (4), RPM / 8000 (4) to Fa (3) in N.
     """
+    seed = count("seed", seed, least=0)
     path = cache_path(seed)
     table = read_table(path)
     if table is None:

@@ -1,15 +1,19 @@
 """What every source of samples offers, and the one for published files: find, download, check, read."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
-from normbench.data.files import FileCheck, RemoteFile, check, download, require
+from normbench.data.download import download, refuse
+from normbench.data.files import FileCheck, RemoteFile
+from normbench.data.search import FileSet, Found, absent, absent_members, examine, folders
 from normbench.errors import DataError
+
+__all__ = ["DATA_VARIABLE", "FileSet", "PublishedSource", "Source", "SourceInfo"]
 
 DATA_VARIABLE = "NORMBENCH_DATA"
 
@@ -84,26 +88,12 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class FileSet:
-    """Files that together hold all samples, and how to read them.
-
-    Attributes
-    ----------
-    files : tuple of RemoteFile
-    read : callable
-        From the folder that holds the (already checked) files to a Dataset.
-    """
-
-    files: tuple[RemoteFile, ...]
-    read: Callable[[Path], Dataset]
-
-
-@dataclass(frozen=True)
 class PublishedSource:
     """Samples from published files, in a folder of the user's or downloaded into the cache.
 
-    A folder is searched itself, then its sub-folder named after the source (with - or _). A folder that the caller
-    names must hold the files; one named by NORMBENCH_DATA may serve other sources only.
+    A file is the published one if what it holds is: see :mod:`normbench.data.search` for the folders and names that
+    are tried. A folder that the caller names must hold the files; one named by NORMBENCH_DATA may serve other sources
+    only.
 
     Attributes
     ----------
@@ -117,33 +107,29 @@ class PublishedSource:
 
     def load(self, data_dir: Path | None) -> Dataset:
         """Samples from the named folder, NORMBENCH_DATA, the cache, or downloaded, in this order."""
-        folder, file_set = self._find(data_dir) or (self._cache, self.file_sets[0])
-        for file in file_set.files:
-            if folder == self._cache:
-                download(file, folder)  # does nothing where the right file is there
-            else:
-                require(folder / file.name, file)
-        return file_set.read(folder)
+        found = self._find(data_dir)
+        if found is None or (not found.ok and found.folder == self._cache):
+            found = self._download()
+        return found.load()
 
     def fetch(self) -> list[Path]:
-        """Download every file of the first set into the cache and check it."""
-        return [download(file, self._cache) for file in self.file_sets[0].files]
+        """Download what the cache lacks and check it."""
+        return [check.file for check in self._download().checks]
 
     def verify(self, data_dir: Path | None) -> list[FileCheck]:
-        """Recompute the checksum of every file that :meth:`load` would read."""
+        """Judge the content of every file that :meth:`load` would read."""
         found = self._find(data_dir)
         if found is None:
             raise DataError(
                 f"no file of data set {self.info.name!r} on this machine. Download it with "
                 f"'normbench data fetch {self.info.name}', or name its folder with --data-dir or {DATA_VARIABLE}."
             )
-        folder, file_set = found
-        return [check(folder / file.name, file) for file in file_set.files]
+        return found.checks
 
     def is_present(self) -> bool:
-        """True if a whole set of files is in NORMBENCH_DATA or in the cache; checksums are not computed."""
+        """True if a whole set of files is in NORMBENCH_DATA or in the cache; their contents are not looked at."""
         try:
-            return self._find(None) is not None
+            return any(self._whole(folder) for folder in [*self._named_by_environment(), self._cache])
         except DataError:
             return False
 
@@ -151,40 +137,72 @@ class PublishedSource:
     def _cache(self) -> Path:
         return cache_folder() / self.info.name
 
-    def _find(self, data_dir: Path | None) -> tuple[Path, FileSet] | None:
-        """Folder and file set to read, or None if they must be downloaded."""
+    def _download(self) -> Found:
+        """The first file set in the cache, fetched where it lacks the right file."""
+        whole = Found(self._cache, self.file_sets[0])
+        for file in whole.file_set.files:
+            single = replace(whole.file_set, files=(file,))
+            found = None if absent(self._cache, single) else examine(self._cache, single)
+            if found is None or not found.ok:
+                path = download(file, self._cache)
+                found = examine(self._cache, single)
+                if not found.ok:
+                    refuse(file, path, found)
+            whole.checks.extend(found.checks)
+            whole.data.update(found.data)
+        return whole
+
+    def _find(self, data_dir: Path | None) -> Found | None:
+        """What would be read, or None if it must be downloaded."""
         if data_dir is not None:
-            found = self._search(_candidates(data_dir, self.info.name))
+            found = self._search(self._folders(data_dir))
             if found is None:
                 raise DataError(self._missing(data_dir, self.file_sets[0].files))
             return found
+        return self._search(self._named_by_environment()) or self._search([self._cache])
+
+    def _named_by_environment(self) -> list[Path]:
         named = os.environ.get(DATA_VARIABLE)
         if named and not Path(named).is_dir():
             raise DataError(f"{DATA_VARIABLE} is {named!r}, which is not a folder. Correct or unset it.")
-        candidates = _candidates(Path(named), self.info.name) if named else []
-        return self._search([*candidates, self._cache])
+        return self._folders(Path(named)) if named else []
 
-    def _search(self, folders: Sequence[Path]) -> tuple[Path, FileSet] | None:
-        """First folder that holds a whole file set; a folder with only part of one is an error."""
-        incomplete = None
-        for folder in folders:
-            for file_set in self.file_sets:
-                absent = [file for file in file_set.files if not (folder / file.name).is_file()]
-                if not absent:
-                    return folder, file_set
-                if len(absent) < len(file_set.files) and folder != self._cache:
-                    incomplete = incomplete or self._missing(folder, absent)
-        if incomplete:
-            raise DataError(incomplete)
-        return None
+    def _folders(self, root: Path) -> list[Path]:
+        others = dict.fromkeys(folder for file_set in self.file_sets for folder in file_set.folders)
+        return folders(root, self.info.name, tuple(others))
 
-    def _missing(self, folder: Path, absent: Sequence[RemoteFile]) -> str:
-        listing = ", ".join(file.name for file in absent)
+    def _search(self, places: Sequence[Path]) -> Found | None:
+        """The first whole file set with the right content, else the first whole one; only part of one is an error."""
+        first = None
+        for folder in places:
+            for file_set in self._whole(folder):
+                found = examine(folder, file_set)
+                if found.ok:
+                    return found
+                first = first or found
+        if first is None:
+            for folder in places:
+                self._refuse_a_part(folder)
+        return first
+
+    def _whole(self, folder: Path) -> list[FileSet]:
+        return [file_set for file_set in self.file_sets if not absent(folder, file_set)]
+
+    def _refuse_a_part(self, folder: Path) -> None:
+        for file_set in self.file_sets:
+            lacking = absent(folder, file_set)
+            if len(lacking) < len(file_set.files) and folder != self._cache:
+                raise DataError(self._missing(folder, lacking))
+            members = absent_members(folder, file_set)
+            if members:
+                raise DataError(
+                    f"{folder} lacks {len(members)} unpacked file(s) of data set {self.info.name!r}: "
+                    f"{', '.join(members)}. Unpack {file_set.files[0].name} again, or keep it packed."
+                )
+
+    def _missing(self, folder: Path, lacking: Sequence[RemoteFile]) -> str:
+        listing = ", ".join(file.name for file in lacking)
         return (
-            f"{folder} lacks {len(absent)} file(s) of data set {self.info.name!r}: {listing}. Download them from "
-            f"{absent[0].url.rpartition('/')[0]}/ into that folder."
+            f"{folder} lacks {len(lacking)} file(s) of data set {self.info.name!r}: {listing}. Download them from "
+            f"{lacking[0].url.rpartition('/')[0]}/ into that folder."
         )
-
-
-def _candidates(folder: Path, name: str) -> list[Path]:
-    return [folder, folder / name, folder / name.replace("-", "_")]

@@ -6,6 +6,7 @@ import numpy as np
 
 from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
+from normbench.numbers import count
 
 TRAIN_SHARE = 0.8
 BLOCK_SECONDS = 5.0
@@ -46,13 +47,11 @@ def split_indices(dataset: Dataset, *, rule: str, seed: int) -> Split:
     ------
     InvalidArgumentError
         If the rule is unknown or does not fit the data (no times for ``"blocked"``, no published test set for
-        ``"official"``), the seed is negative, or there is too little data for both parts.
+        ``"official"``), the seed is no integer or negative, or there is too little data for both parts.
     """
     if rule not in RULES:
         raise InvalidArgumentError(f"unknown split {rule!r}; choose from {', '.join(RULES)}.")
-    if seed < 0:
-        raise InvalidArgumentError(f"seed of a split must not be negative; got {seed}.")
-    split = RULES[rule](dataset, np.random.default_rng(seed))
+    split = RULES[rule](dataset, np.random.default_rng(count("seed of a split", seed, least=0)))
     if len(split.train) == 0 or len(split.test) == 0:
         raise InvalidArgumentError(
             f"{rule} split of data set {dataset.name!r} leaves {len(split.train)} training and {len(split.test)} test "

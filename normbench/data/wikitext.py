@@ -5,12 +5,11 @@ has its MD5, 542ccefacc6c27f945fb54453812b3cd. The original host no longer serve
 """
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from normbench.data.archives import read_zip
+from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
 from normbench.data.files import RemoteFile
 from normbench.data.source import FileSet, PublishedSource, SourceInfo
@@ -25,6 +24,7 @@ ARCHIVE = RemoteFile(
     "https://wikitext.smerity.com/wikitext-2-v1.zip",
     "sha256",
     "92675f1d63015c1c8b51f1656a52d5bdbc33aafa60cc47a218a66e7ee817488c",
+    contents=CONTENTS[NAME],
 )
 
 
@@ -60,13 +60,13 @@ def sequences(tokens: np.ndarray, *, length: int = LENGTH) -> tuple[np.ndarray, 
     return tokens[:used].reshape(-1, length), tokens[1 : used + 1].reshape(-1, length)
 
 
-def read_archive(folder: Path) -> Dataset:
+def read_parts(contents: Mapping[str, bytes]) -> Dataset:
     """Sequences of the training and the test part; the validation part is not read.
 
     Parameters
     ----------
-    folder : Path
-        Holds the archive.
+    contents : mapping of str to bytes
+        The two texts by name.
 
     Returns
     -------
@@ -77,17 +77,15 @@ def read_archive(folder: Path) -> Dataset:
     Raises
     ------
     DataError
-        If the archive is damaged, lacks a member, is not UTF-8, or a part is shorter than one sequence.
+        If a part is not UTF-8, or shorter than one sequence.
     """
-    path = folder / ARCHIVE.name
-    members = read_zip(path, (TRAINING, TEST))
-    training, test = (list(words_of(_decode(path, name, members[name]))) for name in (TRAINING, TEST))
+    training, test = (list(words_of(_decode(name, contents[name]))) for name in (TRAINING, TEST))
     vocabulary = vocabulary_of(training)
     number = {word: token for token, word in enumerate(vocabulary)}
     parts = []
     for member, words in ((TRAINING, training), (TEST, test)):
         if len(words) <= LENGTH:
-            raise DataError(f"{path}: member {member} has {len(words)} tokens; expected more than {LENGTH}.")
+            raise DataError(f"{member} has {len(words)} tokens; expected more than {LENGTH}.")
         tokens = np.fromiter((number.get(word, number[UNKNOWN]) for word in words), np.int64, len(words))
         parts.append(sequences(tokens))
     inputs, outputs = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -106,11 +104,11 @@ def read_archive(folder: Path) -> Dataset:
     )
 
 
-def _decode(path: Path, member: str, content: bytes) -> str:
+def _decode(member: str, content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: member {member} is not UTF-8 text ({error}). Download the archive again.") from error
+        raise DataError(f"{member} is not UTF-8 text ({error}). Download the archive again.") from error
 
 
 SOURCE = PublishedSource(
@@ -131,5 +129,5 @@ SOURCE = PublishedSource(
         splits=("random", "official"),
         files=(ARCHIVE,),
     ),
-    file_sets=(FileSet((ARCHIVE,), read_archive),),
+    file_sets=(FileSet((ARCHIVE,), read_parts, ("wikitext-2",), archives=("wikitext-2",)),),
 )

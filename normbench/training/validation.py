@@ -26,6 +26,41 @@ _VARIANTS: dict[str, tuple[dict[str, Value], ...]] = {
 
 
 _COMBINATIONS = (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
+_WITHOUT_FLOAT32 = _COMBINATIONS[:2]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of an optimiser is judged on a task.
+
+    Attributes
+    ----------
+    iterations : int
+    samples : int or None
+        How many of the data, from the first; None for all.
+    hidden : tuple of int or None
+        Hidden widths; None for the task's own.
+    variants : bool
+        Also at hyperparameters that are not the defaults.
+    left_out : tuple of str
+        Backends that are not judged in float32.
+    """
+
+    iterations: int = 200
+    samples: int | None = None
+    hidden: tuple[int, ...] | None = None
+    variants: bool = True
+    left_out: tuple[str, ...] = ()
+
+    def hyperparameters(self, optimiser: str) -> tuple[dict[str, Value], ...]:
+        """The defaults, then the variants if they are wanted."""
+        return ({}, *(_VARIANTS.get(optimiser, ()) if self.variants else ()))
+
+    def combinations(self, backend: str, hyperparameters: dict[str, Value]) -> tuple[tuple[str, str], ...]:
+        """Paths and precisions: of a variant one, of the defaults all that are wanted."""
+        if hyperparameters:
+            return _COMBINATIONS[:1]
+        return _WITHOUT_FLOAT32 if backend in self.left_out else _COMBINATIONS
 
 
 @dataclass(frozen=True)
@@ -73,7 +108,7 @@ def validate(
     *,
     optimisers: Iterable[str],
     backends: Iterable[str],
-    iterations: int = 200,
+    scope: Scope | None = None,
 ) -> list[Agreement]:
     """Run every optimiser in the reference and on each backend, in both precisions and on both paths, and compare.
 
@@ -84,23 +119,27 @@ def validate(
     task : Task
         Gives the network and the loss; seed 0.
     dataset : Dataset
-        Of the task, or some of its samples.
+        Of the task.
     optimisers, backends : iterable of str
-    iterations : int
+    scope : Scope, optional
+        All there is by default.
 
     Raises
     ------
     BackendUnavailableError
         If a backend is not installed.
     """
+    scope = scope or Scope()
+    if scope.samples is not None:
+        dataset = dataset.take(np.arange(min(scope.samples, len(dataset.inputs))))
     agreements = []
     for optimiser in optimisers:
-        for hyperparameters in ({}, *_VARIANTS.get(optimiser, ())):
-            base = _request(task, dataset, optimiser, hyperparameters, "reference", "float64", iterations)
+        for hyperparameters in scope.hyperparameters(optimiser):
+            base = _request(task, dataset, optimiser, hyperparameters, "reference", "float64", scope)
             expected = trajectory_of(base, dataset)
             for backend in backends:
-                for path, dtype in _COMBINATIONS[:1] if hyperparameters else _COMBINATIONS:
-                    asked = _request(task, dataset, optimiser, hyperparameters, backend, dtype, iterations)
+                for path, dtype in scope.combinations(backend, hyperparameters):
+                    asked = _request(task, dataset, optimiser, hyperparameters, backend, dtype, scope)
                     found = trajectory_of(asked, dataset, path)
                     agreements.append(judge(found, expected, asked, hyperparameters, path))
     return agreements
@@ -168,15 +207,15 @@ def _request(
     hyperparameters: dict[str, Value],
     backend: str,
     dtype: str,
-    iterations: int,
+    scope: Scope,
 ) -> RunRequest:
     return request(
         task=task.key,
-        layers=task.layers(dataset),
+        layers=task.layers(dataset, scope.hidden),
         optimiser=specs.get(optimiser).key,
         hyperparameters=hyperparameters,
         backend=backend,
         dtype=dtype,
         seed=0,
-        iterations=iterations,
+        iterations=scope.iterations,
     )

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from normbench.data import Dataset, quadrotor_sim
-from normbench.data.files import RemoteFile, digest
 from normbench.data.flight.log import record
 from normbench.data.flight.simulation import fly
 from normbench.data.preprocessing import FlightLog
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE
-from normbench.data.source import FileSet, PublishedSource
 
 REAL_DATA = os.environ.get("NORMBENCH_DATA")
 
@@ -90,18 +88,3 @@ def write_logs() -> Callable[[FlightLog, Path], None]:
             (folder / name).write_text("\n".join(lines) + "\n")
 
     return write
-
-
-@pytest.fixture(scope="session")
-def with_digests_of() -> Callable[[PublishedSource, Path], PublishedSource]:
-    """Maker of a source with the checksums of generated files in a folder; nothing can be downloaded."""
-
-    def make(source: PublishedSource, folder: Path) -> PublishedSource:
-        (file_set,) = source.file_sets
-        files = tuple(
-            RemoteFile(file.name, f"http://127.0.0.1:9/{file.name}", "sha256", digest(folder / file.name, "sha256"))
-            for file in file_set.files
-        )
-        return PublishedSource(source.info, (FileSet(files, file_set.read),))
-
-    return make

@@ -1,18 +1,27 @@
 """Claims about downloads, against a server on this machine: checked, cached, whole or not at all."""
 
+import contextlib
+import gzip
 import hashlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from normbench.data import download as downloads
 from normbench.data import quadrotor
-from normbench.data.files import RemoteFile, check, digest, download, require
+from normbench.data.contents import Content
+from normbench.data.download import download
+from normbench.data.files import RemoteFile, digest
 from normbench.data.preprocessing import COLUMNS
 from normbench.data.source import FileSet, PublishedSource
 from normbench.errors import DataError, DownloadError, InvalidArgumentError
@@ -27,6 +36,12 @@ class Server:
         self.folder = folder
         self.requests: list[str] = []
         self.url = ""
+        self.reply: Callable[[BaseHTTPRequestHandler], None] | None = None
+
+    def answer(self, reply: Callable[[BaseHTTPRequestHandler], None]) -> RemoteFile:
+        """A file whose server does what it likes."""
+        self.reply = reply
+        return RemoteFile("strange.csv", f"{self.url}/strange.csv", "sha256", "0" * 64, size=1000)
 
     def publish(self, name: str, content: bytes, algorithm: str = "git-blob") -> RemoteFile:
         (self.folder / name).write_bytes(content)
@@ -41,6 +56,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     served = Server(folder)
 
     class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                served.reply(self) if served.reply else super().do_GET()
+
         def log_message(self, format: str, *arguments: object) -> None:
             served.requests.append(self.path)
 
@@ -109,9 +128,9 @@ def test_download_of_the_wrong_content_is_refused_and_not_kept(
     server: Server, empty_cache: Path, algorithm: str
 ) -> None:
     file = server.publish(quadrotor.TABLE_FILE, table_bytes(), algorithm)
-    (server.folder / file.name).write_bytes(table_bytes()[:-1])
-    with pytest.raises(DataError, match=f"expected {algorithm} {file.digest}, found"):
-        download(file, empty_cache)
+    (server.folder / file.name).write_bytes(table_bytes()[:-2])
+    with pytest.raises(DataError, match=f"not the published one: .*expected {algorithm} {file.digest}, found"):
+        table_source(file).load(None)
     assert files_in(empty_cache) == []
 
 
@@ -179,18 +198,126 @@ def test_git_blob_id_is_the_one_of_git(tmp_path: Path) -> None:
     assert digest(path, "sha256") == hashlib.sha256(b"hello world\n").hexdigest()
 
 
-def test_check_fails_on_one_flipped_bit(tmp_path: Path) -> None:
-    path = tmp_path / "file.csv"
-    path.write_bytes(b"1,2,3\n")
-    file = RemoteFile(path.name, "http://127.0.0.1/file.csv", "git-blob", digest(path, "git-blob"))
-    require(path, file)
-    assert check(path, file).ok
-    path.write_bytes(b"1,2,2\n")
-    assert not check(path, file).ok
-    with pytest.raises(DataError, match=r"file.csv is not the published file"):
-        require(path, file)
-
-
 def test_unknown_checksum_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="choose from sha256, git-blob"):
-        RemoteFile("a", "http://127.0.0.1/a", "md5", "0" * 32)
+    with pytest.raises(InvalidArgumentError, match="choose from sha256, sha1, md5, git-blob"):
+        RemoteFile("a", "http://127.0.0.1/a", "crc32", "0" * 8)
+
+
+def _headed(handler: BaseHTTPRequestHandler, status: int = 200, **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+
+
+def _announces_too_much(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler, Content_Length=str(10**12))
+
+
+def _sends_too_much(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler)
+    for _ in range(100):
+        handler.wfile.write(bytes(1 << 16))
+
+
+def _ends_early(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler, Content_Length="900")
+    handler.wfile.write(bytes(100))
+
+
+def _drips(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler, Content_Length="900")
+    for _ in range(100):
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        time.sleep(0.02)
+
+
+def _falls_silent(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler, Content_Length="900")
+    handler.wfile.flush()
+    time.sleep(1)
+
+
+def _redirects(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler, 302, Location=f"http://{handler.headers['Host']}/elsewhere", Content_Length="0")
+
+
+def _redirects_to_a_file(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler, 302, Location="file:///etc/hostname", Content_Length="0")
+
+
+def _talks_nonsense(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"what?\r\n\r\n")
+
+
+def _miscounts(handler: BaseHTTPRequestHandler) -> None:
+    _headed(handler, Content_Length="many")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (_announces_too_much, "the server announces 1,000,000,000,000 bytes, more than 3,024"),
+        (_sends_too_much, "the server sends more than 3,024 bytes"),
+        (_ends_early, "the connection ended after 100 of 900 bytes"),
+        (_drips, "too slow: [0-9]+ bytes in"),
+        (_falls_silent, "timed out"),
+        (_redirects, "redirected to http://.*, which is not HTTPS"),
+        (_redirects_to_a_file, "file:///etc/hostname.* is not allowed"),
+        (_talks_nonsense, "could not download"),
+        (_miscounts, "could not download"),
+    ],
+)
+def test_bad_server_ends_in_one_clear_error_soon_and_leaves_nothing(
+    server: Server,
+    empty_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: Callable[[BaseHTTPRequestHandler], None],
+    said: str,
+) -> None:
+    monkeypatch.setattr(downloads, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "GRACE_SECONDS", 0.2)
+    file, start = server.answer(reply), time.monotonic()
+    with pytest.raises(DownloadError, match=said) as caught:
+        download(file, empty_cache)
+    assert "--data-dir" in str(caught.value)
+    assert files_in(empty_cache) == []
+    assert time.monotonic() - start < 10
+
+
+def test_whole_time_is_limited_at_any_rate(server: Server, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "LONGEST_SECONDS", 0.1)
+    with pytest.raises(DownloadError, match="too slow"):
+        download(server.answer(_drips), empty_cache)
+
+
+def test_redirect_to_https_is_followed_and_any_other_refused() -> None:
+    request, handler = urllib.request.Request("https://a.org/x"), downloads.OnlyToHttps()
+    followed = handler.redirect_request(request, None, 302, "", {}, "https://b.org/y")
+    assert followed.full_url == "https://b.org/y"
+    for target in ("http://b.org/y", "ftp://b.org/y", "file:///y", "//b.org"):
+        with pytest.raises(urllib.error.URLError, match="not HTTPS"):
+            handler.redirect_request(request, None, 302, "", {}, target)
+
+
+def test_part_of_an_earlier_try_is_not_used(server: Server, empty_cache: Path) -> None:
+    source = table_source(server.publish(quadrotor.TABLE_FILE, table_bytes()))
+    folder = empty_cache / "quadrotor"
+    folder.mkdir(parents=True)
+    (folder / f".{quadrotor.TABLE_FILE}.0.part").write_bytes(table_bytes()[:100])
+    (folder / quadrotor.TABLE_FILE).write_bytes(table_bytes()[:100])
+    assert len(source.load(None).inputs) == len(TABLE)
+
+
+def test_server_that_packs_anew_is_as_good(server: Server, empty_cache: Path) -> None:
+    source = publish_packed(server, gzip.compress(b"\0" * 500, 9))
+    (server.folder / "part.gz").write_bytes(gzip.compress(b"\0" * 500, 1))
+    assert source.fetch() == [empty_cache / source.info.name / "part.gz"]
+
+
+def publish_packed(server: Server, packed: bytes) -> PublishedSource:
+    content = gzip.decompress(packed)
+    held = Content("part", "sha256", hashlib.sha256(content).hexdigest(), len(content))
+    file = replace(server.publish("part.gz", packed, "sha256"), contents=(held,))
+    return PublishedSource(quadrotor.SOURCE.info, (FileSet((file,), quadrotor.read_published_table),))

@@ -1,6 +1,7 @@
 """Claims about splits: disjoint, complete, repeatable, blocks that never straddle, and the published test set."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,9 +88,17 @@ def test_unknown_rule_lists_the_choices() -> None:
         split_indices(TWO_FLIGHTS, rule="radnom", seed=0)
 
 
-def test_negative_seed_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="-1"):
-        split_indices(TWO_FLIGHTS, rule="random", seed=-1)
+@pytest.mark.parametrize("seed", [-1, 1.0, True, "1", None, np.array([1]), np.float64(1)])
+def test_seed_that_is_no_integer_from_zero_is_refused(seed: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="seed of a split must be an integer of at least 0; got"):
+        split_indices(TWO_FLIGHTS, rule="random", seed=seed)
+
+
+@pytest.mark.parametrize("seed", [np.int64(3), np.uint8(3), np.array(3)])
+@pytest.mark.parametrize("rule", ["random", "blocked"])
+def test_numpy_seed_is_the_same_seed(rule: str, seed: Any) -> None:
+    split, expected = (split_indices(TWO_FLIGHTS, rule=rule, seed=number) for number in (seed, 3))
+    np.testing.assert_array_equal(split.train, expected.train)
 
 
 @pytest.mark.parametrize("rule", ["random", "blocked"])

@@ -84,7 +84,7 @@ def test_window_outside_the_log_is_refused(short_log: FlightLog, window: tuple[f
 
 
 def test_empty_window_is_refused(short_log: FlightLog) -> None:
-    with pytest.raises(InvalidArgumentError, match="stop_seconds must exceed"):
+    with pytest.raises(InvalidArgumentError, match="the second the larger"):
         preprocess(short_log, start_seconds=5, stop_seconds=5)
 
 
@@ -95,3 +95,11 @@ def test_columns_of_the_table_end_up_in_their_places() -> None:
     assert dataset.inputs[0].tolist() == list(range(2, 14))
     assert dataset.outputs[0].tolist() == [14, 15, 16]
     assert (dataset.input_names[0], dataset.output_names, dataset.unit) == ("z", ("Fax", "Fay", "Faz"), "N")
+
+
+def test_window_in_numpy_numbers_gives_the_same_bits(short_log: FlightLog) -> None:
+    expected = preprocess(short_log, start_seconds=1, stop_seconds=3)
+    for kind in (np.float32, np.float64, np.int64, np.array):
+        found = preprocess(short_log, start_seconds=kind(1), stop_seconds=kind(3))
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, expected)

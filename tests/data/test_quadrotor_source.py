@@ -25,6 +25,10 @@ def write_table(folder: Path, table: np.ndarray = TABLE) -> Path:
     return path
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def source_of(folder: Path) -> PublishedSource:
     """The source with the checksums of the generated files in a folder; nothing can be downloaded."""
 
@@ -44,7 +48,7 @@ def source_of(folder: Path) -> PublishedSource:
 
 def test_published_table_is_read_column_by_column(tmp_path: Path) -> None:
     write_table(tmp_path)
-    dataset = quadrotor.read_published_table(tmp_path)
+    dataset = quadrotor.read_published_table(contents(tmp_path))
     np.testing.assert_allclose(dataset.time, TABLE[:, 0])
     np.testing.assert_allclose(dataset.inputs, TABLE[:, 1:13])
     np.testing.assert_allclose(dataset.outputs, TABLE[:, 13:])
@@ -54,7 +58,7 @@ def test_published_table_is_read_column_by_column(tmp_path: Path) -> None:
 def test_table_without_a_column_is_refused(tmp_path: Path) -> None:
     write_table(tmp_path, TABLE[:, :15])
     with pytest.raises(DataError, match=r"neural_lander_data.csv has 15 columns; expected 16"):
-        quadrotor.read_published_table(tmp_path)
+        quadrotor.read_published_table(contents(tmp_path))
 
 
 @pytest.mark.parametrize("cell", ["nan", "", "abc", "inf"])
@@ -66,20 +70,20 @@ def test_cell_that_is_no_number_is_named(tmp_path: Path, cell: str) -> None:
     lines[5] = ",".join(cells)
     path.write_text("\n".join(lines))
     with pytest.raises(DataError, match=r"row 5, column Fax: .* is not a finite number"):
-        quadrotor.read_published_table(tmp_path)
+        quadrotor.read_published_table(contents(tmp_path))
 
 
 def test_table_cut_in_the_last_row_is_refused(tmp_path: Path) -> None:
     path = write_table(tmp_path)
     path.write_text(path.read_text()[:-100])
     with pytest.raises(DataError, match=r"row 30, column .* truncated"):
-        quadrotor.read_published_table(tmp_path)
+        quadrotor.read_published_table(contents(tmp_path))
 
 
 def test_empty_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / quadrotor.TABLE_FILE).write_text("")
     with pytest.raises(DataError, match="not a CSV table"):
-        quadrotor.read_published_table(tmp_path)
+        quadrotor.read_published_table(contents(tmp_path))
 
 
 def test_sample_of_zero_norm_is_refused(tmp_path: Path) -> None:
@@ -87,12 +91,12 @@ def test_sample_of_zero_norm_is_refused(tmp_path: Path) -> None:
     table[7, 1:13] = 0
     write_table(tmp_path, table)
     with pytest.raises(DataError, match="zero norm, first at row 7"):
-        quadrotor.read_published_table(tmp_path)
+        quadrotor.read_published_table(contents(tmp_path))
 
 
 def test_raw_logs_are_read_back_as_written(tmp_path: Path, short_log: FlightLog, write_logs: WriteLogs) -> None:
     write_logs(short_log, tmp_path)
-    log = read_log(tmp_path)
+    log = read_log(contents(tmp_path))
     np.testing.assert_allclose(log.pose_time, short_log.pose_time, atol=1e-9)
     np.testing.assert_allclose(log.position, short_log.position)
     np.testing.assert_allclose(log.quaternion, short_log.quaternion)
@@ -104,7 +108,7 @@ def test_raw_logs_of_the_simulated_flight_give_the_simulated_samples(
     tmp_path: Path, recorded: FlightLog, simulated: Dataset, write_logs: WriteLogs
 ) -> None:
     write_logs(recorded, tmp_path)
-    built = quadrotor.build_from_logs(tmp_path)
+    built = quadrotor.build_from_logs(contents(tmp_path))
     assert built.inputs.shape == simulated.inputs.shape
     np.testing.assert_allclose(built.inputs, simulated.inputs, atol=1e-5)  # stamps are written to the nanosecond
     np.testing.assert_allclose(built.outputs, simulated.outputs, atol=1e-4)
@@ -113,17 +117,17 @@ def test_raw_logs_of_the_simulated_flight_give_the_simulated_samples(
 
 def test_messages_out_of_order_are_sorted(tmp_path: Path, short_log: FlightLog, write_logs: WriteLogs) -> None:
     write_logs(short_log, tmp_path)
-    straight = preprocess(read_log(tmp_path), start_seconds=1, stop_seconds=10)
+    straight = preprocess(read_log(contents(tmp_path)), start_seconds=1, stop_seconds=10)
     path = tmp_path / VELOCITY_FILE
     head, *rows = path.read_text().splitlines()
     path.write_text("\n".join([head, *reversed(rows)]) + "\n")
-    np.testing.assert_array_equal(preprocess(read_log(tmp_path), start_seconds=1, stop_seconds=10), straight)
+    np.testing.assert_array_equal(preprocess(read_log(contents(tmp_path)), start_seconds=1, stop_seconds=10), straight)
 
 
 def test_logs_shorter_than_the_window_are_refused(tmp_path: Path, short_log: FlightLog, write_logs: WriteLogs) -> None:
     write_logs(short_log, tmp_path)
     with pytest.raises(DataError, match="not the window 35 to 325 s"):
-        quadrotor.build_from_logs(tmp_path)
+        quadrotor.build_from_logs(contents(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_log_without_a_column_is_refused(
     path = tmp_path / name
     path.write_text(path.read_text().replace(f",{column}", ",renamed", 1))
     with pytest.raises(DataError, match=f"has no column '{column}'"):
-        read_log(tmp_path)
+        read_log(contents(tmp_path))
 
 
 @pytest.mark.parametrize("name", [POSE_FILE, VELOCITY_FILE, PWM_FILE])
@@ -148,7 +152,7 @@ def test_log_cut_in_the_last_row_is_refused(
     rows = path.read_text().splitlines()
     path.write_text("\n".join([*rows[:-1], ",".join(rows[-1].split(",")[:7])]))
     with pytest.raises(DataError, match=path.name):
-        read_log(tmp_path)
+        read_log(contents(tmp_path))
 
 
 def test_motor_channel_that_is_no_list_is_refused(tmp_path: Path, short_log: FlightLog, write_logs: WriteLogs) -> None:
@@ -156,7 +160,7 @@ def test_motor_channel_that_is_no_list_is_refused(tmp_path: Path, short_log: Fli
     path = tmp_path / PWM_FILE
     path.write_text(path.read_text().replace("[1500, 1510", "[1500, x", 1))
     with pytest.raises(DataError, match="'channels': not one list of numbers per row"):
-        read_log(tmp_path)
+        read_log(contents(tmp_path))
 
 
 def test_table_is_preferred_to_raw_logs(tmp_path: Path, short_log: FlightLog, write_logs: WriteLogs) -> None:
@@ -196,7 +200,7 @@ def test_measured_pwm_log_is_the_published_one_and_readable(
     assert digest(measured, "git-blob") == expected.digest
     write_logs(replace(short_log), tmp_path)
     (tmp_path / PWM_FILE).write_bytes(measured.read_bytes())
-    log = read_log(tmp_path)
+    log = read_log(contents(tmp_path))
     assert log.pwm.shape == (33_363, 4)
     assert log.pwm_time[0] == pytest.approx(0.870518903)
     assert log.pwm_time[-1] > quadrotor.WINDOW_STOP_SECONDS

@@ -8,7 +8,7 @@ import pytest
 from normbench import data
 from normbench.data import Dataset, cache, quadrotor_sim
 from normbench.data.flight import simulation
-from normbench.errors import DataError
+from normbench.errors import DataError, InvalidArgumentError
 
 TABLE = np.random.default_rng(0).uniform(1, 2, size=(50, 16))
 
@@ -30,6 +30,14 @@ def test_second_load_reads_the_cache(flights: list[int]) -> None:
     first, second = quadrotor_sim.load_seed(3), quadrotor_sim.load_seed(3)
     assert flights == [3]
     assert first.sha256 == second.sha256
+
+
+def test_numpy_seed_is_the_same_file_and_a_truth_value_none(flights: list[int], empty_cache: Path) -> None:
+    paths = {quadrotor_sim.load_seed(seed).sha256 for seed in (3, np.int64(3), np.array(3))}  # type: ignore[arg-type]
+    assert len(paths) == 1
+    assert flights == [3]
+    with pytest.raises(InvalidArgumentError, match="seed must be an integer of at least 0; got True"):
+        quadrotor_sim.load_seed(True)
 
 
 def test_each_seed_has_its_own_file(flights: list[int]) -> None:

@@ -1,7 +1,6 @@
 """Claims about WikiText-2, on a generated archive in its format."""
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,9 @@ import pytest
 
 from normbench import data
 from normbench.data import Kind, split_indices
-from normbench.data.source import PublishedSource
-from normbench.data.wikitext import ARCHIVE, LENGTH, SOURCE, TEST, TRAINING, read_archive, sequences, words_of
+from normbench.data.wikitext import ARCHIVE, LENGTH, SOURCE, TEST, TRAINING, read_parts, sequences, words_of
 from normbench.errors import DataError
-
-WithDigests = Callable[[PublishedSource, Path], PublishedSource]
+from tests.published import stand_in
 
 LINES = ["", " = Homarus gammarus = ", "", " The <unk> lobster is a lobster , blue in life . ", ""]
 TRAINING_TEXT = "\n".join(LINES * 10) + "\n"
@@ -29,6 +26,11 @@ def write_archive(folder: Path, **replaced: bytes) -> Path:
     return path
 
 
+def read_archive(folder: Path) -> data.Dataset:
+    with zipfile.ZipFile(folder / ARCHIVE.name) as archive:
+        return read_parts({name: archive.read(name) for name in (TRAINING, TEST)})
+
+
 def words(dataset: data.Dataset, tokens: np.ndarray) -> list[str]:
     return [dataset.classes[token] for token in tokens.ravel()]
 
@@ -37,9 +39,9 @@ def test_every_line_ends_with_its_own_token() -> None:
     assert list(words_of(" a b \n \nc\n")) == ["a", "b", "<eos>", "<eos>", "c", "<eos>"]
 
 
-def test_archive_becomes_sequences_and_the_words_that_follow(tmp_path: Path, with_digests_of: WithDigests) -> None:
+def test_archive_becomes_sequences_and_the_words_that_follow(tmp_path: Path) -> None:
     write_archive(tmp_path)
-    dataset = with_digests_of(SOURCE, tmp_path).load(tmp_path)
+    dataset = stand_in(SOURCE, tmp_path).load(tmp_path)
     written = list(words_of(TRAINING_TEXT))
     training = (len(written) - 1) // LENGTH
     assert dataset.kind is Kind.TOKENS
@@ -90,32 +92,18 @@ def test_documented_numbers_follow_from_the_published_token_counts() -> None:
 
 def test_archive_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
     write_archive(tmp_path)
-    with pytest.raises(DataError, match="not the published file: expected sha256 92675f1d"):
+    with pytest.raises(DataError, match="not the published file: its content"):
         data.load("wikitext-2", data_dir=tmp_path)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "flipped byte", "emptied", "not an archive"])
-def test_damaged_archive_is_one_clear_error(tmp_path: Path, damage: str) -> None:
-    path = write_archive(tmp_path)
-    content = bytearray(path.read_bytes())
-    if damage == "truncated":
-        path.write_bytes(content[: len(content) // 2])
-    elif damage == "flipped byte":
-        content[100] ^= 1  # in the compressed training part
-        path.write_bytes(content)
-    else:
-        path.write_bytes(b"" if damage == "emptied" else b"not an archive")
-    with pytest.raises(DataError, match=f"{ARCHIVE.name} is damaged"):
-        read_archive(tmp_path)
 
 
 @pytest.mark.parametrize("absent", [TRAINING, TEST])
 def test_missing_member_is_named(tmp_path: Path, absent: str) -> None:
+    source = stand_in(SOURCE, write_archive(tmp_path).parent)
     with zipfile.ZipFile(tmp_path / ARCHIVE.name, "w") as archive:
         for member in {TRAINING, TEST} - {absent}:
-            archive.writestr(member, TRAINING_TEXT)
-    with pytest.raises(DataError, match=f"lacks the member.*{absent}"):
-        read_archive(tmp_path)
+            archive.writestr(member, TRAINING_TEXT if member == TRAINING else TEST_TEXT)
+    with pytest.raises(DataError, match=f"it lacks {absent}"):
+        source.load(tmp_path)
 
 
 def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 from normbench.data import SOURCES
 from normbench.data.cifar import IMAGE_BYTES, LAYOUTS
 from normbench.data.dataset import Dataset
-from normbench.data.files import RemoteFile, digest
 from normbench.data.idx_images import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from normbench.data.source import FileSet, PublishedSource
+from normbench.data.source import PublishedSource
 from normbench.data.wikitext import ARCHIVE, TEST, TRAINING
+from tests.published import stand_in
 
 TRAINING_IMAGES, TEST_SAMPLES = 20, 8
 
@@ -32,7 +32,7 @@ def _write_idx(folder: Path, rng: np.random.Generator) -> None:
     ):
         for name, array in ((images, _bytes(rng, samples, 28, 28)), (labels, _bytes(rng, samples) % 10)):
             sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-            (folder / name).write_bytes(gzip.compress(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()))
+            (folder / f"{name}.gz").write_bytes(gzip.compress(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()))
 
 
 def _write_cifar(folder: Path, rng: np.random.Generator, *, name: str) -> None:
@@ -71,12 +71,7 @@ def small_source(name: str, folder: Path) -> PublishedSource:
     WRITERS[name](folder, np.random.default_rng(7))
     source = SOURCES[name]
     assert isinstance(source, PublishedSource)
-    (files,) = source.file_sets
-    checked = tuple(
-        RemoteFile(file.name, f"http://127.0.0.1:9/{file.name}", "sha256", digest(folder / file.name, "sha256"))
-        for file in files.files
-    )
-    return PublishedSource(source.info, (FileSet(checked, files.read),))
+    return stand_in(source, folder)
 
 
 def small_dataset(name: str, folder: Path) -> Dataset:

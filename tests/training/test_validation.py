@@ -1,20 +1,23 @@
 """`normbench validate` itself: everything agrees on real data, and planted errors are caught."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 
 from normbench import specs, tasks
+from normbench.cli import main
 from normbench.data.dataset import Dataset
 from normbench.training.request import RunRequest, request
-from normbench.training.validation import Agreement, judge, trajectory_of, validate
+from normbench.training.validation import Agreement, Scope, judge, trajectory_of, validate
 
 
 @pytest.mark.parametrize("key", specs.OWN)
 def test_every_backend_agrees_with_the_reference_for_200_iterations(flights: Dataset, key: str) -> None:
     task = tasks.get("neural-fly")
-    agreements = validate(task, flights, optimisers=[key], backends=["torch", "jax"], iterations=200)
+    agreements = validate(task, flights, optimisers=[key], backends=["torch", "jax"])
     assert {(a.backend, a.path, a.dtype) for a in agreements} == {
         (backend, path, dtype)
         for backend in ("torch", "jax")
@@ -23,6 +26,29 @@ def test_every_backend_agrees_with_the_reference_for_200_iterations(flights: Dat
     assert all(a.iterations == 200 for a in agreements)
     failed = [a for a in agreements if not a.passed]
     assert not failed, failed
+
+
+def test_quick_check_judges_every_backend_and_path_and_says_what_it_leaves_out() -> None:
+    result = CliRunner().invoke(main, ["validate", "--optimiser", "sgd", "--jobs", "1", "--format", "json"])
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    judged = {(row["task"].startswith("digits"), row["backend"], row["path"], row["dtype"]) for row in rows}
+    exact = {(kernels, "torch", path, "float64") for kernels in (False, True) for path in ("fast", "plain")}
+    assert judged == exact | {(False, "jax", path, "float64") for path in ("fast", "plain")} | {
+        (kernels, "torch", "fast", "float32") for kernels in (False, True)
+    }
+    assert all(row["iterations"] == 10 for row in rows)
+    for part in ("more than 10 iterations", "float32 in JAX", "cross-entropy in JAX", "--thorough has them"):
+        assert part in result.stderr
+
+
+def test_thorough_check_leaves_nothing_out() -> None:
+    from normbench.cli.validate import _scope
+
+    assert _scope("neural-fly", None, True) == Scope()
+    assert _scope("digits-conv-xent", None, True) == Scope(20, 300)
+    assert Scope().combinations("jax", {}) == (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
+    assert {"order": 4} in Scope().hyperparameters("method1")
 
 
 def small(dataset: Dataset) -> Dataset:

@@ -12,6 +12,7 @@ from normbench.data.flight.log import INSTRUMENTS, Flight, record
 from normbench.data.preprocessing import preprocess
 from normbench.data.vehicle import NEURAL_LANDER
 from normbench.errors import InvalidArgumentError
+from normbench.numbers import count
 
 MODEL_VERSION = 1  # raise it with every change of the equations; the constants are in the fingerprint anyway
 DECIMALS = 6  # so that last-digit differences between maths libraries do not show
@@ -35,11 +36,11 @@ def simulate_table(seed: int) -> np.ndarray:
     Raises
     ------
     InvalidArgumentError
-        If the seed is out of range.
+        If the seed is no integer or out of range.
     """
-    if not 0 <= seed < 2**32:
+    if not 0 <= (number := count("seed", seed, least=0)) < 2**32:
         raise InvalidArgumentError(f"seed must lie in 0 .. 2^32 - 1; got {seed}.")
-    generator = np.random.RandomState(seed)  # the legacy stream: frozen across NumPy versions
+    generator = np.random.RandomState(number)  # the legacy stream: frozen across NumPy versions
     log = record(generator, fly(generator))
     table = preprocess(log, start_seconds=flight_plan.START_SECONDS, stop_seconds=flight_plan.STOP_SECONDS)
     return np.round(table, DECIMALS) + 0.0  # + 0.0 turns -0.0 into 0.0
