@@ -127,7 +127,7 @@ def fgsgd(
 def _checked_positions(positions: Any) -> int | list[int]:
     check_static("positions", positions)
     whole = as_integer(positions)
-    given = positions if whole is None and np.iterable(positions) else [whole]
+    given = list(positions) if whole is None and np.iterable(positions) else [whole]
     found = [number for value in given if (number := as_integer(value)) is not None and number >= 1]
     if len(found) != len(given):
         raise InvalidArgumentError(f"positions must be integers of at least 1; got {positions!r}.")
