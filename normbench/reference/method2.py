@@ -61,7 +61,8 @@ class Majorant:
 
         NaN where something is not finite.
         """
-        if not all(np.isfinite(part).all() for part in (self.alpha, self.beta, self.Q, *self.weights)):
+        numbers = [np.isfinite([self.alpha, self.beta, self.Q]), *map(np.isfinite, self.weights)]
+        if not all(finite.all() for finite in numbers):
             return math.nan
         if self.beta <= 0.0:
             return 0.0

@@ -185,6 +185,8 @@ def test_method1_needs_what_value_fn_needs_and_ignores_what_others_of_a_chain_ne
         return loss(params, batch)
 
     trace(normbench.jax.method1(), value=1.0, value_fn=batch_loss, batch=0.3, of_another_member=1)
+    masked = optax.masked(normbench.jax.method1(), {"a": True, "b": False})
+    trace(masked, value=1.0, value_fn=normbench.jax.unmasked(batch_loss, tree()), batch=0.3)
     with pytest.raises(TypeError, match="batch"):
         trace(normbench.jax.method1(), value=1.0, value_fn=batch_loss)
 

@@ -31,7 +31,7 @@ class BoundState(NamedTuple):
     The count is None where the learning rate is no schedule, the norms are empty where there is no bound.
     """
 
-    count: Array | None
+    count: Any
     step_size: Array
     norm_bounds: Arrays
     norms: Arrays
@@ -40,7 +40,7 @@ class BoundState(NamedTuple):
 class RateState(NamedTuple):
     """Steps taken, None where the learning rate is no schedule, and the last eta."""
 
-    count: Array | None
+    count: Any
     step_size: Array
 
 

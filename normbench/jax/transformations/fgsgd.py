@@ -127,8 +127,9 @@ def fgsgd(
 def _checked_positions(positions: Any) -> int | list[int]:
     check_static("positions", positions)
     whole = as_integer(positions)
-    found = [as_integer(value) for value in positions] if whole is None and np.iterable(positions) else [whole]
-    if any(value is None or value < 1 for value in found):
+    given = list(positions) if whole is None and np.iterable(positions) else [whole]
+    found = [number for value in given if (number := as_integer(value)) is not None and number >= 1]
+    if len(found) != len(given):
         raise InvalidArgumentError(f"positions must be integers of at least 1; got {positions!r}.")
     return found[0] if whole is not None else found
 

@@ -1,5 +1,6 @@
 """Functions of the parameters to hand to method 1 as ``value_fn``: over a batch in chunks, and under a mask."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,7 @@ def accumulated(loss: Callable[[Any, Any], Array], batches: Any) -> Callable[[An
     return lambda params: jnp.mean(jax.lax.map(lambda batch: part(params, batch), batches))
 
 
-def unmasked(value_fn: Callable[[Any], Array], params: Any) -> Callable[[Any], Array]:
+def unmasked(value_fn: Callable[..., Array], params: Any) -> Callable[..., Array]:
     """``value_fn`` of all parameters, as a function of a tree in which a mask hides some.
 
     ``optax.partition`` and ``optax.masked`` show a transformation its own leaves and ``optax.MaskedNode`` elsewhere.
@@ -58,7 +59,11 @@ def unmasked(value_fn: Callable[[Any], Array], params: Any) -> Callable[[Any], A
     def fill(shown: Any, whole: Any) -> Any:
         return whole if _is_masked(shown) else shown
 
-    return lambda masked: value_fn(jax.tree.map(fill, masked, params, is_leaf=_is_masked))
+    @functools.wraps(value_fn)  # so that its further arguments are handed over by name
+    def shown_only(masked: Any, **extra: Any) -> Array:
+        return value_fn(jax.tree.map(fill, masked, params, is_leaf=_is_masked), **extra)
+
+    return shown_only
 
 
 def _is_masked(node: Any) -> bool:

@@ -78,7 +78,7 @@ def fromage(
             return moved, BoundState(count, eta, (), ())
         check_state(state.norm_bounds, params)
         loaded = live(state.norms, params, weights, eta)
-        anew = norm_bounds(weights, factor)
+        anew = norm_bounds(weights, factor) or ()
         bounds = tuple(jnp.where(new, b, old) for new, b, old in zip(loaded, anew, state.norm_bounds, strict=True))
         moved = fromage_update(gradient, weights, bounds, learning_rate=eta)
         return moved, BoundState(count, eta, bounds, tuple(map(norm, moved)))
