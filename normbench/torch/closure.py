@@ -42,6 +42,8 @@ class ClosureCurve:
         Whether forward mode has been seen to agree with the gradient. Set when it has.
     average : callable
         Average of tensors over processes.
+    searched : bool
+        Whether the graph of a gradient was looked through for parts without a derivative. Set when it has been.
 
     Attributes
     ----------
@@ -59,11 +61,13 @@ class ClosureCurve:
         average: Average,
         *,
         verified: bool,
+        searched: bool = False,
     ) -> None:
         self._layers = layers
         self._closures = closures
         self.module = module
         self.verified = verified
+        self.searched = searched
         self._average = average
         self._taped: list[Tensor] = []
         self._slope: list[Tensor] = []
@@ -173,10 +177,14 @@ class ClosureCurve:
         def derivatives(closure: Closure) -> Tensor:
             gradient = self._taped or self._filled(_gradient(_traced(closure), self._layers, again=True))
             with _explained():
+                if not self.searched:  # a walk through the graph, where one says enough
+                    _require_another_derivative(gradient)
                 return line_derivatives.reverse(gradient, self._layers, velocity, bending, order)
 
         # a function of its own, so that one graph is gone before the next is there
-        return [derivatives(closure) for closure in self._closures]
+        parts = [derivatives(closure) for closure in self._closures]
+        self.searched = True
+        return parts
 
 
 def _call(closure: Closure) -> Tensor:
@@ -242,16 +250,24 @@ def _first_line(error: Exception) -> str:
 
 def _has_reentrant_checkpoint(loss: Tensor) -> bool:
     """Whether a loss has passed torch's checkpoint with use_reentrant=True, whose inside no graph shows."""
-    seen, waiting = set(), [loss.grad_fn]
+    return any(node.name().startswith("CheckpointFunction") for node in _nodes([loss]))
+
+
+def _require_another_derivative(gradient: Sequence[Tensor]) -> None:
+    """Refuse gradients with parts marked as differentiable once, which torch.autograd.grad would drop in silence."""
+    if any(node.name() == "torch::autograd::Error" for node in _nodes(gradient)):
+        raise RuntimeError("an autograd.Function in it is marked with @once_differentiable.")
+
+
+def _nodes(tensors: Sequence[Tensor]) -> Iterator[Any]:
+    """Every node of the graph behind some tensors."""
+    seen, waiting = set(), [t.grad_fn for t in tensors]
     while waiting:
         node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        if node.name().startswith("CheckpointFunction"):
-            return True
-        seen.add(node)
-        waiting.extend(parent for parent, _ in node.next_functions)
-    return False
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(parent for parent, _ in node.next_functions)
+            yield node
 
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:

@@ -48,8 +48,10 @@ def directions(
     for k, (_, size, whole, _) in enumerate(measured):
         if not (_common(mu[k]) and _common(whole) and (_common(size) or size <= _resting(gradient[k]) * whole)):
             measured[k] = _in_doubles(gradient[k], weights[k], mu[k], flat[k])
-    # written so that NaN moves, and is seen as a diverged loss at the next point
-    moving = [not size <= _resting(g) * whole for g, (_, size, whole, _) in zip(gradient, measured, strict=True)]
+    # written so that NaN and infinity move, and are seen as a diverged loss at the next point
+    moving = [
+        not size <= _resting(g) * whole < math.inf for g, (_, size, whole, _) in zip(gradient, measured, strict=True)
+    ]
     velocity = [
         (t * (-r / size)).to(g.dtype) if m else torch.zeros_like(g)
         for g, (t, size, _, _), r, m in zip(gradient, measured, mu, moving, strict=True)

@@ -92,13 +92,13 @@ class Method1(Gated):
         if module is not None and not isinstance(module, torch.nn.Module):
             raise InvalidArgumentError(f"module must be a torch.nn.Module or None; got {module!r}.")
         self._module = module
-        self._verified = False
+        self._verified = self._searched = False
         self._ranks = Ranks(process_group)
         super().__init__(params, {"order": order, "trust_region": trust_region, "max_halvings": max_halvings})
 
     def __getstate__(self) -> dict[str, Any]:
         # torch's keeps nothing but its own attributes, and copies would lose these
-        own = {"_module": self._module, "_verified": self._verified, "_ranks": self._ranks}
+        own = {name: getattr(self, name) for name in ("_module", "_verified", "_searched", "_ranks", "_reported")}
         return super().__getstate__() | own
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +199,9 @@ class Method1(Gated):
             require_trainable("Method1", group)
             self._require_in_module(group)
         layers = self._layers
-        objective = ClosureCurve(layers, closures, self._module, self._ranks.average, verified=self._verified)
+        objective = ClosureCurve(
+            layers, closures, self._module, self._ranks.average, verified=self._verified, searched=self._searched
+        )
         if not layers:
             return objective.point([]).loss
         radii = self._radii()
@@ -211,7 +213,7 @@ class Method1(Gated):
             move(layers, start.weights)
             raise
         move(layers, accepted.weights)
-        self._module, self._verified = objective.module, objective.verified
+        self._module, self._verified, self._searched = objective.module, objective.verified, objective.searched
         for group in self.param_groups:
             group["step_size"] = tau
         return start.loss
