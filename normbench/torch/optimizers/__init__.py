@@ -6,7 +6,7 @@ Each class is a thin loop around the pure update of its family. What holds for a
   several ``backward()`` calls that accumulate, DistributedDataParallel, ``torch.amp.GradScaler``.
 - One gate takes parameters and options: what a class cannot move is refused by name when it is given, and a state is
   checked when it is loaded. Labels of a group that are no options are carried along, as in torch.optim.
-- Weights keep their dtype; norms and steps are computed in float32 at least, and are right from 1e-30 to 1e30. For mixed
+- Weights keep their dtype; norms and steps are computed in float32 at least, right from 1e-30 to 1e30. For mixed
   precision leave weights in float32 and put ``torch.autocast`` around the forward pass (Method1: inside the closure).
 - Radii and norm bounds are those of the weights when a step is taken, also of weights that are loaded later
   (FGSGD refuses those that have left their manifolds).
