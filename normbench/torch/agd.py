@@ -39,14 +39,13 @@ def agd_(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
 
 def _step(gradient: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """eta, and what each gradient is multiplied by: -eta gain_k / (L ||G_k||_F)."""
-    depth, norms = len(gradient), _norms(gradient)
+    depth, (flat, norms) = len(gradient), _norms(gradient)
     dense = all(n.dim() == 0 for n in norms)
-    flat = torch.stack(norms) if dense else torch.cat([n.flatten() for n in norms])
     repeated = [gain(g.shape) for g, n in zip(gradient, norms, strict=True) for _ in range(n.numel())]
     gains = torch.tensor(repeated, dtype=flat.dtype, device=flat.device)
     four = torch.dot(flat, gains).mul_(4 / depth)  # 4 G
     eta = four.div(four.add(1).sqrt_().add_(1).mul_(2)).log1p_()  # log(1 + 2 G / (1 + sqrt(1 + 4 G)))
-    shares = torch.where(flat == 0, 0.0, gains.mul_(eta / -depth).div_(flat))  # a zero gradient stays zero
+    shares = torch.where(flat == 0, 0.0, gains.mul_(eta / -depth).div_(flat))  # a layer without a slope stays
     if dense:
         return eta, list(shares.unbind())
     parts = shares.split([n.numel() for n in norms])
@@ -58,23 +57,24 @@ def gain(shape: Sequence[int]) -> float:
     return math.sqrt(shape[0] / shape[1] / math.prod(shape[2:]))
 
 
-def _norms(gradient: Sequence[Tensor]) -> list[Tensor]:
+def _norms(gradient: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """||G_k||_F of every position of a kernel, shape (1, 1, height, width), or of the one matrix, shape ().
 
-    Of one dtype, as :func:`normbench.torch.norms.norms` has it.
+    All of them flat as well. Of one dtype, in which :func:`normbench.torch.norms.norms` would have them.
     """
-    if in_doubles_at_once(gradient[0]):
-        return _norms_in(gradient, torch.float64)
-    found = _norms_in(gradient, torch.promote_types(gradient[0].dtype, torch.float32))
-    if found[0].dtype == torch.float64 or all_common(found):
-        return found
-    return narrowed(_norms_in(gradient, torch.float64))
+    kind = torch.float64 if in_doubles_at_once(gradient[0]) else gradient[0].dtype
+    flat, norms = _norms_in(gradient, kind)
+    if kind == torch.float64 or all_common(flat):
+        return flat, norms
+    flat, norms = _norms_in(gradient, torch.float64)
+    return narrowed(flat), norms
 
 
-def _norms_in(gradient: Sequence[Tensor], kind: torch.dtype) -> list[Tensor]:
+def _norms_in(gradient: Sequence[Tensor], kind: torch.dtype) -> tuple[Tensor, list[Tensor]]:
     matrices = [g for g in gradient if g.dim() == 2]
     whole = iter(torch._foreach_norm(matrices, 2, dtype=kind) if matrices else ())
-    return [
+    norms = [
         next(whole) if g.dim() == 2 else torch.linalg.vector_norm(g, dim=(0, 1), keepdim=True, dtype=kind)
         for g in gradient
     ]
+    return torch.stack(norms) if len(matrices) == len(norms) else torch.cat([n.flatten() for n in norms]), norms

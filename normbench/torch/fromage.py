@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from normbench.torch.norms import local, norms
+from normbench.torch.norms import locals_of, norms
 
 LARGEST = 2.0**126  # of a factor in float32, with room to spare
 
@@ -57,7 +57,7 @@ def fromage_(
     wholes = norms(weights) if sizes is None else sizes
     still = _relative_step_(gradient, weights, wholes, learning_rate) == 0
     factors = torch.where(still, torch.ones_like(wholes), (1 + learning_rate**2) ** -0.5)
-    parts = [local(w) for w in weights]
+    parts = locals_of(weights)
     torch._foreach_mul_(parts, factors.unbind())
     if bounds is None:
         return wholes
@@ -73,12 +73,12 @@ def _relative_step_(
     """W - eta (||W||_F / ||g||_F) g in place, from the norms of the weights; returns ||g||_F by layer."""
     sizes = norms(gradient)
     scales = torch.where(wholes > 0, wholes / sizes, 1.0) * -learning_rate
-    steps = [local(g) for g in gradient]
+    steps = locals_of(gradient)
     if scales.dtype == torch.float64 and steps[0].dtype in (torch.float32, torch.complex64):
         # the ratio of the norms may be beyond float32, where neither g / ||g|| nor the step is
         firsts = (1 / sizes).clamp(max=LARGEST)
         steps = torch._foreach_mul(steps, firsts.unbind())
         scales = scales / firsts
     shares = torch.where(sizes == 0, 0.0, scales)
-    torch._foreach_addcmul_([local(w) for w in weights], steps, shares.unbind())
+    torch._foreach_addcmul_(locals_of(weights), steps, shares.unbind())
     return sizes

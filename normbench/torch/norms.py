@@ -28,7 +28,7 @@ def wide(tensors: Sequence[Tensor]) -> torch.dtype:
 
 def widened(tensors: Sequence[Tensor], kind: torch.dtype) -> list[Tensor]:
     """The tensors in one dtype; those that have it are not copied."""
-    return [t.to(kind) for t in tensors]
+    return [t if t.dtype == kind else t.to(kind) for t in tensors]
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
@@ -42,10 +42,10 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
     if in_doubles_at_once(plain[0]):
         return torch.stack(torch._foreach_norm(plain, 2, dtype=_double(plain[0].dtype)))
     found = torch.stack(torch._foreach_norm(plain))
-    if found.dtype == torch.float64 or all_common([found]):
+    if found.dtype == torch.float64 or all_common(found):
         return found
-    doubled = [own.double() if _is_common(own) else exact_norm(t) for own, t in zip(found, plain, strict=True)]
-    return narrowed([torch.stack(doubled)])[0]
+    sizes = [size if LOW < size < HIGH else float(exact_norm(t)) for size, t in zip(found.tolist(), plain, strict=True)]
+    return narrowed(torch.tensor(sizes, dtype=torch.float64))
 
 
 def in_doubles_at_once(tensor: Tensor) -> bool:
@@ -55,20 +55,14 @@ def in_doubles_at_once(tensor: Tensor) -> bool:
     return single and waits and tensor.device.type not in WITHOUT_FLOAT64
 
 
-def all_common(sizes: Sequence[Tensor]) -> bool:
-    """Whether norms in float32 are right; always True where the device has nothing better."""
-    return sizes[0].device.type in WITHOUT_FLOAT64 or all(bool(_is_common(size).all()) for size in sizes)
+def all_common(sizes: Tensor) -> bool:
+    """Whether norms in float32 are right, of shape (norms,); always True where the device has nothing better."""
+    return sizes.device.type in WITHOUT_FLOAT64 or all(LOW < size < HIGH for size in sizes.tolist())
 
 
-def _is_common(size: Tensor) -> Tensor:
-    return (size > LOW) & (size < HIGH)
-
-
-def narrowed(exact: Sequence[Tensor]) -> list[Tensor]:
+def narrowed(exact: Tensor) -> Tensor:
     """Norms in float32 if all of them are zero or well inside its range, so that common runs keep their bits."""
-    if all(bool((_is_common(size) | (size == 0)).all()) for size in exact):
-        return [size.float() for size in exact]
-    return list(exact)
+    return exact.float() if all(size == 0.0 or LOW < size < HIGH for size in exact.tolist()) else exact
 
 
 def exact_norm(tensor: Tensor) -> Tensor:
@@ -99,12 +93,17 @@ def power_of_two(size: float) -> float:
     return math.ldexp(1.0, math.frexp(size)[1]) if 0.0 < size < math.inf else 1.0
 
 
-def is_sharded(p: Tensor) -> bool:
+def is_sharded(tensor: Tensor) -> bool:
     """Whether a tensor is a DTensor; asks without loading torch.distributed.tensor."""
     module = sys.modules.get("torch.distributed.tensor")
-    return module is not None and isinstance(p, module.DTensor)
+    return module is not None and isinstance(tensor, module.DTensor)
 
 
-def local(p: Tensor) -> Tensor:
+def local(tensor: Tensor) -> Tensor:
     """The part of a tensor that this process holds: of a DTensor its shard, else the tensor itself."""
-    return p.to_local() if is_sharded(p) else p
+    return tensor.to_local() if is_sharded(tensor) else tensor
+
+
+def locals_of(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """:func:`local` of tensors that are all of one kind."""
+    return [t.to_local() for t in tensors] if is_sharded(tensors[0]) else list(tensors)

@@ -1,4 +1,4 @@
-"""The contract of torch.optim: signatures, rates, schedulers, labels in groups, hooks and closures, held against torch's."""
+"""The contract of torch.optim: signatures, rates, schedulers, labels of groups, hooks, closures; as torch has them."""
 
 import copy
 import fractions
@@ -34,6 +34,16 @@ def test_the_rate_is_the_second_argument_as_in_sgd_and_adam(member):
     assert member.kind(network(), 0.02).param_groups[0]["lr"] == 0.02
 
 
+def closure_of(optimizer, params, *, as_float=False):
+    def closure():
+        optimizer.zero_grad()
+        value = loss(params)
+        value.backward()
+        return value.item() if as_float else value
+
+    return closure
+
+
 @by_gradient
 def test_step_takes_what_torchs_takes(member):
     given = inspect.signature(torch.optim.SGD.step).parameters
@@ -44,13 +54,7 @@ def test_step_takes_what_torchs_takes(member):
     for how in ("none", "keyword", "closure", "float"):
         params = network()
         optimizer = member.make(params)
-
-        def closure():
-            optimizer.zero_grad()
-            value = loss(params)
-            value.backward()
-            return value.item() if how == "float" else value
-
+        closure = closure_of(optimizer, params, as_float=how == "float")
         if how == "none":
             closure()
             found = optimizer.step(None)
@@ -165,8 +169,11 @@ def test_a_class_without_a_rate_does_not_follow_one_in_silence(member):
         ("layer", 3),
         ("lr_decay", 0.5),
         ("weight_decay", 0.0),
-    ]
-    + [("momentum", None), ("maximize", False), ("betas", (0.9, 0.999)), (7, "a key that is no name")],
+        ("momentum", None),
+        ("maximize", False),
+        ("betas", (0.9, 0.999)),
+        (7, "a key that is no name"),
+    ],
 )
 @each
 def test_labels_of_a_group_are_carried_along(member, label, value):
@@ -193,9 +200,12 @@ def test_what_torchs_optimisers_would_obey_is_not_carried_along_in_silence(membe
         (Fromage, "LR", "lr"),
         (FGSGD, "manifolds", "manifold"),
         (FGSGD, "position", "positions"),
-    ]
-    + [(Method2, "mean_squared_input", "mean_square_input"), (Method2Exp, "curvatur", "curvature")]
-    + [(Method1, "ramp", None), (Method1, "manifolt", "manifold"), (LARS, "Lr", "lr")],
+        (Method2, "mean_squared_input", "mean_square_input"),
+        (Method2Exp, "curvatur", "curvature"),
+        (Method1, "ramp", None),
+        (Method1, "manifolt", "manifold"),
+        (LARS, "Lr", "lr"),
+    ],
 )
 def test_a_misspelt_option_of_a_group_is_refused(kind, typo, meant):
     if meant is None:  # near nothing: a label
@@ -233,14 +243,7 @@ def test_an_optimiser_is_made_of_the_groups_of_torchs(kind):
 def test_hooks_see_and_change_the_arguments(member):
     params = network()
     optimizer = member.make(params)
-    seen = []
-
-    def closure():
-        optimizer.zero_grad()
-        value = loss(params)
-        value.backward()
-        return value
-
+    seen, closure = [], closure_of(optimizer, params)
     optimizer.register_step_pre_hook(lambda o, args, kwargs: (args, {"closure": closure}))
     optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(kwargs))
     optimizer.register_state_dict_post_hook(lambda o, state: state | {"more": 1})

@@ -91,14 +91,14 @@ def test_a_refused_group_leaves_the_optimiser_as_it_was(member):
 def test_frozen_weights_are_refused_where_they_would_count_as_layers(member):
     params = network()
     params[1].requires_grad_(False)
-    with pytest.raises(InvalidArgumentError, match="^parameter 1 of shape .* is frozen"):
+    with pytest.raises(InvalidArgumentError, match=r"^parameter 1 of shape .* is frozen"):
         member.make(params)
     params[1].requires_grad_(True)
     optimizer = member.make(params)
     advance(optimizer, params)
     before = copies(params)
     params[1].requires_grad_(False)
-    with pytest.raises(InvalidArgumentError, match="^parameter 1 of shape .* is frozen"):
+    with pytest.raises(InvalidArgumentError, match=r"^parameter 1 of shape .* is frozen"):
         advance(optimizer, params)
     assert same(params, before)
 
@@ -148,7 +148,7 @@ def test_what_torch_refuses_is_refused_as_torch_does(member):
     with pytest.raises(TypeError, match="can only optimize Tensors"):
         member.make([1.0])
     params = network()
-    with pytest.raises(ValueError, match="more than one parameter group|takes one parameter group"):
+    with pytest.raises(ValueError, match=r"more than one parameter group|takes one parameter group"):
         member.make([{"params": params}, {"params": params[:1]}])
 
 

@@ -4,6 +4,7 @@ import copy
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -272,3 +273,13 @@ def test_running_statistics_count_every_evaluation_and_no_derivative():
         warnings.simplefilter("ignore", NotReachedWarning)
         Method1([model[0].weight, model[2].weight]).step(loss)
     assert int(model[1].num_batches_tracked) == len(calls) == 2
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), np.array(0.5), torch.tensor(0.5)], ids=repr)
+def test_options_may_be_any_number_and_are_kept_as_pythons(number):
+    model = network()
+    groups = [{"params": [model[0].weight]}, {"params": [model[2].weight], "manifold": "euclidean", "radius": number}]
+    optimizer = Method1(groups, trust_region=number, order=np.int64(3))
+    optimizer.step(lambda: error_of(model(X)))
+    assert {type(group[name]) for group in optimizer.param_groups for name in ("trust_region", "step_size")} == {float}
+    assert (type(optimizer.param_groups[1]["radius"]), type(optimizer.param_groups[0]["order"])) == (float, int)

@@ -4,6 +4,7 @@ import copy
 import io
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -291,3 +292,33 @@ def test_the_nearest_point_of_what_is_not_finite_is_refused(manifold, bad):
     drawn[1][0, 0] = bad
     with pytest.raises(InvalidArgumentError, match="weight 1 holds NaN or infinity"):
         case.onto(drawn)
+
+
+def test_a_compiled_model_is_measured_too():
+    (model, optimizer), (twin, twins) = tracked(), tracked()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    for m in (compiled, twin):
+        m(images())
+    assert measured(model, optimizer) == pytest.approx(measured(twin, twins), rel=1e-6)
+
+
+@pytest.mark.parametrize("positions", [np.int64(4), np.array(4), torch.tensor(4)], ids=repr)
+def test_positions_may_be_any_integer_and_are_kept_as_pythons(positions):
+    optimizer = FGSGD([{"params": [nn.Parameter(torch.ones(2, 2, 3, 3))], "positions": positions}])
+    assert type(optimizer.param_groups[0]["positions"]) is int
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_a_wrapper_that_shards_the_parameters_is_refused():
+    from torch.distributed.optim import _apply_optimizer_in_backward  # warns while it is loaded
+
+    model = network()
+    with pytest.raises(InvalidArgumentError, match=r"FGSGD cannot be made by .*, and every process would move others"):
+        _apply_optimizer_in_backward(FGSGD, model.parameters(), {"lr": 1.0})
+
+
+def test_inference_measures_nothing():
+    model, optimizer = tracked()
+    with torch.inference_mode():
+        model(images())
+    assert measured(model, optimizer) == [1.0, 1.0]

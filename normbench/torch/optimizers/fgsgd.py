@@ -11,6 +11,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.torch.fgsgd import departure, deviations_at, indices, layer_step, learning_rate_at
 from normbench.torch.geometry import MANIFOLDS
 from normbench.torch.norms import is_sharded, wide
+from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import Closure, Gated, dense, evaluate, on_device, tolerance
 from normbench.torch.optimizers.gate import Group, label
 from normbench.torch.optimizers.tracking import Tracker
@@ -93,6 +94,7 @@ class FGSGD(Gated):
         return super()._checked({k: v for k, v in options.items() if k != "positions"}) | {"positions": positions}
 
     def _require(self, group: Group) -> None:
+        gate.require_unsharded("FGSGD", reason="its constructor moves them, and every process would move others")
         super()._require(group)
         for index, p in enumerate(group["params"]):
             manifolds.check_shape(tuple(p.shape), _name(group, index))

@@ -196,7 +196,7 @@ def require_whole(name: str, group: Group) -> None:
             )
 
 
-def require_unsharded(name: str) -> None:
+def require_unsharded(name: str, *, reason: str = "the step couples all layers") -> None:
     """Refuse to be made by a wrapper that gives every process, or every parameter, an optimiser of its own."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -205,6 +205,6 @@ def require_unsharded(name: str) -> None:
             owner = type(frame.f_locals.get("self")).__name__ if "self" in frame.f_locals else frame.f_code.co_name
             raise InvalidArgumentError(
                 f"{name} cannot be made by {owner} of {module}, which shows every optimiser a part of the parameters: "
-                "the step couples all layers. Make it of all parameters; its state is a few numbers, nothing to shard."
+                f"{reason}. Make it of all parameters; its state is a few numbers, nothing to shard."
             )
         frame = frame.f_back

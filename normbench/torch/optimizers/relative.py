@@ -8,7 +8,7 @@ from torch import Tensor
 
 from normbench import specs
 from normbench.torch import fromage
-from normbench.torch.norms import is_sharded, local, norms, wide, widened
+from normbench.torch.norms import is_sharded, locals_of, norms, wide, widened
 from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import Closure, Gated, Group, dense, evaluate, move, on_device, tolerance
 
@@ -49,7 +49,7 @@ class _Layerwise(Gated):
         weights = widened(layers, kind)
         self._update(widened(gradient, kind), weights, layers, group)
         if layers[0].dtype != kind:
-            move([local(p) for p in layers], [local(w) for w in weights])
+            move(locals_of(layers), locals_of(weights))
 
 
 def _alike(parameters: Iterable[Tensor]) -> Iterator[list[Tensor]]:
@@ -117,25 +117,25 @@ class Fromage(_Layerwise):
             fromage.fromage_(gradient, weights, None, learning_rate=group["lr"])
             return
         live = norms(weights)
-        seen, bounds = (self._kept(name, layers, live) for name in ("norm_seen", "norm_bound"))
+        states = [self.state[p] for p in layers]
+        for k, own in enumerate(states):
+            if len(own) < len(self.numbers):
+                self._complete(own, layers[k], live[k], group["p_bound"])
+        seen, bounds = (torch.stack([own[name] for own in states]) for name in self.numbers[::-1])
         # without waiting for the device; NaN, as in states of older versions, leaves the bound as it is
         loaded = (live - seen).abs() > tolerance(layers[0].dtype) * seen
         limits = torch.where(loaded, group["p_bound"] * live, bounds)
         reached = fromage.fromage_(gradient, weights, limits, learning_rate=group["lr"], sizes=live)
-        self._store("norm_bound", layers, limits)
-        self._store("norm_seen", layers, torch.where(reached.isfinite(), reached, seen))
+        torch._foreach_copy_([own["norm_bound"] for own in states], limits.unbind())
+        torch._foreach_copy_(
+            [own["norm_seen"] for own in states], torch.where(reached.isfinite(), reached, seen).unbind()
+        )
 
-    def _kept(self, name: str, layers: list[Tensor], live: Tensor) -> Tensor:
-        """A number of every layer's state; layers that came without one begin with their present norm."""
-        for p, size in zip(layers, live.unbind(), strict=True):
-            if "norm_bound" not in self.state[p]:
-                self._keep(p, size, next(g["p_bound"] for g in self.param_groups if any(q is p for q in g["params"])))
-        unknown = on_device(float("nan"), layers[0])
-        return torch.stack([self.state[p].get(name, unknown) for p in layers])
-
-    def _store(self, name: str, layers: list[Tensor], values: Tensor) -> None:
-        for p, value in zip(layers, values.unbind(), strict=True):
-            self.state[p][name] = on_device(value, p)
+    def _complete(self, own: dict[str, Any], p: Tensor, size: Tensor, p_bound: float) -> None:
+        """Fill in what a foreign state lacks, from the present norm, or one of an older version, which saw none."""
+        if "norm_bound" not in own:
+            self._keep(p, size, p_bound)
+        own.setdefault("norm_seen", on_device(float("nan"), p))
 
 
 class LARS(_Layerwise):

@@ -40,7 +40,7 @@ class Tracker:
     @torch.no_grad()
     def __call__(self, module: torch.nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Before a forward pass; leaves inputs and errors to the module."""
-        if not module.training or torch.is_inference_mode_enabled() or _is_recomputed():
+        if not module.training or _is_no_training_pass():
             return
         weight = module.weight
         state = self._optimizer.state.get(weight)  # a look-up by [] would leave an entry
@@ -72,6 +72,8 @@ def standard_deviation(x: Tensor) -> Tensor:
     return norms([x - x.mean()])[0] / math.sqrt(x.numel())
 
 
-def _is_recomputed() -> bool:
-    """Whether a backward pass runs: then a checkpoint repeats a forward pass that was measured."""
-    return torch._C._current_graph_task_id() != -1
+def _is_no_training_pass() -> bool:
+    """Whether this is inference, or a backward pass runs: then a checkpoint repeats a pass that was measured."""
+    if torch.compiler.is_compiling():  # dynamo cannot trace the questions
+        return False
+    return torch.is_inference_mode_enabled() or torch._C._current_graph_task_id() != -1
