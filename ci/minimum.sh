@@ -12,7 +12,7 @@ instead=()
 for pin in "${@:2}"; do instead+=(--instead "$pin"); done
 
 python3 -m venv --clear "$folder"
-python3 -m ci.minimum torch jax report "${instead[@]}" > "$folder/pins.txt"
+python3 -m ci.minimum torch jax bench report "${instead[@]}" > "$folder/pins.txt"
 cat "$folder/pins.txt"
 # the tests' own tools are not under test: as they are today
 "$folder/bin/pip" install --quiet -r "$folder/pins.txt" "pytest>=8.0" "hypothesis>=6.100"
