@@ -5,10 +5,9 @@ from pathlib import Path
 import click
 
 from normbench.cli import options
-from normbench.records.frame import read_file, read_records, write_file
-from normbench.records.store import RECORDS, Store
+from normbench.writing import probe_file, probe_folder
 
-_FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+_FILE = click.argument("file", type=options.UserPath(dir_okay=False))
 
 
 @click.group("records")
@@ -30,6 +29,10 @@ def command() -> None:
 @options.out
 def export(*, file: Path, out: Path) -> None:
     """Write every record of a results folder into FILE."""
+    from normbench.records.frame import check_format, read_records, write_file
+
+    check_format(file)
+    probe_file(file)
     records = read_records(out)
     write_file(records, file)
     click.echo(f"{len(records)} records written to {file}.", err=True)
@@ -43,7 +46,11 @@ def import_(*, file: Path, out: Path) -> None:
 
     A run that the folder holds already stays as it is.
     """
+    from normbench.records.frame import read_file
+    from normbench.records.store import RECORDS, Store
+
     store = Store(out / RECORDS)
+    probe_folder(store.directory)
     records = read_file(file)
     new = [record for record in records if store.find(record.record_id) is None]
     for record in new:
