@@ -242,12 +242,14 @@ def test_printed_commands_can_be_pasted_into_a_shell(results, tmp_path, monkeypa
 
 
 def test_a_record_that_cannot_be_written_names_the_run_that_is_lost(results, tmp_path):
-    [record], _ = Store.within(results).load_all()
-    Store(tmp_path / "records").path(record.record_id).mkdir(parents=True)
-    line = call(*RUN, "--out", tmp_path).stderr.splitlines()[-1]
-    assert "Is a directory" in line
-    assert "The result of agd reference seed 0 on quadrotor-sim" in line
-    assert call(*RUN, "--out", tmp_path).exit_code == 1
+    run = shlex.join([*COMMAND, *RUN, "--iterations", "100", "--out", str(tmp_path)])
+    limited = f"ulimit -f 5 && {run}"  # files of 5 kB: enough for the probe, not for the curves of 100 iterations
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert "File too large. The result of agd reference seed 0 on quadrotor-sim is lost" in line
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "records").iterdir()) == []
 
 
 def test_runs_that_fail_show_in_the_exit_code_and_by_name_with_the_reason(tmp_path):
