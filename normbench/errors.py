@@ -27,3 +27,11 @@ class RecordError(NormbenchError, ValueError):
 
 class NotReachedWarning(UserWarning):
     """Parameters have no gradient: the loss does not reach them, or the optimiser holds others than the model."""
+
+
+class OutputError(NormbenchError, RuntimeError):
+    """A file or folder cannot be written; the message names it and the cause."""
+
+
+class WorkerError(NormbenchError, RuntimeError):
+    """Work in another process ended without a result."""

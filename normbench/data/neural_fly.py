@@ -4,15 +4,18 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
 from normbench.data.files import RemoteFile
 from normbench.data.source import FileSet, PublishedSource, SourceInfo
 from normbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAME = "neural-fly"
 FOLDER = (
@@ -58,6 +61,8 @@ def parse_flight(name: str, content: bytes) -> tuple[np.ndarray, np.ndarray, np.
     DataError
         If a column is missing or a cell is not a list of numbers of the right length.
     """
+    import pandas as pd  # half a second that only readers of such files need
+
     try:
         frame = pd.read_csv(io.BytesIO(content), usecols=lambda column: column == "t" or column in WIDTHS)
     except (ValueError, pd.errors.ParserError) as error:
@@ -99,7 +104,7 @@ def read_flights(contents: Mapping[str, bytes]) -> Dataset:
     )
 
 
-def _parse(name: str, cells: pd.Series, column: str) -> np.ndarray:
+def _parse(name: str, cells: "pd.Series", column: str) -> np.ndarray:
     """Lists in JSON, one per cell, as an array of shape (samples, width)."""
     try:
         values = np.array(json.loads(f"[{','.join(cells)}]"), dtype=np.float64)

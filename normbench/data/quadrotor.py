@@ -4,7 +4,6 @@ import io
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
@@ -43,6 +42,8 @@ def read_published_table(contents: Mapping[str, bytes]) -> Dataset:
     DataError
         If columns are missing or a cell is not a number.
     """
+    import pandas as pd  # half a second that only readers of such files need
+
     try:
         frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]))
     except (ValueError, pd.errors.ParserError) as error:

@@ -4,12 +4,15 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from normbench.data.preprocessing import FlightLog
 from normbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POSE_FILE = "_slash_mavros_slash_local_position_slash_pose.csv"
 VELOCITY_FILE = "_slash_mavros_slash_local_position_slash_velocity.csv"
@@ -56,6 +59,8 @@ def _read_groups(contents: Mapping[str, bytes], name: str, groups: dict[str, int
             raise DataError(f"{name} has fewer than {width} columns after {group!r}. Export the topic again.")
         columns += range(place + 1, place + 1 + width)
     frame = _read_columns(contents, name, columns)
+    import pandas as pd
+
     numbers = frame.apply(pd.to_numeric, errors="coerce")
     bad = ~np.isfinite(numbers.to_numpy(dtype=np.float64))
     if bad.any():
@@ -91,7 +96,9 @@ def _place(name: str, header: list[str], column: str) -> int:
     return header.index(column)
 
 
-def _read_columns(contents: Mapping[str, bytes], name: str, columns: list[int]) -> pd.DataFrame:
+def _read_columns(contents: Mapping[str, bytes], name: str, columns: list[int]) -> "pd.DataFrame":
+    import pandas as pd  # half a second that only readers of such files need
+
     try:
         frame = pd.read_csv(io.BytesIO(contents[name]), header=None, skiprows=1, usecols=columns)
     except (ValueError, pd.errors.ParserError) as error:

@@ -1,6 +1,5 @@
 """What every source of samples offers, and the one for published files: find, download, check, read."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from normbench.data.download import download, refuse
 from normbench.data.files import FileCheck, RemoteFile
 from normbench.data.search import FileSet, Found, absent, absent_members, examine, folders
 from normbench.errors import DataError
+from normbench.paths import path_from
 
 __all__ = ["DATA_VARIABLE", "FileSet", "PublishedSource", "Source", "SourceInfo"]
 
@@ -162,10 +162,10 @@ class PublishedSource:
         return self._search(self._named_by_environment()) or self._search([self._cache])
 
     def _named_by_environment(self) -> list[Path]:
-        named = os.environ.get(DATA_VARIABLE)
-        if named and not Path(named).is_dir():
-            raise DataError(f"{DATA_VARIABLE} is {named!r}, which is not a folder. Correct or unset it.")
-        return self._folders(Path(named)) if named else []
+        named = path_from(DATA_VARIABLE)
+        if named and not named.is_dir():
+            raise DataError(f"{DATA_VARIABLE} is {str(named)!r}, which is not a folder. Correct or unset it.")
+        return self._folders(named) if named else []
 
     def _folders(self, root: Path) -> list[Path]:
         others = dict.fromkeys(folder for file_set in self.file_sets for folder in file_set.folders)

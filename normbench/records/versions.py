@@ -15,6 +15,7 @@ import numpy as np
 
 import normbench
 from normbench.errors import InvalidArgumentError
+from normbench.machine import cores
 from normbench.records.imports import Package
 from normbench.specs import BACKENDS
 
@@ -151,7 +152,7 @@ def environment(backend: str, device: str = "cpu") -> dict[str, str]:
         "blas": _blas(),
         "platform": platform.platform(),
         "cpu": _cpu_model(),
-        "cores": str(os.cpu_count() or 1),
+        "cores": str(cores()),
         **({} if device == "cpu" else _gpu()),
     }
 

@@ -158,7 +158,7 @@ class FGSGD(Gated):
             )
         return [Tracker(self).follow(module) for module in found]
 
-    @torch.compiler.disable  # the index sets are NumPy's
+    @torch._disable_dynamo  # torch.compiler.disable would load the compiler at import; the index sets are NumPy's
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> Any:
         """Take one step from ``p.grad``; parameters without a gradient stay. ``group["step_size"]`` is then r(t).
