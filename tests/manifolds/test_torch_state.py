@@ -308,7 +308,7 @@ def test_positions_may_be_any_integer_and_are_kept_as_pythons(positions):
     assert type(optimizer.param_groups[0]["positions"]) is int
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_a_wrapper_that_shards_the_parameters_is_refused():
     from torch.distributed.optim import _apply_optimizer_in_backward  # warns while it is loaded
 
