@@ -23,7 +23,7 @@ def sharded(tmp_path_factory):
 
 def run_in_two_processes(script, folder):
     command = [sys.executable, str(Path(__file__).with_name(script)), str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
     return json.loads((folder / "results.json").read_text())
 
