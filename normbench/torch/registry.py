@@ -32,7 +32,7 @@ def _method1(objective: Objective, point: Point, mu: list[float], hyper: Hyperpa
 
 
 class MajorantState(NamedTuple):
-    """What method 2 carries: the radii, Q = mean ||x||^2, and the last tau, which starts the line search."""
+    """What method 2 carries: radii, Q = curvature gain^2 mean ||x||^2, and the last tau, where the search begins."""
 
     mu: list[float]
     Q: float
