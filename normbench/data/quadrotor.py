@@ -44,7 +44,7 @@ def read_published_table(contents: Mapping[str, bytes]) -> Dataset:
         If columns are missing or a cell is not a number.
     """
     try:
-        frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]))
+        frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]), float_precision="round_trip")
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{TABLE_FILE} is not a CSV table ({error}). Download it again.") from error
     if frame.shape[1] != len(COLUMNS):
