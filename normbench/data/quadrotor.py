@@ -8,6 +8,7 @@ import pandas as pd
 
 from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
+from normbench.data.exact import EXACT
 from normbench.data.files import RemoteFile
 from normbench.data.preprocessing import COLUMNS, dataset_from_table, preprocess
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE, read_log
@@ -44,7 +45,7 @@ def read_published_table(contents: Mapping[str, bytes]) -> Dataset:
         If columns are missing or a cell is not a number.
     """
     try:
-        frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]), float_precision="round_trip")
+        frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]), **EXACT)
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{TABLE_FILE} is not a CSV table ({error}). Download it again.") from error
     if frame.shape[1] != len(COLUMNS):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from normbench.data.exact import EXACT
 from normbench.data.preprocessing import FlightLog
 from normbench.errors import DataError
 
@@ -93,9 +94,7 @@ def _place(name: str, header: list[str], column: str) -> int:
 
 def _read_columns(contents: Mapping[str, bytes], name: str, columns: list[int]) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(
-            io.BytesIO(contents[name]), header=None, skiprows=1, usecols=columns, float_precision="round_trip"
-        )
+        frame = pd.read_csv(io.BytesIO(contents[name]), header=None, skiprows=1, usecols=columns, **EXACT)
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{name} is not a table of messages ({error}). Download it again.") from error
     return frame[columns]
