@@ -23,3 +23,11 @@ class BackendUnavailableError(NormbenchError, RuntimeError):
 
 class RecordError(NormbenchError, ValueError):
     """A stored record cannot be read or does not follow the schema."""
+
+
+class OutputError(NormbenchError, RuntimeError):
+    """A file or folder cannot be written; the message names it and the cause."""
+
+
+class WorkerError(NormbenchError, RuntimeError):
+    """Work in another process ended without a result."""

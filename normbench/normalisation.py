@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import softmax
-from scipy.stats import ortho_group
 
 from normbench.errors import DataError, InvalidArgumentError
 from normbench.manifolds import initial_weights
@@ -101,6 +99,8 @@ class Problem:
 
     def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """Outputs in physical units; probabilities for cross-entropy."""
+        from scipy.special import softmax  # SciPy takes a second: only those who train need it
+
         if self.loss is Loss.CROSS_ENTROPY:
             return softmax(outputs, axis=-1)
         return outputs * self.output_scale
@@ -178,6 +178,8 @@ def _semi_orthogonal(fan_out: int, fan_in: int, rng: np.random.Generator) -> np.
         thin, upper = np.linalg.qr(rng.normal(size=(size, min(fan_in, fan_out))))
         thin *= np.sign(np.diag(upper))
         return (thin if fan_out >= fan_in else thin.T) * np.sqrt(fan_out / fan_in)
+    from scipy.stats import ortho_group
+
     square = ortho_group.rvs(size, random_state=rng) if size > 1 else np.sign(rng.normal(size=(1, 1)))
     return square[:fan_out, :fan_in] * np.sqrt(fan_out / fan_in)
 

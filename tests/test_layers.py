@@ -13,7 +13,10 @@ from normbench.records.imports import Package, used
 RANKS = {
     "": 0,  # the package itself: its version, and a name that it lends
     "errors": 1,
+    "machine": 1,
     "numbers": 2,
+    "paths": 2,
+    "writing": 2,
     "data": 3,
     "networks": 3,
     "specs": 3,

@@ -1,23 +1,23 @@
-"""The command line: ``normbench run`` and what belongs to it. Neither torch nor JAX is loaded for a help page."""
+"""The command line: ``normbench run`` and what belongs to it. A help page loads no more than it shows."""
 
 import importlib
 
 import click
 
-import normbench
 from normbench.cli.errors import ReportingGroup
 
+# name: module, and the first sentence of its help, so that the overview imports none of them
 _COMMANDS = {
-    "run": "normbench.cli.run",
-    "validate": "normbench.cli.validate",
-    "list": "normbench.cli.listing",
-    "data": "normbench.cli.data",
-    "reproduce": "normbench.cli.reproduce",
-    "leaderboard": "normbench.cli.leaderboard",
-    "report": "normbench.cli.report",
-    "compare": "normbench.cli.compare",
-    "records": "normbench.cli.records",
-    "history": "normbench.cli.history",
+    "run": ("run", "Train optimisers and show the leaderboard."),
+    "validate": ("validate", "Compare every optimiser with the reference."),
+    "list": ("listing", "List tasks, optimisers, backends or data."),
+    "data": ("data", "Fetch, verify and describe data sets."),
+    "reproduce": ("reproduce", "Repeat a published experiment."),
+    "leaderboard": ("leaderboard", "Show stored runs again; nothing is computed."),
+    "report": ("report", "Write everything stored as one HTML page."),
+    "compare": ("compare", "Has NEW got worse than OLD?"),
+    "records": ("records", "Export and import records as one file."),
+    "history": ("history", "Plot benchmarks over the commits, every detected step marked."),
 }
 
 
@@ -30,11 +30,15 @@ class _LazyGroup(ReportingGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return importlib.import_module(_COMMANDS[cmd_name]).command
+        return importlib.import_module(f"normbench.cli.{_COMMANDS[cmd_name][0]}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(normbench.__version__, prog_name="normbench")
+@click.version_option(package_name="normbench", prog_name="normbench")
 def main() -> None:
     """Benchmark optimisers for layerwise-normalised neural networks, in PyTorch and JAX.
 
@@ -44,5 +48,5 @@ def main() -> None:
       normbench list optimisers      what is compared
       normbench run --help           how to choose tasks, optimisers, backends and sizes
 
-    Exit codes: 0 done, 1 a check failed, 2 the call was wrong, 130 interrupted.
+    Exit codes: 0 done, 1 a check or a run failed, 2 the call was wrong, 130 interrupted.
     """

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import click
 
+from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
-from normbench.cli.leaderboard import load
+from normbench.cli.output import load
 from normbench.errors import InvalidArgumentError
-from normbench.report.changes import comparison_tables, row_names
-from normbench.report.compare import compare
-from normbench.report.tables import console
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FOLDER = options.UserPath(exists=True, file_okay=False)
 
 
 @click.command("compare")
@@ -31,6 +29,10 @@ def command(*, old: Path, new: Path) -> None:
     Example:
       normbench compare results-before normbench-results
     """
+    from normbench.report.changes import comparison_tables, row_names
+    from normbench.report.compare import compare
+    from normbench.report.terminal import console
+
     comparisons, old_only, new_only = compare(load(old), load(new))
     if not comparisons:
         raise InvalidArgumentError(

@@ -1,10 +1,12 @@
 """From exceptions to one line on standard error and an exit code."""
 
+import errno
 from typing import Any
 
 import click
 
-from normbench.errors import BackendUnavailableError, InvalidArgumentError, NormbenchError
+from normbench.cli.streams import safe_streams
+from normbench.errors import BackendUnavailableError, InvalidArgumentError, NormbenchError, OutputError
 
 CHECK_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
@@ -19,14 +21,31 @@ class ReportedError(click.ClickException):
 
 
 class ReportingGroup(click.Group):
-    """A group whose commands may raise any :class:`NormbenchError` or be interrupted."""
+    """A group whose commands may raise any :class:`NormbenchError` or OSError, or be interrupted."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command on streams that take any text."""
+        with safe_streams():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; every error that normbench raises on purpose becomes a message."""
+        """Run the command; every error that normbench raises on purpose, or the system, becomes a message."""
         try:
             return super().invoke(ctx)
         except NormbenchError as error:
             raise ReportedError(error) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of the output has gone: click ends quietly
+                raise
+            raise ReportedError(OutputError(_in_words(error))) from error
+        except MemoryError as error:
+            raise ReportedError(OutputError("out of memory.")) from error
         except KeyboardInterrupt:
             click.echo("Interrupted. What was finished is stored; the same command goes on from there.", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _in_words(error: OSError) -> str:
+    """Path and cause, in one line."""
+    cause = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {cause}." if error.filename else f"the output cannot be written: {cause}."

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.cli import options
+from normbench.cli.libraries import drawing_libraries
+from normbench.errors import InvalidArgumentError
 from normbench.records.formats import csv_frame
-from normbench.report.tables import console, number, plain_table
+from normbench.writing import probe_file, write_text
 
 if TYPE_CHECKING:
     from normbench.report.history import Step
@@ -22,7 +24,7 @@ _FORMATS = (".svg", ".pdf", ".png")
     "--results",
     default=Path("results/asv"),
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=options.UserPath(),
     help="asv's results_dir.",
 )
 @click.option("--machine", help="asv's name of the machine; needed where several were measured.")
@@ -30,14 +32,14 @@ _FORMATS = (".svg", ".pdf", ".png")
     "--threshold",
     default=0.1,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.POSITIVE,
     help="Smallest relative change that counts as a step.",
 )
 @click.option(
     "--output",
     default=Path("history.svg"),
     show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.UserPath(dir_okay=False),
     help="Figure to write (.svg, .pdf or .png); its data go beside it as .csv.",
 )
 def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, threshold: float, output: Path) -> None:
@@ -52,31 +54,35 @@ def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, th
       normbench history "PaperNetwork.*method1.*cpu" --output method1.svg
       normbench history track_train_rms --threshold 0.01
     """
-    try:
-        from normbench.report import history
-    except ModuleNotFoundError as error:
-        raise BackendUnavailableError(
-            f"{error.name} is not installed, which history needs. Install it with: pip install 'normbench[bench]'"
-        ) from error
-
     if output.suffix not in _FORMATS:
         raise InvalidArgumentError(f"--output must end in one of {', '.join(_FORMATS)}; got {str(output)!r}.")
+    data = output.with_suffix(".csv")
+    if patterns:
+        for path in (output, data):
+            probe_file(path)
+    with drawing_libraries("history", "bench"):
+        from normbench.report import history
+        from normbench.report.figures.style import save_figure
+
     loaded = history.load_history(results)
     if not patterns:
         click.echo("\n".join(sorted((loaded["benchmark"] + "(" + loaded["parameters"] + ")").unique())))
         return
     chosen = history.select(loaded, patterns, machine)
     steps = history.find_steps(chosen, threshold=threshold)
-    history.plot_history(chosen, steps).savefig(output)
-    csv_frame(chosen).to_csv(output.with_suffix(".csv"), index=False)
+    save_figure(history.plot_history(chosen, steps), output)
+    write_text(data, csv_frame(chosen).to_csv(index=False))
     _print_steps(steps, threshold)
-    click.echo(f"{chosen['commit'].nunique()} commits drawn in {output}, data in {output.with_suffix('.csv')}.")
+    click.echo(f"{chosen['commit'].nunique()} commits drawn in {output}, data in {data}.")
 
 
 def _print_steps(steps: "Sequence[Step]", threshold: float) -> None:
     if not steps:
         click.echo(f"No step of more than {threshold:.0%}.")
         return
+    from normbench.report.tables import number
+    from normbench.report.terminal import console, plain_table
+
     table = plain_table()
     for header in ("commit", "benchmark"):
         table.add_column(header)

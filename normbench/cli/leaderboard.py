@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from normbench.cli import options
-from normbench.cli.output import print_boards, print_problems, print_remarks
-from normbench.cli.reproduce.setting import FIGURES, figure_libraries
-from normbench.errors import InvalidArgumentError
-from normbench.records.schema import Record
-from normbench.records.store import Store
+from normbench.cli.libraries import drawing_libraries
+from normbench.cli.output import FIGURES, load, print_boards
+from normbench.writing import probe_folder
+
+if TYPE_CHECKING:
+    from normbench.records.schema import Record
 
 
 @click.command("leaderboard")
@@ -18,7 +20,7 @@ from normbench.records.store import Store
 @options.output_format("table", "md", "csv", "json")
 @click.option(
     "--target-rms",
-    type=float,
+    type=options.POSITIVE,
     help="Also show what it takes to reach this training RMS, in the unit of the data: iterations, passes over the "
     "data for losses and for gradients, seconds. As columns of csv and json.",
 )
@@ -37,30 +39,16 @@ def command(*, out: Path, format_: str, target_rms: float | None, figures: bool)
       normbench leaderboard --out my-results --format md > LEADERBOARD.md
     """
     records = load(out)
+    if figures:
+        probe_folder(out / FIGURES)
     print_boards(records, format_, target_rms=target_rms)
     if figures:
         _draw(records, out / FIGURES)
 
 
-def _draw(records: Sequence[Record], folder: Path) -> None:
-    with figure_libraries():
+def _draw(records: "Sequence[Record]", folder: Path) -> None:
+    with drawing_libraries():
         from normbench.report.figures.board import board_pictures
     for picture in board_pictures(records):
         for path in picture.save(folder):
             click.echo(path, err=True)
-
-
-def load(folder: Path) -> list[Record]:
-    """Records of a results folder, or of the folder that holds the records itself; problems go to standard error.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If there is no record.
-    """
-    records, problems = Store.within(folder).load_all()
-    print_problems(problems)
-    print_remarks(records)
-    if not records:
-        raise InvalidArgumentError(f"no records in {folder}. Make some: normbench run --out {folder}.")
-    return records

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from normbench.cli import options
-from normbench.report.tables import console, plain_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Rows = list[dict[str, Any]]
 
@@ -98,10 +98,14 @@ def command(*, what: str, format_: str) -> None:
         for row in rows:
             click.echo(json.dumps({key.replace(" ", "_"): value for key, value in row.items()}))
     else:
+        from normbench.report.terminal import console
+
         console().print(_table(rows))
 
 
-def _table(rows: Rows) -> Table:
+def _table(rows: Rows) -> "Table":
+    from normbench.report.terminal import plain_table
+
     table = plain_table()
     for header in rows[0]:
         table.add_column(header)
@@ -111,4 +115,6 @@ def _table(rows: Rows) -> Table:
 
 
 def _text(value: Any) -> str:
+    from rich.markup import escape
+
     return ("yes" if value else "no") if isinstance(value, bool) else escape(str(value))

@@ -1,6 +1,6 @@
 """Options that several commands share, and what they mean together."""
 
-import os
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,29 +8,68 @@ from typing import Any
 import click
 
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.machine import cores, threads_per_run
+from normbench.paths import as_path
 
 EXTRAS = {"torch": 'pip install "normbench[torch]"', "jax": 'pip install "normbench[jax]"'}
 DEFAULT_OUT = Path("normbench-results")
 
+MOST_SEEDS, MOST_JOBS = 100_000, 1024
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class UserPath(click.Path):
+    """A file or folder: ``~`` is the home folder, an empty text is refused."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The checked path."""
+        try:
+            expanded = as_path("the path", value)
+        except InvalidArgumentError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(expanded, param, ctx)
+
+
+class PositiveNumber(click.ParamType):
+    """A positive finite number: neither nan nor inf, which click's ranges let through."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0.0 < number < math.inf:
+            self.fail(f"{value!r} is not a positive finite number.", param, ctx)
+        return number
+
+
+POSITIVE = PositiveNumber()
 
 data_dir: Decorator = click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    type=UserPath(file_okay=False, exists=True),
     help="Folder with data files that you have already; the environment variable NORMBENCH_DATA names one, too.",
 )
 out: Decorator = click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=DEFAULT_OUT,
     show_default=True,
     help="Folder for the results; records go to its sub-folder records.",
 )
 jobs: Decorator = click.option(
     "--jobs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST_JOBS),
     default=None,
-    help="Runs at the same time; the processor's cores are shared among them.  [default: number of cores]",
+    help="Runs at the same time; results do not depend on it. Each run has one thread, or as many as the environment "
+    "variable OMP_NUM_THREADS says.  [default: as many as the cores allow]",
 )
 
 
@@ -38,7 +77,7 @@ def seeds(default: int) -> Decorator:
     """``--seeds N``: seeds 0 to N - 1."""
     return click.option(
         "--seeds",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=1, max=MOST_SEEDS),
         default=default,
         show_default=True,
         help="How many seeds: 0, 1, ...; each seed has its own split and initial weights, the same for everyone.",
@@ -65,13 +104,8 @@ def many(name: str, what: str, choices: Sequence[str], *, default: str) -> Decor
 
 
 def job_count(given: int | None) -> int:
-    """What was asked for, else the number of cores."""
-    return given or os.cpu_count() or 1
-
-
-def threads_per_job(jobs_: int) -> int:
-    """The cores shared out, at least one each."""
-    return max(1, (os.cpu_count() or 1) // jobs_)
+    """What was asked for, else as many as have a core of ours for every thread."""
+    return given or max(1, cores() // threads_per_run())
 
 
 def choose_backends(named: Sequence[str], *, default: Sequence[str] = ("torch", "jax")) -> list[str]:

@@ -4,40 +4,44 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from normbench.errors import RecordError
-from normbench.records.formats import csv_text
-from normbench.records.schema import Record
-from normbench.records.store import Store
-from normbench.report import exports, tables, targets
-from normbench.report.leaderboard import boards
-from normbench.report.selection import remarks
 
+if TYPE_CHECKING:
+    from normbench.records.schema import Record
+    from normbench.records.store import Store
+    from normbench.report.exports import Fields
+
+FIGURES = "figures"  # sub-folder of a results folder
+_NAMED = 20  # failed runs that are named one by one
 _LISTS = "curves"  # of CSV no part: JSON has them
 
 
-def _fields(record: Record, store: Store) -> dict[str, Any]:
+def _fields(record: "Record", store: "Store") -> dict[str, Any]:
     return record.as_dict() | {"record": str(store.path(record.record_id))}
 
 
-def print_records(records: Sequence[Record], store: Store, format_: str) -> None:
+def print_records(records: "Sequence[Record]", store: "Store", format_: str) -> None:
     """One JSON object per record and line, every field of it, or CSV without the curves; what is missing is null."""
     rows = [_fields(record, store) for record in records]
     if format_ == "json":
         for row in rows:
             click.echo(json.dumps(row, allow_nan=False))
         return
-    table = [{name: _cell(name, value) for name, value in row.items() if name != _LISTS} for row in rows]
+    table = [{name: _cell(value) for name, value in row.items() if name != _LISTS} for row in rows]
     columns = dict.fromkeys(name for row in table for name in row)
     writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
 
 
-def _cell(name: str, value: Any) -> Any:
+def _cell(value: Any) -> Any:
+    from normbench.records.formats import csv_text
+
     if isinstance(value, dict):
         return json.dumps(value)
     if isinstance(value, list):
@@ -45,7 +49,7 @@ def _cell(name: str, value: Any) -> Any:
     return csv_text(value) if isinstance(value, str) else value
 
 
-def print_boards(records: Sequence[Record], format_: str, *, target_rms: float | None = None) -> None:
+def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float | None = None) -> None:
     """The leaderboards of the records as "table", "md", "csv" or "json".
 
     Parameters
@@ -60,9 +64,12 @@ def print_boards(records: Sequence[Record], format_: str, *, target_rms: float |
     InvalidArgumentError
         If the target is not positive and finite.
     """
+    from normbench.report import exports, tables, targets, terminal
+    from normbench.report.leaderboard import boards
+
     found = boards(records)
     if format_ == "table":
-        console = tables.console()
+        console = terminal.console()
         console.print(tables.terminal(found, width=console.width))
         if target_rms is not None:
             console.print(targets.targets_table(found, records, target_rms))
@@ -74,11 +81,50 @@ def print_boards(records: Sequence[Record], format_: str, *, target_rms: float |
         click.echo(write(found, more=_target_fields(records, target_rms)), nl=False)
 
 
-def _target_fields(records: Sequence[Record], target_rms: float | None) -> exports.Fields:
+def _target_fields(records: "Sequence[Record]", target_rms: float | None) -> "Fields":
+    from normbench.report import targets
+
     if target_rms is None:
         return lambda row: {}
     by_name = {record.record_id: record for record in records}
     return lambda row: targets.fields(row, by_name, target_rms)
+
+
+def load(folder: Path) -> "list[Record]":
+    """Records of a results folder, or of the folder that holds the records itself; problems go to standard error.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no record.
+    """
+    from normbench.records.store import Store, no_records
+
+    records, problems = Store.within(folder).load_all()
+    print_problems(problems)
+    print_remarks(records)
+    if not records:
+        raise no_records(folder)
+    return records
+
+
+def print_remark(text: str) -> None:
+    """A line on standard error."""
+    click.echo(text, err=True)
+
+
+def print_failures(records: "Iterable[Record]") -> bool:
+    """Name the runs that failed, each with its reason, on standard error; True if there are any."""
+    from normbench.records.campaign import run_name
+    from normbench.trajectory import Status
+
+    failed = [record for record in records if record.status == Status.FAILED]
+    for record in failed[:_NAMED]:
+        click.echo(f"Failed: {run_name(record)}: {record.reason}", err=True)
+    if failed:
+        more = f", of which {len(failed) - _NAMED} are not named here" if len(failed) > _NAMED else ""
+        click.echo(f"{len(failed)} of the runs failed{more}. The same command makes them again.", err=True)
+    return bool(failed)
 
 
 def print_problems(problems: Iterable[RecordError]) -> None:
@@ -87,7 +133,9 @@ def print_problems(problems: Iterable[RecordError]) -> None:
         click.echo(f"Skipped: {problem}", err=True)
 
 
-def print_remarks(records: Iterable[Record]) -> None:
+def print_remarks(records: "Iterable[Record]") -> None:
     """Records that boards leave out or do not know, on standard error."""
+    from normbench.report.selection import remarks
+
     for remark in remarks(records):
         click.echo(remark, err=True)

@@ -3,19 +3,23 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from normbench.records.campaign import Tally
+from normbench.report import terminal
+
+if TYPE_CHECKING:
+    from normbench.records.campaign import Tally
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def campaign_progress() -> Iterator[Callable[[Tally], None]]:
+def campaign_progress() -> "Iterator[Callable[[Tally], None]]":
     """What to hand to a campaign as ``on_progress``; the bar weighs runs by their estimated cost."""
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     if not console.is_terminal:
         yield _plain_lines(console)
         return
@@ -32,7 +36,7 @@ def campaign_progress() -> Iterator[Callable[[Tally], None]]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting workers", total=None, runs="0")
 
-        def show(tally: Tally) -> None:
+        def show(tally: "Tally") -> None:
             bar.update(
                 task,
                 total=tally.cost_total,
@@ -44,18 +48,18 @@ def campaign_progress() -> Iterator[Callable[[Tally], None]]:
         yield show
 
 
-def _last(tally: Tally) -> str:
+def _last(tally: "Tally") -> str:
     if tally.record is None:
         return ""
     record = tally.record
     return f"{record.optimiser} {record.backend} seed {record.seed} {record.status}"
 
 
-def _plain_lines(console: Console) -> Callable[[Tally], None]:
+def _plain_lines(console: Console) -> "Callable[[Tally], None]":
     start = shown = time.monotonic()
     runs_shown = -1
 
-    def show(tally: Tally) -> None:
+    def show(tally: "Tally") -> None:
         nonlocal shown, runs_shown
         now = time.monotonic()
         at_an_end = tally.runs_done in (0, tally.runs_total) and tally.runs_done != runs_shown
@@ -66,7 +70,7 @@ def _plain_lines(console: Console) -> Callable[[Tally], None]:
     return show
 
 
-def _line(tally: Tally, elapsed: float) -> str:
+def _line(tally: "Tally", elapsed: float) -> str:
     share = tally.cost_done / tally.cost_total
     line = f"normbench: {tally.runs_done} of {tally.runs_total} runs ({100 * share:.0f} %), {elapsed:.0f} s"
     return line + (f", about {elapsed * (1 / share - 1):.0f} s left" if 0 < share < 1 else "")

@@ -7,11 +7,9 @@ import click
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import print_remarks
-from normbench.records.frame import read_file, read_records, write_file
-from normbench.records.merge import merge
-from normbench.records.store import RECORDS, Store
+from normbench.writing import probe_file, probe_folder
 
-_FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+_FILE = click.argument("file", type=options.UserPath(dir_okay=False))
 
 
 @click.group("records")
@@ -33,6 +31,10 @@ def command() -> None:
 @options.out
 def export(*, file: Path, out: Path) -> None:
     """Write every record of a results folder into FILE."""
+    from normbench.records.frame import check_format, read_records, write_file
+
+    check_format(file)
+    probe_file(file)
     records = read_records(out)
     write_file(records, file)
     click.echo(f"{len(records)} records written to {file}.", err=True)
@@ -47,7 +49,12 @@ def import_(*, file: Path, out: Path) -> None:
     A run that the folder holds already stays as it is. Where FILE has another record of it, from another machine or
     at another time, that one goes into the sub-folder conflicts, is named, and the exit code is 1.
     """
+    from normbench.records.frame import read_file
+    from normbench.records.merge import merge
+    from normbench.records.store import RECORDS, Store
+
     store = Store(out / RECORDS)
+    probe_folder(store.directory)
     records = read_file(file)
     print_remarks(records)
     found = merge(records, store)

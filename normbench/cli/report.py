@@ -1,16 +1,19 @@
 """``normbench report``: everything stored, as one HTML page."""
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from normbench.cli import options
-from normbench.cli.leaderboard import load
-from normbench.cli.output import print_remarks
-from normbench.errors import BackendUnavailableError, InvalidArgumentError
-from normbench.records.frame import read_file
-from normbench.records.schema import Record
-from normbench.records.store import RECORDS
+from normbench.cli.libraries import drawing_libraries
+from normbench.cli.output import load, print_remarks
+from normbench.errors import InvalidArgumentError
+from normbench.writing import probe_file, write_text
+
+if TYPE_CHECKING:
+    from normbench.records.schema import Record
 
 _PAGE = "report.html"
 
@@ -20,7 +23,7 @@ _PAGE = "report.html"
 @click.option(
     "--records",
     "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=options.UserPath(exists=True, dir_okay=False),
     help="File of exported records to report on, instead of the folder of the results; the page is written beside it.",
 )
 def command(*, out: Path, file: Path | None) -> None:
@@ -36,28 +39,28 @@ def command(*, out: Path, file: Path | None) -> None:
       normbench report --out my-results
       normbench report --records results/records.parquet
     """
-    records = _stored(out) if file is None else _exported(file)
-    try:
+    page = out / _PAGE if file is None else file.with_name(_PAGE)
+    records = _stored(out) if file is None else _imported(file)
+    probe_file(page)
+    with drawing_libraries("the page"):
         from normbench.report.page import report_page
-    except ModuleNotFoundError as error:
-        raise BackendUnavailableError(
-            f'the page needs {error.name}, which is not installed: pip install "normbench[report]"'
-        ) from error
-    if file is None:
-        page, text = out / _PAGE, report_page(records)
-    else:
-        page, text = file.with_name(_PAGE), report_page(records, record_link=lambda _: file.name)
-    page.write_text(text, encoding="utf-8")
+    text = report_page(records) if file is None else report_page(records, record_link=lambda _: file.name)
+    write_text(page, text)
     click.echo(page)
 
 
-def _exported(file: Path) -> list[Record]:
+def _stored(out: Path) -> "list[Record]":
+    from normbench.records.store import RECORDS
+
+    if not (out / RECORDS).is_dir():
+        command = shlex.join(["normbench", "run", "--out", str(out)])
+        raise InvalidArgumentError(f"there is no folder {out / RECORDS}. Make it: {command}")
+    return load(out)
+
+
+def _imported(file: Path) -> "list[Record]":
+    from normbench.records.frame import read_file
+
     records = read_file(file)
     print_remarks(records)
     return records
-
-
-def _stored(out: Path) -> list[Record]:
-    if not (out / RECORDS).is_dir():
-        raise InvalidArgumentError(f"there is no folder {out / RECORDS}. Make it: normbench run --out {out}.")
-    return load(out)

@@ -1,27 +1,34 @@
 """``normbench run``: train, store, show."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
-from normbench.cli.output import print_boards, print_problems, print_records, print_remarks
-from normbench.cli.progress import campaign_progress
-from normbench.data.dataset import Dataset
+from normbench.cli.output import (
+    print_boards,
+    print_failures,
+    print_problems,
+    print_records,
+    print_remark,
+    print_remarks,
+)
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
 from normbench.networks.families import check_layers
-from normbench.records.campaign import Campaign
-from normbench.records.plan import Plan, sweep
-from normbench.records.store import RECORDS, Store
 from normbench.specs import BACKENDS, OWN, PEERS, SPECS
 from normbench.tasks import TASKS, Task, get
-from normbench.training.experiments import perceptron_layers
 from normbench.training.request import DEVICES, DTYPES, SCHEDULES, SPLITS
-from normbench.training.support import check_support
+from normbench.writing import probe_folder
 
+if TYPE_CHECKING:
+    from normbench.data.dataset import Dataset
+
+_MOST_LAYERS = 10_000
 _DEFAULT_TASK = "quadrotor-sim"
 _PEERS = "peers"  # all of them that one of the backends has
 
@@ -60,7 +67,7 @@ _PEERS = "peers"  # all of them that one of the backends has
     "--layers", "layers_text", metavar="D0,D1,...", help="Network, input or channels first.  [default: the task's own]"
 )
 @click.option("--width", type=click.IntRange(min=1), help="Width of every hidden layer, with --depth.")
-@click.option("--depth", type=click.IntRange(min=1), help="Number of weight matrices, with --width.")
+@click.option("--depth", type=click.IntRange(min=1, max=_MOST_LAYERS), help="Number of weight matrices, with --width.")
 @options.data_dir
 @options.jobs
 @options.out
@@ -99,19 +106,31 @@ def command(
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
       normbench run --format json > runs.jsonl
     """
+    from normbench.cli.progress import campaign_progress
+    from normbench.records.campaign import Campaign
+    from normbench.records.plan import Plan, sweep
+    from normbench.records.store import RECORDS, Store
+    from normbench.training.sizes import check_sizes, check_split
+
     layers = options.parse_layers(layers_text)
     options.check_network(layers, width, depth)
     chosen = options.choose_backends(backends)
+    store = Store(out / RECORDS)
+    probe_folder(store.directory)
+    _mention_compilations(chosen)
     plan = Plan(())
     for task in tasks or (_DEFAULT_TASK,):
         entry = get(task)
         dataset = entry.dataset(data_dir)
         found = _layers(entry, dataset, layers, width, depth)
         batch = batch_size or entry.batch_size
+        network = entry.network(dataset, found)
+        check_split(dataset, split=split or entry.split, seeds=seeds, batch_size=batch)
+        check_sizes(network.weight_shapes, iterations=iterations or entry.iterations or 1, batch_size=batch)
         plan += sweep(
             task=task,
             layers=found,
-            optimisers=_supported(_expanded(optimisers or OWN, chosen), entry, entry.network(dataset, found), batch),
+            optimisers=_supported(_expanded(optimisers or OWN, chosen), entry, network, batch),
             backends=chosen,
             seeds=range(seeds),
             iterations=iterations,
@@ -121,23 +140,25 @@ def command(
             batch_size=batch,
             schedule=schedule,
         )
-    store = Store(out / RECORDS)
     kept = set(store.kept())
     with campaign_progress() as on_progress:
-        records = Campaign(store, data_dir, options.job_count(jobs), on_progress).run(plan)
+        records = Campaign(store, data_dir, options.job_count(jobs), on_progress, print_remark).run(plan)
     if format_ == "table":
         everything, problems = store.load_all()
         print_problems(problems)
         print_remarks(everything)
         print_boards(everything, "table")
-        click.echo(f"Records: {store.directory}. Show this again: normbench leaderboard --out {out}", err=True)
+        again = shlex.join(["normbench", "leaderboard", "--out", str(out)])
+        click.echo(f"Records: {store.directory}. Show this again: {again}", err=True)
     else:
         print_records(records, store, format_)
-    _check_kept(set(store.kept()) - kept)
+    failed, made_room = print_failures(records), _print_kept(set(store.kept()) - kept)
+    if failed or made_room:
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
-def _check_kept(made_room: Iterable[Path]) -> None:
-    """Exit code 1 where something that could not be read lay under the name of a run, and was renamed for it."""
+def _print_kept(made_room: Iterable[Path]) -> bool:
+    """Name what could not be read, lay under the name of a run, and was renamed for it; False if nothing was."""
     found = sorted(made_room)
     for path in found:
         click.echo(
@@ -145,8 +166,16 @@ def _check_kept(made_room: Iterable[Path]) -> None:
             "name and the run made again. A newer normbench may have written it.",
             err=True,
         )
-    if found:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    return bool(found)
+
+
+def _mention_compilations(backends: Sequence[str]) -> None:
+    """Say where JAX will compile everything anew because the cache cannot be written."""
+    from normbench.training.run import can_share_compilations
+
+    reason = can_share_compilations() if "jax" in backends else ""
+    if reason:
+        click.echo(f"JAX compiles without a cache: {reason}", err=True)
 
 
 def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:
@@ -157,6 +186,8 @@ def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:
 
 def _supported(optimisers: Sequence[str], task: Task, network: Network, batch_size: int | None) -> list[str]:
     """The optimisers that can train the network; who is left out is said, and someone must remain."""
+    from normbench.training.support import check_support
+
     found, reasons = [], []
     for key in optimisers:
         try:
@@ -172,7 +203,7 @@ def _supported(optimisers: Sequence[str], task: Task, network: Network, batch_si
 
 
 def _layers(
-    task: Task, dataset: Dataset, layers: tuple[int, ...] | None, width: int | None, depth: int | None
+    task: Task, dataset: "Dataset", layers: tuple[int, ...] | None, width: int | None, depth: int | None
 ) -> tuple[int, ...]:
     """Widths of the network for a task; the outer two are checked against the data before anything starts."""
     inputs, *_, outputs = default = task.layers(dataset)
@@ -182,6 +213,8 @@ def _layers(
                 f"--width and --depth are for perceptrons; task {task.key!r} is {task.family}. Give --layers, such as "
                 f"{','.join(map(str, default))}."
             )
+        from normbench.training.experiments import perceptron_layers
+
         return perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
     if layers is None:
         return default

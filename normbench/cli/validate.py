@@ -13,7 +13,9 @@ from normbench import data
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.errors import DataError
-from normbench.report.tables import console, plain_table, titled
+from normbench.machine import threads_per_run
+from normbench.report.tables import titled
+from normbench.report.terminal import console, plain_table
 from normbench.specs import OWN
 from normbench.tasks import TASKS, get
 
@@ -82,7 +84,7 @@ def command(
             for key in dict.fromkeys(optimisers or OWN)
         ],
         size=processes,
-        threads=options.threads_per_job(processes),
+        threads=threads_per_run(),
         on_done=lambda job: click.echo(f"  {job.optimiser} judged on {job.task}", err=True),
     )
     agreements = [agreement for group in judged for agreement in group]

@@ -1,8 +1,6 @@
 """Where downloaded and generated data are kept, and how they get there whole or not at all."""
 
 import hashlib
-import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
-from normbench.errors import DataError
+from normbench import writing
+from normbench.errors import DataError, OutputError
+from normbench.paths import path_from
 
 CACHE_VARIABLE = "NORMBENCH_CACHE"
 # What NumPy and zipfile raise on files with flipped or missing bytes.
@@ -21,8 +20,9 @@ DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipF
 
 def cache_folder() -> Path:
     """Folder named by the environment variable NORMBENCH_CACHE, or the user's cache folder of normbench."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else Path(platformdirs.user_cache_dir("normbench"))
+    import platformdirs  # not needed where the variable is set, and by no command that reads no data
+
+    return path_from(CACHE_VARIABLE) or Path(platformdirs.user_cache_dir("normbench"))
 
 
 @contextmanager
@@ -42,22 +42,33 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
     Raises
     ------
     DataError
-        If the folder cannot be written.
+        If the folder cannot be written, before or while the block does.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-    except OSError as error:
-        raise DataError(
-            f"cannot write to the cache folder {path.parent} ({error}). Set the environment variable "
-            f"{CACHE_VARIABLE} to a folder that can be written."
-        ) from error
+        with writing.replaced(path) as temporary:
+            yield temporary
+    except OutputError as error:
+        raise _elsewhere(error) from error
+
+
+def require_room(path: Path) -> None:
+    """Raise unless the file can be written; for work that takes long before it has something to write.
+
+    Raises
+    ------
+    DataError
+    """
     try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        writing.probe_file(path)
+    except OutputError as error:
+        raise _elsewhere(error) from error
+
+
+def _elsewhere(error: OutputError) -> DataError:
+    return DataError(
+        f"{error} It belongs into the cache folder: set the environment variable {CACHE_VARIABLE} to a folder that can "
+        "be written and has room."
+    )
 
 
 def write_table(path: Path, table: np.ndarray) -> None:

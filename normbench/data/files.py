@@ -4,8 +4,6 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
 from normbench.data.cache import replaced_when_done
 from normbench.errors import DataError, DownloadError, InvalidArgumentError
 
@@ -137,6 +135,8 @@ def download(file: RemoteFile, folder: Path) -> Path:
     path = folder / file.name
     if path.is_file() and check(path, file).ok:
         return path
+    import pooch  # requests and its kin take a tenth of a second
+
     with replaced_when_done(path) as temporary:
         try:
             pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS)(file.url, str(temporary), None)

@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from normbench.data.dataset import Dataset
 from normbench.data.files import RemoteFile
 from normbench.data.source import FileSet, PublishedSource, SourceInfo
 from normbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAME = "neural-fly"
 FOLDER = (
@@ -53,6 +56,8 @@ def read_flight(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     DataError
         If a column is missing or a cell is not a list of numbers of the right length.
     """
+    import pandas as pd  # half a second that only readers of such files need
+
     try:
         frame = pd.read_csv(path, usecols=lambda column: column == "t" or column in WIDTHS)
     except (ValueError, pd.errors.ParserError) as error:
@@ -94,7 +99,7 @@ def read_flights(folder: Path) -> Dataset:
     )
 
 
-def _parse(path: Path, cells: pd.Series, column: str) -> np.ndarray:
+def _parse(path: Path, cells: "pd.Series", column: str) -> np.ndarray:
     """Lists in JSON, one per cell, as an array of shape (samples, width)."""
     try:
         values = np.array(json.loads(f"[{','.join(cells)}]"), dtype=np.float64)

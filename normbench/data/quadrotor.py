@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from normbench.data.dataset import Dataset
 from normbench.data.files import RemoteFile
@@ -41,6 +40,8 @@ def read_published_table(folder: Path) -> Dataset:
     DataError
         If columns are missing or a cell is not a number.
     """
+    import pandas as pd  # half a second that only readers of such files need
+
     path = folder / TABLE_FILE
     try:
         frame = pd.read_csv(path)

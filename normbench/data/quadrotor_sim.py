@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from normbench.data.cache import cache_folder, read_table, write_table
+from normbench.data.cache import cache_folder, read_table, require_room, write_table
 from normbench.data.dataset import Dataset
 from normbench.data.files import FileCheck
 from normbench.data.flight import fingerprint, simulate_table
@@ -38,6 +38,7 @@ def load_seed(seed: int) -> Dataset:
     path = cache_path(seed)
     table = read_table(path)
     if table is None:
+        require_room(path)
         table = simulate_table(seed)
         write_table(path, table)
     return dataset_from_table(table, name=NAME, simulated=True)

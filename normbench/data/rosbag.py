@@ -3,12 +3,15 @@
 import csv
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from normbench.data.preprocessing import FlightLog
 from normbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POSE_FILE = "_slash_mavros_slash_local_position_slash_pose.csv"
 VELOCITY_FILE = "_slash_mavros_slash_local_position_slash_velocity.csv"
@@ -53,6 +56,8 @@ def _read_groups(path: Path, groups: dict[str, int]) -> tuple[np.ndarray, np.nda
         if place + width >= len(header):
             raise DataError(f"{path} has fewer than {width} columns after {group!r}. Export the topic again.")
         columns += range(place + 1, place + 1 + width)
+    import pandas as pd
+
     frame = _read_columns(path, columns)
     numbers = frame.apply(pd.to_numeric, errors="coerce")
     bad = ~np.isfinite(numbers.to_numpy(dtype=np.float64))
@@ -90,7 +95,9 @@ def _place(path: Path, header: list[str], column: str) -> int:
     return header.index(column)
 
 
-def _read_columns(path: Path, columns: list[int]) -> pd.DataFrame:
+def _read_columns(path: Path, columns: list[int]) -> "pd.DataFrame":
+    import pandas as pd  # half a second that only readers of such files need
+
     try:
         frame = pd.read_csv(path, header=None, skiprows=1, usecols=columns)
     except (ValueError, pd.errors.ParserError) as error:

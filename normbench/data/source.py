@@ -1,6 +1,5 @@
 """What every source of samples offers, and the one for published files: find, download, check, read."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
 from normbench.data.files import FileCheck, RemoteFile, check, download, require
 from normbench.errors import DataError
+from normbench.paths import path_from
 
 DATA_VARIABLE = "NORMBENCH_DATA"
 
@@ -158,10 +158,10 @@ class PublishedSource:
             if found is None:
                 raise DataError(self._missing(data_dir, self.file_sets[0].files))
             return found
-        named = os.environ.get(DATA_VARIABLE)
-        if named and not Path(named).is_dir():
-            raise DataError(f"{DATA_VARIABLE} is {named!r}, which is not a folder. Correct or unset it.")
-        candidates = _candidates(Path(named), self.info.name) if named else []
+        named = path_from(DATA_VARIABLE)
+        if named and not named.is_dir():
+            raise DataError(f"{DATA_VARIABLE} is {str(named)!r}, which is not a folder. Correct or unset it.")
+        candidates = _candidates(named, self.info.name) if named else []
         return self._search([*candidates, self._cache])
 
     def _search(self, folders: Sequence[Path]) -> tuple[Path, FileSet] | None:

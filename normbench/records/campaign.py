@@ -1,6 +1,5 @@
 """Making every run of a plan that is not yet on disk, in parallel, so that a kill costs the runs in flight only."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -10,7 +9,8 @@ import numpy as np
 
 from normbench import tasks
 from normbench.data.dataset import Dataset
-from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
+from normbench.machine import cores, threads_per_run
 from normbench.networks.operations import multiply_adds, outputs
 from normbench.records.build import failed_record, finished_record, request_id
 from normbench.records.plan import Plan, Search
@@ -19,6 +19,7 @@ from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.training.request import RunRequest
 from normbench.trajectory import Status
+from normbench.writing import probe_folder
 
 _STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
 _PER_OUTPUT = 50.0  # what it costs to write and read a number, in multiplications: small networks do little else
@@ -38,6 +39,12 @@ def estimated_cost(request: RunRequest) -> float:
         return _STARTUP_COST
     samples = request.batch_size or task.source_info.samples
     return _STARTUP_COST + _SLOWNESS.get(request.backend, 1.0) * request.iterations * samples * work
+
+
+def run_name(run: RunRequest | Record) -> str:
+    """One run in a few words, for messages."""
+    values = (f"{name}={value:g}" for name, value in dict(run.hyperparameters).items() if isinstance(value, float))
+    return " ".join((run.optimiser, run.backend, f"seed {run.seed}", f"on {run.task}", *values))
 
 
 @cache
@@ -68,7 +75,13 @@ class RunJob:
         return r.backend, r.optimiser, r.layers, r.device, r.dtype, r.iterations
 
     def __call__(self) -> Record:
-        """Train, and have the record on disk before anyone is told."""
+        """Train, and have the record on disk before anyone is told.
+
+        Raises
+        ------
+        OutputError
+            If the record cannot be written; the message names the run whose result that costs.
+        """
         from normbench.training.run import run
 
         dataset = _dataset(self.request.task, self.data_dir)
@@ -79,7 +92,7 @@ class RunJob:
             raise
         except Exception as error:
             record = self.failed(dataset, last_line(error))
-        Store(self.directory).write(record)
+        store_result(Store(self.directory), record)
         return record
 
     def failed(self, dataset: Dataset, reason: str) -> Record:
@@ -92,6 +105,23 @@ class RunJob:
             jobs=self.jobs,
             threads=self.threads,
         )
+
+
+def store_result(store: Store, record: Record) -> None:
+    """Write a record.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the message names the run whose result that costs.
+    """
+    try:
+        store.write(record)
+    except OutputError as error:
+        raise OutputError(
+            f"{error} The result of {run_name(record)} is lost, and with it those of the runs in flight; the same "
+            "command makes them."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -118,21 +148,24 @@ class Campaign:
     data_dir : Path or None
         Folder of data files given by the user.
     jobs : int
-        Runs at the same time; each gets cores // jobs threads, at least one.
+        Runs at the same time; the results do not depend on it, because each run has the same number of threads.
     on_progress : callable
         Receives a :class:`Tally` whenever a run ends.
+    on_remark : callable
+        Receives a line of text about what a user would not expect: a search that chooses no value.
     """
 
     store: Store
     data_dir: Path | None = None
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    jobs: int = field(default_factory=cores)
     on_progress: Callable[[Tally], None] = lambda tally: None
+    on_remark: Callable[[str], None] = lambda text: None
     _tally: Tally = field(default=Tally(0, 0, 0.0, 0.0), init=False)
 
     @property
     def threads(self) -> int:
-        """Threads per run."""
-        return max(1, (os.cpu_count() or 1) // self.jobs)
+        """Threads per run, whatever the number of jobs: sums of another order have other last digits."""
+        return threads_per_run()
 
     def run(self, plan: Plan) -> list[Record]:
         """Make what is missing and return the record of every run of the plan, each once, in the plan's order.
@@ -145,14 +178,18 @@ class Campaign:
             If a backend or device is not there.
         DataError, DownloadError
             If the data cannot be had.
+        OutputError
+            If the store cannot be written, before anything is trained where that is so from the beginning.
         KeyboardInterrupt
             On Ctrl-C, after every worker has ended; the store holds what was finished.
         """
+        probe_folder(self.store.directory)
         self.store.sweep()
         first = [*plan.requests, *(trial for search in plan.searches for trial in search.trials())]
         with Pool(self.jobs, self.threads) as pool:
             self._announce(self._missing(first) + self._expected(plan.searches, first))
             self._make(pool, dict.fromkeys(first, 0))
+            self._make(pool, dict.fromkeys(self._failed_trials(plan.searches), 0))
             tuned = self._tuned(plan.searches)
             self._announce(self._missing(tuned))
             self._make(pool, tuned)
@@ -175,6 +212,18 @@ class Campaign:
             best = best_value(search, self.find)
             expected += search.targets[1:] if best is None else self._missing({*search.at(best)}.difference(first))
         return expected
+
+    def _failed_trials(self, searches: Iterable[Search]) -> list[RunRequest]:
+        """Trials that failed or whose worker died; they get a second chance, as memory may have run out by accident."""
+        again = [
+            trial
+            for search in searches
+            for trial in search.trials()
+            if (record := self.find(trial)) is not None and record.status == Status.FAILED
+        ]
+        if again:
+            self._announce(again)
+        return again
 
     def _announce(self, pending: list[RunRequest]) -> None:
         self._tally = replace(
@@ -206,7 +255,7 @@ class Campaign:
         if outcome.died:
             job: RunJob = outcome.job
             record = job.failed(_dataset(job.request.task, self.data_dir), outcome.died)
-            self.store.write(record)
+            store_result(self.store, record)
         self._tally = replace(
             self._tally,
             runs_done=self._tally.runs_done + 1,
@@ -218,6 +267,13 @@ class Campaign:
     def _tuned(self, searches: Iterable[Search]) -> dict[RunRequest, int]:
         """Runs at the best values, each with what the search cost."""
         best = {search: best_value(search, self.find) for search in searches}
+        for search, value in best.items():
+            if value is None:
+                trial = search.trial
+                self.on_remark(
+                    f"No {search.name} is chosen for {trial.optimiser} on {trial.task} ({trial.backend}): not every "
+                    "value of its grid gave a result that could be compared."
+                )
         return {
             request: len(search.grid)
             for search, value in best.items()
@@ -238,10 +294,11 @@ class Campaign:
 def best_value(search: Search, find: Callable[[RunRequest], Record | None]) -> float | None:
     """The value of the grid with the lowest final training RMS, never chosen by the test error.
 
-    None if a trial is missing or no trial gave a finite result; failed and diverged trials are passed over.
+    None if a trial is missing or failed, because it might have been the best one, or if no trial gave a finite result.
+    Trials that diverged are results and lose.
     """
     records = [find(trial) for trial in search.trials()]
-    if any(record is None for record in records):
+    if any(record is None or record.status == Status.FAILED for record in records):
         return None
     scores = {
         value: record.train_rms

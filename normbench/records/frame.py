@@ -1,5 +1,6 @@
 """Records as a table: a pandas frame of one row per run, and Parquet or CSV files of it that lose nothing."""
 
+import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
@@ -13,8 +14,9 @@ from normbench.errors import InvalidArgumentError, RecordError
 from normbench.records.formats import csv_frame, csv_original
 from normbench.records.record import CHECKSUM
 from normbench.records.schema import Curves, Record, from_dict
-from normbench.records.store import Store
+from normbench.records.store import Store, no_records
 from normbench.records.strict_json import parse, reason
+from normbench.writing import write_bytes
 
 CURVES = "curves_"  # prefix of the columns that hold an array per run
 _TEXTS = ("hyperparameters", "predictors", "environment")  # mappings, as JSON
@@ -60,7 +62,7 @@ def read_records(path: Path) -> list[Record]:
     if problems:
         raise problems[0]
     if not records:
-        raise InvalidArgumentError(f"no records in {path}. Make some: normbench run --out {path}.")
+        raise no_records(path)
     return records
 
 
@@ -135,17 +137,21 @@ def write_file(records: Sequence[Record], path: Path) -> None:
     ------
     InvalidArgumentError
         If the ending is another one, or Parquet needs a library that is not installed.
+    OutputError
+        If the file cannot be written.
     """
+    ending = check_format(path)
     frame = to_frame(records)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if _format(path) == ".parquet":
-        frame.to_parquet(path, index=False, compression="zstd", use_dictionary=False, column_encoding=_ENCODINGS)
+    content = io.BytesIO()
+    if ending == ".parquet":
+        frame.to_parquet(content, index=False, compression="zstd", use_dictionary=False, column_encoding=_ENCODINGS)
+        write_bytes(path, content.getvalue())
         return
     for name in _CURVE_NAMES:
         frame[name] = [json.dumps([None if v != v else v for v in curve]) for curve in frame[name]]
-    csv_frame(frame).to_csv(
-        path, index=False, compression={"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
-    )
+    safe, compression = csv_frame(frame), {"method": "gzip", "mtime": 0} if ending == ".csv.gz" else None
+    safe.to_csv(content, index=False, compression=compression)
+    write_bytes(path, content.getvalue())
 
 
 def read_file(path: Path) -> list[Record]:
@@ -168,7 +174,7 @@ def read_file(path: Path) -> list[Record]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    if _format(path) == ".parquet":
+    if check_format(path) == ".parquet":
         frame = pd.read_parquet(path)
         for name in frame.columns:
             if name.startswith(CURVES):
@@ -194,7 +200,14 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
 _CONVERTERS = {f.name: _PARSERS[f.type] for f in fields(Record) if f.type in _PARSERS}
 
 
-def _format(path: Path) -> str:
+def check_format(path: Path) -> str:
+    """The ending of a file of records.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As :func:`write_file`.
+    """
     found = next((ending for ending in _FORMATS if path.name.endswith(ending)), None)
     if found is None:
         raise InvalidArgumentError(f"{path.name!r} must end in {', '.join(_FORMATS)}. Example: records.parquet.")

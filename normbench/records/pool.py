@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,8 +15,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol, Self
 
+from normbench.errors import NormbenchError, WorkerError
+from normbench.machine import limit_threads
+
 _CONTEXT = multiprocessing.get_context("spawn")  # a fork after torch or JAX has started threads may deadlock
 _GOODBYE_SECONDS = 5.0
+LONGEST_REASON, _LONGEST_CHAIN = 300, 4  # characters; errors within errors
 
 
 class Job(Protocol):
@@ -151,18 +154,19 @@ def results_of(jobs: Sequence[Any], *, size: int, threads: int, on_done: Callabl
 
     Raises
     ------
-    RuntimeError
-        If a worker process died.
-    Exception
+    WorkerError
+        If a worker process died, or a job raised an error that normbench does not know.
+    NormbenchError, OSError
         What a job raised.
     """
     results: dict[Any, Any] = {}
 
     def finish(outcome: Outcome) -> None:
-        if outcome.error is not None:
+        if isinstance(outcome.error, NormbenchError | OSError):
             raise outcome.error
-        if outcome.died:
-            raise RuntimeError(f"{outcome.job}: {outcome.died}.")
+        reason = outcome.died or (last_line(outcome.error) if outcome.error is not None else "")
+        if reason:
+            raise WorkerError(f"{type(outcome.job).__name__} ended without a result: {reason}") from outcome.error
         results[outcome.job] = outcome.value
         on_done(outcome.job)
 
@@ -183,7 +187,7 @@ def _start(threads: int) -> _Worker:
 @contextmanager
 def _backend_environment(threads: int) -> Iterator[None]:
     """What a child inherits: thread limits, for libraries it loads later, and the cache of compiled programs."""
-    from normbench.training.run import limit_threads, share_compilations
+    from normbench.training.run import share_compilations
 
     before = dict(os.environ)
     limit_threads(threads)
@@ -214,7 +218,7 @@ def _attempt(job: Any) -> tuple[Any, Exception | None]:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself if it survives a pipe, else its last traceback line."""
+    """The error itself if it survives a pipe, else its type and message."""
     import pickle
 
     try:
@@ -225,8 +229,37 @@ def _portable(error: Exception) -> Exception:
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of the error's traceback: its type and message."""
-    return traceback.format_exception_only(error)[-1].strip()
+    """Type and message of an error, as they end its traceback: in one line of printable characters, not too long.
+
+    Of a message of several lines it is the first, never one of the notes that a library has added (PEP 678). A group
+    is followed by the first error in it, an error without a message by its cause.
+    """
+    parts: list[str] = []
+    found: BaseException | None = error
+    while found is not None and len(parts) < _LONGEST_CHAIN:
+        message = _message(found)
+        parts.append(": ".join(filter(None, (_name(type(found)), message))))
+        cause = None if message else found.__cause__
+        found = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else cause
+    reason = ": ".join(parts)
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 3]}..."
+
+
+def _name(kind: type) -> str:
+    """As tracebacks show it."""
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def _message(error: BaseException) -> str:
+    """First line of the message that says something."""
+    try:
+        lines = str(error).splitlines()
+    except Exception:  # some errors cannot print themselves
+        return ""
+    printable = ("".join(c if c.isprintable() else " " for c in line[: 2 * LONGEST_REASON]) for line in lines)
+    return next((" ".join(line.split()) for line in printable if line.strip()), "")
 
 
 def _exit_with_parent() -> None:

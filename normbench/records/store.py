@@ -1,20 +1,27 @@
 """A directory with one JSON file per run, each named by the run's content hash and replaced atomically."""
 
 import os
+import shlex
 import time
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from normbench.errors import RecordError
+from normbench.errors import InvalidArgumentError, RecordError
 from normbench.records.schema import Record, from_json
 from normbench.records.strict_json import reason
+from normbench.writing import TEMPORARY, write_text
 
 RECORDS = "records"  # sub-folder of a results folder
-_TEMPORARY = ".tmp"
 _KEPT = ".kept"  # what was no readable record of the run that its name says, and had to make room for one
 _CONFLICTS = "conflicts"  # sub-folder of imported records that differ from those of the same runs
 _STALE_SECONDS = 60.0  # a write takes milliseconds; anything older was left by a process that died
+
+
+def no_records(folder: Path) -> InvalidArgumentError:
+    """The error where a folder of results holds no record."""
+    command = shlex.join(["normbench", "run", "--out", str(folder)])
+    return InvalidArgumentError(f"no records in {folder}. Make some: {command}")
 
 
 @dataclass(frozen=True)
@@ -42,16 +49,15 @@ class Store:
 
         What lies under its name and is no readable record of that run, such as one of a newer normbench, is kept
         beside it, see :meth:`kept`.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
         path = self.path(record.record_id)
         self._set_aside(record.record_id)
-        temporary = path.with_suffix(f".{os.getpid()}{_TEMPORARY}")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(record.to_json())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_text(path, record.to_json())
         return path
 
     def read(self, record_id: str) -> Record:
@@ -104,11 +110,29 @@ class Store:
         """Where imported records go that differ from those of the same runs here."""
         return Store(self.directory / _CONFLICTS)
 
+    def files(self) -> list[Path]:
+        """The files that hold records, in the order of their names: regular, not hidden, ending in ``.json``.
+
+        What else lies there (folders, pipes, ``._x.json`` of macOS) is no record and none of our business.
+
+        Raises
+        ------
+        RecordError
+            If the folder is there and cannot be read.
+        """
+        try:
+            entries = sorted(self.directory.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise RecordError(f"the folder {self.directory} cannot be read: {error.strerror}.") from error
+        return [path for path in entries if path.suffix == ".json" and path.name[0] != "." and path.is_file()]
+
     def load_all(self) -> tuple[list[Record], list[RecordError]]:
         """Every readable record in the order of file names, and one error for each file that is not."""
         records: list[Record] = []
         problems: list[RecordError] = []
-        for path in sorted(self.directory.glob("*.json")):
+        for path in self.files():
             try:
                 records.append(self.read(path.stem))
             except RecordError as error:
@@ -117,7 +141,7 @@ class Store:
 
     def sweep(self) -> int:
         """Remove temporary files that a killed process left; return how many."""
-        stale = [p for p in self.directory.glob(f"*{_TEMPORARY}") if time.time() - p.stat().st_mtime > _STALE_SECONDS]
+        stale = [p for p in self.directory.glob(f"*{TEMPORARY}") if time.time() - p.stat().st_mtime > _STALE_SECONDS]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from normbench.report.compare import Change, Comparison, Key
 from normbench.report.selection import Sortable, board_key, how, where
-from normbench.report.tables import Column, fitting, left_out, number, percent, plain_table, stars, titled
+from normbench.report.tables import Column, fitting, left_out, number, percent, stars, titled
+from normbench.report.terminal import plain_table
 
 _NOTE = (
     "Change of the geometric mean and its 95 % interval, NEW relative to OLD. seeds 'n paired': over n shared seeds, "

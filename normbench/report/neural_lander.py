@@ -10,7 +10,8 @@ from normbench import tasks
 from normbench.report import published
 from normbench.report.reproduce import against
 from normbench.report.statistics import spread
-from normbench.report.tables import mean_sd, plain_table, titled
+from normbench.report.tables import mean_sd, titled
+from normbench.report.terminal import plain_table
 
 PARTS = ("train", "test")
 

@@ -9,7 +9,8 @@ from rich.console import RenderableType
 from normbench.records.schema import Record
 from normbench.report import published
 from normbench.report.statistics import Spread, spread
-from normbench.report.tables import mean_sd, number, percent, plain_table, titled
+from normbench.report.tables import mean_sd, number, percent, titled
+from normbench.report.terminal import plain_table
 from normbench.training.experiments import DEPTHS, EXPERIMENT1, WIDTHS, perceptron_layers
 from normbench.trajectory import Status
 

@@ -1,13 +1,11 @@
 """A leaderboard on the terminal: its columns, how their cells are written, and what fits into the width."""
 
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
@@ -16,9 +14,10 @@ from rich.text import Text
 from normbench.records.formats import markdown_cell
 from normbench.report.leaderboard import Board, Row
 from normbench.report.statistics import Spread
+from normbench.report.terminal import WIDEST, plain_table
 
 FAILURES = ("stalled", "diverged", "failed")
-_BOUNDLESS = Console(width=10_000)
+_BOUNDLESS = Console(width=WIDEST, markup=False)
 _STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
@@ -158,14 +157,6 @@ def columns_of(board: Board) -> list[Column]:
     return [column for column in COLUMNS if classes or column.cell is not accuracy]
 
 
-def plain_table(columns: Sequence[Column] = ()) -> Table:
-    """An empty table in the one style of all commands: a rule under the header, two blanks between columns."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column.header, justify="right" if column.numeric else "left", no_wrap=not column.wraps)
-    return table
-
-
 def fitting(
     columns: Sequence[Column], build: Callable[[Sequence[Column]], Table], width: int
 ) -> tuple[list[Column], Table]:
@@ -223,9 +214,3 @@ def markdown_table(columns: Sequence[Column], rows: Iterable[Any]) -> list[str]:
 
 def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A rich console; where the output is no terminal it is wide enough for every column."""
-    found = Console(stderr=stderr)
-    return found if found.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=120)

@@ -15,7 +15,8 @@ from normbench.records.schema import Record
 from normbench.report.leaderboard import Board
 from normbench.report.rows import Row
 from normbench.report.runs import COSTS, cost_curve, train_rms_curve
-from normbench.report.tables import Column, backend, markdown_table, number, plain_table, titled
+from normbench.report.tables import Column, backend, markdown_table, number, titled
+from normbench.report.terminal import plain_table
 from normbench.trajectory import Status
 
 

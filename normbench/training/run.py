@@ -14,7 +14,8 @@ import numpy as np
 from normbench import specs, tasks
 from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
-from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
+from normbench.machine import threads_in_use, variable
 from normbench.networks import Loss
 from normbench.normalisation import Problem
 from normbench.specs import BACKENDS
@@ -25,6 +26,7 @@ from normbench.training.result import Clock, Errors, RunResult
 from normbench.training.schedule import Plateau
 from normbench.training.support import check_support
 from normbench.trajectory import Part, Path, Status, Trainer
+from normbench.writing import probe_folder
 
 CHECKPOINTS = 20
 _NO_ERRORS = (Errors(math.nan, math.nan),) * 2
@@ -52,22 +54,28 @@ def available_backends() -> dict[str, str]:
     return reasons
 
 
-def limit_threads(threads: int) -> None:
-    """Let the libraries of this process use ``threads`` threads; call it before a backend is imported."""
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"):  # NPROC: XLA's pool
-        os.environ[variable] = str(threads)
-    if threads == 1:
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
-
-
 def share_compilations() -> None:
     """Keep what JAX compiles in the cache folder, for the other processes of this run and for later ones.
 
-    Call it before JAX is imported. A user's own setting of the same variables stands.
+    Call it before JAX is imported. A user's own setting of the same variables stands. Where the folder cannot be
+    written nothing is kept; :func:`can_share_compilations` says why.
     """
+    if can_share_compilations():
+        return
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def can_share_compilations() -> str:
+    """Why what JAX compiles cannot be kept in the cache folder, or an empty string."""
+    if variable("JAX_COMPILATION_CACHE_DIR"):
+        return ""
+    try:
+        probe_folder(cache_folder() / "jax")
+    except OutputError as error:
+        return str(error)
+    return ""
 
 
 def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
@@ -227,7 +235,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
         lipschitz_measured=largest_gain(problem, trajectory.weights),
         clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
-        threads=int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+        threads=threads_in_use(request.backend),
     )
 
 

@@ -109,11 +109,26 @@ def test_tuning_looks_at_training_error_only_and_passes_over_what_diverged(recor
         a: replace(record, train_rms=1.0, test_rms=2.0),
         b: replace(record, train_rms=0.5, test_rms=9.0),
         c: replace(record, train_rms=0.1, status="diverged"),
-    } | dict.fromkeys(others, replace(record, train_rms=math.nan, status="failed"))
+    } | dict.fromkeys(others, replace(record, train_rms=0.7))
 
     assert best_value(search, outcomes.get) == search.grid[1]
+    failed = outcomes | {others[0]: replace(record, train_rms=math.nan, status="failed")}
+    assert best_value(search, failed.get) is None  # it might have been the best
     assert best_value(search, lambda trial: outcomes[c]) is None
     assert best_value(search, {a: record}.get) is None  # unfinished
+
+
+def test_trials_that_fail_get_a_second_chance_and_then_no_value_is_chosen_without_a_word(store):
+    plan = sweep(**TINY, optimisers=["sgd"], seeds=[0])
+    [search] = plan.searches
+    broken = replace(search.trial, hyperparameters=(*search.trial.hyperparameters, ("no_such", 1.0)))
+    search = replace(search, trial=broken, targets=(broken,))
+    tallies, remarks = [], []
+    records = Campaign(store, jobs=1, on_progress=tallies.append, on_remark=remarks.append).run(Plan((), (search,)))
+    assert [record.status for record in records] == ["failed"] * len(search.grid)
+    assert tallies[-1].runs_done == 2 * len(search.grid)
+    assert len(remarks) == 1
+    assert "No learning_rate is chosen for sgd on quadrotor-sim (reference)" in remarks[0]
 
 
 def test_backends_are_searched_in_a_fixed_order_whatever_the_call_says():

@@ -57,8 +57,8 @@ def test_experiment1_prints_its_table_without_seaborn(tmp_path, monkeypatch):
     outcome = reproduce("experiment1", tmp_path)
     assert outcome.exit_code == 0
     assert "published" in outcome.stdout
-    assert "No figure: seaborn is not installed" in outcome.stderr
-    assert "pip install 'normbench[report]'" in outcome.stderr
+    assert "No figure: a figure needs seaborn, which is not installed" in outcome.stderr
+    assert 'pip install "normbench[report]"' in outcome.stderr
     assert list((tmp_path / "figures").glob("*.svg")) == []
 
 
@@ -66,5 +66,5 @@ def test_experiment1_prints_its_table_without_seaborn(tmp_path, monkeypatch):
 def test_a_command_that_only_draws_asks_for_seaborn_before_it_computes(tmp_path):
     outcome = reproduce("agd-figure6", tmp_path)
     assert outcome.exit_code == 2
-    assert "pip install 'normbench[report]'" in outcome.output
+    assert 'pip install "normbench[report]"' in outcome.output
     assert not tmp_path.joinpath("records").exists()

@@ -4,11 +4,12 @@ import math
 
 import click
 
-from normbench.cli.reproduce.setting import Setting, figure_libraries, takes_setting
+from normbench.cli.libraries import drawing_libraries
+from normbench.cli.reproduce.setting import Setting, takes_setting
 from normbench.records.plan import Plan, Search
 from normbench.records.schema import Record
 from normbench.report.reproduce import frame_table
-from normbench.report.tables import console
+from normbench.report.terminal import console
 from normbench.training import experiments
 from normbench.training.checkpoints import UpdateSizeJob
 from normbench.training.minibatch import MinibatchJob
@@ -46,7 +47,7 @@ def _request_of(run: Record) -> RunRequest:
 @takes_setting(seeds=1)
 def figure5(setting: Setting) -> None:
     """AGD against tuned Adam and SGD on eight layers."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import agd as figures
     requests = setting.requests(experiments.agd_figure5)
     records = figures.chosen_runs(setting.records(tuned_plan(requests)))
@@ -61,7 +62,7 @@ def figure5(setting: Setting) -> None:
 @takes_setting(seeds=1)
 def figure6(setting: Setting) -> None:
     """AGD over width and depth."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import agd as figures
     picture = figures.figure6(setting.records(Plan(tuple(setting.requests(experiments.agd_figure6)))))
     title = f"AGD over depth and width: final test RMS on {setting.task}"
@@ -74,7 +75,7 @@ def figure6(setting: Setting) -> None:
 @takes_setting(seeds=3)
 def figure7(setting: Setting) -> None:
     """AGD over the size of its mini-batches, by the NumPy reference; --backend has no say here."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import agd as figures
     requests = setting.requests(experiments.agd_figure7)
     rows = setting.rows(

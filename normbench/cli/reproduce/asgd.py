@@ -2,14 +2,17 @@
 
 import click
 
-from normbench.cli.reproduce.setting import FIGURES, Setting, figure_libraries, takes_setting
+from normbench.cli.libraries import drawing_libraries
+from normbench.cli.output import FIGURES
+from normbench.cli.reproduce.setting import Setting, takes_setting
 from normbench.errors import BackendUnavailableError
 from normbench.records.formats import csv_frame
 from normbench.records.plan import Plan
 from normbench.records.schema import Record
 from normbench.report import reproduce as report
-from normbench.report.tables import console
+from normbench.report.terminal import console
 from normbench.training import experiments
+from normbench.writing import write_text
 
 
 def _title(records: list[Record], what: str) -> str:
@@ -21,7 +24,7 @@ def _title(records: list[Record], what: str) -> str:
 def _draw(setting: Setting, name: str, records: list[Record]) -> None:
     """The figure; without its libraries the table has to do, and a line says how to get them."""
     try:
-        with figure_libraries():
+        with drawing_libraries():
             from normbench.report.figures import experiments as figures
     except BackendUnavailableError as error:
         click.echo(f"No figure: {error}", err=True)
@@ -37,8 +40,8 @@ def experiment1(setting: Setting) -> None:
     cells = report.experiment1_cells(records)
     console().print(report.list_table(cells, title=_title(records, "Experiment 1")))
     table = setting.out / FIGURES / "experiment1-table1.csv"
-    table.parent.mkdir(parents=True, exist_ok=True)
-    csv_frame(report.cells_frame(cells)).to_csv(table, index=False, float_format="%.6g", lineterminator="\n")
+    frame = csv_frame(report.cells_frame(cells))
+    write_text(table, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     click.echo(table)
     _draw(setting, "experiment1", records)
 

@@ -3,10 +3,11 @@
 import click
 
 from normbench import tasks
-from normbench.cli.reproduce.setting import Setting, figure_libraries, takes_setting
+from normbench.cli.libraries import drawing_libraries
+from normbench.cli.reproduce.setting import Setting, takes_setting
 from normbench.records.plan import Plan, sweep
 from normbench.report.reproduce import frame_table
-from normbench.report.tables import console
+from normbench.report.terminal import console
 from normbench.specs import OWN, SPECS
 from normbench.training import experiments
 from normbench.training.growth import SAMPLES, InvariantGrowthJob, PlainGrowthJob
@@ -19,7 +20,7 @@ _EVERY = 20  # iterations between two looks at the norms
 @takes_setting(seeds=1)
 def figure1(setting: Setting) -> None:
     """Loss and gradient break-down under relative perturbations, at depth 2 and 16."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import fromage as figures
     requests = setting.requests(experiments.fromage_figure1)
     steps, strengths = experiments.FROMAGE1_CHECKPOINTS, experiments.FROMAGE1_STRENGTHS
@@ -39,7 +40,7 @@ def figure1(setting: Setting) -> None:
 @takes_setting(seeds=1)
 def figure2(setting: Setting) -> None:
     """LARS without the prefactor grows until it overflows, Fromage does not."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import fromage as figures
     requests = setting.requests(experiments.fromage_figure2)
     kinds = (InvariantGrowthJob, PlainGrowthJob)
@@ -59,7 +60,7 @@ def figure2(setting: Setting) -> None:
 @takes_setting(seeds=1)
 def figure3(setting: Setting) -> None:
     """Training over depth: Fromage, Adam and SGD, the best of three learning rates each."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import fromage as figures
     picture = figures.figure3(setting.records(Plan(tuple(setting.requests(experiments.fromage_figure3)))))
     title = f"Final training RMS over depth on {setting.task}, best of three learning rates"
@@ -71,7 +72,7 @@ def figure3(setting: Setting) -> None:
 @takes_setting(seeds=1)
 def figure4(setting: Setting) -> None:
     """Learning-rate sensitivity: every optimiser that has a learning rate, over its grid."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import board as figures
     from normbench.report.sensitivity import learning_rate_sensitivity
 

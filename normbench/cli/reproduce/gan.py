@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from normbench.cli import options
-from normbench.cli.reproduce.setting import Setting, figure_libraries
+from normbench.cli.libraries import drawing_libraries
+from normbench.cli.reproduce.setting import Setting
 from normbench.report.reproduce import frame_table, published_gan
-from normbench.report.tables import console
+from normbench.report.terminal import console
 from normbench.training import gan
 
 
@@ -20,7 +21,7 @@ from normbench.training import gan
 @options.out
 def fromage_gan(*, seeds: int, backend: str | None, jobs: int | None, out: Path) -> None:
     """A class-conditional GAN on 8 x 8 digits by Fromage, LARS, Adam and SGD, at the paper's learning rates."""
-    with figure_libraries():
+    with drawing_libraries():
         from normbench.report.figures import gan as figures
     chosen = options.choose_backends([backend] if backend else [])[0]
     setting = Setting(gan.SOURCE, chosen, seeds, None, options.job_count(jobs), out)

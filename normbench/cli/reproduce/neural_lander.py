@@ -7,9 +7,10 @@ import click
 from normbench import tasks
 from normbench.cli import options
 from normbench.cli.reproduce.setting import TASK
+from normbench.machine import threads_per_run
 from normbench.records.pool import results_of
 from normbench.report import neural_lander as lander
-from normbench.report.tables import console
+from normbench.report.terminal import console
 
 
 @click.command("neural-lander")
@@ -25,7 +26,7 @@ def neural_lander(*, task: str, seeds: int, data_dir: Path | None, jobs: int | N
     results = results_of(
         [lander.LanderJob(task, data_dir, seed) for seed in range(seeds)],
         size=count,
-        threads=options.threads_per_job(count),
+        threads=threads_per_run(),
         on_done=lambda job: click.echo(f"seed {job.seed} done", err=True),
     )
     console().print(lander.lander_table(results, task=task, simulated=dataset.simulated))

@@ -1,8 +1,7 @@
 """What the experiments have in common: their options, the runs made with them, and the figures written at the end."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,10 @@ import click
 
 from normbench import tasks
 from normbench.cli import options
+from normbench.cli.errors import CHECK_FAILED
+from normbench.cli.output import FIGURES, print_failures, print_remark
 from normbench.cli.progress import campaign_progress
-from normbench.errors import BackendUnavailableError
+from normbench.machine import threads_per_run
 from normbench.records.campaign import Campaign
 from normbench.records.plan import Plan
 from normbench.records.pool import results_of
@@ -21,11 +22,11 @@ from normbench.records.store import RECORDS, Store
 from normbench.report.published import QUADROTOR_TASKS
 from normbench.specs import BACKENDS
 from normbench.training.request import RunRequest
+from normbench.trajectory import Status
+from normbench.writing import probe_folder
 
 if TYPE_CHECKING:
     from normbench.report.figures.style import Origin, Picture
-
-FIGURES = "figures"
 
 TASK = click.option(
     "--task",
@@ -52,6 +53,8 @@ class Setting:
     data_dir : Path or None
     jobs : int
     out : Path
+    failed : list of Record
+        Runs without a result, as far as they have been made.
     """
 
     task: str
@@ -60,6 +63,7 @@ class Setting:
     data_dir: Path | None
     jobs: int
     out: Path
+    failed: list[Record] = field(default_factory=list)
 
     def requests(self, experiment: Experiment) -> list[RunRequest]:
         """The experiment's runs."""
@@ -67,17 +71,22 @@ class Setting:
 
     def records(self, plan: Plan) -> list[Record]:
         """Records of every run of the plan; what is stored is not made again."""
+        probe_folder(self.out / FIGURES)
         with campaign_progress() as on_progress:
-            return Campaign(Store(self.out / RECORDS), self.data_dir, self.jobs, on_progress).run(plan)
+            campaign = Campaign(Store(self.out / RECORDS), self.data_dir, self.jobs, on_progress, print_remark)
+            records = campaign.run(plan)
+        self.failed.extend(record for record in records if record.status == Status.FAILED)
+        return records
 
     def rows(self, jobs: Sequence[Any]) -> list[dict[str, Any]]:
         """What jobs that look into a training have seen, all together; nothing of it is stored."""
+        probe_folder(self.out / FIGURES)
         tasks.get(self.task).dataset(self.data_dir)  # generated or downloaded once, before the workers read it
         finished = iter(range(1, len(jobs) + 1))
         results = results_of(
             jobs,
             size=self.jobs,
-            threads=options.threads_per_job(self.jobs),
+            threads=threads_per_run(),
             on_done=lambda job: click.echo(f"{next(finished)} of {len(jobs)} done", err=True),
         )
         return [row for result in results for row in result]
@@ -105,7 +114,10 @@ def takes_setting(*, seeds: int) -> Callable[[Callable[[Setting], None]], Callab
             *, task: str, seeds: int, backend: str | None, data_dir: Path | None, jobs: int | None, out: Path
         ) -> None:
             chosen = options.choose_backends([backend] if backend else [])[0]
-            function(Setting(task, chosen, seeds, data_dir, options.job_count(jobs), out))
+            setting = Setting(task, chosen, seeds, data_dir, options.job_count(jobs), out)
+            function(setting)
+            if print_failures(setting.failed):
+                raise click.exceptions.Exit(CHECK_FAILED)
 
         found: Callable[..., None] = command
         for option in (options.out, options.jobs, options.data_dir, _BACKEND, options.seeds(seeds), TASK):
@@ -113,20 +125,3 @@ def takes_setting(*, seeds: int) -> Callable[[Callable[[Setting], None]], Callab
         return found
 
     return decorate
-
-
-@contextmanager
-def figure_libraries() -> Iterator[None]:
-    """Around the import of figures.
-
-    Raises
-    ------
-    BackendUnavailableError
-        If a library that they need is not installed; the message gives the remedy.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise BackendUnavailableError(
-            f"{error.name} is not installed, which figures need. Install it with: pip install 'normbench[report]'"
-        ) from error

@@ -1,5 +1,6 @@
 """The one style of all figures: sizes for print, looks that survive greyscale, files that come out the same again."""
 
+import io
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from normbench.records.predictors import NAMES
 from normbench.records.schema import Record
 from normbench.report.palette import series
 from normbench.specs import SPECS
+from normbench.writing import write_bytes, write_text
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2  # widths in inches
 SEQUENTIAL = "viridis"  # lightness rises steadily: readable in greyscale and with any colour vision
@@ -58,6 +60,19 @@ def printed() -> Iterator[None]:
         yield
 
 
+def save_figure(figure: Figure, path: Path, *, metadata: dict[str, None] | None = None) -> None:
+    """Write a figure, whole, in the format that the ending of the path says.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.removeprefix("."), metadata=metadata)
+    write_bytes(path, content.getvalue())
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A figure and exactly the numbers that are drawn in it.
@@ -77,12 +92,11 @@ class Picture:
 
     def save(self, folder: Path) -> list[Path]:
         """Write SVG, PDF and CSV; the same data give the same bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
         svg, pdf, csv = (folder / f"{self.name}{ending}" for ending in (".svg", ".pdf", ".csv"))
         with printed():
-            self.figure.savefig(svg, metadata={"Date": None})
-            self.figure.savefig(pdf, metadata={"CreationDate": None})
-        csv_frame(self.data).to_csv(csv, index=False, float_format="%.6g", lineterminator="\n")
+            save_figure(self.figure, svg, metadata={"Date": None})
+            save_figure(self.figure, pdf, metadata={"CreationDate": None})
+        write_text(csv, csv_frame(self.data).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
         return [svg, pdf, csv]
 
 

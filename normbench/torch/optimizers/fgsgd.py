@@ -128,7 +128,7 @@ class FGSGD(torch.optim.Optimizer):
             deviation = inputs[0].to(state["deviation"].dtype).std(correction=0)
             state["feature_std"] = torch.lerp(state.get("feature_std", torch.ones_like(deviation)), deviation, MOMENTUM)
 
-    @torch.compiler.disable  # the index sets are NumPy's
+    @torch._disable_dynamo  # torch.compiler.disable would load the compiler at import; the index sets are NumPy's
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> Tensor | None:
         """Take one step from ``p.grad``; parameters without a gradient stay. ``group["step_size"]`` is then r(t)."""

@@ -1,0 +1,31 @@
+"""From what a user writes to a path: ``~`` is the home folder, and nothing is no path."""
+
+import os
+from pathlib import Path
+
+from normbench.errors import InvalidArgumentError
+from normbench.machine import variable
+
+
+def as_path(name: str, text: str | Path) -> Path:
+    """``text`` as a path, with ``~`` and ``~user`` replaced by the home folder.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is empty or blank, or there is no such user; the message calls it ``name``.
+    """
+    if not str(text).strip():
+        raise InvalidArgumentError(f"{name} must name a file or folder; got {str(text)!r}. For this folder write '.'.")
+    expanded = os.path.expanduser(text)  # noqa: PTH111, as a Path, ./~ would have become ~
+    if str(expanded).startswith("~"):
+        raise InvalidArgumentError(
+            f"{name} is {str(text)!r}, and there is no such user. A folder of that name is ./{text}"
+        )
+    return Path(expanded)
+
+
+def path_from(name: str) -> Path | None:
+    """The path in an environment variable; None where it is unset, empty or blank."""
+    text = variable(name)
+    return None if text is None else as_path(name, text)

@@ -1,0 +1,69 @@
+"""Sizes that cannot work, found before anything is trained: more memory than there is, batches larger than the data."""
+
+import math
+from collections.abc import Sequence
+
+from normbench.data.dataset import Dataset
+from normbench.data.splits import split_indices
+from normbench.errors import InvalidArgumentError
+from normbench.machine import memory
+from normbench.networks.base import Shape
+
+# lower bounds, in bytes: more is needed, so that what is refused here could never have run
+_PER_PARAMETER = 24  # initial and final weights in float64; weights and gradient in float32
+_PER_ITERATION = 48  # six curves
+_PER_ROW = 8  # number of one sample in a mini-batch
+_SEEDS = 20  # whose splits are looked at
+
+
+def check_sizes(
+    shapes: Sequence[Shape], *, iterations: int, batch_size: int | None = None, available: int | None = None
+) -> None:
+    """Raise where weights or curves cannot fit into memory.
+
+    Parameters
+    ----------
+    shapes : sequence of shapes
+        Of the weights.
+    iterations : int
+    batch_size : int or None
+    available : int or None
+        Bytes; None for what this machine has.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    room = memory() if available is None else available
+    parameters = sum(map(math.prod, shapes))
+    if parameters * _PER_PARAMETER > room:
+        raise InvalidArgumentError(
+            f"a network of {parameters:.3g} weights needs at least {_gigabytes(parameters * _PER_PARAMETER)}, and "
+            f"there are {_gigabytes(room)} of memory. Choose smaller --layers or --width."
+        )
+    needed = iterations * (_PER_ITERATION + _PER_ROW * (batch_size or 0))
+    if needed > room:
+        raise InvalidArgumentError(
+            f"{iterations:.3g} iterations leave curves and batches of at least {_gigabytes(needed)}, and there are "
+            f"{_gigabytes(room)} of memory. Choose fewer --iterations."
+        )
+
+
+def check_split(dataset: Dataset, *, split: str, seeds: int, batch_size: int | None) -> None:
+    """Raise where the data have no such split, or a batch is larger than a training set.
+
+    Raises
+    ------
+    InvalidArgumentError, DataError
+    """
+    for seed in range(min(seeds, _SEEDS)):
+        samples = len(split_indices(dataset, rule=split, seed=seed).train)
+        if batch_size is not None and batch_size > samples:
+            raise InvalidArgumentError(
+                f"--batch-size {batch_size} is larger than the training set of {samples} samples (split {split}, seed "
+                f"{seed}). Choose a smaller one, or leave it out for the task's own."
+            )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB"
