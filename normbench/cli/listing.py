@@ -115,6 +115,4 @@ def _table(rows: Rows) -> "Table":
 
 
 def _text(value: Any) -> str:
-    from rich.markup import escape
-
-    return ("yes" if value else "no") if isinstance(value, bool) else escape(str(value))
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

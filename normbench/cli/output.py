@@ -32,14 +32,14 @@ def print_records(records: "Sequence[Record]", store: "Store", format_: str) -> 
         for row in rows:
             click.echo(json.dumps(row, allow_nan=False))
         return
-    table = [{name: _cell(name, value) for name, value in row.items() if name != _LISTS} for row in rows]
+    table = [{name: _cell(value) for name, value in row.items() if name != _LISTS} for row in rows]
     columns = dict.fromkeys(name for row in table for name in row)
     writer = csv.DictWriter(sys.stdout, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
 
 
-def _cell(name: str, value: Any) -> Any:
+def _cell(value: Any) -> Any:
     from normbench.records.formats import csv_text
 
     if isinstance(value, dict):

@@ -17,7 +17,7 @@ from normbench.report.statistics import Spread
 from normbench.report.terminal import WIDEST, plain_table
 
 FAILURES = ("stalled", "diverged", "failed")
-_BOUNDLESS = Console(width=WIDEST)
+_BOUNDLESS = Console(width=WIDEST, markup=False)
 _STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 

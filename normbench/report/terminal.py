@@ -20,13 +20,16 @@ _NO_TERMINAL = 120
 def console(*, stderr: bool = False) -> Console:
     """A rich console as wide as COLUMNS says, else as the terminal; wide enough for every column where there is none.
 
+    Brackets in a text are brackets, no markup: records and data have texts of their own.
+
     COLUMNS=0 is what terminals say before they know; that and what is no number count as unset.
     """
     columns = variable("COLUMNS") or ""
     if columns.isdecimal() and int(columns[:9]) > 0:
-        return Console(stderr=stderr, width=min(max(int(columns[:9]), NARROWEST), WIDEST))
-    found = Console(stderr=stderr, _environ={name: text for name, text in os.environ.items() if name != "COLUMNS"})
-    return found if found.is_terminal else Console(stderr=stderr, width=_NO_TERMINAL)
+        return Console(stderr=stderr, markup=False, emoji=False, width=min(max(int(columns[:9]), NARROWEST), WIDEST))
+    others = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
+    found = Console(stderr=stderr, markup=False, emoji=False, _environ=others)
+    return found if found.is_terminal else Console(stderr=stderr, markup=False, emoji=False, width=_NO_TERMINAL)
 
 
 def plain_table(columns: "Sequence[Column]" = ()) -> Table:
