@@ -1,6 +1,7 @@
 """The gate: what every torch.optim class takes as a parameter, refuses by name, or never moves."""
 
 import copy
+import pickle
 import re
 import warnings
 
@@ -280,3 +281,20 @@ def test_the_messages_of_the_gate_name_the_class_and_a_remedy():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         AGD(network())
+
+
+@each
+@pytest.mark.parametrize("way", ["as it is", "unpickled"])
+def test_flat_parts_that_a_wrapper_has_put_into_a_group_are_no_layers(member, way):
+    params = network()
+    optimizer = member.make(params)
+    if way == "unpickled":
+        optimizer = pickle.loads(pickle.dumps(optimizer))
+    group = optimizer.param_groups[0]
+    flat = torch.cat([p.detach().flatten() for p in group["params"]])  # what DeepSpeed's stages 1 and 2 leave there
+    group["params"] = [torch.nn.Parameter(part) for part in flat.chunk(2)[:1]]
+    before = group["params"][0].detach().clone()
+    group["params"][0].grad = torch.ones_like(before)
+    with pytest.raises(InvalidArgumentError, match=r"parameters of group 0 of \w+ have the shapes"):
+        optimizer.step(lambda: group["params"][0].square().sum()) if member.closure else optimizer.step()
+    assert torch.equal(group["params"][0].detach(), before)

@@ -41,6 +41,7 @@ class Gated(torch.optim.Optimizer):
     kept: ClassVar[dict[str, Any]] = {}
     numbers: ClassVar[tuple[str, ...]] = ()
     _told = False  # of missing gradients
+    _shapes: Sequence[list[torch.Size]] = ()  # of the parameters of every group, when it was added
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         super().__init__(gate.checked_params(params), self._checked(defaults))
@@ -74,6 +75,19 @@ class Gated(torch.optim.Optimizer):
                 self.state.pop(p, None)
             raise
         self.param_groups[-1] |= self.kept
+        self._shapes = [*self._shapes, _shapes(self.param_groups[-1])]
+
+    def _require_same_shapes(self) -> None:
+        """Refuse groups whose parameters a wrapper has replaced: a flat part of several layers is no layer."""
+        for index, (group, shapes) in enumerate(zip(self.param_groups, self._shapes, strict=False)):
+            found = _shapes(group)
+            if found != shapes:
+                raise InvalidArgumentError(
+                    f"the parameters of group {index} of {type(self).__name__} have the shapes "
+                    f"{[tuple(shape) for shape in found[:NAMED]]} and had {[tuple(shape) for shape in shapes[:NAMED]]} "
+                    "when it was made. If a wrapper (DeepSpeed ZeRO) has put flat parts of layers there, use "
+                    "DistributedDataParallel or fully_shard; else make the optimiser anew."
+                )
 
     def state_dict(self) -> dict[str, Any]:
         """All that a run needs to go on with the same bits, in numbers of Python and tensors that torch keeps whole."""
@@ -98,6 +112,8 @@ class Gated(torch.optim.Optimizer):
                 group.setdefault(name, present.get(name, self.kept.get(name)))
             self._check_loaded(group)
         super().__setstate__(state)
+        if not self._shapes:  # a copy, or out of a file
+            self._shapes = [_shapes(group) for group in self.param_groups]
         for p, own in self.state.items():
             for name in self.numbers:
                 if isinstance(p, Tensor) and isinstance(own, dict) and name in own:
@@ -165,6 +181,7 @@ class Coupled(Gated):
 
     def _gradient(self) -> list[Tensor] | None:
         """Gradients of all layers, or None if there is not one; a layer without counts as zero, and is named once."""
+        self._require_same_shapes()
         for group in self.param_groups:
             require_no_rate(type(self).__name__, group)
         group = self._main_group()
@@ -180,6 +197,10 @@ class Coupled(Gated):
     def _keep_step_size(self, step_size: float | Tensor) -> None:
         for group in self.param_groups:
             group["step_size"] = step_size
+
+
+def _shapes(group: Group) -> list[torch.Size]:
+    return [p.shape for p in group["params"]]
 
 
 def require_no_rate(name: str, options: Mapping[str, Any]) -> None:

@@ -169,6 +169,7 @@ class FGSGD(Gated):
             If weights have left their manifolds since the last step, because they were loaded or changed otherwise.
         """
         loss = evaluate(closure)
+        self._require_same_shapes()
         moving = [
             [k for k, p in enumerate(group["params"]) if p.grad is not None and p.requires_grad]
             for group in self.param_groups

@@ -194,6 +194,7 @@ class Method1(Gated):
             them is zero, frozen or no longer in the module.
         """
         closures = _closures(closure)
+        self._require_same_shapes()
         for group in self.param_groups:
             require_no_rate("Method1", group)
             require_trainable("Method1", group)

@@ -33,6 +33,7 @@ class _Layerwise(Gated):
     def step(self, closure: Closure | None = None) -> Any:
         """Take one step from ``p.grad``; parameters without a gradient stay."""
         loss = evaluate(closure)
+        self._require_same_shapes()
         reached = False
         for group in self.param_groups:
             for layers in _alike(group["params"]):
