@@ -49,9 +49,11 @@ def fgsgd(
     matrix of a kernel, or a whole block of a matrix or of a 1 x 1 kernel.
 
     Start from parameters on the manifolds, as :func:`normbench.manifolds.initial_weights` makes them of the leaves;
-    others are put there by the first step. ``update(grads, state, params, feature_std=...)`` takes the running standard
-    deviations of the features that feed each leaf: a tree or sequence of numbers in the order of the leaves. lambda is
-    the larger of it and 1, and 1 at the first step or without it.
+    others are put there by the next step, weights that were loaded in between included.
+
+    ``update(grads, state, params, feature_std=...)`` takes the running standard deviations of the features that feed
+    each leaf: a tree or sequence of numbers in the order of the leaves. lambda is the larger of it and 1, and 1 at the
+    first step or without it.
 
     Parameters
     ----------
