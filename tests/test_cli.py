@@ -274,18 +274,18 @@ def _campaign(out, seeds=6):
 def test_killing_a_campaign_loses_only_the_runs_in_flight(how, tmp_path):
     records = tmp_path / "records"
     process = subprocess.Popen(_campaign(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    _wait(lambda: len(list(records.glob("*.json"))) >= 2, 60, "no record appeared")
+    _wait(lambda: len(list(records.glob("*.json"))) >= 2, 240, "no record appeared")
     workers = _children(process.pid)
     os.kill(process.pid, how)
-    _, errors = process.communicate(timeout=20)
-    _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 10, f"workers live on: {workers}")
+    _, errors = process.communicate(timeout=90)
+    _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 30, f"workers live on: {workers}")
     survivors = {p: p.stat().st_mtime_ns for p in records.glob("*.json")}
 
     assert process.returncode == (-9 if how == signal.SIGKILL else 130)
     assert how == signal.SIGKILL or "goes on from there" in errors
     assert "Traceback" not in errors
     assert 2 <= len(survivors) < 6
-    again = subprocess.run(_campaign(tmp_path), capture_output=True, text=True, check=True, timeout=60)
+    again = subprocess.run(_campaign(tmp_path), capture_output=True, text=True, check=True, timeout=240)
     rows = [json.loads(line) for line in again.stdout.splitlines()]
     assert [(row["seed"], row["status"]) for row in rows] == [(seed, "done") for seed in range(6)]
     assert {p: p.stat().st_mtime_ns for p in survivors} == survivors
