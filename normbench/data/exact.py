@@ -2,6 +2,9 @@
 
 from typing import Any
 
-import pandas as pd
 
-EXACT: dict[str, Any] = {} if int(pd.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
+def exactly() -> dict[str, Any]:
+    """What ``pandas.read_csv`` has to be given for it."""
+    import pandas as pd  # half a second that only readers of such files need
+
+    return {} if int(pd.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}

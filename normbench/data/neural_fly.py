@@ -10,7 +10,7 @@ import numpy as np
 
 from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
-from normbench.data.exact import EXACT
+from normbench.data.exact import exactly
 from normbench.data.files import RemoteFile
 from normbench.data.source import FileSet, PublishedSource, SourceInfo
 from normbench.errors import DataError
@@ -65,7 +65,7 @@ def parse_flight(name: str, content: bytes) -> tuple[np.ndarray, np.ndarray, np.
     import pandas as pd  # half a second that only readers of such files need
 
     try:
-        frame = pd.read_csv(io.BytesIO(content), usecols=lambda column: column == "t" or column in WIDTHS, **EXACT)
+        frame = pd.read_csv(io.BytesIO(content), usecols=lambda column: column == "t" or column in WIDTHS, **exactly())
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{name} is not a CSV table ({error}). Download it again.") from error
     absent = [column for column in ("t", *WIDTHS) if column not in frame.columns]

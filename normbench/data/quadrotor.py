@@ -7,7 +7,7 @@ import numpy as np
 
 from normbench.data.contents import CONTENTS
 from normbench.data.dataset import Dataset
-from normbench.data.exact import EXACT
+from normbench.data.exact import exactly
 from normbench.data.files import RemoteFile
 from normbench.data.preprocessing import COLUMNS, dataset_from_table, preprocess
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE, read_log
@@ -46,7 +46,7 @@ def read_published_table(contents: Mapping[str, bytes]) -> Dataset:
     import pandas as pd  # half a second that only readers of such files need
 
     try:
-        frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]), **EXACT)
+        frame = pd.read_csv(io.BytesIO(contents[TABLE_FILE]), **exactly())
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{TABLE_FILE} is not a CSV table ({error}). Download it again.") from error
     if frame.shape[1] != len(COLUMNS):

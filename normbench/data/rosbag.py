@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normbench.data.exact import EXACT
+from normbench.data.exact import exactly
 from normbench.data.preprocessing import FlightLog
 from normbench.errors import DataError
 
@@ -101,7 +101,7 @@ def _read_columns(contents: Mapping[str, bytes], name: str, columns: list[int]) 
     import pandas as pd  # half a second that only readers of such files need
 
     try:
-        frame = pd.read_csv(io.BytesIO(contents[name]), header=None, skiprows=1, usecols=columns, **EXACT)
+        frame = pd.read_csv(io.BytesIO(contents[name]), header=None, skiprows=1, usecols=columns, **exactly())
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{name} is not a table of messages ({error}). Download it again.") from error
     return frame[columns]
