@@ -1,8 +1,8 @@
 """Stored records that a change of the code cannot have altered, under the present code version.
 
-``python -m ci.rekey results/records.parquet --note "no arithmetic changed" --only 'adam/*' --except '*/torch'``
+``python -m ci.rekey results/records.parquet --note "no arithmetic changed" --only 'adam/*' --except "*/torch/*"``
 
-A record is named by its optimiser and backend; patterns as of file names. What --only names gets the present code
+A record is named by its optimiser, backend and task; patterns as of file names. What --only names gets the present code
 version; what --except names stays as it is, to be run again. Nothing is written where a record is named by neither, or
 where the run is there already under the present version. Every record that gets the version says so in its environment,
 under "rekeyed": the version that made it, and the note. Everything else in it stays as it was recorded.
@@ -42,7 +42,7 @@ def rekeyed(records: Sequence[Record], *, note: str, only: Sequence[str], left: 
         raise InvalidArgumentError(f"not told about {found}. Name them by --only, or by --except to leave them.")
     for pattern in (*only, *left):
         if not any(_matches(record, (pattern,)) for record in records):
-            raise InvalidArgumentError(f"no record is named by {pattern!r}; names are optimiser/backend.")
+            raise InvalidArgumentError(f"no record is named by {pattern!r}; names are optimiser/backend/task.")
     chosen = {id(record) for record in earlier if not _matches(record, left)}
     made = [_rekey(record, note) if id(record) in chosen else record for record in records]
     twice = [name for name, count in Counter(record.record_id for record in made).items() if count > 1]
@@ -54,7 +54,7 @@ def rekeyed(records: Sequence[Record], *, note: str, only: Sequence[str], left: 
 
 
 def _name(record: Record) -> str:
-    return f"{record.optimiser}/{record.backend}"
+    return f"{record.optimiser}/{record.backend}/{record.task}"
 
 
 def _matches(record: Record, patterns: Sequence[str]) -> bool:
@@ -73,8 +73,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ci.rekey", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="exported records, rewritten in place")
     parser.add_argument("--note", required=True, help="why the change cannot alter these numbers")
-    parser.add_argument("--only", action="append", default=[], metavar="OPTIMISER/BACKEND")
-    parser.add_argument("--except", action="append", default=[], metavar="OPTIMISER/BACKEND", dest="left")
+    parser.add_argument("--only", action="append", default=[], metavar="OPTIMISER/BACKEND/TASK")
+    parser.add_argument("--except", action="append", default=[], metavar="OPTIMISER/BACKEND/TASK", dest="left")
     given = parser.parse_args()
     # all of them before the first is written
     found = {path: rekeyed(read_file(path), note=given.note, only=given.only, left=given.left) for path in given.files}

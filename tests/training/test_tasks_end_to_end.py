@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -138,17 +137,18 @@ def test_optimisers_that_need_operator_norms_are_refused(
 
 
 def test_the_command_leaves_out_who_cannot_and_says_so(
-    datasets: dict[str, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    datasets: dict[str, Dataset], capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(tasks.Task, "dataset", lambda self, data_dir=None: datasets[self.source])
+    task = tasks.get("cifar10-resnet18")
+    network = task.network(datasets[task.source], (3, 1, 10))
     optimisers = ["method2", "agd", "lbfgs"]
-    assert _supported(optimisers, "cifar10-resnet18", (3, 1, 10), None, 8) == ["agd"]
+    assert _supported(optimisers, task, network, 8) == ["agd"]
     said = capsys.readouterr().err
     assert "cifar10-resnet18: left out: method2 does not train this network" in said
     assert "cifar10-resnet18: left out: lbfgs compares losses" in said
-    assert _supported(optimisers, "cifar10-resnet18", (3, 1, 10), None, None) == ["agd", "lbfgs"]
+    assert _supported(optimisers, task, network, None) == ["agd", "lbfgs"]
     with pytest.raises(InvalidArgumentError, match="method2 does not train this network"):
-        _supported(["method2"], "cifar10-resnet18", (3, 1, 10), None, 8)
+        _supported(["method2"], task, network, 8)
 
 
 @pytest.mark.parametrize("key", HIDDEN)
