@@ -1,5 +1,6 @@
 """The torch trainer: perceptrons with gradients by hand, every other network by automatic differentiation."""
 
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -108,7 +109,8 @@ class TorchTrainer:
             torch.cuda.synchronize(self._device)
 
     def compile(self) -> None:
-        """Nothing to prepare: torch runs eagerly here."""
+        """Load what torch loads at the first step of an optimiser or the first derivative along a curve: a second."""
+        importlib.import_module("torch._dynamo")
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""

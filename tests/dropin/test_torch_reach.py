@@ -160,7 +160,9 @@ def test_what_is_no_loss_is_refused(make, message):
         Method1(model.parameters()).step(lambda: make(model(X) - Y))
 
 
-@pytest.mark.parametrize("form", [lambda v: v.double(), lambda v: v.reshape(1), lambda v: v.half()], ids=str)
+@pytest.mark.parametrize(
+    "form", [lambda v: v.double(), lambda v: v.reshape(1), lambda v: v.half()], ids=["float64", "one entry", "half"]
+)
 def test_a_loss_of_one_number_is_taken_in_any_floating_form(form):
     model = network()
     optimizer = Method1(model.parameters(), module=model)
