@@ -134,8 +134,6 @@ def test_the_published_records_are_read_under_the_names_that_they_have():
     """from_frame compares each with the hash of what it holds."""
     import pandas as pd
 
-    names = pd.read_parquet(PUBLISHED, columns=["record", "schema_version"])
-    assert "00239fe260f99719666e34224eb89a16" in set(names["record"])
     some = pd.read_parquet(PUBLISHED, filters=[("seed", "==", 1)])
     for column in (name for name in some.columns if name.startswith("curves_")):
         some[column] = [curve.tolist() for curve in some[column]]
