@@ -40,17 +40,36 @@ LAYERS = {
 }
 SAMPLES = {"E1": None, "E2": None, "wide": 4096}  # None: every training sample of the task
 WARM_UP = 5  # iterations; of those after, hardly one halves a step
+_UPDATES = ("spheres", "method2")
 BUFFER = 1000  # the most iterations that a trainer made here may do
 
 
+# where a commit may have what is now elsewhere
+_EARLIER = {
+    "normbench.problems.scaling": "normbench.normalisation",
+    "normbench.problems.tasks": "normbench.tasks",
+    "normbench.running.request": "normbench.training.request",
+    "normbench.running.run": "normbench.training.run",
+    **{f"normbench.{part}.benchmark.trainer": f"normbench.{part}.trainer" for part in (*BACKENDS, "reference")},
+    **{f"normbench.{part}.updates.{name}": f"normbench.{part}.{name}" for part in BACKENDS for name in _UPDATES},
+}
+
+
 def module(name: str) -> ModuleType:
-    """Import a module of normbench.
+    """Import a module of normbench, from where it is today or from where it was before.
 
     Raises
     ------
     NotImplementedError
         Where the commit under test does not have it; asv then shows n/a. A missing library is an error.
     """
+    try:
+        return _imported(name)
+    except NotImplementedError:
+        return _imported(_EARLIER.get(name, name))
+
+
+def _imported(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -87,7 +106,7 @@ def require_device(backend: str, device: str) -> None:
 @lru_cache
 def problem(size: str, normalisation: Any, seed: int = SEED) -> Any:
     """Normalised samples and initial weights of one of the fixed networks; the same at every call and commit."""
-    tasks = module("normbench.tasks")
+    tasks = module("normbench.problems.tasks")
     options = {"hyperparameters": spec("fgsgd").resolve({})} if normalisation.name == "MANIFOLDS" else {}
     whole = tasks.problem(dataset(), LAYERS[size], normalisation, split=SPLIT, seed=seed, **options)
     count = SAMPLES[size]
@@ -97,7 +116,7 @@ def problem(size: str, normalisation: Any, seed: int = SEED) -> Any:
 def digits_trainer(optimiser: str, backend: str) -> Any:
     """A trainer of the small convolutional network of ``digits-conv`` after a few iterations."""
     require_device(backend, "cpu")
-    tasks = module("normbench.tasks")
+    tasks = module("normbench.problems.tasks")
     if "digits-conv" not in tasks.TASKS:
         raise NotImplementedError("this commit has no convolutional network")
     task = tasks.get("digits-conv")
@@ -112,7 +131,7 @@ def digits_trainer(optimiser: str, backend: str) -> Any:
 @lru_cache
 def dataset() -> Any:
     """The samples of the task, loaded once."""
-    return module("normbench.tasks").get(TASK).dataset()
+    return module("normbench.problems.tasks").get(TASK).dataset()
 
 
 def trainer(
@@ -134,7 +153,7 @@ def trainer(
         Where the commit or the machine lacks what is asked for.
     """
     require_device(backend, device)
-    module(f"normbench.{backend}.trainer")  # skips before any data are made
+    module(f"normbench.{backend}.benchmark.trainer")  # skips before any data are made
     start = problem(size, spec(optimiser).normalisation, seed)
     if samples is not None:
         start = dataclasses.replace(start, x_train=start.x_train[:samples], y_train=start.y_train[:samples])
@@ -143,8 +162,8 @@ def trainer(
 
 def trainer_of(start: Any, optimiser: str, backend: str, *, device: str, dtype: str, iterations: int) -> Any:
     """A compiled trainer of any problem, with the optimiser's default hyperparameters."""
-    # the trainers' constructors are as old as the trainers; normbench.training came later
-    backend_module = module(f"normbench.{backend}.trainer")
+    # the trainers' constructors are as old as the trainers; normbench.running came later
+    backend_module = module(f"normbench.{backend}.benchmark.trainer")
     hyper = spec(optimiser).resolve({})
     if backend == "reference":
         return backend_module.ReferenceTrainer(start, optimiser, hyper)

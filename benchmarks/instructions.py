@@ -17,8 +17,12 @@ ITERATIONS = 5
 PREPARATION = """
 import numpy as np
 from normbench import specs
-from normbench.normalisation import spectral_initialisation
-from normbench.torch.trainer import TorchTrainer
+try:
+    from normbench.torch.benchmark.trainer import TorchTrainer
+    from normbench.problems.scaling import spectral_initialisation
+except ModuleNotFoundError:  # earlier commits
+    from normbench.torch.trainer import TorchTrainer
+    from normbench.normalisation import spectral_initialisation
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=({samples}, 12)), rng.normal(size=({samples}, 3))
 problem = spectral_initialisation((x, y), (x[:64], y[:64]), (12, 25, 30, 15, 3), seed=0)
@@ -42,7 +46,7 @@ class Torch:
         if shutil.which("valgrind") is None:
             raise NotImplementedError("valgrind is not installed")
         require_device("torch", "cpu")
-        module("normbench.torch.trainer")
+        module("normbench.torch.benchmark.trainer")
 
     def track_instructions(self, key):
         """Instructions of one iteration, the interpreter's included."""

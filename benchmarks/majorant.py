@@ -32,8 +32,8 @@ def examine(seed, iterations):
     """For every iteration: the number of minima, whether the first is the lowest, and log(step / first minimum)."""
     import torch
 
-    from normbench.torch import method2
-    from normbench.torch.spheres import directions, radii
+    from normbench.torch.updates import method2
+    from normbench.torch.updates.spheres import directions, radii
 
     made = trainer("E1", "method2", "torch", dtype="float64", iterations=BUFFER, seed=seed)
     samples = problem("E1", spec("method2").normalisation, seed).x_train

@@ -18,7 +18,8 @@ class _TorchParts:
     """Parts of methods 1 and 2 in torch, on the CPU."""
 
     def __init__(self, size):
-        self.spheres, self.method2 = module("normbench.torch.spheres"), module("normbench.torch.method2")
+        self.spheres = module("normbench.torch.updates.spheres")
+        self.method2 = module("normbench.torch.updates.method2")
         trainer = warm_trainer(size, "method1", "torch")
         self.objective, self.weights = trainer._objective, trainer._point.weights
         self.renew()
@@ -46,8 +47,8 @@ class _JaxParts:
     """The same in JAX: three compiled programs."""
 
     def __init__(self, size):
-        jax = module("normbench.jax.trainer").jax
-        spheres, method2 = module("normbench.jax.spheres"), module("normbench.jax.method2")
+        jax = module("normbench.jax.benchmark.trainer").jax
+        spheres, method2 = module("normbench.jax.updates.spheres"), module("normbench.jax.updates.method2")
         trainer = warm_trainer(size, "method1", "jax")
         self.wait = jax.block_until_ready
         objective, weights = trainer._objective, trainer._run.point.weights
@@ -137,7 +138,7 @@ def _layers():
 def _torch_step(optimiser):
     """The drop-in class on 64 parameters that have their gradients."""
     classes = module("normbench.torch")
-    torch = module("normbench.torch.trainer").torch
+    torch = module("normbench.torch.benchmark.trainer").torch
     parameters = [torch.nn.Parameter(torch.tensor(w)) for w in _layers()[0]]
     for parameter, gradient in zip(parameters, _layers()[1], strict=True):
         parameter.grad = torch.tensor(gradient)
@@ -174,7 +175,7 @@ class OptimiserStep:
     def setup(self, optimiser, backend):
         """The second step of a fresh optimiser: its state exists, its program is compiled."""
         require_device(backend, "cpu")
-        module(f"normbench.{backend}.trainer")
+        module(f"normbench.{backend}.benchmark.trainer")
         self.step = _torch_step(optimiser) if backend == "torch" else _jax_program(optimiser)
         self.step()
 

@@ -57,7 +57,7 @@ def _linear_rms(start):
 
 
 def _final_rms(run):
-    target, final = module("normbench.tasks").get(TASK).target_rms, run["rms"][-1]
+    target, final = module("normbench.problems.tasks").get(TASK).target_rms, run["rms"][-1]
     if not final < target:
         raise RuntimeError(f"training RMS {final} N misses the target {target} N")
     return final
@@ -71,7 +71,7 @@ def _rms_over_linear(run):
 
 
 def _steps_to_target(run):
-    target = module("normbench.tasks").get(TASK).target_rms
+    target = module("normbench.problems.tasks").get(TASK).target_rms
     steps = next((k for k, rms in enumerate(run["rms"]) if rms < target), None)
     if steps is None:
         raise RuntimeError(f"training RMS {run['rms'][-1]} N: the target {target} N was never reached")
@@ -182,7 +182,7 @@ class Deviation:
         """Skip what the commit does not have."""
         require_device(backend, "cpu")
         for part in (backend, "reference"):
-            module(f"normbench.{part}.trainer")
+            module(f"normbench.{part}.benchmark.trainer")
         spec(optimiser)
 
     def track_deviation(self, optimiser, backend):

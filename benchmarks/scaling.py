@@ -42,7 +42,7 @@ def cost(backend, optimiser, *, samples=SAMPLES, width=WIDTH, depth=DEPTH, seeds
 
 
 def _trainer(backend, optimiser, layers, samples, seed):
-    tasks = module("normbench.tasks")
+    tasks = module("normbench.problems.tasks")
     whole = tasks.problem(dataset(), layers, spec(optimiser).normalisation, split=SPLIT, seed=seed)
     x, y = whole.x_train, whole.y_train
     copies = math.ceil(samples / len(x))

@@ -11,8 +11,8 @@ ITERATIONS = 50
 @lru_cache
 def _batch(backend):
     """The requests, their data, and one run done so that everything is compiled."""
-    run, request = module("normbench.training.run"), module("normbench.training.request")
-    dataset = module("normbench.tasks").get(TASK).dataset()
+    run, request = module("normbench.running.run"), module("normbench.running.request")
+    dataset = module("normbench.problems.tasks").get(TASK).dataset()
     common = {"task": TASK, "split": SPLIT, "layers": LAYERS["E1"], "optimiser": "method1", "backend": backend}
     requests = [request.request(**common, seed=seed, iterations=ITERATIONS) for seed in SEEDS]
     run.run(requests[0], dataset)

@@ -10,8 +10,12 @@ MODULES = ("normbench", "normbench.torch", "normbench.jax")
 TRAINER = """
 import numpy as np
 from normbench import specs
-from normbench.jax.trainer import JaxTrainer
-from normbench.normalisation import spectral_initialisation
+try:
+    from normbench.jax.benchmark.trainer import JaxTrainer
+    from normbench.problems.scaling import spectral_initialisation
+except ModuleNotFoundError:  # earlier commits
+    from normbench.jax.trainer import JaxTrainer
+    from normbench.normalisation import spectral_initialisation
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(1024, 12)), rng.normal(size=(1024, 3))
 problem = spectral_initialisation((x, y), (x[:64], y[:64]), (12, 25, 30, 15, 3), seed=0)
@@ -48,7 +52,7 @@ class Compile:
     def setup(self, key):
         """Skip where there is no JAX trainer yet."""
         require_device("jax", "cpu")
-        module("normbench.jax.trainer")
+        module("normbench.jax.benchmark.trainer")
 
     def timeraw_compile(self, key):
         """``JaxTrainer.compile``."""

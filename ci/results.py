@@ -10,16 +10,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from normbench.analysis.leaderboard import boards
 from normbench.errors import NormbenchError
+from normbench.papers.asgd import figures as experiments
+from normbench.presentation import exports
+from normbench.presentation.figures.board import board_pictures
+from normbench.presentation.figures.style import Picture
+from normbench.presentation.page import report_page
+from normbench.published import EXPERIMENT1, applies
 from normbench.records.frame import read_file
 from normbench.records.schema import Record
-from normbench.report import exports
-from normbench.report.figures import experiments
-from normbench.report.figures.board import board_pictures
-from normbench.report.figures.style import Picture
-from normbench.report.leaderboard import boards
-from normbench.report.page import report_page
-from normbench.report.published import EXPERIMENT1, applies
 
 RESULTS = Path(__file__).parent.parent / "results"
 RECORDS, EXPERIMENT2 = "records.parquet", "experiment2.parquet"

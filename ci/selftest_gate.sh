@@ -34,22 +34,22 @@ step='    tau = step_size(derivatives, trust_region=trust_region)'
 plant_history() {
     for k in 1 2 3 4 5 6 7 8 9 10; do commit "identical $k"; done
     # (a) line derivatives made twice
-    replace normbench/torch/method1.py "$step" \
+    replace normbench/torch/updates/method1.py "$step" \
         "    objective.curve_derivatives(point, slope, along.velocity, along.moving, order)
 $step"
     commit "planted: 1.3x slower method 1 in torch"
     # (b) the first derivative made twice, in a way that the compiler cannot drop
-    replace normbench/jax/method1.py "$step" \
+    replace normbench/jax/updates/method1.py "$step" \
         "    again = objective.curve_derivatives(point, along.velocity, along.moving, 1)
     derivatives = [d + 0 * a for d, a in zip(derivatives, [*again, 0.0], strict=True)]
 $step"
     commit "planted: 1.3x slower method 1 in JAX"
     # (c) a step that is too short by a factor
-    replace normbench/torch/method1.py "$step" "${step/step_size/0.0125 * step_size}"
-    replace normbench/jax/method1.py "$step" "${step/step_size/0.0125 * step_size}"
+    replace normbench/torch/updates/method1.py "$step" "${step/step_size/0.0125 * step_size}"
+    replace normbench/jax/updates/method1.py "$step" "${step/step_size/0.0125 * step_size}"
     commit "planted: a wrong factor that raises the RMS by 3 %"
     # (d) one more set of activations, never used
-    replace normbench/torch/trainer.py "            self._state = self._method.init(" \
+    replace normbench/torch/benchmark/trainer.py "            self._state = self._method.init(" \
         "            self._kept = torch.ones(int(1.1 * sum(len(w) for w in weights)), len(problem.x_train))
             self._state = self._method.init("
     commit "planted: 30 % more memory in torch"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from normbench.campaigns.pool import Outcome
 from normbench.cli import main
-from normbench.records.pool import Outcome
 from normbench.records.store import Store
 
 TINY = ["--layers", "12,4,3", "--iterations", "3", "--backend", "reference", "--jobs", "1"]
@@ -135,7 +135,7 @@ def test_a_wrong_call_gets_one_clear_message_and_exit_code_2(arguments, message)
 
 
 def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypatch, tmp_path):
-    from normbench.training import run as running
+    from normbench.running import run as running
 
     usable = {"torch": "torch not installed; pip install 'normbench[torch]'", "jax": "", "reference": ""}
     monkeypatch.setattr(running, "available_backends", lambda: usable)
@@ -234,8 +234,8 @@ class ThisProcess:
 
 def test_validate_exits_with_1_on_a_breach(monkeypatch):
     pytest.importorskip("torch")
-    from normbench.records import pool
-    from normbench.training import validation
+    from normbench.campaigns import pool
+    from normbench.running import validation
 
     monkeypatch.setattr(pool, "Pool", ThisProcess)
     monkeypatch.setattr(validation, "FLOAT64_LIMIT", -1.0)  # nothing agrees that well
@@ -293,7 +293,7 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(how, tmp_path):
 
 
 def test_list_shows_the_remedy_for_a_missing_backend_in_full(monkeypatch):
-    from normbench.training import run
+    from normbench.running import run
 
     monkeypatch.setitem(run._NEEDS, "jax", ("a_library_that_nobody_has",))
     assert "pip install 'normbench[jax]'" in call("list", "backends").stdout

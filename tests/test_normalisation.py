@@ -9,11 +9,12 @@ import math
 import numpy as np
 import pytest
 
-from normbench import specs, tasks
+from normbench import specs
 from normbench.data.dataset import Dataset
 from normbench.errors import DataError, InvalidArgumentError
 from normbench.networks.families import check_layers
-from normbench.normalisation import dimensional_scaling, spectral_initialisation
+from normbench.problems import tasks
+from normbench.problems.scaling import dimensional_scaling, spectral_initialisation
 from normbench.reference.perceptron import Objective, forward
 from normbench.specs import Normalisation
 

@@ -29,9 +29,9 @@ def command(*, old: Path, new: Path) -> None:
     Example:
       normbench compare results-before normbench-results
     """
-    from normbench.report.changes import comparison_tables, row_names
-    from normbench.report.compare import compare
-    from normbench.report.terminal import console
+    from normbench.analysis.compare import compare
+    from normbench.presentation.changes import comparison_tables, row_names
+    from normbench.presentation.terminal import console
 
     comparisons, old_only, new_only = compare(load(old), load(new))
     if not comparisons:

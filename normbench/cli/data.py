@@ -7,7 +7,7 @@ import click
 from normbench import data
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
-from normbench.report.terminal import console, plain_table
+from normbench.presentation.terminal import console, plain_table
 
 _NAME = click.argument("name", type=click.Choice(list(data.SOURCES)))
 

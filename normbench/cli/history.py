@@ -12,7 +12,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.writing import probe_file, write_text
 
 if TYPE_CHECKING:
-    from normbench.report.history import Step
+    from normbench.presentation.history import Step
 
 _FORMATS = (".svg", ".pdf", ".png")
 
@@ -60,9 +60,9 @@ def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, th
         for path in (output, data):
             probe_file(path)
     with drawing_libraries("history", "bench"):
+        from normbench.presentation import history
+        from normbench.presentation.figures.style import save_figure
         from normbench.records.formats import csv_frame
-        from normbench.report import history
-        from normbench.report.figures.style import save_figure
 
     loaded = history.load_history(results)
     if not patterns:
@@ -80,8 +80,8 @@ def _print_steps(steps: "Sequence[Step]", threshold: float) -> None:
     if not steps:
         click.echo(f"No step of more than {threshold:.0%}.")
         return
-    from normbench.report.tables import number
-    from normbench.report.terminal import console, plain_table
+    from normbench.presentation.tables import number
+    from normbench.presentation.terminal import console, plain_table
 
     table = plain_table()
     for header in ("commit", "benchmark"):

@@ -16,7 +16,7 @@ Rows = list[dict[str, Any]]
 
 def _tasks() -> Rows:
     from normbench.data import info
-    from normbench.tasks import TASKS
+    from normbench.problems.tasks import TASKS
 
     return [
         {
@@ -48,7 +48,7 @@ def _optimisers() -> Rows:
 
 
 def _backends() -> Rows:
-    from normbench.training.run import available_backends
+    from normbench.running.run import available_backends
 
     return [
         {"backend": name, "usable": not reason, "remark": reason or "ready"}
@@ -98,13 +98,13 @@ def command(*, what: str, format_: str) -> None:
         for row in rows:
             click.echo(json.dumps({key.replace(" ", "_"): value for key, value in row.items()}))
     else:
-        from normbench.report.terminal import console
+        from normbench.presentation.terminal import console
 
         console().print(_table(rows))
 
 
 def _table(rows: Rows) -> "Table":
-    from normbench.report.terminal import plain_table
+    from normbench.presentation.terminal import plain_table
 
     table = plain_table()
     for header in rows[0]:

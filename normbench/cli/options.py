@@ -116,7 +116,7 @@ def choose_backends(named: Sequence[str], *, default: Sequence[str] = ("torch", 
     BackendUnavailableError
         If a named backend is missing, or none of the default ones is there.
     """
-    from normbench.training.run import available_backends
+    from normbench.running.run import available_backends
 
     missing = {backend: reason for backend, reason in available_backends().items() if reason}
     for backend in named:

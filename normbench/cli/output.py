@@ -12,9 +12,9 @@ import click
 from normbench.errors import RecordError
 
 if TYPE_CHECKING:
+    from normbench.presentation.exports import Fields
     from normbench.records.schema import Record
     from normbench.records.store import Store
-    from normbench.report.exports import Fields
 
 FIGURES = "figures"  # sub-folder of a results folder
 _NAMED = 20  # failed runs that are named one by one
@@ -64,8 +64,8 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
     InvalidArgumentError
         If the target is not positive and finite.
     """
-    from normbench.report import exports, tables, targets, terminal
-    from normbench.report.leaderboard import boards
+    from normbench.analysis.leaderboard import boards
+    from normbench.presentation import exports, tables, targets, terminal
 
     found = boards(records)
     if format_ == "table":
@@ -82,7 +82,7 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
 
 
 def _target_fields(records: "Sequence[Record]", target_rms: float | None) -> "Fields":
-    from normbench.report import targets
+    from normbench.presentation import targets
 
     if target_rms is None:
         return lambda row: {}
@@ -115,8 +115,8 @@ def print_remark(text: str) -> None:
 
 def print_failures(records: "Iterable[Record]") -> bool:
     """Name the runs that failed, each with its reason, on standard error; True if there are any."""
-    from normbench.records.campaign import run_name
-    from normbench.trajectory import Status
+    from normbench.backends.trajectory import Status
+    from normbench.campaigns.campaign import run_name
 
     failed = [record for record in records if record.status == Status.FAILED]
     for record in failed[:_NAMED]:
@@ -135,7 +135,7 @@ def print_problems(problems: Iterable[RecordError]) -> None:
 
 def print_remarks(records: "Iterable[Record]") -> None:
     """Records that boards leave out or do not know, on standard error."""
-    from normbench.report.selection import remarks
+    from normbench.analysis.selection import remarks
 
     for remark in remarks(records):
         click.echo(remark, err=True)

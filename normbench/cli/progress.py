@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from normbench.report import terminal
+from normbench.presentation import terminal
 
 if TYPE_CHECKING:
-    from normbench.records.campaign import Tally
+    from normbench.campaigns.campaign import Tally
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -43,7 +43,7 @@ def command(*, out: Path, file: Path | None) -> None:
     records = _stored(out) if file is None else _imported(file)
     probe_file(page)
     with drawing_libraries("the page"):
-        from normbench.report.page import report_page
+        from normbench.presentation.page import report_page
     text = report_page(records) if file is None else report_page(records, record_link=lambda _: file.name)
     write_text(page, text)
     click.echo(page)

@@ -20,9 +20,9 @@ from normbench.cli.output import (
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
 from normbench.networks.families import check_layers
+from normbench.problems.tasks import TASKS, Task, get
+from normbench.running.request import DEVICES, DTYPES, SCHEDULES, SPLITS
 from normbench.specs import BACKENDS, OWN, PEERS, SPECS
-from normbench.tasks import TASKS, Task, get
-from normbench.training.request import DEVICES, DTYPES, SCHEDULES, SPLITS
 from normbench.writing import probe_folder
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ def command(
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
       normbench run --format json > runs.jsonl
     """
+    from normbench.campaigns.campaign import Campaign
+    from normbench.campaigns.plan import Plan, sweep
     from normbench.cli.progress import campaign_progress
-    from normbench.records.campaign import Campaign
-    from normbench.records.plan import Plan, sweep
     from normbench.records.store import RECORDS, Store
-    from normbench.training.sizes import check_sizes, check_split
+    from normbench.running.sizes import check_sizes, check_split
 
     layers = options.parse_layers(layers_text)
     options.check_network(layers, width, depth)
@@ -171,7 +171,7 @@ def _print_kept(made_room: Iterable[Path]) -> bool:
 
 def _mention_compilations(backends: Sequence[str]) -> None:
     """Say where JAX will compile everything anew because the cache cannot be written."""
-    from normbench.training.run import can_share_compilations
+    from normbench.running.run import can_share_compilations
 
     reason = can_share_compilations() if "jax" in backends else ""
     if reason:
@@ -186,7 +186,7 @@ def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:
 
 def _supported(optimisers: Sequence[str], task: Task, network: Network, batch_size: int | None) -> list[str]:
     """The optimisers that can train the network; who is left out is said, and someone must remain."""
-    from normbench.training.support import check_support
+    from normbench.running.support import check_support
 
     found, reasons = [], []
     for key in optimisers:
@@ -213,7 +213,7 @@ def _layers(
                 f"--width and --depth are for perceptrons; task {task.key!r} is {task.family}. Give --layers, such as "
                 f"{','.join(map(str, default))}."
             )
-        from normbench.training.experiments import perceptron_layers
+        from normbench.papers.experiments import perceptron_layers
 
         return perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
     if layers is None:

@@ -14,13 +14,13 @@ from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.errors import DataError
 from normbench.machine import threads_per_run
-from normbench.report.tables import titled
-from normbench.report.terminal import console, plain_table
+from normbench.presentation.tables import titled
+from normbench.presentation.terminal import console, plain_table
+from normbench.problems.tasks import TASKS, get
 from normbench.specs import OWN
-from normbench.tasks import TASKS, get
 
 if TYPE_CHECKING:
-    from normbench.training.validation import Agreement, Scope
+    from normbench.running.validation import Agreement, Scope
 
 _BACKENDS = ("torch", "jax")
 _FLIGHTS, _SIMULATED = "neural-fly", "quadrotor-sim"
@@ -82,8 +82,8 @@ def command(
       normbench validate --optimiser method1 --backend jax --data-dir ~/neural_fly
       normbench validate --task digits-conv-xent --optimiser agd
     """
-    from normbench.records.pool import results_of
-    from normbench.report.agreement import ValidationJob
+    from normbench.campaigns.agreement import ValidationJob
+    from normbench.campaigns.pool import results_of
 
     chosen = options.choose_backends(backends)
     wanted = list(dict.fromkeys(tasks)) or [_flights(data_dir), *(_NETWORKS if thorough else (_KERNELS,))]
@@ -133,7 +133,7 @@ def _flights(data_dir: Path | None) -> str:
 
 
 def _scope(task: str, iterations: int | None, thorough: bool) -> "Scope":
-    from normbench.training.validation import Scope
+    from normbench.running.validation import Scope
 
     on_digits = get(task).source == "digits"
     if thorough:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from normbench.data import cifar, digits, idx_images, neural_fly, quadrotor, quadrotor_sim, wikitext
 from normbench.data.dataset import Dataset, Kind
 from normbench.data.files import FileCheck, RemoteFile
 from normbench.data.source import Source, SourceInfo
+from normbench.data.sources import cifar, digits, idx_images, neural_fly, quadrotor, quadrotor_sim, wikitext
 from normbench.data.splits import Split, split_indices
 from normbench.errors import InvalidArgumentError
 

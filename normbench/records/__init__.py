@@ -1,1 +1,1 @@
-"""What a run leaves behind: one file per run, written atomically, and the campaigns that fill a directory."""
+"""What a run leaves behind: one file per run, written atomically."""

@@ -4,13 +4,13 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+from normbench.backends.trajectory import Part, Status
 from normbench.data.dataset import Dataset
-from normbench.records.predictors import trivial_predictors
+from normbench.problems.predictors import trivial_predictors
 from normbench.records.schema import Curves, Record, identify
 from normbench.records.versions import code_version, environment
-from normbench.training.request import RunRequest
-from normbench.training.result import RunResult
-from normbench.trajectory import Part, Status
+from normbench.running.request import RunRequest
+from normbench.running.result import RunResult
 
 _LONGEST_REASON = 2000
 

@@ -1,6 +1,6 @@
 """What makes two runs the same run: the identity of a record, which is the name of its file.
 
-Derived from the declaration of a request (:func:`normbench.training.request.axes`), with the data and the code beside.
+Derived from the declaration of a request (:func:`normbench.running.request.axes`), with the data and the code beside.
 """
 
 import hashlib
@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from normbench.running.request import axes
 from normbench.specs import Value
-from normbench.training.request import axes
 
 MADE_WITH = ("data_sha256", "code_version")
 

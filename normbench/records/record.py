@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from normbench.records.identity import checksum, identify, identity_fields, plain
+from normbench.running.request import Asked
 from normbench.specs import Value
-from normbench.training.request import Asked
 
 SCHEMA_VERSION = 4
 CHECKSUM = "checksum"  # its key in a file
@@ -58,7 +58,7 @@ class Record(Asked[dict[str, Value]]):
     Attributes
     ----------
     task, split, layers, optimiser, ...
-        What was asked for, declared in :class:`normbench.training.request.Asked`.
+        What was asked for, declared in :class:`normbench.running.request.Asked`.
     simulated : bool
         True if a simulator made the data.
     status : str

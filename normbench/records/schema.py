@@ -14,8 +14,8 @@ from normbench.records.identity import identify, identity_fields
 from normbench.records.record import CHECKSUM, SCHEMA_VERSION, Curves, Record
 from normbench.records.sense import objections
 from normbench.records.strict_json import brief, parse
+from normbench.running.request import ALWAYS, Values, axes
 from normbench.specs import Value
-from normbench.training.request import ALWAYS, Values, axes
 
 __all__ = ["IDENTITY", "SCHEMA_VERSION", "Curves", "Record", "from_dict", "from_json", "identify"]
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from normbench.records.predictors import NAMES
+from normbench.backends.trajectory import Status
+from normbench.problems.predictors import NAMES
 from normbench.records.record import Curves, Record
 from normbench.records.strict_json import brief
-from normbench.trajectory import Status
 
 LONGEST_TEXT = 10_000
 _SEEN = ("iterations", "threads", "batch_size")  # at least one of them

@@ -21,8 +21,8 @@ from normbench.specs import BACKENDS
 
 _PACKAGE = Path(normbench.__file__).parent
 # what makes the numbers of a record: a run with its data, trainer and certificate, and the predictors beside it
-_RUN = "normbench.training.run"
-_PREDICTORS = "normbench.records.predictors"
+_RUN = "normbench.running.run"
+_PREDICTORS = "normbench.problems.predictors"
 _COMPANIONS = {"jax": ("jaxlib",)}  # installed with a library and a part of it, imported by nobody here
 _NAMED_OTHERWISE = {"sklearn": "scikit-learn"}
 NOT_RECORDED = "not recorded"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 
 
 @dataclass(frozen=True, eq=False)

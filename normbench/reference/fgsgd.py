@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normbench.manifolds import Partition, is_matrix, partition, scale
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 from normbench.reference.geometry import MANIFOLDS, Manifold
+from normbench.specs.manifolds import Partition, is_matrix, partition, scale
 
 Pom = list[tuple]  # indices of the components of one product of manifolds
 
@@ -69,7 +69,7 @@ def fgsgd(
     learning_rate, decay, manifold, grouping, groups, partition_seed
         See :data:`normbench.specs.fgsgd.FGSGD`.
     positions : sequence of int, optional
-        Pixels of the output map of each layer, see :func:`normbench.manifolds.scale`; 1 each if None.
+        Pixels of the output map of each layer, see :func:`normbench.specs.manifolds.scale`; 1 each if None.
     feature_std : sequence of float, optional
         Running standard deviation of the features that feed each weight; 1 each if None.
     """

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 
 
 def norm_bounds(weights: Weights, p_bound: float | None) -> tuple[float, ...]:

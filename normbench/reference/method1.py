@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 from normbench.reference.perceptron import Objective
 from normbench.reference.spheres import direction, exponential_map
 

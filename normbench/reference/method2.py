@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 from normbench.reference.spheres import direction, exponential_map, slopes
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 
 
 class Objective:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 from normbench.reference import agd, baselines, fgsgd, fromage, method1, method2
 from normbench.reference.perceptron import Objective
 from normbench.reference.spheres import radii

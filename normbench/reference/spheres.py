@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 
 RESTING_TOLERANCE = 10 * np.finfo(np.float64).eps
 

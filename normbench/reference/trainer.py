@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from normbench.normalisation import Problem
+from normbench.backends.trajectory import Part, Status, Trajectory, ending
+from normbench.problems.problem import Problem
 from normbench.reference import network, perceptron
 from normbench.reference.registry import METHODS
-from normbench.trajectory import Part, Status, Trajectory, ending
 
 
 def _quiet() -> np.errstate:
@@ -16,7 +16,7 @@ def _quiet() -> np.errstate:
 
 
 class ReferenceTrainer:
-    """A run of one optimiser in float64 NumPy; follows :class:`normbench.trajectory.Trainer`.
+    """A run of one optimiser in float64 NumPy; follows :class:`normbench.backends.trajectory.Trainer`.
 
     Parameters
     ----------

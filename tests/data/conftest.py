@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from normbench.data import Dataset, quadrotor_sim
+from normbench.data import Dataset
 from normbench.data.flight.log import record
 from normbench.data.flight.simulation import fly
 from normbench.data.preprocessing import FlightLog
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE
+from normbench.data.sources import quadrotor_sim
 
 REAL_DATA = os.environ.get("NORMBENCH_DATA")
 

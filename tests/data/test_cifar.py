@@ -9,7 +9,7 @@ import pytest
 
 from normbench import data
 from normbench.data import split_indices
-from normbench.data.cifar import CIFAR_10_SOURCE, CIFAR_100_SOURCE, IMAGE_BYTES, LAYOUTS, read_binary
+from normbench.data.sources.cifar import CIFAR_10_SOURCE, CIFAR_100_SOURCE, IMAGE_BYTES, LAYOUTS, read_binary
 from normbench.errors import DataError
 from tests.published import stand_in
 

@@ -18,11 +18,11 @@ from click.testing import CliRunner
 
 from normbench import data
 from normbench.cli import main
-from normbench.data import cifar, neural_fly, quadrotor, wikitext
 from normbench.data.contents import CONTENTS, Content, digest_of, text_forms
-from normbench.data.idx_images import FASHION_SOURCE, MNIST_SOURCE
 from normbench.data.preprocessing import COLUMNS
 from normbench.data.source import PublishedSource
+from normbench.data.sources import cifar, neural_fly, quadrotor, wikitext
+from normbench.data.sources.idx_images import FASHION_SOURCE, MNIST_SOURCE
 from normbench.errors import DataError
 from tests.published import stand_in
 

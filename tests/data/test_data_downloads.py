@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from normbench.data import download as downloads
-from normbench.data import quadrotor
 from normbench.data.contents import Content
 from normbench.data.download import download
 from normbench.data.files import RemoteFile, digest
 from normbench.data.preprocessing import COLUMNS
 from normbench.data.source import FileSet, PublishedSource
+from normbench.data.sources import quadrotor
 from normbench.errors import DataError, DownloadError, InvalidArgumentError
 
 TABLE = np.random.default_rng(0).uniform(1, 2, size=(30, 16))

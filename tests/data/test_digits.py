@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from normbench import data
-from normbench.data import Dataset, digits, split_indices
+from normbench.data import Dataset, split_indices
+from normbench.data.sources import digits
 from normbench.errors import DataError, InvalidArgumentError
 
 

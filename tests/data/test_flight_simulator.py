@@ -6,13 +6,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from normbench.data import Dataset, quadrotor_sim
+from normbench.data import Dataset
 from normbench.data.flight import simulate_table
 from normbench.data.flight.airframe import AIRFRAME, ground_effect
 from normbench.data.flight.control import Autopilot
 from normbench.data.flight.dynamics import Body, rotation_matrix
 from normbench.data.flight.plan import PITCH_TRIM, START_SECONDS, STOP_SECONDS, draw_plan
 from normbench.data.preprocessing import FlightLog, dataset_from_table, preprocess
+from normbench.data.sources import quadrotor_sim
 from normbench.data.vehicle import NEURAL_LANDER, pwm_to_rpm, rpm_to_pwm
 from normbench.errors import InvalidArgumentError
 

@@ -8,7 +8,8 @@ import pytest
 
 from normbench import data
 from normbench.data import split_indices
-from normbench.data.idx_images import (
+from normbench.data.source import PublishedSource
+from normbench.data.sources.idx_images import (
     FASHION_SOURCE,
     MNIST_SOURCE,
     TEST_IMAGES,
@@ -18,7 +19,6 @@ from normbench.data.idx_images import (
     read_idx,
     read_images,
 )
-from normbench.data.source import PublishedSource
 from normbench.errors import DataError
 from tests.published import stand_in
 

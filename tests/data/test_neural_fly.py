@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from normbench import data
-from normbench.data import neural_fly
 from normbench.data.files import RemoteFile, digest
+from normbench.data.sources import neural_fly
 from normbench.errors import DataError
 
 SAMPLES = 20

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from normbench import data
-from normbench.data import Dataset, quadrotor
+from normbench.data import Dataset
 from normbench.data.files import RemoteFile, digest
 from normbench.data.preprocessing import COLUMNS, FlightLog, preprocess
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE, read_log
 from normbench.data.source import FileSet, PublishedSource
+from normbench.data.sources import quadrotor
 from normbench.errors import DataError
 
 WriteLogs = Callable[[FlightLog, Path], None]

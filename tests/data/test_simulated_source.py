@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from normbench import data
-from normbench.data import Dataset, cache, quadrotor_sim
+from normbench.data import Dataset, cache
 from normbench.data.flight import simulation
+from normbench.data.sources import quadrotor_sim
 from normbench.errors import DataError, InvalidArgumentError
 
 TABLE = np.random.default_rng(0).uniform(1, 2, size=(50, 16))

@@ -8,7 +8,7 @@ import pytest
 
 from normbench import data
 from normbench.data import Kind, split_indices
-from normbench.data.wikitext import ARCHIVE, LENGTH, SOURCE, TEST, TRAINING, read_parts, sequences, words_of
+from normbench.data.sources.wikitext import ARCHIVE, LENGTH, SOURCE, TEST, TRAINING, read_parts, sequences, words_of
 from normbench.errors import DataError
 from tests.published import stand_in
 

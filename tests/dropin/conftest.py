@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from normbench import specs
-from normbench.normalisation import dimensional_scaling, spectral_initialisation
+from normbench.backends.trajectory import Status
+from normbench.problems.scaling import dimensional_scaling, spectral_initialisation
 from normbench.reference.trainer import ReferenceTrainer
 from normbench.specs import Normalisation
-from normbench.trajectory import Status
 
 STEPS = 60
 SEED = 5

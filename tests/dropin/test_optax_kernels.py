@@ -27,7 +27,7 @@ from normbench.reference.spheres import exponential_map, radii
 
 STEPS = 50
 TIGHT = 1e-12
-LINE_SEARCH = 1e-9  # relative to tau, see normbench/jax/method2.py
+LINE_SEARCH = 1e-9  # relative to tau, see normbench/jax/updates/method2.py
 
 
 @pytest.fixture(autouse=True)

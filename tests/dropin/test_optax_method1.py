@@ -14,8 +14,8 @@ from small_convnet import cross_entropy, parameters, samples
 
 import normbench.jax
 from normbench.errors import InvalidArgumentError
+from normbench.jax.benchmark.perceptron import Objective
 from normbench.jax.line_derivatives import forward, reverse
-from normbench.jax.perceptron import Objective
 from normbench.jax.transformations.curve import ValueCurve
 
 TIGHT = 1e-10

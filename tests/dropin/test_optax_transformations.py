@@ -227,7 +227,7 @@ def test_64_bits_stay_off_for_the_importing_program():
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import jax, jax.numpy as jnp, numpy as np\n"
         "from conftest import Case\n"
-        "from normbench.jax.trainer import JaxTrainer\n"
+        "from normbench.jax.benchmark.trainer import JaxTrainer\n"
         "trainer = JaxTrainer(Case('agd').problem, 'agd', {}, iterations=3, dtype='float64', device='cpu')\n"
         "trainer.compile(); trainer.advance(3); trainer.test_loss()\n"
         "reference = Case('agd').reference(3)\n"

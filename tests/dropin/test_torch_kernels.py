@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch_convnet import GAIN, convnet, cross_entropy, images, mean_square, square_loss
 
-from normbench.normalisation import Weights
+from normbench.problems.problem import Weights
 from normbench.reference import agd, fromage, method2
 from normbench.reference.spheres import exponential_map, radii
 from normbench.torch import AGD, LARS, Fromage, Method1, Method2, Method2Exp
 
 STEPS = 50
 TIGHT = 1e-12
-LINE_SEARCH = 1e-9  # relative to tau, see normbench/torch/method2.py
+LINE_SEARCH = 1e-9  # relative to tau, see normbench/torch/updates/method2.py
 
 UPDATES = {
     "agd": (lambda g, w, start, Q: agd.agd(g, w)[0], AGD, {}),

@@ -10,7 +10,7 @@ from torch_convnet import convnet, cross_entropy, images
 from torch_loop import Loop, same
 
 from normbench.torch import Method1
-from normbench.torch.closure import ClosureCurve
+from normbench.torch.optimizers.closure import ClosureCurve
 
 TIGHT = 1e-10
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from normbench.torch import line_derivatives
-from normbench.torch.smooth import smooth_operators
+from normbench.torch.optimizers.smooth import smooth_operators
 
 KINDS = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from normbench import manifolds, specs
+from normbench import specs
 from normbench.reference import fgsgd
+from normbench.specs import manifolds
 
 MANIFOLDS, GROUPINGS = manifolds.MANIFOLDS, manifolds.GROUPINGS
 PERCEPTRON = ((7, 5), (4, 7), (3, 4))

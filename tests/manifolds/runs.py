@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-jax_fgsgd = import_module("normbench.jax.fgsgd")  # normbench.jax has a function of that name
-torch_fgsgd = import_module("normbench.torch.fgsgd")
+jax_fgsgd = import_module("normbench.jax.updates.fgsgd")  # normbench.jax has a function of that name
+torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
 
 
 def run_torch(case, steps, *, dtype=torch.float64, **given):

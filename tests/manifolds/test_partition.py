@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from normbench import manifolds
 from normbench.errors import InvalidArgumentError
+from normbench.specs import manifolds
 from tests.manifolds.conftest import GROUPINGS, KERNELS, PERCEPTRON, Case, components, largest_departure
 
 SHAPES = (*PERCEPTRON, *KERNELS, (1, 1), (1, 6), (40, 9, 3, 3))

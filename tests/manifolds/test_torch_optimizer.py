@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from normbench import manifolds
 from normbench.errors import InvalidArgumentError
+from normbench.specs import manifolds
 from normbench.torch import FGSGD
 from tests.manifolds.conftest import KERNELS, PERCEPTRON, Case, largest_departure
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from normbench import manifolds
 from normbench.reference import fgsgd as reference
+from normbench.specs import manifolds
 from tests.manifolds.conftest import KERNELS, Case, largest_departure
 from tests.manifolds.runs import RUNS, run_torch
 
-jax_fgsgd = import_module("normbench.jax.fgsgd")  # normbench.jax has a function of that name
-torch_fgsgd = import_module("normbench.torch.fgsgd")
+jax_fgsgd = import_module("normbench.jax.updates.fgsgd")  # normbench.jax has a function of that name
+torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
 STEPS = 80
 
 

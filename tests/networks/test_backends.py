@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from normbench.errors import InvalidArgumentError
-from normbench.jax import network as jax_network
+from normbench.jax.benchmark import network as jax_network
 from normbench.networks import Loss, Network, transformer
 from normbench.networks.base import MaxPool
-from normbench.torch import network as torch_network
+from normbench.torch.benchmark import network as torch_network
 from tests.networks.examples import ALL, draw_inputs, draw_weights, one_hot
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit

@@ -150,7 +150,7 @@ def test_no_measured_gain_exceeds_the_bound_in_torch(activation, pool, seed):
     """Layers that the reference lacks, and a residual one."""
     import torch
 
-    from normbench.torch.network import build
+    from normbench.torch.benchmark.network import build
 
     layers = (
         Convolution(1, 3),

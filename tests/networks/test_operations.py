@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from normbench import data, tasks
+from normbench import data
+from normbench.campaigns.campaign import estimated_cost
 from normbench.networks import Network, perceptron
 from normbench.networks.base import Attention, Convolution, Dense, Embedding, Flatten, LayerNorm, Relu, Residual
 from normbench.networks.operations import multiply_adds, outputs
-from normbench.records.campaign import estimated_cost
+from normbench.problems import tasks
 from normbench.reference import network as reference
-from normbench.training.request import request
+from normbench.running.request import request
 
 
 class Counted(np.ndarray):

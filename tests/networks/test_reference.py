@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from normbench.errors import InvalidArgumentError
-from normbench.jax import network as jax_network
+from normbench.jax.benchmark import network as jax_network
 from normbench.networks import Loss, Network
 from normbench.reference import perceptron
 from normbench.reference.network import Objective, forward
-from normbench.torch import network as torch_network
+from normbench.torch.benchmark import network as torch_network
 from tests.networks.examples import OTHERS, PLAIN, draw_inputs, draw_weights, one_hot
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from normbench.networks import Loss, Network, perceptron, preactivation_resnet18, transformer
 from normbench.networks.base import AveragePool, Convolution, Dense, Flatten, LeakyRelu, Relu, Scale
-from normbench.torch.network import build, loss_value
-from normbench.torch.objective import NetworkObjective
-from normbench.torch.series import has_series, output_series
+from normbench.torch.benchmark.network import build, loss_value
+from normbench.torch.benchmark.objective import NetworkObjective
+from normbench.torch.benchmark.series import has_series, output_series
 from tests.networks.examples import PLAIN, draw_inputs, draw_weights, one_hot
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit

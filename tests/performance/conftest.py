@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from normbench import specs, tasks
+from normbench import specs
+from normbench.problems import tasks
 from normbench.reference.trainer import ReferenceTrainer
 
 ASKED = ("benchmark_only", "benchmark_enable", "benchmark_autosave", "benchmark_save", "benchmark_json")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from normbench.jax.trainer import JaxTrainer
+from normbench.jax.benchmark.trainer import JaxTrainer
 from normbench.reference.perceptron import Objective
-from normbench.torch.trainer import TorchTrainer
+from normbench.torch.benchmark.trainer import TorchTrainer
 
 TOLERANCE = 1e-4  # of the largest entry of a layer, float32
 

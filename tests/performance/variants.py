@@ -15,8 +15,8 @@ import torch
 import normbench.jax
 import normbench.torch
 from normbench import specs
-from normbench.jax.trainer import JaxTrainer
-from normbench.torch.trainer import TorchTrainer
+from normbench.jax.benchmark.trainer import JaxTrainer
+from normbench.torch.benchmark.trainer import TorchTrainer
 
 CAPACITY = 100  # iterations that a JAX trainer has room for
 TORCH_CLASSES = {"method1": "Method1", "method2": "Method2", "fromage": "Fromage"}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from normbench import tasks
+from normbench.problems import tasks
 from normbench.records.build import finished_record
-from normbench.training.request import request
-from normbench.training.run import run
+from normbench.running.request import request
+from normbench.running.run import run
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import pytest
 
+from normbench.campaigns.campaign import Campaign, best_value, estimated_cost
+from normbench.campaigns.plan import Plan, sweep
+from normbench.campaigns.pool import Outcome, Pool
 from normbench.errors import BackendUnavailableError
-from normbench.records.campaign import Campaign, best_value, estimated_cost
-from normbench.records.plan import Plan, sweep
-from normbench.records.pool import Outcome, Pool
 from normbench.records.store import Store
 
 TINY = {"task": "quadrotor-sim", "layers": (12, 4, 3), "backends": ["reference"], "iterations": 3}

@@ -17,7 +17,7 @@ from normbench.records.identity import checksum
 from normbench.records.record import CHECKSUM
 from normbench.records.schema import from_dict, from_json
 from normbench.records.store import Store
-from normbench.training.request import request
+from normbench.running.request import request
 
 DEEP = "[" * 100_000 + "]" * 100_000
 HUGE = "9" * 400

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pytest
 
-from normbench.records.campaign import Campaign
-from normbench.records.plan import sweep
-from normbench.records.pool import LONGEST_REASON, last_line
+from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.plan import sweep
+from normbench.campaigns.pool import LONGEST_REASON, last_line
 from normbench.records.store import Store
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from normbench.data.dataset import Dataset
 from normbench.data.images import image_dataset
-from normbench.records.predictors import error_rms, trivial_predictors
+from normbench.problems.predictors import error_rms, trivial_predictors
 
 
 def test_error_rms_is_the_root_of_the_mean_squared_norm():

@@ -9,7 +9,7 @@ import pytest
 from normbench.errors import RecordError
 from normbench.records.build import request_id
 from normbench.records.schema import IDENTITY, SCHEMA_VERSION, from_json
-from normbench.training.request import request
+from normbench.running.request import request
 
 
 def test_a_record_survives_writing_and_reading(record):

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from normbench import tasks
+from normbench.problems import tasks
 from normbench.records.build import finished_record, request_id
 from normbench.records.frame import from_frame, read_file, to_frame, write_file
 from normbench.records.schema import SCHEMA_VERSION, Curves, from_dict, from_json
-from normbench.training.request import request
-from normbench.training.run import run
+from normbench.running.request import request
+from normbench.running.run import run
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "records.parquet"
 SINCE_3 = ("batch_size", "schedule", "train_accuracy", "test_accuracy")

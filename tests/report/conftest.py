@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from normbench import specs, tasks
+from normbench import specs
+from normbench.papers.experiments import PAPER_LAYERS
+from normbench.problems import tasks
 from normbench.records.build import finished_record
-from normbench.training.experiments import PAPER_LAYERS
-from normbench.training.request import request
-from normbench.training.run import run
+from normbench.running.request import request
+from normbench.running.run import run
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,19 @@ from dataclasses import asdict, field, fields, make_dataclass, replace
 import pytest
 
 from normbench import specs
+from normbench.analysis.compare import compare
+from normbench.analysis.leaderboard import boards
+from normbench.analysis.selection import board_key, row_key
+from normbench.analysis.sensitivity import learning_rate_sensitivity
 from normbench.cli.output import print_records
+from normbench.presentation import exports
+from normbench.presentation.page.backends import backend_pairs
+from normbench.presentation.page.ways import sections
+from normbench.presentation.profiles import problem_costs
 from normbench.records.schema import Record
 from normbench.records.store import Store
-from normbench.report import exports
-from normbench.report.compare import compare
-from normbench.report.leaderboard import boards
-from normbench.report.page.backends import backend_pairs
-from normbench.report.page.ways import sections
-from normbench.report.profiles import problem_costs
-from normbench.report.selection import board_key, row_key
-from normbench.report.sensitivity import learning_rate_sensitivity
-from normbench.training.request import AXES, Level, Place, axes, declared
-from normbench.training.request import axis as declare
+from normbench.running.request import AXES, Level, Place, axes, declared
+from normbench.running.request import axis as declare
 
 OTHER = {
     "task": "neural-fly",
@@ -60,7 +60,7 @@ def axis(request, monkeypatch):
     """A field of the declaration; the planted one is in it as if it had been written there."""
     if request.param == "flavour":
         [planted] = (axis for axis in declared(PLANTED) if axis.name == "flavour")
-        monkeypatch.setattr("normbench.training.request.AXES", (*AXES, planted))
+        monkeypatch.setattr("normbench.running.request.AXES", (*AXES, planted))
     return next(axis for axis in axes() if axis.name == request.param)
 
 

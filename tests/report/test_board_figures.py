@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from normbench.report.figures import board
-from normbench.report.leaderboard import boards
-from normbench.report.sensitivity import learning_rate_sensitivity
+from normbench.analysis.leaderboard import boards
+from normbench.analysis.sensitivity import learning_rate_sensitivity
+from normbench.presentation.figures import board
 from normbench.specs import SPECS
 from tests.report.drawn import line_points, rows_as_points, title
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from normbench.report import exports, tables
-from normbench.report.leaderboard import boards
-from normbench.report.rows import tuning_label
-from normbench.report.runs import cost_curve, train_rms_curve
-from normbench.report.runs import test_rms_curve as rms_curve_of_the_test_set
-from normbench.report.selection import row_key
-from normbench.report.tables import columns_of
+from normbench.analysis.leaderboard import boards
+from normbench.analysis.rows import tuning_label
+from normbench.analysis.runs import cost_curve, train_rms_curve
+from normbench.analysis.runs import test_rms_curve as rms_curve_of_the_test_set
+from normbench.analysis.selection import row_key
+from normbench.presentation import exports, tables
+from normbench.presentation.tables import columns_of
 
 CLASSES = {"task": "digits-xent", "layers": (64, 64, 32, 10), "unit": "probability", "simulated": False}
 SHARES = {"train": 0.9, "test": 0.95, "train_accuracy": 0.1, "test_accuracy": 0.11}

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from normbench.analysis.compare import Direction, Metric, compare
 from normbench.cli import main
+from normbench.presentation.changes import comparison_tables
 from normbench.records.store import Store
-from normbench.report.changes import comparison_tables
-from normbench.report.compare import Direction, Metric, compare
 
 OLD = [0.80, 0.82, 0.84, 0.81, 0.83]
 NOISE = [1.001, 0.999, 1.002, 0.998, 1.0]

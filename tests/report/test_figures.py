@@ -9,13 +9,16 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from normbench import published
+from normbench.papers.agd import figures as agd
+from normbench.papers.asgd import figures as experiments
+from normbench.papers.experiments import DEPTHS, WIDTHS, perceptron_layers
+from normbench.papers.fromage import figures as fromage
+from normbench.papers.fromage.growth import NORMALISED, PLAIN
+from normbench.presentation.figures import curves, style
+from normbench.presentation.figures.style import Origin
 from normbench.records.schema import Curves
-from normbench.report import published
-from normbench.report.figures import agd, curves, experiments, fromage, style
-from normbench.report.figures.style import Origin
 from normbench.specs import SPECS
-from normbench.training.experiments import DEPTHS, WIDTHS, perceptron_layers
-from normbench.training.growth import NORMALISED, PLAIN
 from tests.report.drawn import line_points, rows_as_points, title
 
 SIMULATED = Origin("quadrotor-sim", "N", "reference", "float64", True, 2)

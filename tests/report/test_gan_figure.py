@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from normbench.cli import main
-from normbench.report.figures import gan as figures
-from normbench.report.figures.style import Origin
-from normbench.report.reproduce import published_gan
-from normbench.training import gan
+from normbench.papers.fromage import gan
+from normbench.papers.fromage import gan_figure as figures
+from normbench.papers.reproduce import published_gan
+from normbench.presentation.figures.style import Origin
 from tests.report.drawn import line_points, rows_as_points, title
 
 REAL = Origin("digits", "1", "torch", "float32", False, 2)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from normbench.cli import main
 from normbench.errors import InvalidArgumentError
-from normbench.report.history import find_steps, load_history, plot_history, select
+from normbench.presentation.history import find_steps, load_history, plot_history, select
 from tests.ci.asv_results import benchmark, write
 
 TIME = benchmark("iteration.time_iteration", [["method1"], ["torch", "jax"]])

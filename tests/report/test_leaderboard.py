@@ -9,8 +9,8 @@ import shlex
 import pytest
 from rich.console import Console
 
-from normbench.report import exports, tables
-from normbench.report.leaderboard import boards
+from normbench.analysis.leaderboard import boards
+from normbench.presentation import exports, tables
 
 
 def find_row(board, **wanted):

@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from normbench.analysis.leaderboard import boards
 from normbench.cli.report import command
 from normbench.errors import InvalidArgumentError
+from normbench.papers.experiments import perceptron_layers
+from normbench.presentation.page import report_page
+from normbench.presentation.page.backends import backend_pairs
+from normbench.presentation.page.compact import script_json, significant
+from normbench.presentation.page.curves import learning_curves, thinned
+from normbench.presentation.page.heatmaps import grids
+from normbench.presentation.page.palette import BACKGROUNDS
+from normbench.presentation.page.reaching import common_problems, common_solvers
+from normbench.presentation.page.ways import sections
+from normbench.presentation.palette import series
 from normbench.records.frame import write_file
 from normbench.records.schema import Curves
 from normbench.records.store import Store
-from normbench.report.leaderboard import boards
-from normbench.report.page import report_page
-from normbench.report.page.backends import backend_pairs
-from normbench.report.page.compact import script_json, significant
-from normbench.report.page.curves import learning_curves, thinned
-from normbench.report.page.heatmaps import grids
-from normbench.report.page.palette import BACKGROUNDS
-from normbench.report.page.reaching import common_problems, common_solvers
-from normbench.report.page.ways import sections
-from normbench.report.palette import series
 from normbench.specs import SPECS
-from normbench.training.experiments import perceptron_layers
 
 
 def with_curve(make, rms, **changes):

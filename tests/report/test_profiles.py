@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from normbench.errors import InvalidArgumentError
+from normbench.presentation.profiles import charged, performance_profile, problem_costs, tuning_runs
 from normbench.records.schema import Curves
-from normbench.report.profiles import charged, performance_profile, problem_costs, tuning_runs
 
 INF = math.inf
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from normbench.report.ranking import differences, rank_spans, shared_seeds
-from normbench.report.statistics import paired_difference
+from normbench.analysis.ranking import differences, rank_spans, shared_seeds
+from normbench.analysis.statistics import paired_difference
 
 
 def samples(values):

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from normbench.report import published
-from normbench.report.neural_lander import lander_table
-from normbench.report.reproduce import (
+from normbench import published
+from normbench.papers.experiments import experiment1, experiment2, perceptron_layers
+from normbench.papers.neural_lander import lander_table
+from normbench.papers.reproduce import (
     cells_frame,
     experiment1_cells,
     experiment2_cells,
@@ -16,7 +17,6 @@ from normbench.report.reproduce import (
     grid_table,
     list_table,
 )
-from normbench.training.experiments import experiment1, experiment2, perceptron_layers
 
 
 def text(table):

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from normbench.cli import main
-from normbench.training import experiments as training
+from normbench.papers import experiments as training
 
 
 def shrink(monkeypatch):
@@ -46,7 +46,7 @@ def test_reproduce_writes_figures_and_says_where(name, files, tmp_path, monkeypa
 
 @pytest.fixture
 def without_seaborn(monkeypatch):
-    for module in [name for name in sys.modules if name.startswith("normbench.report.figures")]:
+    for module in [name for name in sys.modules if name.startswith("normbench.presentation.figures")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "seaborn", None)
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from normbench.analysis.sensitivity import COLUMNS, learning_rate_sensitivity
 from normbench.errors import InvalidArgumentError
-from normbench.report.sensitivity import COLUMNS, learning_rate_sensitivity
 from normbench.specs import SPECS
 
 GRID = SPECS["adam"].tuned.grid

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, ttest_ind, ttest_rel
 
-from normbench.errors import InvalidArgumentError
-from normbench.report.statistics import (
+from normbench.analysis.statistics import (
     RESAMPLES,
     bootstrap_intervals,
     holm,
@@ -16,6 +15,7 @@ from normbench.report.statistics import (
     spread,
     unpaired_difference,
 )
+from normbench.errors import InvalidArgumentError
 
 
 def test_spread_uses_the_sample_standard_deviation():

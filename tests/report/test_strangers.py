@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
+from normbench.analysis.compare import compare
+from normbench.analysis.leaderboard import boards
+from normbench.analysis.selection import known, remarks, strange
 from normbench.cli import main
+from normbench.presentation import exports
 from normbench.records.store import Store
-from normbench.report import exports
-from normbench.report.compare import compare
-from normbench.report.leaderboard import boards
-from normbench.report.selection import known, remarks, strange
 
 STRANGE = {
     "optimiser": {"optimiser": "hyperball"},

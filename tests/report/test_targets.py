@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from normbench.analysis.leaderboard import boards
+from normbench.analysis.runs import train_rms_curve
 from normbench.cli import main
 from normbench.errors import InvalidArgumentError
+from normbench.presentation.targets import Median, attain, reach, targets_markdown
 from normbench.records.schema import Curves
 from normbench.records.store import Store
-from normbench.report.leaderboard import boards
-from normbench.report.runs import train_rms_curve
-from normbench.report.targets import Median, attain, reach, targets_markdown
 
 RMS = (2.0, 1.5, 1.7, 1.0, 0.8)
 CURVES = Curves(

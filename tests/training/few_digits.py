@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from normbench import tasks
+from normbench.backends.trajectory import Trajectory
 from normbench.data.dataset import Dataset
-from normbench.training.request import RunRequest, request
-from normbench.training.run import problem_of
-from normbench.training.validation import trajectory_of
-from normbench.trajectory import Trajectory
+from normbench.problems import tasks
+from normbench.running.request import RunRequest, request
+from normbench.running.run import problem_of
+from normbench.running.validation import trajectory_of
 
 ITERATIONS = 15
 HIDDEN = {"digits": (20, 12), "digits-conv": (4, 6), "digits-xent": (20, 12), "digits-conv-xent": (4, 6)}

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from normbench.data import SOURCES
-from normbench.data.cifar import IMAGE_BYTES, LAYOUTS
 from normbench.data.dataset import Dataset
-from normbench.data.idx_images import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from normbench.data.source import PublishedSource
-from normbench.data.wikitext import ARCHIVE, TEST, TRAINING
+from normbench.data.sources.cifar import IMAGE_BYTES, LAYOUTS
+from normbench.data.sources.idx_images import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from normbench.data.sources.wikitext import ARCHIVE, TEST, TRAINING
 from tests.published import stand_in
 
 TRAINING_IMAGES, TEST_SAMPLES = 20, 8

@@ -6,11 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from normbench import specs, tasks
+from normbench import specs
+from normbench.problems import tasks
+from normbench.running.certificate import largest_gain
+from normbench.running.request import request
+from normbench.running.run import run
 from normbench.specs import Normalisation
-from normbench.training.certificate import largest_gain
-from normbench.training.request import request
-from normbench.training.run import run
 
 OPTIONS = specs.get("fgsgd").resolve({})  # which manifolds, where there are any
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from normbench import tasks
 from normbench.networks import preactivation_resnet18
-from normbench.normalisation import spectral_initialisation
+from normbench.problems import tasks
+from normbench.problems.scaling import spectral_initialisation
 from normbench.specs import get
 from tests.training.few_digits import asked, assert_same_run, few_digits, of_the_reference, trained
 
@@ -21,13 +21,13 @@ ITERATIONS = 7  # as in no other test: JAX has no program in store that was comp
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """96 training samples in two whole chunks and a part; evaluation in chunks of another size."""
-    import normbench.jax.objective
-    import normbench.torch.objective
-    import normbench.trajectory
+    import normbench.backends.trajectory
+    import normbench.jax.benchmark.objective
+    import normbench.torch.benchmark.objective
 
-    for module in (normbench.jax.objective, normbench.torch.objective):
+    for module in (normbench.jax.benchmark.objective, normbench.torch.benchmark.objective):
         monkeypatch.setattr(module, "ACCUMULATED", 40)
-    monkeypatch.setattr(normbench.trajectory, "EVALUATED", 29)
+    monkeypatch.setattr(normbench.backends.trajectory, "EVALUATED", 29)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_method1_of_order_4_is_the_same_in_chunks() -> None:
 
 @pytest.mark.parametrize("backend", ["reference", "torch", "jax"])
 def test_outputs_come_in_the_order_of_the_samples(backend: str) -> None:
+    from normbench.backends.trajectory import Part
     from normbench.reference.network import forward
-    from normbench.training.run import build_trainer, problem_of
-    from normbench.trajectory import Part
+    from normbench.running.run import build_trainer, problem_of
 
     wanted = asked("digits-conv-xent", "agd", backend, iterations=ITERATIONS)
     problem = problem_of(wanted, few_digits())
@@ -68,17 +68,17 @@ def test_outputs_come_in_the_order_of_the_samples(backend: str) -> None:
 
 def test_batches_that_are_normed_together_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batch norm sees every sample of the batch, so that a gradient is that of all of them at once."""
-    from normbench.torch.trainer import TorchTrainer
+    from normbench.torch.benchmark.trainer import TorchTrainer
 
     dataset = tasks.get("digits").dataset().take(np.arange(0, 1797, 30))
     part = dataset.inputs, dataset.outputs
     network = preactivation_resnet18(10, width=1, side=8, channels=1)
     problem = spectral_initialisation(part, part, network, seed=0, classes=10)
     hyper = get("lars").resolve({})
-    monkeypatch.setattr("normbench.torch.objective.ACCUMULATED", 60)
+    monkeypatch.setattr("normbench.torch.benchmark.objective.ACCUMULATED", 60)
     expected = TorchTrainer(problem, "lars", hyper, dtype="float64", device="cpu")
     expected.advance(2)
-    monkeypatch.setattr("normbench.torch.objective.ACCUMULATED", 40)
+    monkeypatch.setattr("normbench.torch.benchmark.objective.ACCUMULATED", 40)
     rows = np.stack([np.arange(60)] * 2)
     whole = TorchTrainer(problem, "lars", hyper, dtype="float64", device="cpu", rows=rows)
     whole.advance(2)

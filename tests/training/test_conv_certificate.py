@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from normbench import tasks
 from normbench.networks import Loss, Network, convolutional, perceptron, preactivation_resnet18
 from normbench.networks.base import AveragePool, Convolution, Dense, Flatten, LayerNorm, MaxPool, Scale
-from normbench.normalisation import Problem, dimensional_scaling, spectral_initialisation
+from normbench.problems import tasks
+from normbench.problems.problem import Problem
+from normbench.problems.scaling import dimensional_scaling, spectral_initialisation
+from normbench.running.certificate import _directions, _jacobians, largest_gain
 from normbench.specs import Normalisation
-from normbench.training.certificate import _directions, _jacobians, largest_gain
 
 CLASSES = 4
 

@@ -6,19 +6,20 @@ import math
 import numpy as np
 import pytest
 
-from normbench import tasks
 from normbench.errors import InvalidArgumentError
 from normbench.networks import perceptron
-from normbench.normalisation import xavier_uniform
+from normbench.papers import experiments
+from normbench.papers.agd.minibatch import MinibatchJob, evaluated_steps
+from normbench.papers.checkpoints import UpdateSizeJob, checkpoints, relative_updates
+from normbench.papers.fromage import growth
+from normbench.papers.fromage.growth import InvariantGrowthJob, PlainGrowthJob, invariant_gradient, on_spheres
+from normbench.papers.fromage.perturbation import PerturbationJob, breakdown
+from normbench.problems import tasks
+from normbench.problems.initial_weights import xavier_uniform
 from normbench.reference.perceptron import Objective
-from normbench.training import experiments, growth
-from normbench.training.batches import batches
-from normbench.training.checkpoints import UpdateSizeJob, checkpoints, relative_updates
-from normbench.training.growth import InvariantGrowthJob, PlainGrowthJob, invariant_gradient, on_spheres
-from normbench.training.minibatch import MinibatchJob, evaluated_steps
-from normbench.training.perturbation import PerturbationJob, breakdown
-from normbench.training.request import request
-from normbench.training.run import problem_of, run
+from normbench.running.batches import batches
+from normbench.running.request import request
+from normbench.running.run import problem_of, run
 
 LAYERS = (12, 5, 4, 3)
 

@@ -11,10 +11,10 @@ from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
 from normbench.networks.base import BatchNorm, Tanh, with_weights
+from normbench.papers.fromage import gan
+from normbench.papers.fromage.frechet import Judge, Moments, frechet_distance, moments
 from normbench.reference import network as reference
 from normbench.reference.registry import METHODS
-from normbench.training import gan
-from normbench.training.frechet import Judge, Moments, frechet_distance, moments
 
 TINY = gan.Size(steps=20, every=10, batch=8, noise=4, width=3)
 OPTIMISERS = {"fromage": 0.01, "lars": 0.01, "adam": 1e-3, "sgd": 0.01}

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from normbench.backends.trajectory import Trajectory
 from normbench.errors import InvalidArgumentError
-from normbench.training import run as running
-from normbench.training.batches import batches
-from normbench.training.run import build_trainer, problem_of, rows_of, run
-from normbench.trajectory import Trajectory
+from normbench.running import run as running
+from normbench.running.batches import batches
+from normbench.running.run import build_trainer, problem_of, rows_of, run
 from tests.training.few_digits import asked, assert_same_run, few_digits, of_the_reference, trained
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit

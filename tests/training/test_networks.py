@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from normbench import specs
-from normbench.training.validation import judge
+from normbench.running.validation import judge
 from tests.training.few_digits import HIDDEN, asked, assert_same_run, of_the_reference, trained
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from normbench import tasks
+from normbench.backends.trajectory import Status
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
-from normbench.training import run as run_module
-from normbench.training.request import RunRequest, request
-from normbench.training.run import available_backends, build_plain_trainer, build_trainer, problem_of, run
-from normbench.trajectory import Status
+from normbench.problems import tasks
+from normbench.running import run as run_module
+from normbench.running.request import RunRequest, request
+from normbench.running.run import available_backends, build_plain_trainer, build_trainer, problem_of, run
 
 LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
 
@@ -140,7 +140,7 @@ def test_a_backend_that_is_declared_only_falls_through_nowhere(simulated: Datase
     """A name in the list of backends and nothing behind it."""
     wanted = asked()
     planted = dataclasses.replace(wanted, backend="planted")
-    monkeypatch.setattr("normbench.training.run.BACKENDS", ("torch", "planted"))
+    monkeypatch.setattr("normbench.running.run.BACKENDS", ("torch", "planted"))
     with pytest.raises(InvalidArgumentError, match="'planted' does not say which libraries"):
         available_backends()
     monkeypatch.setitem(run_module._NEEDS, "planted", ())

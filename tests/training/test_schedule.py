@@ -7,8 +7,8 @@ import pytest
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
-from normbench.training.run import build_trainer, problem_of, run
-from normbench.training.schedule import Plateau
+from normbench.running.run import build_trainer, problem_of, run
+from normbench.running.schedule import Plateau
 from tests.training.few_digits import asked, assert_same_run, few_digits
 
 pytestmark = pytest.mark.usefixtures("quick_jax")

@@ -5,11 +5,12 @@ import os
 import numpy as np
 import pytest
 
-from normbench import data, tasks
+from normbench import data
 from normbench.data.dataset import Dataset
-from normbench.records.predictors import trivial_predictors
-from normbench.training.request import request
-from normbench.training.run import run
+from normbench.problems import tasks
+from normbench.problems.predictors import trivial_predictors
+from normbench.running.request import request
+from normbench.running.run import run
 
 
 def mean_train_rms(dataset: Dataset, task: str, optimiser: str, *, seeds: int) -> float:
@@ -27,7 +28,7 @@ def test_method2_on_the_simulated_flight_is_within_4_percent_of_the_published_rm
 
 
 def test_neural_lander_network_finds_the_published_error(simulated: Dataset) -> None:
-    from normbench.torch.neural_lander import train
+    from normbench.torch.benchmark.neural_lander import train
 
     assert np.mean([train(simulated, seed=seed)[0] for seed in range(2)]) == pytest.approx(0.2176, rel=0.05)
 

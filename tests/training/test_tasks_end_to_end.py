@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from normbench import specs, tasks
+from normbench import specs
 from normbench.cli.run import _supported
 from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
+from normbench.problems import tasks
 from normbench.records.build import finished_record
 from normbench.records.schema import from_json
-from normbench.training.request import RunRequest, request
-from normbench.training.result import RunResult
-from normbench.training.run import problem_of, run
-from normbench.training.support import check_support
+from normbench.running.request import RunRequest, request
+from normbench.running.result import RunResult
+from normbench.running.run import problem_of, run
+from normbench.running.support import check_support
 from tests.training.on_demand import small_dataset
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner
 
-from normbench import specs, tasks
+from normbench import specs
 from normbench.cli import main
 from normbench.data.dataset import Dataset
-from normbench.training.request import RunRequest, request
-from normbench.training.validation import Agreement, Scope, judge, trajectory_of, validate
+from normbench.problems import tasks
+from normbench.running.request import RunRequest, request
+from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
 
 
 @pytest.mark.parametrize("key", specs.OWN)
@@ -70,7 +71,7 @@ def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64", path
 
 
 def curvature_without_factor_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    from normbench.torch.perceptron import Objective
+    from normbench.torch.benchmark.perceptron import Objective
 
     original = Objective.curve_derivatives
 
@@ -82,14 +83,14 @@ def curvature_without_factor_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wrong_sign_of_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
-    import normbench.torch.method2 as module
+    import normbench.torch.updates.method2 as module
 
     original = module.line_search
     monkeypatch.setattr(module, "line_search", lambda gram, alpha, *rest: original(gram, -alpha, *rest))
 
 
 def missing_prefactor(monkeypatch: pytest.MonkeyPatch) -> None:
-    import normbench.torch.fromage as module
+    import normbench.torch.updates.fromage as module
 
     def without(gradient, weights, bounds, *, learning_rate):  # type: ignore[no-untyped-def]
         return module.lars(gradient, weights, learning_rate=learning_rate)
@@ -98,7 +99,7 @@ def missing_prefactor(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wrong_depth_in_agd(monkeypatch: pytest.MonkeyPatch) -> None:
-    import normbench.torch.registry as module
+    import normbench.torch.benchmark.registry as module
 
     original = module.agd.agd
     monkeypatch.setattr(module.agd, "agd", lambda g, w: original([1.01 * x for x in g], w))
@@ -124,7 +125,7 @@ def test_planted_error_is_caught(
 
 def bend_forgotten_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """The geodesic as a straight line: d^2 Gamma / dt^2 = 0."""
-    import normbench.torch.closure as module
+    import normbench.torch.optimizers.closure as module
 
     original = module.ClosureCurve.curve_derivatives
     monkeypatch.setattr(
@@ -163,7 +164,7 @@ def test_planted_error_in_the_automatic_differentiation_is_caught(
 
 
 def test_nan_is_a_breach(simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    import normbench.torch.registry as module
+    import normbench.torch.benchmark.registry as module
 
     monkeypatch.setattr(module.agd, "agd", lambda g, w: ([x * float("nan") for x in w], 1.0))
     assert not wrong(small(simulated), "torch", "agd", "float32").passed

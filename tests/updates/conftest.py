@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from normbench import specs
-from normbench.normalisation import Problem, dimensional_scaling, spectral_initialisation
+from normbench.backends.trajectory import Trainer
+from normbench.problems.problem import Problem
+from normbench.problems.scaling import dimensional_scaling, spectral_initialisation
 from normbench.specs import Normalisation
-from normbench.trajectory import Trainer
 
 LAYERS = (6, 9, 4, 11, 3)
 CAPACITY = 120
@@ -36,13 +37,13 @@ def build_reference(problem: Problem, key: str, hyper: dict[str, Any], *, iterat
 
 
 def build_torch(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
-    from normbench.torch.trainer import TorchTrainer
+    from normbench.torch.benchmark.trainer import TorchTrainer
 
     return TorchTrainer(problem, key, hyper, dtype=dtype, device="cpu")
 
 
 def build_jax(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
-    from normbench.jax.trainer import JaxTrainer
+    from normbench.jax.benchmark.trainer import JaxTrainer
 
     return JaxTrainer(problem, key, hyper, iterations=iterations, dtype=dtype, device="cpu")
 

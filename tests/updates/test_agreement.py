@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from normbench import specs
-from normbench.normalisation import Problem
-from normbench.trajectory import Status, Trajectory
+from normbench.backends.trajectory import Status, Trajectory
+from normbench.problems.problem import Problem
 from tests.updates.conftest import BUILDERS, CAPACITY, problem_for, train
 
 CASES = [(key, {}) for key in specs.OWN] + [
@@ -111,7 +111,7 @@ def test_converged_start_stays_finite(backend: str, key: str) -> None:
 
 def resting_problem() -> Problem:
     """A 1 x 1 layer has no tangent space: it must rest while the other layers move."""
-    from normbench.normalisation import spectral_initialisation
+    from normbench.problems.scaling import spectral_initialisation
 
     rng = np.random.default_rng(8)
     x, y = rng.normal(size=(100, 3)), np.abs(rng.normal(size=(100, 2)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from normbench.normalisation import Problem, Weights
+from normbench.problems.problem import Problem, Weights
 from normbench.reference.perceptron import Objective
 from normbench.reference.spheres import direction, exponential_map
 from tests.updates.conftest import problem_for
@@ -43,7 +43,7 @@ def test_first_two_derivatives_match_finite_differences(seed: int) -> None:
 def test_torch_matches_the_reference_at_every_order(seed: int) -> None:
     import torch
 
-    from normbench.torch.perceptron import Objective as TorchObjective
+    from normbench.torch.benchmark.perceptron import Objective as TorchObjective
 
     problem, V, derivatives = curve(seed)
     x, y = (torch.tensor(a.T).contiguous() for a in (problem.x_train, problem.y_train))
@@ -67,8 +67,8 @@ def test_jax_matches_the_reference_and_nested_autodiff_at_every_order(seed: int)
     import jax
     import jax.numpy as jnp
 
-    from normbench.jax.perceptron import Objective as JaxObjective
-    from normbench.jax.perceptron import tiles
+    from normbench.jax.benchmark.perceptron import Objective as JaxObjective
+    from normbench.jax.benchmark.perceptron import tiles
 
     problem, V, derivatives = curve(seed)
     with jax.enable_x64(True):

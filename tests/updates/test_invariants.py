@@ -46,7 +46,7 @@ def test_directions_are_unit_tangents(seed: int) -> None:
 def test_torch_directions_are_unit_tangents_of_the_reference() -> None:
     import torch
 
-    from normbench.torch.spheres import directions
+    from normbench.torch.updates.spheres import directions
 
     problem = problem_for("method1", seed=2)
     gradient = Objective(problem.x_train, problem.y_train, 1.0).gradient(problem.weights)

@@ -13,10 +13,10 @@ import torch
 from normbench.reference import method2 as reference
 from normbench.reference.perceptron import Objective
 from normbench.reference.spheres import direction, radii, slopes
-from normbench.torch import method2 as torch_method2
+from normbench.torch.updates import method2 as torch_method2
 from tests.updates.conftest import problem_for
 
-jax_method2 = import_module("normbench.jax.method2")  # the package exports the transformation under that name
+jax_method2 = import_module("normbench.jax.updates.method2")  # the package exports the transformation under that name
 
 CALM, STEEP = 1.0, 1e5  # factors on the gradient: the first minimum moves from below a degree to tens of degrees
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from normbench import specs
+from normbench.backends.trajectory import Status
 from normbench.specs import Family
-from normbench.trajectory import Status
 from tests.updates.conftest import BUILDERS, problem_for
 
 LAYERS = 4
@@ -84,7 +84,7 @@ def reference_step(key, gradient, weights, start):
 def torch_step(key, gradient, weights, start):
     import torch
 
-    from normbench.torch.registry import METHODS
+    from normbench.torch.benchmark.registry import METHODS
 
     library = start is weights  # whose optimisers move in place what they were made of
     gradient, weights, start = ([torch.tensor(a) for a in arrays] for arrays in (gradient, weights, start))
@@ -101,8 +101,8 @@ def jax_program(key):
     import jax
     import jax.numpy as jnp
 
-    from normbench.jax.perceptron import Point
-    from normbench.jax.registry import METHODS
+    from normbench.jax.benchmark.perceptron import Point
+    from normbench.jax.benchmark.registry import METHODS
 
     hyper = specs.get(key).resolve({})
 

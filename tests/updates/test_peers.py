@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from normbench import specs
+from normbench.backends.trajectory import Status
 from normbench.errors import InvalidArgumentError
+from normbench.running.request import request
 from normbench.specs import PEERS, SPECS
-from normbench.training.request import request
-from normbench.trajectory import Status
 from tests.updates.conftest import problem_for, train
 
 STEPS = 40

@@ -14,7 +14,7 @@ from normbench.reference.spheres import direction, radii
 
 SHAPES = ((3, 4), (2, 3))
 SIZES = (1e-30, 1e-15, 1.0, 1e15, 1e30)
-norms, spheres = (import_module(f"normbench.jax.{name}") for name in ("norms", "spheres"))
+norms, spheres = (import_module(f"normbench.jax.{name}") for name in ("norms", "updates.spheres"))
 
 
 def drawn(seed, size, shapes=SHAPES):

@@ -4,16 +4,16 @@ import math
 
 import click
 
+from normbench.campaigns.plan import Plan, Search
 from normbench.cli.libraries import drawing_libraries
 from normbench.cli.reproduce.setting import Setting, takes_setting
-from normbench.records.plan import Plan, Search
+from normbench.papers import experiments
+from normbench.papers.agd.minibatch import MinibatchJob
+from normbench.papers.checkpoints import UpdateSizeJob
+from normbench.papers.reproduce import frame_table
+from normbench.presentation.terminal import console
 from normbench.records.schema import Record
-from normbench.report.reproduce import frame_table
-from normbench.report.terminal import console
-from normbench.training import experiments
-from normbench.training.checkpoints import UpdateSizeJob
-from normbench.training.minibatch import MinibatchJob
-from normbench.training.request import RunRequest, request
+from normbench.running.request import RunRequest, request
 
 _LOOKS = 40  # iterations at which the size of an update is measured, about
 
@@ -48,7 +48,7 @@ def _request_of(run: Record) -> RunRequest:
 def figure5(setting: Setting) -> None:
     """AGD against tuned Adam and SGD on eight layers."""
     with drawing_libraries():
-        from normbench.report.figures import agd as figures
+        from normbench.papers.agd import figures as figures
     requests = setting.requests(experiments.agd_figure5)
     records = figures.chosen_runs(setting.records(tuned_plan(requests)))
     looks = tuple(range(0, experiments.AGD5_ITERATIONS, math.ceil(experiments.AGD5_ITERATIONS / _LOOKS)))
@@ -63,7 +63,7 @@ def figure5(setting: Setting) -> None:
 def figure6(setting: Setting) -> None:
     """AGD over width and depth."""
     with drawing_libraries():
-        from normbench.report.figures import agd as figures
+        from normbench.papers.agd import figures as figures
     picture = figures.figure6(setting.records(Plan(tuple(setting.requests(experiments.agd_figure6)))))
     title = f"AGD over depth and width: final test RMS on {setting.task}"
     console().print(frame_table(figures.grid_summary(picture.data), title=title))
@@ -76,7 +76,7 @@ def figure6(setting: Setting) -> None:
 def figure7(setting: Setting) -> None:
     """AGD over the size of its mini-batches, by the NumPy reference; --backend has no say here."""
     with drawing_libraries():
-        from normbench.report.figures import agd as figures
+        from normbench.papers.agd import figures as figures
     requests = setting.requests(experiments.agd_figure7)
     rows = setting.rows(
         [

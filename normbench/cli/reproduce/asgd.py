@@ -2,16 +2,16 @@
 
 import click
 
+from normbench.campaigns.plan import Plan
 from normbench.cli.libraries import drawing_libraries
 from normbench.cli.output import FIGURES
 from normbench.cli.reproduce.setting import Setting, takes_setting
 from normbench.errors import BackendUnavailableError
+from normbench.papers import experiments
+from normbench.papers import reproduce as report
+from normbench.presentation.terminal import console
 from normbench.records.formats import csv_frame
-from normbench.records.plan import Plan
 from normbench.records.schema import Record
-from normbench.report import reproduce as report
-from normbench.report.terminal import console
-from normbench.training import experiments
 from normbench.writing import write_text
 
 
@@ -25,7 +25,7 @@ def _draw(setting: Setting, name: str, records: list[Record]) -> None:
     """The figure; without its libraries the table has to do, and a line says how to get them."""
     try:
         with drawing_libraries():
-            from normbench.report.figures import experiments as figures
+            from normbench.papers.asgd import figures as figures
     except BackendUnavailableError as error:
         click.echo(f"No figure: {error}", err=True)
         return

@@ -2,16 +2,17 @@
 
 import click
 
-from normbench import tasks
+from normbench import published
+from normbench.campaigns.plan import Plan, sweep
 from normbench.cli.libraries import drawing_libraries
 from normbench.cli.reproduce.setting import Setting, takes_setting
-from normbench.records.plan import Plan, sweep
-from normbench.report.reproduce import frame_table
-from normbench.report.terminal import console
+from normbench.papers import experiments
+from normbench.papers.fromage.growth import SAMPLES, InvariantGrowthJob, PlainGrowthJob
+from normbench.papers.fromage.perturbation import PerturbationJob
+from normbench.papers.reproduce import frame_table
+from normbench.presentation.terminal import console
+from normbench.problems import tasks
 from normbench.specs import OWN, SPECS
-from normbench.training import experiments
-from normbench.training.growth import SAMPLES, InvariantGrowthJob, PlainGrowthJob
-from normbench.training.perturbation import PerturbationJob
 
 _EVERY = 20  # iterations between two looks at the norms
 
@@ -21,7 +22,7 @@ _EVERY = 20  # iterations between two looks at the norms
 def figure1(setting: Setting) -> None:
     """Loss and gradient break-down under relative perturbations, at depth 2 and 16."""
     with drawing_libraries():
-        from normbench.report.figures import fromage as figures
+        from normbench.papers.fromage import figures as figures
     requests = setting.requests(experiments.fromage_figure1)
     steps, strengths = experiments.FROMAGE1_CHECKPOINTS, experiments.FROMAGE1_STRENGTHS
     rows = setting.rows([PerturbationJob(run, setting.data_dir, steps, strengths) for run in requests])
@@ -41,7 +42,7 @@ def figure1(setting: Setting) -> None:
 def figure2(setting: Setting) -> None:
     """LARS without the prefactor grows until it overflows, Fromage does not."""
     with drawing_libraries():
-        from normbench.report.figures import fromage as figures
+        from normbench.papers.fromage import figures as figures
     requests = setting.requests(experiments.fromage_figure2)
     kinds = (InvariantGrowthJob, PlainGrowthJob)
     rows = setting.rows([kind(run, setting.data_dir, _EVERY) for kind in kinds for run in requests])
@@ -61,7 +62,7 @@ def figure2(setting: Setting) -> None:
 def figure3(setting: Setting) -> None:
     """Training over depth: Fromage, Adam and SGD, the best of three learning rates each."""
     with drawing_libraries():
-        from normbench.report.figures import fromage as figures
+        from normbench.papers.fromage import figures as figures
     picture = figures.figure3(setting.records(Plan(tuple(setting.requests(experiments.fromage_figure3)))))
     title = f"Final training RMS over depth on {setting.task}, best of three learning rates"
     console().print(frame_table(figures.depth_summary(picture.data), title=title))
@@ -73,12 +74,12 @@ def figure3(setting: Setting) -> None:
 def figure4(setting: Setting) -> None:
     """Learning-rate sensitivity: every optimiser that has a learning rate, over its grid."""
     with drawing_libraries():
-        from normbench.report.figures import board as figures
-    from normbench.report.sensitivity import learning_rate_sensitivity
+        from normbench.presentation.figures import board as figures
+    from normbench.analysis.sensitivity import learning_rate_sensitivity
 
     plan = sweep(
         task=setting.task,
-        layers=experiments.PAPER_LAYERS,
+        layers=published.PAPER_LAYERS,
         optimisers=[key for key in OWN if SPECS[key].tuned],
         backends=[setting.backend],
         seeds=range(setting.seeds),

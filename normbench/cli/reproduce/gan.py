@@ -7,9 +7,9 @@ import click
 from normbench.cli import options
 from normbench.cli.libraries import drawing_libraries
 from normbench.cli.reproduce.setting import Setting
-from normbench.report.reproduce import frame_table, published_gan
-from normbench.report.terminal import console
-from normbench.training import gan
+from normbench.papers.fromage import gan
+from normbench.papers.reproduce import frame_table, published_gan
+from normbench.presentation.terminal import console
 
 
 @click.command("fromage-gan")
@@ -22,7 +22,7 @@ from normbench.training import gan
 def fromage_gan(*, seeds: int, backend: str | None, jobs: int | None, out: Path) -> None:
     """A class-conditional GAN on 8 x 8 digits by Fromage, LARS, Adam and SGD, at the paper's learning rates."""
     with drawing_libraries():
-        from normbench.report.figures import gan as figures
+        from normbench.papers.fromage import gan_figure as figures
     chosen = options.choose_backends([backend] if backend else [])[0]
     setting = Setting(gan.SOURCE, chosen, seeds, None, options.job_count(jobs), out)
     published = published_gan()

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from normbench import tasks
+from normbench.campaigns.pool import results_of
 from normbench.cli import options
 from normbench.cli.reproduce.setting import TASK
 from normbench.machine import threads_per_run
-from normbench.records.pool import results_of
-from normbench.report import neural_lander as lander
-from normbench.report.terminal import console
+from normbench.papers import neural_lander as lander
+from normbench.presentation.terminal import console
+from normbench.problems import tasks
 
 
 @click.command("neural-lander")

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from normbench import tasks
+from normbench.backends.trajectory import Status
+from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.plan import Plan
+from normbench.campaigns.pool import results_of
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import FIGURES, print_failures, print_remark
 from normbench.cli.progress import campaign_progress
 from normbench.machine import threads_per_run
-from normbench.records.campaign import Campaign
-from normbench.records.plan import Plan
-from normbench.records.pool import results_of
+from normbench.problems import tasks
+from normbench.published import QUADROTOR_TASKS
 from normbench.records.schema import Record
 from normbench.records.store import RECORDS, Store
-from normbench.report.published import QUADROTOR_TASKS
+from normbench.running.request import RunRequest
 from normbench.specs import BACKENDS
-from normbench.training.request import RunRequest
-from normbench.trajectory import Status
 from normbench.writing import probe_folder
 
 if TYPE_CHECKING:
-    from normbench.report.figures.style import Origin, Picture
+    from normbench.presentation.figures.style import Origin, Picture
 
 TASK = click.option(
     "--task",
@@ -93,7 +93,7 @@ class Setting:
 
     def origin(self, backend: str, dtype: str) -> "Origin":
         """Where numbers come from that no record holds."""
-        from normbench.report.figures.style import Origin
+        from normbench.presentation.figures.style import Origin
 
         data = tasks.get(self.task).dataset(self.data_dir)
         return Origin(self.task, data.unit, backend, dtype, data.simulated, self.seeds)

@@ -5,10 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from normbench.jax.agd import agd as agd_update
-from normbench.jax.spheres import Arrays
 from normbench.jax.transformations.base import StepState, explicit, working_dtype
 from normbench.jax.transformations.gate import Gate
+from normbench.jax.updates.agd import agd as agd_update
+from normbench.jax.updates.spheres import Arrays
 
 
 def agd() -> optax.GradientTransformationExtraArgs:

@@ -10,8 +10,8 @@ from jax import Array
 
 from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import norm
-from normbench.jax.spheres import Arrays
 from normbench.jax.transformations.gate import Gate
+from normbench.jax.updates.spheres import Arrays
 
 Step = Callable[[Any, Arrays, Arrays, Any], tuple[Arrays, Any]]
 

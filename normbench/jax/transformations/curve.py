@@ -11,7 +11,7 @@ from jax import Array
 
 from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import Scalar, at_zero
-from normbench.jax.spheres import Arrays, curve_point
+from normbench.jax.updates.spheres import Arrays, curve_point
 
 
 class Evaluated(NamedTuple):

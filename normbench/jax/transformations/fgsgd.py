@@ -9,14 +9,15 @@ import numpy as np
 import optax
 from jax import Array
 
-from normbench import manifolds, specs
+from normbench import specs
 from normbench.errors import InvalidArgumentError
-from normbench.jax.fgsgd import FGSGDState, initial_state
-from normbench.jax.fgsgd import fgsgd as fgsgd_update
-from normbench.jax.spheres import Arrays
 from normbench.jax.transformations.base import as_before, as_updates, cast, check_state, rate_at, working_dtype
 from normbench.jax.transformations.gate import Gate, check_static, resolve_rate
+from normbench.jax.updates.fgsgd import FGSGDState, initial_state
+from normbench.jax.updates.fgsgd import fgsgd as fgsgd_update
+from normbench.jax.updates.spheres import Arrays
 from normbench.numbers import as_integer
+from normbench.specs import manifolds
 
 _DEFAULTS = specs.get("fgsgd").resolve({})
 
@@ -48,8 +49,8 @@ def fgsgd(
     W = gamma / lambda omega, gamma = 1 / sqrt(fan-in + channels_out * positions). A component is one height x width
     matrix of a kernel, or a whole block of a matrix or of a 1 x 1 kernel.
 
-    Start from parameters on the manifolds, as :func:`normbench.manifolds.initial_weights` makes them of the leaves;
-    others are put there by the next step, weights that were loaded in between included.
+    Start from parameters on the manifolds, as :func:`normbench.specs.manifolds.initial_weights` makes them of the
+    leaves; others are put there by the next step, weights that were loaded in between included.
 
     ``update(grads, state, params, feature_std=...)`` takes the running standard deviations of the features that feed
     each leaf: a tree or sequence of numbers in the order of the leaves. lambda is the larger of it and 1, and 1 at the

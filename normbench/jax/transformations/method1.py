@@ -11,18 +11,11 @@ from jax import Array
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import forward, reverse
-from normbench.jax.method1 import method1 as method1_update
-from normbench.jax.spheres import Arrays, radii
-from normbench.jax.transformations.base import (
-    SphereState,
-    as_before,
-    as_updates,
-    cast,
-    live_radii,
-    working_dtype,
-)
+from normbench.jax.transformations.base import SphereState, as_before, as_updates, cast, live_radii, working_dtype
 from normbench.jax.transformations.curve import Evaluated, ValueCurve, bound, checked_value
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero, resolve
+from normbench.jax.updates.method1 import method1 as method1_update
+from normbench.jax.updates.spheres import Arrays, radii
 
 _DERIVATIVES = {"forward": forward, "reverse": reverse}
 _DEFAULTS = specs.get("method1").resolve({})

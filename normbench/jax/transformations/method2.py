@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from normbench.jax.method2 import method2 as method2_update
-from normbench.jax.method2 import method2_exp as method2_exp_update
-from normbench.jax.spheres import Arrays, radii
 from normbench.jax.transformations.base import SphereState, cast, explicit, live_radii, working_dtype
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero
+from normbench.jax.updates.method2 import method2 as method2_update
+from normbench.jax.updates.method2 import method2_exp as method2_exp_update
+from normbench.jax.updates.spheres import Arrays, radii
 
 LARGEST_GAIN = 2**60
 

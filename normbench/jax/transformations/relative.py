@@ -7,11 +7,7 @@ import optax
 from jax import Array
 
 from normbench import specs
-from normbench.jax.fromage import fromage as fromage_update
-from normbench.jax.fromage import lars as lars_update
-from normbench.jax.fromage import norm_bounds
 from normbench.jax.norms import norm
-from normbench.jax.spheres import Arrays
 from normbench.jax.transformations.base import (
     BoundState,
     RateState,
@@ -25,6 +21,10 @@ from normbench.jax.transformations.base import (
     working_dtype,
 )
 from normbench.jax.transformations.gate import Gate, resolve_rate
+from normbench.jax.updates.fromage import fromage as fromage_update
+from normbench.jax.updates.fromage import lars as lars_update
+from normbench.jax.updates.fromage import norm_bounds
+from normbench.jax.updates.spheres import Arrays
 
 _FROMAGE, _LARS = (specs.get(key).resolve({}) for key in ("fromage", "lars"))
 

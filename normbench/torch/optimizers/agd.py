@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from normbench.torch import agd
 from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, evaluate, move
+from normbench.torch.updates import agd
 
 
 class AGD(Coupled):

@@ -6,15 +6,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from normbench import manifolds, numbers, specs
+from normbench import numbers, specs
 from normbench.errors import InvalidArgumentError
-from normbench.torch.fgsgd import departure, deviations_at, indices, layer_step, learning_rate_at
-from normbench.torch.geometry import MANIFOLDS
+from normbench.specs import manifolds
 from normbench.torch.norms import is_sharded, wide
 from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import Closure, Gated, dense, evaluate, on_device, tolerance
 from normbench.torch.optimizers.gate import Group, label
 from normbench.torch.optimizers.tracking import Tracker
+from normbench.torch.updates.fgsgd import departure, deviations_at, indices, layer_step, learning_rate_at
+from normbench.torch.updates.geometry import MANIFOLDS
 
 _DEFAULTS = specs.get("fgsgd").resolve({})
 

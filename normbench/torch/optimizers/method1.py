@@ -9,8 +9,6 @@ from torch import Tensor
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
-from normbench.torch import method1
-from normbench.torch.closure import ClosureCurve
 from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import (
     INERT_RATE,
@@ -21,9 +19,11 @@ from normbench.torch.optimizers.base import (
     remember_radii,
     require_no_rate,
 )
+from normbench.torch.optimizers.closure import ClosureCurve
 from normbench.torch.optimizers.gate import Group, label, require_trainable
 from normbench.torch.optimizers.ranks import Ranks
 from normbench.torch.optimizers.reach import report_unreached
+from normbench.torch.updates import method1
 
 _DEFAULTS = specs.get("method1").resolve({})
 _SHARED = tuple(_DEFAULTS)  # options that all groups have in common

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
-from normbench.torch import method2
 from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
+from normbench.torch.updates import method2
 
 _CONSTANTS = ("mean_square_input", "gain", "curvature")
 

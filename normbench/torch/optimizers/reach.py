@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 
 from normbench.errors import InvalidArgumentError, NotReachedWarning
-from normbench.torch.closure import ClosureCurve
+from normbench.torch.optimizers.closure import ClosureCurve
 
 _REPLACED = (
     "If that is not meant, something on the way is detached, or the closure evaluates other parameters than these: "

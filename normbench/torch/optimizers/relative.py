@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from normbench import specs
-from normbench.torch import fromage
 from normbench.torch.norms import is_sharded, locals_of, norms, wide, widened
 from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import Closure, Gated, Group, dense, evaluate, move, on_device, tolerance
+from normbench.torch.updates import fromage
 
 _FROMAGE, _LARS = (specs.get(key).resolve({}) for key in ("fromage", "lars"))
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from normbench.analysis.leaderboard import boards
+from normbench.papers.experiments import PAPER_LAYERS, perceptron_layers
+from normbench.presentation.page import report_page
+from normbench.presentation.page.ways import sections
 from normbench.records.schema import Curves
 from normbench.records.store import Store
-from normbench.report.leaderboard import boards
-from normbench.report.page import report_page
-from normbench.report.page.ways import sections
-from normbench.training.experiments import PAPER_LAYERS, perceptron_layers
 
 PATIENCE = 180_000  # ms; on two busy cores a frame may take seconds
 ITERATIONS = 200

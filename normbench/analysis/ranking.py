@@ -1,0 +1,85 @@
+"""How sure a board is of its order: paired differences to the best row, and ranks when the seeds are drawn again."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from normbench.analysis.statistics import CONFIDENCE, Difference, holm, paired_difference, resampled_counts
+
+Sample = Mapping[int, float]  # the test RMS of a row by seed, where it is finite
+
+
+@dataclass(frozen=True)
+class RankSpan:
+    """Place of a row, and how it moves when the seeds are resampled.
+
+    Attributes
+    ----------
+    rank : int
+        From 1, by mean test RMS over all seeds of the row.
+    low, high : int
+        Where 95 % of the resamples put it, widened to hold ``rank``; 1 and the last place where there is nothing
+        to resample.
+    best_share : float
+        Share of the resamples in which no row is better; NaN where there is nothing to resample.
+    """
+
+    rank: int
+    low: int
+    high: int
+    best_share: float
+
+
+def shared_seeds(samples: Sequence[Sample]) -> list[int]:
+    """Seeds that all samples of two values or more have in common."""
+    several = [set(sample) for sample in samples if len(sample) > 1]
+    return sorted(set.intersection(*several)) if several else []
+
+
+def rank_spans(samples: Sequence[Sample]) -> list[RankSpan]:
+    """Spans of rows given in the order of their ranks.
+
+    Each of 9,999 resamples draws the seeds that all rows share with replacement, once for all rows, so that what a
+    hard split adds to everyone moves nobody. Rows of one seed keep out, as nothing can be drawn from them.
+    """
+    shared = shared_seeds(samples)
+    among = [k for k, sample in enumerate(samples) if len(sample) > 1] if len(shared) > 1 else []
+    spans = [RankSpan(k + 1, 1, len(samples), math.nan) for k in range(len(samples))]
+    if not among:
+        return spans
+    values = np.array([[samples[k][seed] for seed in shared] for k in among])
+    ranks = rankdata(values @ resampled_counts(len(shared)).T, method="min", axis=0)
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    bounds = np.quantile(ranks, tails, axis=1, method="inverted_cdf").astype(int)
+    for k, low, high, share in zip(among, *bounds, (ranks == 1).mean(axis=1), strict=True):
+        spans[k] = RankSpan(k + 1, min(int(low), k + 1), max(int(high), k + 1), float(share))
+    return spans
+
+
+def differences(samples: Sequence[Sample], best: int) -> list[Difference | None]:
+    """Paired difference of every sample to the best over the seeds they share; None for the best and without a pair.
+
+    The p-values are corrected over all pairs of samples, not only those with the best: which one is the best was
+    read from the same figures, and the worst of 30 equal rows lies far from the best of them by chance alone.
+    """
+    pairs = list(combinations(range(len(samples)), 2))
+    found = {pair: _difference(samples[pair[0]], samples[pair[1]]) for pair in pairs}
+    tested = [(pair, d.p_value) for pair, d in found.items() if d is not None and d.pairs > 1]
+    corrected = dict(zip((pair for pair, _ in tested), holm([p for _, p in tested]), strict=True))
+    return [_to_best(samples, best, k, corrected) for k in range(len(samples))]
+
+
+def _to_best(
+    samples: Sequence[Sample], best: int, k: int, corrected: Mapping[tuple[int, int], float]
+) -> Difference | None:
+    found = None if k == best else _difference(samples[best], samples[k])
+    return found and replace(found, p_value=corrected.get((min(best, k), max(best, k)), found.p_value))
+
+
+def _difference(base: Sample, other: Sample) -> Difference | None:
+    shared = sorted(seed for seed in base.keys() & other.keys() if min(base[seed], other[seed]) > 0)
+    return paired_difference([base[s] for s in shared], [other[s] for s in shared]) if shared else None

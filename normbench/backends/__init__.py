@@ -1,0 +1,1 @@
+"""What every backend gives and takes: trajectories and trainers."""

@@ -1,0 +1,308 @@
+"""Making every run of a plan that is not yet on disk, in parallel, so that a kill costs the runs in flight only."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from normbench.backends.trajectory import Status
+from normbench.campaigns.plan import Plan, Search
+from normbench.campaigns.pool import Outcome, Pool, last_line
+from normbench.data.dataset import Dataset
+from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
+from normbench.machine import cores, threads_per_run
+from normbench.networks.operations import multiply_adds, outputs
+from normbench.problems import tasks
+from normbench.records.build import failed_record, finished_record, request_id
+from normbench.records.schema import Record
+from normbench.records.store import Store
+from normbench.running.request import RunRequest
+from normbench.writing import probe_folder
+
+_STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
+_PER_OUTPUT = 50.0  # what it costs to write and read a number, in multiplications: small networks do little else
+_SLOWNESS = {"reference": 5.0}
+
+
+def estimated_cost(request: RunRequest) -> float:
+    """Rough duration of a run in arbitrary units: iterations times samples times the network's own count of operations.
+
+    Of declarations alone, no data are read. A network that cannot be built costs next to nothing, as its run fails.
+    """
+    task = tasks.get(request.task)
+    try:
+        network = task.declared_network(request.layers)
+        work = multiply_adds(network) + _PER_OUTPUT * outputs(network)
+    except InvalidArgumentError:
+        return _STARTUP_COST
+    samples = request.batch_size or task.source_info.samples
+    return _STARTUP_COST + _SLOWNESS.get(request.backend, 1.0) * request.iterations * samples * work
+
+
+def run_name(run: RunRequest | Record) -> str:
+    """One run in a few words, for messages."""
+    values = (f"{name}={value:g}" for name, value in dict(run.hyperparameters).items() if isinstance(value, float))
+    return " ".join((run.optimiser, run.backend, f"seed {run.seed}", f"on {run.task}", *values))
+
+
+@cache
+def _dataset(task: str, data_dir: Path | None) -> Dataset:
+    return tasks.get(task).dataset(data_dir)
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """One run and the writing of its record, in a worker process."""
+
+    request: RunRequest
+    directory: Path
+    data_dir: Path | None
+    tuning_runs: int
+    jobs: int
+    threads: int
+
+    @property
+    def cost(self) -> float:
+        """See :func:`estimated_cost`."""
+        return estimated_cost(self.request)
+
+    @property
+    def family(self) -> object:
+        """What has to be compiled anew when it changes."""
+        r = self.request
+        return r.backend, r.optimiser, r.layers, r.device, r.dtype, r.iterations
+
+    def __call__(self) -> Record:
+        """Train, and have the record on disk before anyone is told.
+
+        Raises
+        ------
+        OutputError
+            If the record cannot be written; the message names the run whose result that costs.
+        """
+        from normbench.running.run import run
+
+        dataset = _dataset(self.request.task, self.data_dir)
+        try:
+            result = run(self.request, dataset)
+            record = finished_record(result, dataset, tuning_runs=self.tuning_runs, jobs=self.jobs)
+        except BackendUnavailableError:
+            raise
+        except Exception as error:
+            record = self.failed(dataset, last_line(error))
+        store_result(Store(self.directory), record)
+        return record
+
+    def failed(self, dataset: Dataset, reason: str) -> Record:
+        """The record to write when the run gave no result."""
+        return failed_record(
+            self.request,
+            dataset,
+            reason=reason,
+            tuning_runs=self.tuning_runs,
+            jobs=self.jobs,
+            threads=self.threads,
+        )
+
+
+def store_result(store: Store, record: Record) -> None:
+    """Write a record.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the message names the run whose result that costs.
+    """
+    try:
+        store.write(record)
+    except OutputError as error:
+        raise OutputError(
+            f"{error} The result of {run_name(record)} is lost, and with it those of the runs in flight; the same "
+            "command makes them."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How far a campaign is: runs, and their estimated cost in arbitrary units.
+
+    ``record`` is the run that has just ended, or None at the start.
+    """
+
+    runs_done: int
+    runs_total: int
+    cost_done: float
+    cost_total: float
+    record: Record | None = None
+
+
+@dataclass
+class Campaign:
+    """Runs plans into a store.
+
+    Attributes
+    ----------
+    store : Store
+    data_dir : Path or None
+        Folder of data files given by the user.
+    jobs : int
+        Runs at the same time; the results do not depend on it, because each run has the same number of threads.
+    on_progress : callable
+        Receives a :class:`Tally` whenever a run ends.
+    on_remark : callable
+        Receives a line of text about what a user would not expect: a search that chooses no value.
+    """
+
+    store: Store
+    data_dir: Path | None = None
+    jobs: int = field(default_factory=cores)
+    on_progress: Callable[[Tally], None] = lambda tally: None
+    on_remark: Callable[[str], None] = lambda text: None
+    _tally: Tally = field(default=Tally(0, 0, 0.0, 0.0), init=False)
+
+    @property
+    def threads(self) -> int:
+        """Threads per run, whatever the number of jobs: sums of another order have other last digits."""
+        return threads_per_run()
+
+    def run(self, plan: Plan) -> list[Record]:
+        """Make what is missing and return the record of every run of the plan, each once, in the plan's order.
+
+        Runs that are done, stalled or diverged are not made again; failed ones are.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If a backend or device is not there.
+        DataError, DownloadError
+            If the data cannot be had.
+        OutputError
+            If the store cannot be written, before anything is trained where that is so from the beginning.
+        KeyboardInterrupt
+            On Ctrl-C, after every worker has ended; the store holds what was finished.
+        """
+        probe_folder(self.store.directory)
+        self.store.sweep()
+        first = [*plan.requests, *(trial for search in plan.searches for trial in search.trials())]
+        with Pool(self.jobs, self.threads) as pool:
+            self._announce(self._missing(first) + self._expected(plan.searches, first))
+            self._make(pool, dict.fromkeys(first, 0))
+            self._make(pool, dict.fromkeys(self._failed_trials(plan.searches), 0))
+            tuned = self._tuned(plan.searches)
+            self._announce(self._missing(tuned))
+            self._make(pool, tuned)
+        self._mark(plan.searches, tuned)
+        found = (self.find(request) for request in dict.fromkeys([*first, *tuned]))
+        return [record for record in found if record is not None]
+
+    def find(self, request: RunRequest) -> Record | None:
+        """The record of a request under the present code and data, if there is a readable one."""
+        return self.store.find(request_id(request, _dataset(request.task, self.data_dir).sha256))
+
+    def _missing(self, requests: Iterable[RunRequest]) -> list[RunRequest]:
+        found = {request: self.find(request) for request in dict.fromkeys(requests)}
+        return [request for request, record in found.items() if record is None or record.status == Status.FAILED]
+
+    def _expected(self, searches: Iterable[Search], first: Iterable[RunRequest]) -> list[RunRequest]:
+        """Runs that the searches will bring; before a search has ended, as many at its default value."""
+        expected: list[RunRequest] = []
+        for search in searches:
+            best = best_value(search, self.find)
+            expected += search.targets[1:] if best is None else self._missing({*search.at(best)}.difference(first))
+        return expected
+
+    def _failed_trials(self, searches: Iterable[Search]) -> list[RunRequest]:
+        """Trials that failed or whose worker died; they get a second chance, as memory may have run out by accident."""
+        again = [
+            trial
+            for search in searches
+            for trial in search.trials()
+            if (record := self.find(trial)) is not None and record.status == Status.FAILED
+        ]
+        if again:
+            self._announce(again)
+        return again
+
+    def _announce(self, pending: list[RunRequest]) -> None:
+        self._tally = replace(
+            self._tally,
+            runs_total=self._tally.runs_done + len(pending),
+            cost_total=self._tally.cost_done + sum(map(estimated_cost, pending)),
+            record=None,
+        )
+        self.on_progress(self._tally)
+
+    def _make(self, pool: Pool, tuning_runs: Mapping[RunRequest, int]) -> None:
+        jobs = [
+            RunJob(
+                request=request,
+                directory=self.store.directory,
+                data_dir=self.data_dir,
+                tuning_runs=tuning_runs[request],
+                jobs=self.jobs,
+                threads=self.threads,
+            )
+            for request in self._missing(tuning_runs)
+        ]
+        pool.run(jobs, self._finished)
+
+    def _finished(self, outcome: Outcome) -> None:
+        record = outcome.value
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.died:
+            job: RunJob = outcome.job
+            record = job.failed(_dataset(job.request.task, self.data_dir), outcome.died)
+            store_result(self.store, record)
+        self._tally = replace(
+            self._tally,
+            runs_done=self._tally.runs_done + 1,
+            cost_done=self._tally.cost_done + outcome.job.cost,
+            record=record,
+        )
+        self.on_progress(self._tally)
+
+    def _tuned(self, searches: Iterable[Search]) -> dict[RunRequest, int]:
+        """Runs at the best values, each with what the search cost."""
+        best = {search: best_value(search, self.find) for search in searches}
+        for search, value in best.items():
+            if value is None:
+                trial = search.trial
+                self.on_remark(
+                    f"No {search.name} is chosen for {trial.optimiser} on {trial.task} ({trial.backend}): not every "
+                    "value of its grid gave a result that could be compared."
+                )
+        return {
+            request: len(search.grid)
+            for search, value in best.items()
+            if value is not None
+            for request in search.at(value)
+        }
+
+    def _mark(self, searches: Iterable[Search], tuned: Mapping[RunRequest, int]) -> None:
+        """Write into the records what the search made of them; runs that it did not choose cost nothing."""
+        for search in searches:
+            for value in {*search.grid, dict(search.trial.hyperparameters)[search.name]}:
+                for request in search.at(value):
+                    record, cost = self.find(request), tuned.get(request, 0)
+                    if record is not None and record.tuning_runs != cost:
+                        self.store.write(replace(record, tuning_runs=cost))
+
+
+def best_value(search: Search, find: Callable[[RunRequest], Record | None]) -> float | None:
+    """The value of the grid with the lowest final training RMS, never chosen by the test error.
+
+    None if a trial is missing or failed, because it might have been the best one, or if no trial gave a finite result.
+    Trials that diverged are results and lose.
+    """
+    records = [find(trial) for trial in search.trials()]
+    if any(record is None or record.status == Status.FAILED for record in records):
+        return None
+    scores = {
+        value: record.train_rms
+        for value, record in zip(search.grid, records, strict=True)
+        if record is not None and record.status in (Status.DONE, Status.STALLED) and np.isfinite(record.train_rms)
+    }
+    return min(scores, key=lambda value: scores[value]) if scores else None

@@ -1,0 +1,126 @@
+"""A run the way a user writes it: ``jax.grad`` of a loss of the whole batch, and an optax transformation.
+
+Slower than :mod:`normbench.jax.benchmark.trainer`, it shares none of its derivatives or tiles: validation runs both.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from normbench.backends.trajectory import Status, Trajectory, ending
+from normbench.jax import transformations
+from normbench.jax.benchmark.network import apply, loss_value
+from normbench.jax.benchmark.registry import library_transformation
+from normbench.networks.norms import fixed_gain
+from normbench.problems.problem import Problem
+
+Weights = tuple[Array, ...]
+
+
+class _Step(NamedTuple):
+    weights: Weights
+    state: Any
+    loss: Array
+    step_size: Array
+
+
+class PlainTrainer:
+    """A full-batch run of one optax transformation; follows :class:`normbench.backends.trajectory.Path`.
+
+    Parameters
+    ----------
+    problem : Problem
+    key : str
+        Optimiser, see :data:`normbench.specs.SPECS`.
+    hyperparameters : dict
+        Every hyperparameter of the optimiser, resolved.
+    dtype : str
+        "float32" or "float64"; 64-bit types are enabled for the calls of this trainer only.
+    """
+
+    def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, dtype: str) -> None:
+        self._dtype = dtype
+        self._learning_rate = hyperparameters.get("learning_rate")
+        self._problem = problem
+        self._transformation = _transformation(problem, key, hyperparameters)
+        with jax.enable_x64(dtype == "float64"):
+            self._train = self._place(problem.x_train, problem.y_train)
+            self._weights = self._place(*problem.weights)
+            self._state = self._transformation.init(self._weights)
+            self._step = jax.jit(self._iterate)
+            self._losses = [float(self._value(self._weights, *self._train))]
+        self._step_sizes: list[float] = []
+        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+
+    def _place(self, *arrays: np.ndarray) -> tuple[Array, ...]:
+        return tuple(jnp.asarray(array, self._dtype) for array in arrays)
+
+    def _value(self, weights: Weights, x: Array, y: Array) -> Array:
+        outputs = apply(self._problem.network, weights, x)
+        return loss_value(self._problem.loss, outputs, y, self._problem.loss_divisor)
+
+    def _iterate(self, weights: Weights, state: Any, x: Array, y: Array) -> _Step:
+        objective = partial(self._value, x=x, y=y)
+        value, gradient = jax.value_and_grad(objective)(weights)
+        updates, state = self._transformation.update(gradient, state, weights, value=value, value_fn=objective)
+        weights = optax.apply_updates(weights, updates)
+        step_size = getattr(state, "step_size", self._learning_rate)
+        return _Step(weights, state, objective(weights), jnp.asarray(step_size))
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done."""
+        done = 0
+        with jax.enable_x64(self._dtype == "float64"):
+            while done < steps and self._status is Status.DONE:
+                done += 1
+                new = self._step(self._weights, self._state, *self._train)
+                self._weights, self._state = new.weights, new.state
+                self._losses.append(float(new.loss))
+                self._step_sizes.append(float(new.step_size))
+                stalled = self._step_sizes[-1] == 0.0
+                self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
+        return done
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far; what a step evaluates inside stays inside the transformation."""
+        passes = np.arange(len(self._losses))
+        return Trajectory(
+            loss=np.array(self._losses),
+            step_size=np.array(self._step_sizes),
+            weights=tuple(np.asarray(w, dtype=np.float64) for w in self._weights),
+            loss_evaluations=2 * passes + 1,
+            gradient_evaluations=passes,
+            halvings=0,
+            status=self._status,
+            reason=self._reason,
+        )
+
+
+_TRANSFORMATIONS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]] = {
+    "method1": transformations.method1,
+    "fromage": transformations.fromage,
+    "lars": transformations.lars,
+    "agd": transformations.agd,
+    "fgsgd": transformations.fgsgd,
+}
+_MAJORISING = {"method2": transformations.method2, "method2_exp": transformations.method2_exp}
+
+
+def _transformation(
+    problem: Problem, key: str, hyperparameters: dict[str, Any]
+) -> optax.GradientTransformationExtraArgs:
+    if key in _MAJORISING:
+        return _MAJORISING[key](
+            mean_square_input=problem.mean_square_input,
+            gain=fixed_gain(problem.network),
+            curvature=problem.curvature,
+        )
+    if key in _TRANSFORMATIONS:
+        return _TRANSFORMATIONS[key](**hyperparameters)
+    return optax.with_extra_args_support(library_transformation(key, hyperparameters))

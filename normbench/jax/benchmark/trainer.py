@@ -1,0 +1,267 @@
+"""The JAX trainer: a whole segment of iterations in one compiled program.
+
+Perceptrons have gradients by hand, every other network by automatic differentiation.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from normbench.backends.trajectory import Part, Trajectory, ending, samples_at_once
+from normbench.errors import BackendUnavailableError
+from normbench.jax.benchmark.objective import NetworkObjective
+from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
+from normbench.jax.benchmark.registry import METHODS
+from normbench.problems.problem import Problem
+
+
+class _Run(NamedTuple):
+    """State of a run on the device; the plural fields are buffers as long as the run may become.
+
+    ``evaluations`` counts the sweeps made by the time each loss was known; every sweep makes loss and gradient.
+    """
+
+    iteration: Array
+    point: Point
+    state: Any
+    losses: Array
+    step_sizes: Array
+    evaluations: Array
+    halvings: Array
+    ended: Array
+
+
+@partial(jax.jit, static_argnames=("key", "static"))
+def _begin(
+    objective: Any, weights: Any, hyper: dict[str, Array], buffer: Array, rows: Array | None, *, key: str, static: tuple
+) -> _Run:
+    point = (objective if rows is None else objective.at(rows[0])).point(weights)
+    state = METHODS[key].init(objective, weights, hyper | dict(static))
+    zero = jnp.zeros((), jnp.int32)
+    losses = jnp.append(buffer, 0).at[0].set(point.loss)
+    evaluations = jnp.zeros(losses.shape, jnp.int32).at[0].set(1)
+    return _Run(zero, point, state, losses, buffer, evaluations, zero, ~jnp.isfinite(point.loss))
+
+
+@partial(jax.jit, static_argnames=("key", "static"), donate_argnames=("run",))
+def _advance(
+    objective: Any,
+    run: _Run,
+    stop: Array,
+    hyper: dict[str, Array],
+    rows: Array | None,
+    *,
+    key: str,
+    static: tuple,
+) -> _Run:
+    """Iterate until ``stop`` iterations are done or the run has ended; ``rows`` are the samples of every iteration."""
+
+    def iterate(run: _Run) -> _Run:
+        here, point, anew = objective, run.point, 0
+        if rows is not None:
+            here, anew = objective.at(rows[run.iteration]), jnp.minimum(run.iteration, 1)  # the first is at hand
+            point = here.point(point.weights)
+        new = METHODS[key].step(here, point, run.state, hyper | dict(static))
+        k = run.iteration + 1
+        return _Run(
+            iteration=k,
+            point=new.point,
+            state=new.state,
+            losses=run.losses.at[k].set(new.point.loss),
+            step_sizes=run.step_sizes.at[k - 1].set(new.step_size),
+            evaluations=run.evaluations.at[k].set(run.evaluations[k - 1] + anew + new.evaluations),
+            halvings=run.halvings + jnp.maximum(new.evaluations - 1, 0),
+            ended=~jnp.isfinite(new.point.loss) | (new.step_size == 0),
+        )
+
+    return jax.lax.while_loop(lambda run: (run.iteration < stop) & ~run.ended, iterate, run)
+
+
+@jax.jit
+def _loss(objective: Any, weights: Any) -> Array:
+    return objective.loss(weights)
+
+
+@jax.jit
+def _outputs(objective: Any, weights: Any) -> Array:
+    return objective.outputs(weights)
+
+
+def _pieces(objective: NetworkObjective) -> Iterator[NetworkObjective]:
+    """The objective of some samples at a time."""
+    at_once = samples_at_once(math.prod(objective.network.output_shape))
+    for start in range(0, len(objective.x), at_once):
+        yield objective.at(slice(start, start + at_once))
+
+
+def _test_loss(objective: Any, weights: Any) -> float:
+    if isinstance(objective, Objective):
+        return float(_loss(objective, weights))
+    return sum(len(part.x) * float(_loss(part, weights)) for part in _pieces(objective)) / len(objective.x)
+
+
+class JaxTrainer:
+    """A run of one optimiser in JAX; follows :class:`normbench.backends.trajectory.Trainer`.
+
+    Parameters
+    ----------
+    problem : Problem
+    key : str
+        Optimiser, see :data:`normbench.specs.SPECS`.
+    hyperparameters : dict
+        Every hyperparameter of the optimiser, resolved.
+    iterations : int
+        The most iterations that the run will do.
+    dtype : str
+        "float32" or "float64"; 64-bit types are enabled for the calls of this trainer only.
+    device : str
+        "cpu" or "cuda".
+    rows : array of int, shape (iterations, samples of a batch), optional
+        Which samples each iteration sees; all of them without it.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the device is not there.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        key: str,
+        hyperparameters: dict[str, Any],
+        *,
+        iterations: int,
+        dtype: str,
+        device: str,
+        rows: np.ndarray | None = None,
+    ) -> None:
+        self._dtype = dtype
+        self._device = _find_device(device)
+        # floats are traced, so that one program serves every learning rate; integers and None choose the program
+        traced = {name: v for name, v in hyperparameters.items() if isinstance(v, float)}
+        self._options = {
+            "key": key,
+            "static": tuple((name, v) for name, v in hyperparameters.items() if name not in traced),
+        }
+        with self._precision():
+            self._hyper = {name: self._array(value) for name, value in traced.items()}
+            place = self._tiled if rows is None and problem.is_by_hand else self._whole
+            self._objective = place(problem, problem.x_train, problem.y_train)
+            self._test = place(problem, problem.x_test, problem.y_test)
+            self._sizes = {Part.TRAIN: len(problem.x_train), Part.TEST: len(problem.x_test)}
+            self._samples = len(problem.x_train) if rows is None else rows.shape[1]  # of a sweep
+            self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
+            self._weights = tuple(self._array(w) for w in problem.weights)
+            self._buffer = self._array(np.zeros(iterations))
+            jax.block_until_ready((self._objective, self._test, self._weights))
+        self._run: _Run | None = None
+
+    def _precision(self) -> AbstractContextManager:
+        return jax.enable_x64(self._dtype == "float64")
+
+    def _array(self, value: Any) -> Array:
+        return jax.device_put(np.asarray(value, dtype=self._dtype), self._device)
+
+    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
+        samples, targets = (
+            self._array(array) if array.dtype.kind == "f" else jax.device_put(array.astype(np.int32), self._device)
+            for array in (x, y)
+        )
+        return NetworkObjective(
+            x=samples,
+            y=targets,
+            loss_divisor=self._array(problem.loss_divisor),
+            majorant_scale=self._array(problem.majorant_scale),
+            network=problem.network,
+            kind=problem.loss,
+        )
+
+    def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
+        size = min(CPU_TILE, len(x)) if self._device.platform == "cpu" else len(x)
+        return Objective(
+            x=self._array(tiles(x, size)),
+            y=self._array(tiles(y, size)),
+            weight_of_sample=self._array(1.0 / (problem.loss_divisor * len(x))),
+            majorant_scale=self._array(np.square(x).sum() / len(x) / problem.loss_divisor),
+        )
+
+    def compile(self) -> None:
+        """Trace and compile every program of the run, by asking for no iterations."""
+        with self._precision():
+            self._advance_to(0)
+            _test_loss(self._test, self._weights)
+        if isinstance(self._objective, NetworkObjective):
+            for part in Part:
+                next(self.outputs(part))
+
+    def _advance_to(self, stop: int) -> _Run:
+        if self._run is None:
+            self._run = _begin(self._objective, self._weights, self._hyper, self._buffer, self._rows, **self._options)
+        self._run = _advance(self._objective, self._run, jnp.int32(stop), self._hyper, self._rows, **self._options)
+        return jax.block_until_ready(self._run)
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done."""
+        with self._precision():
+            before = int(self._run.iteration) if self._run is not None else 0
+            return int(self._advance_to(before + steps).iteration) - before
+
+    def test_loss(self) -> float:
+        """Loss on the test set at the present weights."""
+        with self._precision():
+            return _test_loss(self._test, self._advance_to(0).point.weights)
+
+    def outputs(self, part: Part) -> Iterator[np.ndarray]:
+        """What the network gives for the training or the test set at the present weights, some samples at a time."""
+        objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
+        with self._precision():
+            weights = self._advance_to(0).point.weights
+            pieces = [objective] if isinstance(objective, Objective) else _pieces(objective)
+        for piece in pieces:
+            with self._precision():
+                found = np.asarray(_outputs(piece, weights))
+            yield found[: self._sizes[part]]  # tiles are padded
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all further iterations."""
+        with self._precision():
+            self._hyper["learning_rate"] = self._hyper["learning_rate"] * factor
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far."""
+        with self._precision():
+            run = self._advance_to(0)
+            done = int(run.iteration)
+            losses = np.asarray(run.losses, dtype=np.float64)[: done + 1]
+            step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
+            weights = tuple(np.asarray(w, dtype=np.float64) for w in run.point.weights)
+            sweeps = np.asarray(run.evaluations, dtype=np.int64)[: done + 1]
+            evaluations = np.rint(sweeps * self._samples / self._sizes[Part.TRAIN]).astype(np.int64)
+            halvings = int(run.halvings)
+        stalled = done > 0 and step_sizes[-1] == 0.0
+        status, reason = ending(losses[-1], done, stalled=stalled)
+        return Trajectory(
+            loss=losses,
+            step_size=step_sizes,
+            weights=weights,
+            loss_evaluations=evaluations,
+            gradient_evaluations=evaluations,
+            halvings=halvings,
+            status=status,
+            reason=reason,
+        )
+
+
+def _find_device(name: str) -> Any:
+    try:
+        return jax.devices(name)[0]
+    except RuntimeError as error:
+        raise BackendUnavailableError(f"device {name!r} is not available to JAX on this machine: {error}") from error

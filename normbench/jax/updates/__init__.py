@@ -1,0 +1,1 @@
+"""The updates in JAX, as pure functions that trace."""

@@ -1,0 +1,48 @@
+"""The Neural-Lander network on a data set, seed by seed in parallel, beside the figures its authors printed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import RenderableType
+
+from normbench import published
+from normbench.analysis.statistics import spread
+from normbench.papers.reproduce import against
+from normbench.presentation.tables import mean_sd, titled
+from normbench.presentation.terminal import plain_table
+from normbench.problems import tasks
+
+PARTS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class LanderJob:
+    """One training of the network in a worker process."""
+
+    task: str
+    data_dir: Path | None
+    seed: int
+    cost: float = 1.0
+    family: object = None
+
+    def __call__(self) -> tuple[float, float]:
+        """Training and test MSE per component, in N^2."""
+        from normbench.torch.benchmark import neural_lander
+
+        return neural_lander.train(tasks.get(self.task).dataset(self.data_dir), seed=self.seed)
+
+
+def lander_table(results: Sequence[tuple[float, float]], *, task: str, simulated: bool) -> RenderableType:
+    """Mean and sd of the measured MSE beside the published value, and their ratio."""
+    table = plain_table()
+    table.add_column("quantity")
+    for header in ("measured", "seeds", "published", "ratio"):
+        table.add_column(header, justify="right")
+    reference = published.table("neural_lander")
+    for column, part in enumerate(PARTS):
+        figure = float(reference.loc[reference["quantity"].str.startswith(part), "value"].iloc[0])
+        measured = spread([result[column] for result in results])
+        ratio = measured.mean / figure
+        table.add_row(f"{part} MSE", mean_sd(measured), str(measured.count), f"{figure:.4f}", f"{ratio:.3f}")
+    return titled(f"Neural-Lander network on {task}: {against(simulated)}; MSE per component in N²", table)

@@ -1,0 +1,1 @@
+"""How records and boards are shown: terminal, Markdown, CSV, JSON, pictures and the page."""

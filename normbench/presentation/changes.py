@@ -1,0 +1,119 @@
+"""What a comparison of two sets of records found, as tables."""
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from normbench.analysis.compare import Change, Comparison, Key
+from normbench.analysis.selection import Sortable, board_key, how, where
+from normbench.presentation.tables import Column, fitting, left_out, number, percent, stars, titled
+from normbench.presentation.terminal import plain_table
+
+_NOTE = (
+    "Change of the geometric mean and its 95 % interval, NEW relative to OLD. seeds 'n paired': over n shared seeds, "
+    "by the paired t test on log-ratios; 'n | m': over other seeds, by Welch's test on the RMS relative to that of the "
+    "linear predictor on the same split. * p < 0.05, ** p < 0.01, *** p < 0.001 after Holm's correction over all rows; "
+    "worse or better: p < 0.05 and a change of more than 1 %, or a run that had a result and has none. "
+    "Milliseconds per iteration are shown, not judged; 'a | b': in environments that differ."
+)
+
+
+def comparison_tables(comparisons: Sequence[Comparison], *, width: int) -> RenderableType:
+    """A table for every task, split and network, the worst rows first; what does not fit is left out and named."""
+    boards: dict[Sortable, list[Comparison]] = {}
+    for comparison in comparisons:
+        boards.setdefault(board_key(comparison.key.run), []).append(comparison)
+    parts = [part for _, rows in sorted(boards.items()) for part in _board(rows, width)]
+    return Group(*parts, Text(_note(comparisons), style="dim"), Text())
+
+
+def _note(comparisons: Sequence[Comparison]) -> str:
+    metrics = dict.fromkeys(change.metric for comparison in comparisons for change in comparison.changes)
+    return " ".join([*(f"{metric.name}: {metric.better.value}." for metric in metrics), _NOTE])
+
+
+def _board(rows: Sequence[Comparison], width: int) -> list[RenderableType]:
+    columns = _columns(rows[0])
+    kept, table = fitting(columns, partial(_table, rows), width)
+    return [titled(_title(rows[0]), table), *(Text(note, style="dim") for note in left_out(columns, kept))]
+
+
+def _table(rows: Sequence[Comparison], columns: Sequence[Column]) -> Table:
+    table = plain_table(columns)
+    for row in rows:
+        table.add_row(*(column.cell(row) for column in columns))
+    return table
+
+
+def _columns(row: Comparison) -> list[Column]:
+    """Columns of a board; the first metric's interval stays longer than the others'."""
+    metrics = [column for k, change in enumerate(row.changes) for column in _metric_columns(k, change.metric.name)]
+    return [
+        Column("verdict", _verdict, numeric=False, wraps=True),
+        Column("optimiser", lambda c: ", ".join([c.key.run.optimiser, *how(c.key.run)]), numeric=False),
+        Column("backend", lambda c: where(c.key.run), numeric=False),
+        Column("tuning", lambda c: c.tuning, numeric=False, wraps=True),
+        Column("iter.", lambda c: str(c.key.run.iterations), leaves=4),
+        Column("seeds", _seeds, leaves=2),
+        *metrics,
+        Column("ms/it", _times, leaves=3),
+    ]
+
+
+def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
+    return (
+        Column(name, lambda c: _change(c.changes[k])),
+        Column(f"interval of {name}" if k else "interval", lambda c: _interval(c.changes[k]), leaves=5 if k else 1),
+    )
+
+
+def _title(row: Comparison) -> str:
+    source = "SIMULATED data" if row.simulated else "real data"
+    run = row.key.run
+    network = "-".join(map(str, run.layers))
+    return f"{run.task} ({source}), network {network}, {run.split} split: NEW relative to OLD"
+
+
+def _verdict(row: Comparison) -> str:
+    if row.lost or row.gained:
+        counts = [f"{n} {word}" for n, word in ((row.lost, "lost"), (row.gained, "gained")) if n]
+        return f"{row.verdict}: {', '.join(counts)}"
+    if not row.paired and row.old_failures + row.new_failures:
+        return f"{row.verdict}: {row.old_failures} | {row.new_failures} failed"
+    return row.verdict
+
+
+def _seeds(row: Comparison) -> str:
+    if row.paired:
+        return f"{len({*row.old_seeds} & {*row.new_seeds})} paired"
+    return f"{len(row.old_seeds)} | {len(row.new_seeds)}"
+
+
+def _change(change: Change) -> str:
+    found = change.difference
+    return f"{percent(found.mean)} {stars(found.p_value)}".rstrip() if found else "–"
+
+
+def _interval(change: Change) -> str:
+    found = change.difference
+    if found is None:
+        return ""
+    return f"{100 * found.low:+.1f} to {100 * found.high:+.1f}" if math.isfinite(found.high) else "unknown"
+
+
+def _times(row: Comparison) -> str:
+    return f"{number(row.old_ms, 1)} {'→' if row.same_clock else '|'} {number(row.new_ms, 1)}"
+
+
+def row_names(keys: Iterable[Key]) -> str:
+    """``adam (best, batch 32, jax), agd (torch)``: rows in words, for messages."""
+    return ", ".join(dict.fromkeys(map(_name, keys)))
+
+
+def _name(key: Key) -> str:
+    rule = [] if key.rule == "none" else [key.rule]
+    return f"{key.run.optimiser} ({', '.join([*rule, *how(key.run), where(key.run)])})"

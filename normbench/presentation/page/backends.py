@@ -1,0 +1,84 @@
+"""Do the backends agree? The same runs on two of them, as the records have them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from normbench.presentation.page.ways import Section, Way
+from normbench.records.schema import Record
+from normbench.running.request import Level, setting
+
+
+@dataclass(frozen=True)
+class BackendPair:
+    """One row of a board on two backends, over the seeds that both ran.
+
+    Attributes
+    ----------
+    label : str
+    backends : tuple of str
+    iterations : int
+    pairs : int
+    curve : float
+        Largest relative difference of the training loss over all iterations and seeds.
+    train, test : float
+        Largest relative difference of the final RMS over the seeds.
+    statuses : int
+        Seeds whose runs did not end alike.
+    """
+
+    label: str
+    backends: tuple[str, str]
+    iterations: int
+    pairs: int
+    curve: float
+    train: float
+    test: float
+    statuses: int
+
+
+def backend_pairs(section: Section) -> list[BackendPair]:
+    """Every way that two backends ran with everything else that was asked for the same."""
+    found = [
+        _pair(first, second)
+        for first, second in combinations(section.ways, 2)
+        if _elsewhere(first.runs[0]) == _elsewhere(second.runs[0]) and first.row.backend != second.row.backend
+    ]
+    return sorted((pair for pair in found if pair.pairs), key=lambda pair: (pair.label, pair.backends))
+
+
+def _elsewhere(run: Record) -> tuple[object, ...]:
+    """Everything that was asked for but the backend and the seed."""
+    return setting(run, Level.BOARD, Level.ROW, without=("backend",))
+
+
+def _pair(first: Way, second: Way) -> BackendPair:
+    a, b = sorted((first, second), key=lambda way: way.row.backend, reverse=True)  # torch before jax
+    ours, theirs = ({run.seed: run for run in way.runs} for way in (a, b))
+    both = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
+    return BackendPair(
+        label=a.label,
+        backends=(a.backend, b.backend),
+        iterations=a.runs[0].iterations,
+        pairs=len(both),
+        curve=_largest([_curve_difference(x, y) for x, y in both]),
+        train=_largest([abs(y.train_rms / x.train_rms - 1) for x, y in both]),
+        test=_largest([abs(y.test_rms / x.test_rms - 1) for x, y in both]),
+        statuses=sum(x.status != y.status for x, y in both),
+    )
+
+
+def _largest(values: Sequence[float]) -> float:
+    """Largest finite value; NaN where a run has no result to compare."""
+    finite = [v for v in values if math.isfinite(v)]
+    return max(finite) if finite else math.nan
+
+
+def _curve_difference(x: Record, y: Record) -> float:
+    n = min(len(x.curves.loss), len(y.curves.loss))
+    a, b = np.asarray(x.curves.loss[:n]), np.asarray(y.curves.loss[:n])
+    usable = np.isfinite(a) & np.isfinite(b) & (a > 0)
+    return float(np.max(np.abs(b[usable] / a[usable] - 1), initial=0.0)) if n else math.nan

@@ -1,0 +1,51 @@
+"""Accuracy against the Lipschitz bound, for its chart, and the RMS that the axes of charts span."""
+
+import math
+from typing import Any
+
+from normbench.presentation.page.compact import significant
+from normbench.presentation.page.ways import Section, Way
+
+_BLOWN_UP = 1.3  # times the zero predictor's RMS; training starts a little above it
+
+
+def bound_points(section: Section) -> list[dict[str, Any]]:
+    """One entry per way that has both figures."""
+    return [
+        way.names()
+        | {
+            "bound": significant(way.row.lipschitz_bound, 4),
+            "measured": significant(way.row.lipschitz_measured, 4),
+            "rms": significant(way.row.test.mean, 5),
+            "low": significant(_either_side(way, -1.0), 5),
+            "high": significant(_either_side(way, 1.0), 5),
+            "seeds": way.row.runs,
+        }
+        for way in section.ways
+        if _drawable(way)
+    ]
+
+
+def _drawable(way: Way) -> bool:
+    return all(math.isfinite(v) and v > 0 for v in (way.row.lipschitz_bound, way.row.test.mean))
+
+
+def _either_side(way: Way, side: float) -> float:
+    return way.row.test.mean + side * (way.row.test.sd if math.isfinite(way.row.test.sd) else 0.0)
+
+
+def levels(section: Section, part: str) -> list[dict[str, Any]]:
+    """The trivial predictors' RMS, ``part`` being "train" or "test", as lines to hold the optimisers against."""
+    return [
+        {"predictor": row.optimiser, "rms": significant(getattr(row, part).mean, 5)}
+        for row in section.board.rows
+        if row.kind == "predictor"
+    ]
+
+
+def rms_range(section: Section, part: str, *, start: float = 0.0) -> tuple[float, float]:
+    """From a little below the best row to a little above the worst and ``start``; what has blown up is left outside."""
+    finite = [v for v in (getattr(row, part).mean for row in section.board.rows) if math.isfinite(v)]
+    zero = next((getattr(row, part).mean for row in section.board.rows if row.optimiser == "zero"), min(finite))
+    ceiling = _BLOWN_UP * zero
+    return 0.96 * min(finite), 1.02 * min(ceiling, max(start, *(v for v in finite if v <= ceiling)))

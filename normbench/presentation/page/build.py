@@ -1,0 +1,110 @@
+"""From records to the page: one HTML file that carries its data, charts, tables and libraries with it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+import normbench
+from normbench.analysis.leaderboard import boards
+from normbench.errors import InvalidArgumentError
+from normbench.presentation.page import assets, reaching
+from normbench.presentation.page.backends import backend_pairs
+from normbench.presentation.page.bounds import levels
+from normbench.presentation.page.cells import COLUMNS, KINDS, lines, remark
+from normbench.presentation.page.compact import script_json
+from normbench.presentation.page.curves import COST_NAMES
+from normbench.presentation.page.environments import environments
+from normbench.presentation.page.figures import Figure, Gallery, backends, gallery, source
+from normbench.presentation.page.glance import glances
+from normbench.presentation.page.heatmaps import grids
+from normbench.presentation.page.palette import backend_keys, declarations
+from normbench.presentation.page.ways import Section, layers_text, places, sections
+from normbench.presentation.tables import mean_sd, number, percent
+from normbench.problems import tasks
+from normbench.records.schema import Record
+
+
+def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] = "records/{}.json".format) -> str:
+    """The report on the records as one HTML document; the same records give the same text.
+
+    It links to the records beside it and asks nothing else of anyone: no network, no server.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    record_link : callable
+        From the identity of a record to where it is, seen from the page.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no record of an optimiser that this normbench knows.
+    """
+    runs = list(records)
+    found = sections(boards(runs), runs)
+    if not found:
+        raise InvalidArgumentError("a report needs at least one record of a known optimiser; normbench run makes some.")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("normbench.presentation.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shared = {"mean_sd": mean_sd, "number": number, "percent": percent, "layers": layers_text, "remark": remark}
+    context = _context(found, gallery(found, runs)) | {"record_link": record_link}
+    return environment.get_template("page.html.j2").render(shared | context)
+
+
+def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
+    compared = [section for section in found if section.compares]
+    grid = reaching.grid(compared)
+    return {
+        "version": normbench.__version__,
+        "runs": sum(len(way.runs) for section in found for way in section.ways),
+        "places": places(compared),
+        "sections": compared,
+        "others": [section for section in found if not section.compares],
+        "tasks": tasks.TASKS,
+        "glances": glances(compared),
+        "columns": COLUMNS,
+        "kinds": KINDS,
+        "lines": lines,
+        "source": source,
+        "figures": figures,
+        "grids": grids(found),
+        "grid": grid,
+        "costs": COST_NAMES,
+        "backends": backends(compared),
+        "keys": backend_keys(backends(compared)),
+        "pairs": {section.key: backend_pairs(section) for section in compared},
+        "environments": environments(found),
+        "style": Markup(assets.own("page.css")),
+        "colours": Markup(declarations(way.row.optimiser for section in found for way in section.ways)),
+        "table_style": Markup(assets.datatables_style()),
+        "licences": assets.own("licences.txt"),
+        "vega": Markup(assets.vega()),
+        "datatables": Markup(assets.datatables()),
+        "script": Markup(assets.own("page.js")),
+        "data": Markup(script_json(figures.data)),
+        "charts": Markup(script_json([_chart(figure) for figure in figures.figures])),
+        "targets": Markup(script_json([_target(section) for section in compared])),
+    }
+
+
+def _chart(figure: Figure) -> dict[str, Any]:
+    """What the script needs to draw a figure."""
+    return {
+        "key": figure.key,
+        "specification": figure.specification,
+        "data": figure.data,
+        "summary": figure.summary,
+    }
+
+
+def _target(section: Section) -> dict[str, Any]:
+    """What the slider's multiple of the linear fit is in the unit of the board."""
+    linear = next((level["rms"] for level in levels(section, "train") if level["predictor"] == "linear"), None)
+    return {"task": section.board.task, "unit": section.board.unit, "linear": linear}

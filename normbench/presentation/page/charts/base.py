@@ -1,0 +1,142 @@
+"""What the charts share: the page's controls as parameters, colours, and the way from Altair to Vega."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from normbench.presentation.page.curves import COST_NAMES
+from normbench.presentation.page.palette import BACKEND_DASHES, BACKEND_SHAPES, variable
+
+HEIGHT = 340
+
+SHOWN = (
+    "(backend == 'both' || datum.backend == backend) && "
+    "(rule == 'both' || (rule == 'best' ? datum.best : datum.default))"
+)
+_PICKED = "length(picked) == 0 || indexof(picked, datum.optimiser) >= 0"
+_COST_TITLE = "@cost"  # stands in the declaration for a title that follows the control
+
+_CONFIG = {
+    "background": "transparent",
+    "font": 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
+    "axis": {
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--muted)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "gridColor": "var(--grid)",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "labelLimit": 190,
+        "labelSeparation": 8,
+        "labelOverlap": "greedy",
+    },
+    "view": {"stroke": None},
+    "text": {"color": "var(--text)", "fontSize": 11},
+    "rule": {"color": "var(--muted)"},
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around a chart.
+
+    Attributes
+    ----------
+    source : str
+        Inside the picture, above the axes; says where the data are simulated.
+    description : str
+        For readers who cannot see the chart.
+    """
+
+    source: str
+    description: str
+
+
+def control(name: str, value: Any) -> alt.Parameter:
+    """A parameter that follows the input element of that name in the page."""
+    return alt.param(name=name, value=value, bind=alt.BindDirect(element=f"#control-{name}"))
+
+
+def picked() -> alt.Parameter:
+    """Optimisers picked in the legend; none means all."""
+    return alt.param(name="picked", value=[])
+
+
+def colour(optimisers: Sequence[str]) -> alt.Color:
+    """One colour per optimiser; the page draws the legend."""
+    scale = alt.Scale(domain=list(optimisers), range=[variable(name) for name in optimisers])
+    return alt.Color("optimiser:N", scale=scale, legend=None)
+
+
+def faded(full: float = 1.0) -> Any:
+    """Opacity that lets what is not picked recede."""
+    return alt.condition(_PICKED, alt.value(full), alt.value(0.1 * full))
+
+
+def dash(backends: Sequence[str]) -> alt.StrokeDash:
+    """Solid, dashed or dotted by backend."""
+    dashes = [list(BACKEND_DASHES[name.split()[0]]) for name in backends]
+    return alt.StrokeDash("backend:N", scale=alt.Scale(domain=list(backends), range=dashes), legend=None)
+
+
+def shape(backends: Sequence[str]) -> alt.Shape:
+    """Circle, diamond or triangle by backend."""
+    shapes = [BACKEND_SHAPES[name.split()[0]] for name in backends]
+    return alt.Shape("backend:N", scale=alt.Scale(domain=list(backends), range=shapes), legend=None)
+
+
+def cost_axis(**changes: Any) -> alt.Axis:
+    """An axis whose title names the cost that the control has chosen."""
+    return alt.Axis(title=_COST_TITLE, tickCount=6, **changes)
+
+
+def ticks(domain: tuple[float, float]) -> list[float]:
+    """Round values inside the domain: seven to fifteen of them, where a logarithmic axis would choose too few."""
+    low, high = domain
+    raw = (high - low) / 15
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
+
+
+def levels() -> alt.LayerChart:
+    """A line across the chart for each trivial predictor, with its name at the right end."""
+    base = alt.Chart(alt.NamedData("levels")).encode(y="rms:Q")
+    rule = base.mark_rule(strokeDash=[1, 3], strokeWidth=1.2, clip=True, aria=False)
+    text = base.mark_text(align="right", baseline="bottom", dy=-2, fontStyle="italic", color="var(--muted)").encode(
+        x=alt.value("width"), text="predictor:N"
+    )
+    return rule + text
+
+
+def narrow() -> alt.Parameter:
+    """True on a phone, where names have no room beside a chart."""
+    return alt.param(name="narrow", expr="containerSize()[0] < 480")
+
+
+def compiled(
+    chart: alt.Chart | alt.LayerChart | alt.FacetChart, frame: Frame, *, height: int | alt.Step = HEIGHT
+) -> dict[str, Any]:
+    """The chart, as wide as the page lets it, as a Vega specification; the page fills in its named data."""
+    title = alt.TitleParams(
+        frame.source, anchor="start", offset=12, fontSize=12, fontWeight="normal", color="var(--muted)"
+    )
+    framed = chart.properties(width="container", height=height, title=title, description=frame.description)
+    specification = vl_convert.vegalite_to_vega(framed.to_dict(), config=_CONFIG)
+    titles = "{" + ", ".join(f"{name}: '{words}'" for name, words in COST_NAMES.items()) + "}[cost]"
+    return _with_title(specification, {"signal": titles})
+
+
+def _with_title(node: Any, title: dict[str, str]) -> Any:
+    """The specification with the placeholder title replaced: Vega can compute a title, Vega-Lite cannot yet."""
+    if isinstance(node, dict):
+        return {key: title if value == _COST_TITLE else _with_title(value, title) for key, value in node.items()}
+    return [_with_title(value, title) for value in node] if isinstance(node, list) else node

@@ -1,0 +1,75 @@
+"""Learning curves: training RMS over what it cost, mean and one standard deviation over seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from normbench.presentation.page.charts.base import (
+    SHOWN,
+    Frame,
+    colour,
+    compiled,
+    control,
+    cost_axis,
+    dash,
+    faded,
+    levels,
+    picked,
+    ticks,
+)
+from normbench.presentation.page.curves import COST_NAMES
+
+_COLUMNS: list[str | alt.FieldName] = [*COST_NAMES, "mean", "low", "high"]
+
+
+def learning_chart(
+    frame: Frame, *, unit: str, domain: tuple[float, float], optimisers: Sequence[str], backends: Sequence[str]
+) -> dict[str, Any]:
+    """Vega specification; the page fills the data "curves" and "levels".
+
+    Parameters
+    ----------
+    frame : Frame
+    unit : str
+    domain : tuple of float
+        Training RMS at the lower and upper edge.
+    optimisers, backends : sequence of str
+    """
+    hover = alt.selection_point(
+        name="hover", fields=["way", "backend"], on="pointerover", clear="pointerout", empty=False
+    )
+    x = alt.X("cost:Q", scale=alt.Scale(type="log", nice=False), axis=cost_axis())
+    y = alt.Y(
+        "mean:Q",
+        scale=alt.Scale(type="log", domain=list(domain), nice=False),
+        axis=alt.Axis(title=f"training RMS in {unit}", format="~g", values=ticks(domain)),
+    )
+    curves = (
+        alt.Chart(alt.NamedData("curves"))
+        .transform_filter(SHOWN)
+        .transform_flatten(_COLUMNS)
+        .transform_calculate(cost="datum[cost]")
+        .transform_filter("datum.cost > 0")
+        .encode(x=x, y=y, color=colour(optimisers), detail=["way:N", "backend:N"])
+    )
+    band = curves.mark_area(clip=True, aria=False).encode(y="low:Q", y2="high:Q", opacity=faded(0.14))
+    line = curves.mark_line(clip=True, aria=False).encode(
+        strokeDash=dash(backends),
+        opacity=faded(),
+        strokeWidth=alt.condition(hover, alt.value(4), alt.value(1.8)),
+    )
+    points = (
+        curves.mark_circle(clip=True, size=90, opacity=0, aria=False)
+        .encode(
+            tooltip=[
+                alt.Tooltip("way:N", title="optimiser"),
+                alt.Tooltip("backend:N"),
+                *(alt.Tooltip(f"{name}:Q", title=words, format=",.4~g") for name, words in COST_NAMES.items()),
+                alt.Tooltip("mean:Q", title=f"RMS in {unit}", format=".4f"),
+            ]
+        )
+        .add_params(hover)
+    )
+    controls = control("backend", "both"), control("rule", "best"), control("cost", "iterations"), picked()
+    return compiled(alt.layer(levels(), band, line, points).add_params(*controls), frame)

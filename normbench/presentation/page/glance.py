@@ -1,0 +1,54 @@
+"""The first answer: what is best on each board, with and without tuning, and what a linear fit reaches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from normbench.analysis.leaderboard import Row
+from normbench.presentation.page.ways import Section, Way
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One line of the summary: a question, and the row that answers it."""
+
+    question: str
+    row: Row
+    name: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The answers of one board."""
+
+    section: Section
+    answers: tuple[Answer, ...]
+
+
+def glances(sections: Sequence[Section]) -> list[Glance]:
+    """Answers of every board; rows with a diverged or failed run answer nothing."""
+    return [Glance(section, tuple(_answers(section))) for section in sections]
+
+
+def _answers(section: Section) -> list[Answer]:
+    whole = [way for way in section.ways if way.row.rank is not None]  # sorted by test RMS
+    chosen = [
+        ("Lowest test RMS", whole),
+        ("Lowest without a search", [way for way in whole if not way.row.tuning_runs]),
+        ("Lowest Lipschitz bound among those that beat a linear fit", _by_bound(_beating_linear(section, whole))),
+    ]
+    found = [Answer(question, ways[0].row, f"{ways[0].label} ({ways[0].backend})") for question, ways in chosen if ways]
+    linear = _linear(section)
+    return [*found, Answer("Linear fit, no optimiser", linear, "linear")] if linear else found
+
+
+def _linear(section: Section) -> Row | None:
+    return next((row for row in section.board.rows if (row.kind, row.optimiser) == ("predictor", "linear")), None)
+
+
+def _beating_linear(section: Section, ways: Sequence[Way]) -> list[Way]:
+    linear = _linear(section)
+    return [way for way in ways if linear and way.row.test.mean < linear.test.mean]
+
+
+def _by_bound(ways: Sequence[Way]) -> list[Way]:
+    return sorted(ways, key=lambda way: way.row.lipschitz_bound)

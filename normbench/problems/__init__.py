@@ -1,0 +1,1 @@
+"""What a run starts from, as plain NumPy arrays: tasks, scaling, initial weights, trivial predictors."""

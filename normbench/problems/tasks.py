@@ -1,0 +1,299 @@
+"""What is learned: a task is data, a network, a loss, a normalisation and the targets to reach."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from normbench.data import SOURCES, SourceInfo, load
+from normbench.data.dataset import Dataset
+from normbench.data.splits import split_indices
+from normbench.errors import InvalidArgumentError
+from normbench.networks import (
+    Loss,
+    Network,
+    as_network,
+    convolutional,
+    perceptron,
+    preactivation_resnet18,
+    transformer,
+    vgg16,
+)
+from normbench.networks.base import Shape
+from normbench.problems.problem import Problem
+from normbench.problems.scaling import dimensional_scaling, manifold_initialisation, spectral_initialisation
+from normbench.specs.base import Normalisation, suggestion
+
+
+@dataclass(frozen=True)
+class NetworkFamily:
+    """Networks that differ in their widths only.
+
+    Attributes
+    ----------
+    build : callable
+        From the widths, input first, and the shape of a sample to a network.
+    inputs : callable
+        From the shape of a sample to the first width; 0 where that is the number of outputs.
+    """
+
+    build: Callable[[Shape, Shape], Network]
+    inputs: Callable[[Shape], int]
+
+
+FAMILIES = {
+    "perceptron": NetworkFamily(lambda layers, shape: perceptron(layers), math.prod),
+    "convolutional": NetworkFamily(lambda layers, shape: convolutional(layers, side=shape[-1]), lambda shape: shape[0]),
+    "vgg16": NetworkFamily(lambda layers, shape: _of_width(vgg16, "vgg16", layers, shape), lambda shape: shape[0]),
+    "resnet18": NetworkFamily(
+        lambda layers, shape: _of_width(preactivation_resnet18, "resnet18", layers, shape), lambda shape: shape[0]
+    ),
+    "transformer": NetworkFamily(lambda layers, shape: _language_model(layers, shape), lambda shape: 0),
+}
+
+
+def _of_width(build: Callable[..., Network], name: str, layers: Shape, shape: Shape) -> Network:
+    channels, width, classes = _three(name, "channels,width,classes", layers)
+    return build(classes, width=width, side=shape[-1], channels=channels)
+
+
+def _language_model(layers: Shape, shape: Shape) -> Network:
+    vocabulary, width, _ = _three("transformer", "vocabulary,width,vocabulary", layers)
+    return transformer(vocabulary, width=width, hidden=width, length=shape[0])
+
+
+def _three(name: str, meaning: str, layers: Shape) -> Shape:
+    if len(layers) != 3:
+        raise InvalidArgumentError(f"layers of a {name} are {meaning}; got {','.join(map(str, layers))}.")
+    return layers
+
+
+@dataclass(frozen=True)
+class Task:
+    """One entry of the benchmark: data, a bias-free network and a loss.
+
+    Attributes
+    ----------
+    key : str
+    source : str
+        Key of the data source, see :data:`normbench.data.SOURCES`.
+    hidden : tuple of int
+        Hidden widths of the default network; input and output widths come from the data.
+    target_rms : float or None
+        Training RMS, in the unit of the data, that an automatic method is expected to beat; None where none was seen.
+    title : str
+    loss : Loss
+    family : str
+        Key of :data:`FAMILIES`.
+    split : str
+        What its runs are split by, unless the user says otherwise.
+    batch_size : int or None
+        Samples that an iteration sees, unless the user says otherwise; None for all.
+    iterations : int or None
+        Of its runs, unless the user says otherwise; None for the optimiser's own number.
+    """
+
+    key: str
+    source: str
+    hidden: tuple[int, ...]
+    target_rms: float | None
+    title: str
+    loss: Loss = Loss.SQUARE
+    family: str = "perceptron"
+    split: str = "random"
+    batch_size: int | None = None
+    iterations: int | None = None
+
+    def dataset(self, data_dir: Path | None = None) -> Dataset:
+        """Samples of the task in physical units; errors as :func:`normbench.data.load`."""
+        return load(self.source, data_dir=data_dir)
+
+    def layers(self, dataset: Dataset, hidden: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        """Widths of the network, input first, with its own hidden widths or others."""
+        inputs = FAMILIES[self.family].inputs(dataset.inputs.shape[1:]) or _outputs(dataset)
+        return (inputs, *(self.hidden if hidden is None else hidden), _outputs(dataset))
+
+    def network(self, dataset: Dataset, layers: tuple[int, ...]) -> Network:
+        """The network of these widths for the data.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the outer widths do not match the data, or the widths do not make a network.
+        """
+        found = FAMILIES[self.family].build(layers, dataset.inputs.shape[1:])
+        expected = self.layers(dataset, ())
+        if (layers[0], layers[-1]) != expected:
+            raise InvalidArgumentError(
+                f"layers {layers} do not fit data set {dataset.name!r}: the first width must be {expected[0]} "
+                f"and the last {expected[1]}."
+            )
+        return found
+
+    def declared_network(self, layers: tuple[int, ...]) -> Network:
+        """The network of these widths for samples as the source declares them; no data are read.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the widths do not make a network.
+        """
+        return FAMILIES[self.family].build(layers, self.source_info.shape)
+
+    @property
+    def source_info(self) -> SourceInfo:
+        """What is known of the samples without reading them."""
+        return SOURCES[self.source].info
+
+
+def _outputs(dataset: Dataset) -> int:
+    return len(dataset.classes) or dataset.outputs.shape[-1]
+
+
+MANIFOLD_OPTIONS = ("manifold", "grouping", "groups", "partition_seed")
+PAPER_HIDDEN = (25, 30, 15)
+_DIGITS_HIDDEN, _DIGITS_CHANNELS = (64, 32), (8, 16)
+
+_IMAGES: dict[str, Any] = {"split": "official", "batch_size": 128}
+_TWENTY_EPOCHS = 20 * (50_000 // 128)
+_ON_DEMAND = (  # arXiv 2304.05187, section 3.3, and arXiv 2002.03432, section 6
+    Task("mnist", "mnist", (256,) * 3, None, "MNIST, depth 4", iterations=4000, **_IMAGES),
+    Task("fashion-mnist", "fashion-mnist", (256,) * 3, None, "Fashion-MNIST, depth 4", iterations=4000, **_IMAGES),
+    Task("cifar10", "cifar-10", (256,) * 7, None, "CIFAR-10, depth 8", iterations=_TWENTY_EPOCHS, **_IMAGES),
+    Task(
+        "cifar10-resnet18",
+        "cifar-10",
+        (64,),
+        None,
+        "CIFAR-10, pre-activation ResNet-18",
+        family="resnet18",
+        iterations=_TWENTY_EPOCHS,
+        **_IMAGES,
+    ),
+    Task(
+        "cifar100-vgg16",
+        "cifar-100",
+        (64,),
+        None,
+        "CIFAR-100, VGG-16",
+        family="vgg16",
+        iterations=_TWENTY_EPOCHS,
+        **_IMAGES,
+    ),
+    Task(
+        "wikitext2-transformer",
+        "wikitext-2",
+        (200,),
+        None,
+        "WikiText-2, transformer of two layers",
+        loss=Loss.CROSS_ENTROPY,
+        family="transformer",
+        split="official",
+        batch_size=20,
+        iterations=10_000,
+    ),
+)
+
+TASKS: dict[str, Task] = {
+    task.key: task
+    for task in (
+        Task("quadrotor-sim", "quadrotor-sim", PAPER_HIDDEN, 1.0, "Quadrotor in ground effect (simulated, calibrated)"),
+        Task("quadrotor", "quadrotor", PAPER_HIDDEN, 1.0, "Quadrotor in ground effect (the papers' table)"),
+        Task("neural-fly", "neural-fly", PAPER_HIDDEN, 1.3, "Neural-Fly, six flights without wind"),
+        Task("digits", "digits", _DIGITS_HIDDEN, 0.7, "Handwritten digits, 8 x 8, square loss"),
+        Task(
+            "digits-conv",
+            "digits",
+            _DIGITS_CHANNELS,
+            0.7,
+            "Handwritten digits, 8 x 8, convolutions, square loss",
+            family="convolutional",
+        ),
+        Task(
+            "digits-xent",
+            "digits",
+            _DIGITS_HIDDEN,
+            None,
+            "Handwritten digits, 8 x 8, cross-entropy",
+            loss=Loss.CROSS_ENTROPY,
+        ),
+        Task(
+            "digits-conv-xent",
+            "digits",
+            _DIGITS_CHANNELS,
+            None,
+            "Handwritten digits, 8 x 8, convolutions, cross-entropy",
+            loss=Loss.CROSS_ENTROPY,
+            family="convolutional",
+        ),
+        *_ON_DEMAND,
+    )
+}
+
+
+def get(key: str) -> Task:
+    """The task of that key.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is none; the message lists the known ones.
+    """
+    if key not in TASKS:
+        raise InvalidArgumentError(f"no task {key!r}.{suggestion(key, TASKS)} The benchmark knows: {', '.join(TASKS)}.")
+    return TASKS[key]
+
+
+def problem(
+    dataset: Dataset,
+    network: Network | Shape,
+    normalisation: Normalisation,
+    *,
+    split: str,
+    seed: int,
+    loss: Loss = Loss.SQUARE,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> Problem:
+    """Split, scale and initialise: everything a run starts from.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    network : Network, or widths d_0, ..., d_L of a perceptron
+    normalisation : Normalisation
+    split : str
+        One of :data:`normbench.data.splits.RULES`.
+    seed : int
+        Seeds the split and the weights, independently.
+    loss : Loss
+    hyperparameters : mapping, optional
+        Of the optimiser: for scaled manifolds, which ones.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the network does not fit the data.
+    """
+    network = as_network(network)
+    samples, outputs = dataset.inputs.shape[1:], _outputs(dataset)
+    if math.prod(network.input_shape) != math.prod(samples) or network.output_shape[-1] != outputs:
+        raise InvalidArgumentError(
+            f"a network from {network.input_shape} to {network.output_shape} does not fit data set {dataset.name!r}, "
+            f"which has samples of shape {samples} and {outputs} outputs. Change its first and last width."
+        )
+    indices = split_indices(dataset, rule=split, seed=seed)
+    train, test = (
+        (dataset.inputs[rows].reshape(-1, *network.input_shape), dataset.outputs[rows])
+        for rows in (indices.train, indices.test)
+    )
+    given: dict[str, Any] = {"seed": seed, "loss": loss, "classes": len(dataset.classes)}
+    if normalisation is Normalisation.MANIFOLDS:
+        return manifold_initialisation(
+            train, test, network, **given, **{name: (hyperparameters or {})[name] for name in MANIFOLD_OPTIONS}
+        )
+    scaling = {
+        Normalisation.SPHERES: spectral_initialisation,
+        Normalisation.PRESCRIPTION: dimensional_scaling,
+    }[normalisation]
+    return scaling(train, test, network, **given)

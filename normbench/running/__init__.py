@@ -1,0 +1,1 @@
+"""One run: its request, clock, batches and validation."""

@@ -1,0 +1,221 @@
+"""The reference as judge: how far every backend strays from float64 NumPy on the same problem."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from normbench import specs
+from normbench.backends.trajectory import Trajectory
+from normbench.data.dataset import Dataset
+from normbench.problems.tasks import Task
+from normbench.running.request import RunRequest, request
+from normbench.running.run import build_plain_trainer, build_trainer, problem_of
+from normbench.specs import Value
+
+FLOAT64_LIMIT = 1e-9  # largest relative deviation of losses, step sizes and weights
+FLOAT32_LIMIT = 1e-3  # relative deviation of the final training RMS
+
+# Variants are judged at float64 only: at order 3 the minimiser of the polynomial jumps between the edge of the trust
+# region and its inside, so that float32 rounding alone sends two correct runs along different paths.
+_VARIANTS: dict[str, tuple[dict[str, Value], ...]] = {
+    "method1": ({"order": 3}, {"order": 4}),
+    "fromage": ({"p_bound": 1.0},),
+    "fgsgd": ({"manifold": "stiefel"}, {"manifold": "oblique"}),
+}
+
+
+_COMBINATIONS = (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
+_WITHOUT_FLOAT32 = _COMBINATIONS[:2]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of an optimiser is judged on a task.
+
+    Attributes
+    ----------
+    iterations : int
+    samples : int or None
+        How many of the data, from the first; None for all.
+    hidden : tuple of int or None
+        Hidden widths; None for the task's own.
+    variants : bool
+        Also at hyperparameters that are not the defaults.
+    left_out : tuple of str
+        Backends that are not judged in float32.
+    """
+
+    iterations: int = 200
+    samples: int | None = None
+    hidden: tuple[int, ...] | None = None
+    variants: bool = True
+    left_out: tuple[str, ...] = ()
+
+    def hyperparameters(self, optimiser: str) -> tuple[dict[str, Value], ...]:
+        """The defaults, then the variants if they are wanted."""
+        return ({}, *(_VARIANTS.get(optimiser, ()) if self.variants else ()))
+
+    def combinations(self, backend: str, hyperparameters: dict[str, Value]) -> tuple[tuple[str, str], ...]:
+        """Paths and precisions: of a variant one, of the defaults all that are wanted."""
+        if hyperparameters:
+            return _COMBINATIONS[:1]
+        return _WITHOUT_FLOAT32 if backend in self.left_out else _COMBINATIONS
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One optimiser on one backend against the reference.
+
+    Attributes
+    ----------
+    task : str
+    optimiser, backend, dtype : str
+    path : str
+        "fast": the benchmark's trainer, of perceptrons with derivatives by hand, in tiles; "plain": the drop-in class
+        in a user's own loop, with automatic differentiation, the batch whole.
+    hyperparameters : dict
+        Those that differ from the defaults.
+    iterations : int
+        Iterations compared.
+    loss_deviation, step_deviation, weight_deviation : float
+        Largest relative deviation over the run; weights in the Frobenius norm, layer by layer, at its end.
+    rms_deviation : float
+        Relative deviation of the final training RMS.
+    limit : float
+        What is judged: every deviation at float64, the RMS alone at float32.
+    passed : bool
+    """
+
+    task: str
+    optimiser: str
+    backend: str
+    dtype: str
+    path: str
+    hyperparameters: dict[str, Value]
+    iterations: int
+    loss_deviation: float
+    step_deviation: float
+    weight_deviation: float
+    rms_deviation: float
+    limit: float
+    passed: bool
+
+
+def validate(
+    task: Task,
+    dataset: Dataset,
+    *,
+    optimisers: Iterable[str],
+    backends: Iterable[str],
+    scope: Scope | None = None,
+) -> list[Agreement]:
+    """Run every optimiser in the reference and on each backend, in both precisions and on both paths, and compare.
+
+    The plain path is judged at float64 and at the defaults.
+
+    Parameters
+    ----------
+    task : Task
+        Gives the network and the loss; seed 0.
+    dataset : Dataset
+        Of the task.
+    optimisers, backends : iterable of str
+    scope : Scope, optional
+        All there is by default.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If a backend is not installed.
+    """
+    scope = scope or Scope()
+    if scope.samples is not None:
+        dataset = dataset.take(np.arange(min(scope.samples, len(dataset.inputs))))
+    agreements = []
+    for optimiser in optimisers:
+        for hyperparameters in scope.hyperparameters(optimiser):
+            base = _request(task, dataset, optimiser, hyperparameters, "reference", "float64", scope)
+            expected = trajectory_of(base, dataset)
+            for backend in backends:
+                for path, dtype in scope.combinations(backend, hyperparameters):
+                    asked = _request(task, dataset, optimiser, hyperparameters, backend, dtype, scope)
+                    found = trajectory_of(asked, dataset, path)
+                    agreements.append(judge(found, expected, asked, hyperparameters, path))
+    return agreements
+
+
+def trajectory_of(asked: RunRequest, dataset: Dataset, path: str = "fast") -> Trajectory:
+    """The whole trajectory of a request on one path, without the clock."""
+    build = {"fast": build_trainer, "plain": build_plain_trainer}[path]
+    trainer = build(asked, problem_of(asked, dataset))
+    trainer.advance(asked.iterations)
+    return trainer.trajectory()
+
+
+def judge(
+    found: Trajectory,
+    expected: Trajectory,
+    asked: RunRequest,
+    hyperparameters: dict[str, Value],
+    path: str = "fast",
+) -> Agreement:
+    """Deviations of one trajectory from the reference's, and whether they stay within the limit of its precision."""
+    same_length = len(found.step_size) == len(expected.step_size)
+    deviations = {
+        "loss_deviation": _deviation(found.loss, expected.loss),
+        "step_deviation": _deviation(found.step_size, expected.step_size),
+        "weight_deviation": _weight_deviation(found, expected),
+        "rms_deviation": abs(np.sqrt(found.loss[-1] / expected.loss[-1]) - 1.0) if expected.loss[-1] else np.inf,
+    }
+    exact = asked.dtype == "float64"
+    limit = FLOAT64_LIMIT if exact else FLOAT32_LIMIT
+    judged = deviations.values() if exact else [deviations["rms_deviation"]]
+    return Agreement(
+        task=asked.task,
+        optimiser=asked.optimiser,
+        backend=asked.backend,
+        dtype=asked.dtype,
+        path=path,
+        hyperparameters=hyperparameters,
+        iterations=len(found.step_size),
+        limit=limit,
+        # a NaN fails: it is not <= limit
+        passed=(same_length or not exact) and all(deviation <= limit for deviation in judged),
+        **{name: float(value) for name, value in deviations.items()},
+    )
+
+
+def _deviation(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest relative deviation, entry by entry, over the iterations that both did."""
+    n = min(len(found), len(expected))
+    difference = np.abs(found[:n] - expected[:n])
+    size = np.abs(expected[:n])
+    return float(np.max(np.where(difference == 0, 0.0, difference / np.where(size == 0, 1.0, size)), initial=0.0))
+
+
+def _weight_deviation(found: Trajectory, expected: Trajectory) -> float:
+    """Largest relative Frobenius deviation over the layers, at the end of the run."""
+    pairs = zip(found.weights, expected.weights, strict=True)
+    return float(max(np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs))
+
+
+def _request(
+    task: Task,
+    dataset: Dataset,
+    optimiser: str,
+    hyperparameters: dict[str, Value],
+    backend: str,
+    dtype: str,
+    scope: Scope,
+) -> RunRequest:
+    return request(
+        task=task.key,
+        layers=task.layers(dataset, scope.hidden),
+        optimiser=specs.get(optimiser).key,
+        hyperparameters=hyperparameters,
+        backend=backend,
+        dtype=dtype,
+        seed=0,
+        iterations=scope.iterations,
+    )

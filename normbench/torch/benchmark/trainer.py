@@ -1,0 +1,163 @@
+"""The torch trainer: perceptrons with gradients by hand, every other network by automatic differentiation."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from normbench.backends.trajectory import Part, Status, Trajectory, ending
+from normbench.errors import BackendUnavailableError
+from normbench.problems.problem import Problem
+from normbench.torch.benchmark.objective import NetworkObjective
+from normbench.torch.benchmark.perceptron import Objective
+from normbench.torch.benchmark.registry import METHODS
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class TorchTrainer:
+    """A run of one optimiser in torch; follows :class:`normbench.backends.trajectory.Trainer`.
+
+    Parameters
+    ----------
+    problem : Problem
+    key : str
+        Optimiser, see :data:`normbench.specs.SPECS`.
+    hyperparameters : dict
+        Every hyperparameter of the optimiser, resolved.
+    dtype : str
+        "float32" or "float64".
+    device : str
+        "cpu" or "cuda".
+    rows : array of int, shape (iterations, samples of a batch), optional
+        Which samples each iteration sees; all of them without it.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the device is not there.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        key: str,
+        hyperparameters: dict[str, Any],
+        *,
+        dtype: str,
+        device: str,
+        rows: np.ndarray | None = None,
+    ) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
+        self._device = torch.device(device)
+        self._dtype = _DTYPES[dtype]
+        self._method = METHODS[key]
+        self._hyperparameters = dict(hyperparameters)
+        self._rows = rows
+        self._halvings = 0
+        self._step_sizes: list[float] = []
+        with torch.no_grad():
+            place: Callable[..., Any] = self._tiled if rows is None and problem.is_by_hand else self._whole
+            self._objective = place(problem, problem.x_train, problem.y_train)
+            self._test = place(problem, problem.x_test, problem.y_test)
+            weights = [self._tensor(w) for w in problem.weights]
+            self._state = self._method.init(self._objective, weights, self._hyperparameters)
+            if rows is not None:
+                self._objective.select(rows[0])
+            self._point = self._objective.point(weights)
+            self._losses = [float(self._point.loss)]
+            self._evaluations = [self._objective.evaluations]
+        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+        self._synchronise()
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.tensor(array, dtype=self._dtype, device=self._device)
+
+    def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
+        samples, targets = (self._tensor(array.T).contiguous() for array in (x, y))
+        return Objective(samples, targets, [w.shape[0] for w in problem.weights], problem.loss_divisor)
+
+    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
+        samples, targets = (
+            torch.tensor(array, dtype=self._dtype if array.dtype.kind == "f" else None, device=self._device)
+            for array in (x, y)
+        )
+        return NetworkObjective(
+            problem.network,
+            samples,
+            targets,
+            problem.loss,
+            problem.loss_divisor,
+            dtype=self._dtype,
+            majorant_scale=problem.majorant_scale,
+        )
+
+    def _next_batch(self) -> None:
+        """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
+        iteration = len(self._step_sizes)
+        if self._rows is None or not 0 < iteration < len(self._rows):
+            return
+        self._objective.select(self._rows[iteration])
+        self._point = self._objective.point(self._point.weights)
+
+    def _synchronise(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    def compile(self) -> None:
+        """Load what torch loads at the first step of an optimiser or the first derivative along a curve: a second."""
+        importlib.import_module("torch._dynamo")
+
+    def advance(self, steps: int) -> int:
+        """Do up to ``steps`` iterations; return how many were done."""
+        done = 0
+        with torch.no_grad():
+            while done < steps and self._status is Status.DONE:
+                done += 1
+                self._iterate()
+        self._synchronise()
+        return done
+
+    def _iterate(self) -> None:
+        self._next_batch()
+        result = self._method.step(self._objective, self._point, self._state, self._hyperparameters)
+        self._point, self._state = result.point, result.state
+        self._losses.append(float(result.point.loss))
+        self._evaluations.append(self._objective.evaluations)
+        self._step_sizes.append(result.step_size)
+        self._halvings += result.halvings
+        stalled = result.step_size == 0.0
+        self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all further iterations."""
+        self._hyperparameters["learning_rate"] *= factor
+
+    def outputs(self, part: Part) -> Iterator[np.ndarray]:
+        """What the network gives for the training or the test set at the present weights, some samples at a time."""
+        objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
+        for found in objective.outputs(self._point.weights):
+            yield found.cpu().numpy()
+
+    def test_loss(self) -> float:
+        """Loss on the test set at the present weights."""
+        with torch.no_grad():
+            return self._test.loss(self._point.weights)
+
+    def trajectory(self) -> Trajectory:
+        """Everything so far."""
+        evaluations = np.array(self._evaluations)
+        return Trajectory(
+            loss=np.array(self._losses),
+            step_size=np.array(self._step_sizes),
+            weights=tuple(w.detach().cpu().double().numpy() for w in self._point.weights),
+            loss_evaluations=evaluations[:, 0],
+            gradient_evaluations=evaluations[:, 1],
+            halvings=self._halvings,
+            status=self._status,
+            reason=self._reason,
+        )

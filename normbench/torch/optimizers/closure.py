@@ -1,0 +1,292 @@
+"""The objective that method 1 walks along, made of a user's closures and automatic differentiation in torch."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from normbench.errors import InvalidArgumentError
+from normbench.torch import line_derivatives
+from normbench.torch.line_derivatives import Closure
+from normbench.torch.optimizers.smooth import smooth_operators
+
+Average = Callable[[list[Tensor]], list[Tensor]]
+
+ROUGHLY = 0.01  # of a derivative: how well two ways to compute it agree before training
+
+
+class _Evaluated(NamedTuple):
+    weights: list[Tensor]
+    loss: Tensor
+
+
+class _Gradient(NamedTuple):
+    gradient: list[Tensor]
+
+
+class ClosureCurve:
+    """The sum of closures as a function of the parameters; one graph is kept at a time.
+
+    Parameters
+    ----------
+    layers : list of Tensor
+    closures : sequence of callable
+        One for each part of the data.
+    module : torch.nn.Module, optional
+        Holds the layers; with it derivatives are taken in forward mode. Set to None if that turns out impossible.
+    verified : bool
+        Whether forward mode has been seen to agree with the gradient. Set when it has.
+    average : callable
+        Average of tensors over processes.
+    searched : bool
+        Whether the graph of a gradient was looked through for parts without a derivative. Set when it has been.
+
+    Attributes
+    ----------
+    unreached : list of int
+        Layers that no loss reaches, known after :meth:`start`. Their derivatives count as zero.
+    checkpointed : bool
+        Whether some layer is unreached and a loss has passed a reentrant checkpoint, inside which it may well be.
+    """
+
+    def __init__(
+        self,
+        layers: list[Tensor],
+        closures: Sequence[Closure],
+        module: torch.nn.Module | None,
+        average: Average,
+        *,
+        verified: bool,
+        searched: bool = False,
+    ) -> None:
+        self._layers = layers
+        self._closures = closures
+        self.module = module
+        self.verified = verified
+        self.searched = searched
+        self._average = average
+        self._taped: list[Tensor] = []
+        self._slope: list[Tensor] = []
+        self.unreached: list[int] = []
+        self.checkpointed = False
+
+    def start(self) -> _Evaluated:
+        """Evaluate loss and gradient at the present parameters."""
+        keep = self.module is None and len(self._closures) == 1
+        losses = []
+        slope = [torch.zeros_like(p) for p in self._layers]
+        unreached = set(range(len(self._layers)))
+        for closure in self._closures:
+            with _refusing_backward(self._layers):
+                value = _traced(closure)
+            found = _gradient(value, self._layers, again=keep)
+            unreached &= {k for k, g in enumerate(found) if g is None}
+            # walked only where something is missing
+            self.checkpointed |= None in found and _has_reentrant_checkpoint(value)
+            gradient = self._filled(found)
+            self._taped = gradient if keep else []
+            losses.append(value.detach())
+            torch._foreach_add_(slope, [g.detach() for g in gradient])
+        self.unreached = sorted(unreached)
+        self.checkpointed &= bool(unreached)
+        loss, *self._slope = self._average([_sum(losses), *slope])
+        return _Evaluated([p.detach().clone() for p in self._layers], loss)
+
+    def _filled(self, gradient: Sequence[Tensor | None]) -> list[Tensor]:
+        return [torch.zeros_like(p) if g is None else g for p, g in zip(self._layers, gradient, strict=True)]
+
+    def point(self, weights: list[Tensor]) -> _Evaluated:
+        """Move the parameters to ``weights`` and evaluate there."""
+        if weights:
+            torch._foreach_copy_(self._layers, weights)
+        losses = [_loss(closure).detach() for closure in self._closures]
+        return _Evaluated(weights, self._average([_sum(losses)])[0])
+
+    def slope(self, point: _Evaluated) -> _Gradient:
+        """Gradient at the starting point."""
+        return _Gradient(self._slope)
+
+    def curve_derivatives(
+        self,
+        point: _Evaluated,
+        slope: _Gradient,
+        velocity: Sequence[Tensor],
+        moving: Sequence[bool],
+        order: int,
+    ) -> list[float]:
+        """Derivatives of the loss along W_i cos t + velocity_i sin t where it moves, else W_i + velocity_i t.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the graph of a loss has an operator that cannot be differentiated often enough.
+        """
+        parts = self._forward(velocity, moving, order) or self._reverse(velocity, moving, order)
+        return self._average([_sum(parts)])[0].tolist()
+
+    def _forward(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> list[Tensor]:
+        """Of every closure; nothing without a module, or where forward mode is not there or not right."""
+        if self.module is None:
+            return []
+        try:
+            parts = [
+                line_derivatives.forward(partial(_loss, closure), self.module, self._layers, velocity, bending, order)
+                for closure in self._closures
+            ]
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as missing:  # NotImplementedError is one
+            return self._give_up(f"it is not implemented for all of the network: {_first_line(missing)}")
+        found = _sum(parts)
+        if self.verified or not found.isfinite().all():  # nothing is learnt from NaN, which shows by itself
+            return parts
+        expected = self._expected(velocity, bending, order).to(found)
+        self.verified = bool(expected.isfinite().all())
+        for k in range(len(expected)):
+            if abs(found[k] - expected[k]) > ROUGHLY * expected[: k + 1].abs().max():
+                return self._give_up(
+                    f"its derivatives {found.tolist()} along the step are not those of reverse mode, "
+                    f"{expected.tolist()}: the closure does not reach all parameters through module, or torch has a "
+                    "wrong formula for one of the operators"
+                )
+        return parts
+
+    def _expected(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> Tensor:
+        """Derivatives by reverse mode, or where an operator has no second one, the first alone."""
+        try:
+            return _sum(self._reverse(velocity, bending, order))
+        except InvalidArgumentError:
+            return _sum(self._reverse(velocity, bending, 1))
+
+    def _give_up(self, reason: str) -> list[Tensor]:
+        warnings.warn(
+            f"Method1 takes derivatives in reverse mode from now on, and not in forward mode, because {reason}.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        self.module = None
+        return []
+
+    def _reverse(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> list[Tensor]:
+        """Of every closure; its forward pass is done again unless its graph is there."""
+
+        def derivatives(closure: Closure) -> Tensor:
+            gradient = self._taped or self._filled(_gradient(_traced(closure), self._layers, again=True))
+            with _explained():
+                if not self.searched:  # a walk through the graph, where one says enough
+                    _require_another_derivative(gradient)
+                return line_derivatives.reverse(gradient, self._layers, velocity, bending, order)
+
+        # a function of its own, so that one graph is gone before the next is there
+        parts = [derivatives(closure) for closure in self._closures]
+        self.searched = True
+        return parts
+
+
+def _call(closure: Closure) -> Tensor:
+    """Run a closure where it can be differentiated twice, and where the parameters have just changed."""
+    torch.clear_autocast_cache()  # inside autocast, copies of the weights in low precision would outlive a change
+    with smooth_operators():
+        return closure()
+
+
+def _loss(closure: Closure) -> Tensor:
+    """What a closure returns, if it is a loss."""
+    loss: Any = _call(closure)
+    if not isinstance(loss, Tensor):
+        raise InvalidArgumentError(
+            "the closure of Method1 must return the loss as a tensor with its graph; "
+            f"got {loss!r}. Return loss_function(model(x), y) and do not call backward() on it."
+        )
+    if loss.numel() != 1 or loss.is_complex():
+        raise InvalidArgumentError(
+            "the closure of Method1 must return the loss as one real number; got a tensor of shape "
+            f"{tuple(loss.shape)} and dtype {str(loss.dtype).removeprefix('torch.')}. Return a mean over the samples."
+        )
+    return loss.reshape(())
+
+
+def _traced(closure: Closure) -> Tensor:
+    with torch.enable_grad():
+        loss = _loss(closure)
+    if loss.grad_fn is None:
+        raise InvalidArgumentError(
+            "the closure of Method1 must return the loss as a tensor with its graph; "
+            f"got {loss!r}. Return loss_function(model(x), y), without detach(), item() or torch.no_grad() on the way, "
+            "from a model whose parameters are free."
+        )
+    return loss
+
+
+def _gradient(loss: Tensor, layers: list[Tensor], *, again: bool) -> tuple[Tensor | None, ...]:
+    """Gradient with respect to the layers; None for a layer that the loss does not reach."""
+    with _explained():
+        return torch.autograd.grad(loss, layers, create_graph=again, allow_unused=True)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what an operator without a derivative means to Method1, and what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise InvalidArgumentError(
+            "Method1 differentiates the loss again and again, and something in the network does not allow it: "
+            f"{_first_line(error)} Use an operator with higher derivatives (checkpoints with use_reentrant=False, "
+            "modules without torch.compile, functions without once_differentiable), or give the module to Method1 for "
+            "forward mode."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _has_reentrant_checkpoint(loss: Tensor) -> bool:
+    """Whether a loss has passed torch's checkpoint with use_reentrant=True, whose inside no graph shows."""
+    return any(node.name().startswith("CheckpointFunction") for node in _nodes([loss]))
+
+
+def _require_another_derivative(gradient: Sequence[Tensor]) -> None:
+    """Refuse gradients with parts marked as differentiable once, which torch.autograd.grad would drop in silence."""
+    if any(node.name() == "torch::autograd::Error" for node in _nodes(gradient)):
+        raise RuntimeError("an autograd.Function in it is marked with @once_differentiable.")
+
+
+def _nodes(tensors: Sequence[Tensor]) -> Iterator[Any]:
+    """Every node of the graph behind some tensors."""
+    seen, waiting = set(), [t.grad_fn for t in tensors]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(parent for parent, _ in node.next_functions)
+            yield node
+
+
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    return sum(terms[1:], terms[0])
+
+
+@contextmanager
+def _refusing_backward(layers: Sequence[Tensor]) -> Iterator[None]:
+    """Make backward() raise while a closure runs."""
+    guards = [p.register_post_accumulate_grad_hook(_refuse) for p in layers]
+    try:
+        yield
+    finally:
+        for guard in guards:
+            guard.remove()
+
+
+def _refuse(parameter: Tensor) -> None:
+    raise InvalidArgumentError(
+        "the closure of Method1 must not call backward(): the step differentiates the loss itself. "
+        "Return loss_function(model(x), y)."
+    )

@@ -1,0 +1,1 @@
+"""The updates in torch, as pure functions."""

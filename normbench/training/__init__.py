@@ -1,1 +1,0 @@
-"""Running one optimiser on one backend: the loop, the clock, sweeps and validation."""
