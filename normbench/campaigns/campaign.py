@@ -13,7 +13,6 @@ from normbench.campaigns.pool import Outcome, Pool, last_line
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
 from normbench.machine import cores, threads_per_run
-from normbench.networks.operations import multiply_adds, outputs
 from normbench.problems import tasks
 from normbench.records.build import failed_record, finished_record, request_id
 from normbench.records.schema import Record
@@ -34,7 +33,7 @@ def estimated_cost(request: RunRequest) -> float:
     task = tasks.get(request.task)
     try:
         network = task.declared_network(request.layers)
-        work = multiply_adds(network) + _PER_OUTPUT * outputs(network)
+        work = network.multiply_adds + _PER_OUTPUT * network.outputs
     except InvalidArgumentError:
         return _STARTUP_COST
     samples = request.batch_size or task.source_info.samples

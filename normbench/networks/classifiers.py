@@ -1,18 +1,9 @@
 """Image classifiers of arXiv 2304.05187 (section 4): bias-free, and batch norm without affine parameters."""
 
-from normbench.networks.base import (
-    AveragePool,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Flatten,
-    Layer,
-    MaxPool,
-    Network,
-    Relu,
-    Residual,
-)
+from normbench.networks.activations import Relu
+from normbench.networks.base import Layer, Network, Residual
 from normbench.networks.families import check_sizes
+from normbench.networks.layers import AveragePool, BatchNorm, Convolution, Dense, Flatten, MaxPool
 
 
 def vgg16(classes: int, *, width: int = 64, side: int = 32, channels: int = 3) -> Network:

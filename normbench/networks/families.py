@@ -3,7 +3,9 @@
 import itertools
 
 from normbench.errors import InvalidArgumentError
-from normbench.networks.base import AveragePool, Convolution, Dense, Flatten, Layer, Network, Relu, Shape
+from normbench.networks.activations import Relu
+from normbench.networks.base import Layer, Network, Shape
+from normbench.networks.layers import AveragePool, Convolution, Dense, Flatten
 
 
 def check_layers(layers: Shape) -> None:
@@ -45,6 +47,12 @@ def perceptron(layers: Shape) -> Network:
     for fan_in, fan_out in itertools.pairwise(layers):
         blocks += [Dense(fan_in, fan_out), Relu()]
     return Network((layers[0],), tuple(blocks[:-1]))
+
+
+def is_perceptron(network: Network) -> bool:
+    """True for dense layers with ReLUs between them and nothing else: what the fast trainers take."""
+    kinds = [type(layer) for layer in network.layers]
+    return kinds == [Dense, Relu] * (len(kinds) // 2) + [Dense]
 
 
 def as_network(network: Network | Shape) -> Network:

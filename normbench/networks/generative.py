@@ -3,26 +3,22 @@
 import math
 
 from normbench.errors import InvalidArgumentError
-from normbench.networks.base import (
+from normbench.networks.activations import LeakyRelu, Relu, Tanh
+from normbench.networks.base import Layer, Network, Residual
+from normbench.networks.families import check_sizes
+from normbench.networks.layers import (
     Attention,
     BatchNorm,
     Convolution,
     Dense,
     Embedding,
     Flatten,
-    Layer,
     LayerNorm,
-    LeakyRelu,
-    Network,
     Positions,
-    Relu,
     Reshape,
-    Residual,
     Scale,
-    Tanh,
     Upsample,
 )
-from normbench.networks.families import check_sizes
 
 
 def transformer(

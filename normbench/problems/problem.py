@@ -9,7 +9,7 @@ import numpy as np
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network
-from normbench.networks.norms import fixed_gain, lipschitz
+from normbench.networks.families import is_perceptron
 
 Weights = tuple[np.ndarray, ...]
 Part = tuple[np.ndarray, np.ndarray]
@@ -54,7 +54,7 @@ class Problem:
     @property
     def is_by_hand(self) -> bool:
         """True for a perceptron with the square loss, whose derivatives the trainers have by hand."""
-        return self.network.is_perceptron and self.loss is Loss.SQUARE
+        return is_perceptron(self.network) and self.loss is Loss.SQUARE
 
     @property
     def curvature(self) -> float:
@@ -76,7 +76,7 @@ class Problem:
         The gain is that of all layers without weights, c the curvature. NaN where a layer has no known gain.
         """
         try:
-            return self.curvature * fixed_gain(self.network) ** 2 * self.mean_square_input
+            return self.curvature * self.network.gain**2 * self.mean_square_input
         except InvalidArgumentError:
             return math.nan
 
@@ -140,4 +140,4 @@ class Problem:
         NaN where a weight is not finite, or the network has a layer without a bound. For cross-entropy the outputs
         are logits.
         """
-        return lipschitz(self.network, weights) * self.input_norm * self.output_scale
+        return self.network.lipschitz(weights) * self.input_norm * self.output_scale

@@ -6,8 +6,8 @@ import numpy as np
 
 from normbench.errors import DataError, InvalidArgumentError
 from normbench.networks import Loss, Network, as_network
-from normbench.networks.base import Scale, Shape
-from normbench.networks.norms import lipschitz
+from normbench.networks.base import Shape
+from normbench.networks.layers import Scale
 from normbench.problems.initial_weights import WEIGHT_STREAM, semi_orthogonal, xavier_uniform
 from normbench.problems.problem import Part, Problem, Weights
 from normbench.specs.manifolds import initial_weights
@@ -117,7 +117,7 @@ def _scaled_to_gain(
 
     ``undone``: the square loss is divided by the squared gain, so that its size does not depend on it.
     """
-    gain = lipschitz(network, weights)
+    gain = network.lipschitz(weights)
     gain = gain if math.isfinite(gain) else 1.0
     if loss is Loss.CROSS_ENTROPY:
         outputs = network.output_shape[-1]

@@ -8,29 +8,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network
-from normbench.networks.base import (
-    AveragePool,
-    Convolution,
-    Dense,
-    Flatten,
-    Layer,
-    LeakyRelu,
-    Relu,
-    Reshape,
-    Scale,
-    Upsample,
-    check_weights,
-    with_weights,
-)
-from normbench.networks.norms import fixed_gain
+from normbench.networks.base import check_weights, with_weights
+from normbench.reference.layers import Series, Weights, evaluation
 from normbench.reference.perceptron import curve_coefficient
-
-Weights = tuple[np.ndarray, ...]
-Series = list[np.ndarray]  # Taylor coefficients in t, of order 0, 1, ...
 
 
 class Objective:
@@ -66,7 +48,7 @@ class Objective:
         """Q = c gain^2 mean ||x||^2 (eq. 22), c = 1 / loss_divisor or 1 (arXiv 2304.05187, corollaries 1 and 2)."""
         curvature = 1.0 / self.loss_divisor if self._kind is Loss.SQUARE else 1.0
         mean = math.fsum(np.square(self.x).reshape(len(self.x), -1).sum(axis=1)) / len(self.x)
-        return curvature * fixed_gain(self.network) ** 2 * mean
+        return curvature * self.network.gain**2 * mean
 
     def loss(self, weights: Weights) -> float:
         """Value of the objective at ``weights``."""
@@ -81,9 +63,10 @@ class Objective:
         signal = self._loss_gradient(inputs.pop())
         gradient: list[np.ndarray] = []
         for (layer, own), x in zip(reversed(layers), reversed(inputs), strict=True):
-            if own:
-                gradient.insert(0, _weight_gradient(layer, x, signal))
-            signal = _pull_back(layer, own, x, signal)
+            does = evaluation(layer)
+            if does.weight_gradient:
+                gradient.insert(0, does.weight_gradient(layer, x, signal))
+            signal = does.pull_back(layer, own, x, signal)
         return tuple(gradient)
 
     def curve_derivatives(self, weights: Weights, velocity: Weights, order: int) -> list[float]:
@@ -96,7 +79,7 @@ class Objective:
         pairs = list(zip(weights, velocity, strict=True))
         for layer, own in with_weights(self.network.layers, pairs):
             curve = [curve_coefficient(*own[0], k) for k in range(order + 1)] if own else []
-            series = _propagate(layer, curve, series)
+            series = evaluation(layer).series(layer, curve, series)
         loss = self._loss_series(series)
         return [math.factorial(k) * loss[k] for k in range(1, order + 1)]
 
@@ -140,67 +123,8 @@ def _inputs(network: Network, weights: Sequence[np.ndarray], x: np.ndarray) -> l
     check_weights(network, (weight.shape for weight in weights))
     inputs = [x]
     for layer, own in with_weights(network.layers, weights):
-        inputs.append(_apply(layer, own, inputs[-1]))
+        inputs.append(evaluation(layer).outputs(layer, own, inputs[-1]))
     return inputs
-
-
-def _apply(layer: Layer, weights: Weights, x: np.ndarray) -> np.ndarray:
-    match layer:
-        case Dense():
-            return x @ weights[0].T
-        case Convolution():
-            # sum over channels and positions of the kernel, of every patch
-            return np.moveaxis(np.tensordot(_patches(layer, x), weights[0], axes=([1, 4, 5], [1, 2, 3])), -1, 1)
-        case Relu():
-            return np.maximum(x, 0.0)
-        case LeakyRelu(slope):
-            return np.where(x > 0, x, slope * x)
-        case AveragePool(size):
-            return _tiles(x, size).mean(axis=(3, 5))
-        case Upsample(factor):
-            return _repeated(x, factor)
-        case Flatten():
-            return x.reshape(len(x), -1)
-        case Reshape(wanted):
-            return x.reshape(len(x), *wanted)
-        case Scale(factor):
-            return factor * x
-    raise InvalidArgumentError(f"layer {layer} has no reference implementation. Use the torch or the JAX backend.")
-
-
-def _pull_back(layer: Layer, weights: Weights, x: np.ndarray, signal: np.ndarray) -> np.ndarray:
-    """Derivative of the loss with respect to the layer's inputs ``x``, from the one with respect to its outputs."""
-    match layer:
-        case Dense():
-            return signal @ weights[0]
-        case Convolution():
-            return _scatter(layer, weights[0], x, signal)
-        case Relu() | LeakyRelu():
-            return _slopes(layer, x) * signal
-        case AveragePool(size):
-            return _repeated(signal, size) / size**2
-        case Upsample(factor):
-            return _tiles(signal, factor).sum(axis=(3, 5))
-        case Scale(factor):
-            return factor * signal
-    return signal.reshape(x.shape)
-
-
-def _weight_gradient(layer: Layer, x: np.ndarray, signal: np.ndarray) -> np.ndarray:
-    if isinstance(layer, Convolution):
-        return np.tensordot(signal, _patches(layer, x), axes=([0, 2, 3], [0, 2, 3]))
-    return signal.reshape(-1, signal.shape[-1]).T @ x.reshape(-1, x.shape[-1])
-
-
-def _propagate(layer: Layer, curve: Series, series: Series) -> Series:
-    """Taylor coefficients behind a layer: products are bilinear, a ReLU gates, all else is linear."""
-    if curve:
-        orders = range(len(series))
-        return [np.sum([_apply(layer, (curve[j],), series[k - j]) for j in range(k + 1)], axis=0) for k in orders]
-    if isinstance(layer, Relu | LeakyRelu):
-        slopes = _slopes(layer, series[0])
-        return [slopes * coefficient for coefficient in series]
-    return [_apply(layer, (), coefficient) for coefficient in series]
 
 
 def _log_sum_exp(series: Series) -> Series:
@@ -218,37 +142,3 @@ def _log_sum_exp(series: Series) -> Series:
     for k in range(1, len(series)):
         logs.append((s[k] - sum(j * logs[j] * s[k - j] for j in range(1, k)) / k) / s[0])
     return logs
-
-
-def _slopes(layer: Relu | LeakyRelu, x: np.ndarray) -> np.ndarray:
-    """Derivative of the activation at ``x``."""
-    return np.where(x > 0, 1.0, layer.slope if isinstance(layer, LeakyRelu) else 0.0)
-
-
-def _patches(layer: Convolution, x: np.ndarray) -> np.ndarray:
-    """What the kernel is laid upon, shape (samples, channels_in, height, width, size, size), of the output's size."""
-    padded = np.pad(x, [(0, 0), (0, 0)] + [(layer.padding, layer.padding)] * 2)
-    windows = sliding_window_view(padded, (layer.size, layer.size), axis=(2, 3))
-    return windows[:, :, :: layer.stride, :: layer.stride]
-
-
-def _scatter(layer: Convolution, kernel: np.ndarray, x: np.ndarray, signal: np.ndarray) -> np.ndarray:
-    """Transposed convolution: every output's signal goes back to the pixels of its patch."""
-    padding, stride = layer.padding, layer.stride
-    samples, channels, height, width = x.shape
-    padded = np.zeros((samples, channels, height + 2 * padding, width + 2 * padding))
-    rows, columns = (stride * side for side in signal.shape[2:])
-    for a, b in np.ndindex(layer.size, layer.size):
-        back = np.tensordot(signal, kernel[:, :, a, b], axes=(1, 0))
-        padded[:, :, a : a + rows : stride, b : b + columns : stride] += np.moveaxis(back, -1, 1)
-    return padded[:, :, padding : padding + height, padding : padding + width]
-
-
-def _tiles(x: np.ndarray, size: int) -> np.ndarray:
-    """Tiles of size x size on axes 3 and 5."""
-    samples, channels, height, width = x.shape
-    return x.reshape(samples, channels, height // size, size, width // size, size)
-
-
-def _repeated(x: np.ndarray, factor: int) -> np.ndarray:
-    return x.repeat(factor, axis=2).repeat(factor, axis=3)

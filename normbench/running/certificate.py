@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from normbench.errors import InvalidArgumentError
-from normbench.networks.norms import lipschitz
+from normbench.networks.families import is_perceptron
 from normbench.problems.problem import Problem, Weights
 from normbench.reference import network
 
@@ -36,7 +36,7 @@ def largest_gain(problem: Problem, weights: Weights) -> float:
         NaN where a weight is not finite, or the network has no bound to hold it against or a layer that the reference
         does not know.
     """
-    if math.isnan(lipschitz(problem.network, weights)):
+    if math.isnan(problem.network.lipschitz(weights)):
         return math.nan
     with np.errstate(over="ignore", invalid="ignore"):  # weights of a run that diverged, still finite
         return _largest(problem, weights) * problem.input_norm * problem.output_scale
@@ -52,9 +52,9 @@ def _largest(problem: Problem, weights: Weights) -> float:
         gains = _gains(outputs, problem.x_train[first], problem.x_train[second])
     except InvalidArgumentError:  # a layer that the reference does not know
         return math.nan
-    samples = SAMPLES if problem.network.is_perceptron else FEW_SAMPLES
+    samples = SAMPLES if is_perceptron(problem.network) else FEW_SAMPLES
     near = problem.x_train[rng.integers(len(problem.x_train), size=samples)]
-    if problem.network.is_perceptron:
+    if is_perceptron(problem.network):
         jacobians = _jacobians(weights, near)
     elif near[0].size <= MANY_INPUTS:
         jacobians = _differences(outputs, near, NUDGE * problem.input_norm)

@@ -2,7 +2,6 @@
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
-from normbench.networks.norms import fixed_gain
 from normbench.specs import OptimiserSpec
 
 
@@ -22,6 +21,6 @@ def check_support(spec: OptimiserSpec, network: Network, *, batch_size: int | No
     if not spec.bounded:
         return
     try:
-        fixed_gain(network)
+        _ = network.gain
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"{spec.key} does not train this network: {error}") from error

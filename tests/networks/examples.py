@@ -12,19 +12,9 @@ from normbench.networks import (
     transformer,
     vgg16,
 )
-from normbench.networks.base import (
-    AveragePool,
-    Convolution,
-    Dense,
-    Embedding,
-    Flatten,
-    LeakyRelu,
-    Relu,
-    Reshape,
-    Residual,
-    Scale,
-    Upsample,
-)
+from normbench.networks.activations import LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.base import Residual
+from normbench.networks.layers import AveragePool, Convolution, Dense, Embedding, Flatten, Reshape, Scale, Upsample
 
 # stride 2 over an odd map, no padding, non-square images and channels: what convolutional() never does
 STRIDED = Network(
@@ -47,10 +37,28 @@ STRIDED = Network(
         Dense(6, 3),
     ),
 )
+# every activation, with pairs of channels and of units, odd and even
+BENT = Network(
+    (2, 4, 6),
+    (
+        Convolution(2, 5),
+        MaxMin(),
+        Convolution(5, 4, stride=2),
+        MaxMin(),
+        Tanh(),
+        Flatten(),
+        Dense(24, 7),
+        MaxMin(),
+        Dense(7, 4),
+        LeakyRelu(0.3),
+        Dense(4, 3),
+    ),
+)
 PLAIN = {
     "perceptron": perceptron((6, 9, 4, 5)),
     "convolutional": convolutional((2, 5, 3, 4), side=4),
     "strided": STRIDED,
+    "bent": BENT,
 }
 OTHERS = {
     "vgg16": vgg16(3, width=2, side=8, channels=2),

@@ -11,14 +11,14 @@ import torch
 from normbench.errors import InvalidArgumentError
 from normbench.jax.benchmark import network as jax_network
 from normbench.networks import Loss, Network, transformer
-from normbench.networks.base import MaxPool
+from normbench.networks.layers import MaxPool
 from normbench.torch.benchmark import network as torch_network
 from tests.networks.examples import ALL, draw_inputs, draw_weights, one_hot
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 
-CLASSIFIERS = {"perceptron", "convolutional", "strided", "vgg16", "resnet18"}
+CLASSIFIERS = {"perceptron", "convolutional", "strided", "bent", "vgg16", "resnet18"}
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 QUICK = {"xla_backend_optimization_level": 0}  # compiling takes longer than all else: ResNet-18 12 s, with this 2 s
 

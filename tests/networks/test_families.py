@@ -15,20 +15,9 @@ from normbench.networks import (
     transformer,
     vgg16,
 )
-from normbench.networks.base import (
-    Attention,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Flatten,
-    MaxPool,
-    Relu,
-    Residual,
-    branches,
-    check_weights,
-    output_shape,
-    with_weights,
-)
+from normbench.networks.activations import Relu
+from normbench.networks.base import Residual, check_weights, with_weights
+from normbench.networks.layers import Attention, BatchNorm, Convolution, Dense, Flatten, MaxPool
 from normbench.networks.positions import sinusoids
 from tests.networks.examples import ALL
 
@@ -121,7 +110,7 @@ def test_every_layer_gets_its_own_weights(name):
 
 def test_the_branches_of_a_residual_share_out_its_weights():
     layer = Residual((Attention(4, 2), Dense(4, 4)), (Dense(4, 4),))
-    assert branches(layer, tuple(range(6))) == ((0, 1, 2, 3, 4), (5,))
+    assert layer.split(tuple(range(6))) == ((0, 1, 2, 3, 4), (5,))
 
 
 @pytest.mark.parametrize("shapes", [[], [(3, 2), (1, 4)], [(3, 2), (1, 3), (1, 1)]])
@@ -142,7 +131,7 @@ def test_weights_of_other_shapes_are_refused(shapes):
 )
 def test_a_layer_refuses_samples_that_do_not_fit(layer, shape):
     with pytest.raises(InvalidArgumentError, match="does not take samples"):
-        output_shape(layer, shape)
+        layer.output_shape(shape)
 
 
 def test_networks_are_values():

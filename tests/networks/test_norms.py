@@ -8,21 +8,9 @@ import pytest
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network, convolutional, discriminator, perceptron, transformer, vgg16
-from normbench.networks.base import (
-    Attention,
-    AveragePool,
-    Convolution,
-    Dense,
-    Flatten,
-    LeakyRelu,
-    MaxPool,
-    Relu,
-    Residual,
-    Scale,
-    Tanh,
-    Upsample,
-)
-from normbench.networks.norms import fixed_gain, lipschitz, operator_norm
+from normbench.networks.activations import LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.base import Residual
+from normbench.networks.layers import AveragePool, Convolution, Dense, Flatten, MaxPool, Scale, Upsample
 from normbench.reference.network import forward
 from tests.networks.examples import STRIDED, draw_weights
 
@@ -47,11 +35,11 @@ def test_the_bound_of_a_convolution_lies_between_its_norm_and_the_cruder_bounds(
         kernel = np.random.default_rng(seed).normal(size=(outputs, inputs, size, size))
         if seed == 3:
             kernel = np.ones_like(kernel)  # no cancellation: the largest norm for its size
-        bound = operator_norm(layer, kernel, (inputs, height, width))
+        bound = layer.bound((kernel,), (inputs, height, width))
         assert np.linalg.norm(matrix_of(layer, kernel, (inputs, height, width)), 2) <= bound * ROUNDING, seed
         assert bound <= np.linalg.norm(kernel, 2, axis=(0, 1)).sum() * ROUNDING, seed
         unfolded = np.linalg.norm(kernel.reshape(outputs, -1), 2)
-        assert bound <= fixed_gain(Network((), (layer,))) * unfolded * ROUNDING, seed
+        assert bound <= layer.gain * unfolded * ROUNDING, seed
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -59,33 +47,28 @@ def test_the_bound_is_close_on_large_images(stride):
     layer = Convolution(2, 3, stride=stride)
     kernel = np.random.default_rng(1).normal(size=(3, 2, 3, 3))
     shape = (2, 16, 16)
-    assert operator_norm(layer, kernel, shape) < 1.05 * np.linalg.norm(matrix_of(layer, kernel, shape), 2)
+    assert layer.bound((kernel,), shape) < 1.05 * np.linalg.norm(matrix_of(layer, kernel, shape), 2)
 
 
 def test_the_norm_of_a_pointwise_convolution_is_that_of_its_matrix():
     kernel = np.random.default_rng(0).normal(size=(5, 3, 1, 1))
-    found = operator_norm(Convolution(3, 5, 1, 1, 0), kernel, (3, 4, 4))
+    found = Convolution(3, 5, 1, 1, 0).bound((kernel,), (3, 4, 4))
     assert found == pytest.approx(np.linalg.norm(kernel[..., 0, 0], 2), rel=1e-12)
 
 
 def test_only_what_meets_the_image_of_a_large_kernel_counts():
     layer, kernel = Convolution(1, 1, 5, 1, 2), np.arange(1.0, 26.0).reshape(1, 1, 5, 5)
-    whole = operator_norm(layer, kernel, (1, 1, 1))
+    whole = layer.bound((kernel,), (1, 1, 1))
     assert kernel[0, 0, 2, 2] <= whole <= kernel[..., :3, :3].sum()
     kernel[..., 3:, :] = kernel[..., 3:] = np.nan  # what is not looked at cannot spread
-    assert operator_norm(layer, kernel, (1, 1, 1)) == whole
-
-
-def test_operator_norm_names_a_layer_without_one():
-    with pytest.raises(InvalidArgumentError, match="Attention"):
-        operator_norm(Attention(4, 2), np.eye(4), (3, 4))
+    assert layer.bound((kernel,), (1, 1, 1)) == whole
 
 
 def test_the_bound_of_a_perceptron_is_the_product_of_its_spectral_norms():
     network = perceptron((4, 7, 5, 2))
     weights = draw_weights(network, np.random.default_rng(0))
     expected = math.prod(np.linalg.norm(w, 2) for w in weights)
-    assert lipschitz(network, weights) == pytest.approx(expected, rel=1e-14)
+    assert network.lipschitz(weights) == pytest.approx(expected, rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +76,7 @@ def test_the_bound_of_a_perceptron_is_the_product_of_its_spectral_norms():
     [
         (Relu(), 1),
         (Tanh(), 1),
+        (MaxMin(), 1),
         (Flatten(), 1),
         (MaxPool(2), 1),
         (AveragePool(2), 1 / 2),
@@ -105,7 +89,7 @@ def test_the_bound_of_a_perceptron_is_the_product_of_its_spectral_norms():
     ],
 )
 def test_the_bound_of_a_layer_without_weights(layer, bound):
-    assert lipschitz(Network((1, 4, 4), (layer,)), ()) == bound
+    assert Network((1, 4, 4), (layer,)).lipschitz(()) == bound
 
 
 SMALL = {
@@ -138,7 +122,7 @@ def steepest(network: Network, weights: tuple[np.ndarray, ...], sample: np.ndarr
 def test_no_measured_gain_exceeds_the_bound(name, seed):
     network, rng = SMALL[name], np.random.default_rng(seed)
     weights = draw_weights(network, rng)
-    found, bound = gains(network, weights, rng).max(), lipschitz(network, weights)
+    found, bound = gains(network, weights, rng).max(), network.lipschitz(weights)
     assert 0.02 * bound < found <= bound * (1 + 1e-6)
 
 
@@ -164,7 +148,7 @@ def test_no_measured_gain_exceeds_the_bound_in_torch(activation, pool, seed):
     x = rng.normal(size=(60, 1, 6, 6))
     jacobians = torch.func.vmap(torch.func.jacrev(lambda one: model(one[None])[0]))(torch.tensor(x))
     steep = np.linalg.norm(jacobians.detach().numpy().reshape(60, -1, 36), 2, axis=(1, 2)).max()
-    bound = lipschitz(network, weights)
+    bound = network.lipschitz(weights)
     assert 0.02 * bound < steep <= bound * ROUNDING
 
 
@@ -181,16 +165,16 @@ def test_the_fixed_gain_with_unfolded_norms_bounds_outputs(network, seed):
     rng = np.random.default_rng(seed)
     weights = draw_weights(network, rng)
     x = rng.normal(size=(50, *network.input_shape))
-    unfolded = fixed_gain(network) * math.prod(np.linalg.norm(w.reshape(len(w), -1), 2) for w in weights)
+    unfolded = network.gain * math.prod(np.linalg.norm(w.reshape(len(w), -1), 2) for w in weights)
     found = np.linalg.norm(forward(network, weights, x), axis=1) / np.linalg.norm(x.reshape(50, -1), axis=1)
-    assert found.max() <= lipschitz(network, weights) * ROUNDING
-    assert lipschitz(network, weights) <= unfolded * ROUNDING
+    assert found.max() <= network.lipschitz(weights) * ROUNDING
+    assert network.lipschitz(weights) <= unfolded * ROUNDING
 
 
 def test_the_fixed_gain_counts_patches_pools_and_constants():
     layers = (Convolution(1, 2), Relu(), AveragePool(2), Convolution(2, 3, 3, 2, 1), MaxPool(2), Scale(-5.0), Flatten())
-    assert fixed_gain(Network((1, 16, 16), layers)) == 3 * 0.5 * 2 * 5
-    assert fixed_gain(perceptron((3, 4, 2))) == 1
+    assert Network((1, 16, 16), layers).gain == 3 * 0.5 * 2 * 5
+    assert perceptron((3, 4, 2)).gain == 1
 
 
 @pytest.mark.parametrize(
@@ -203,12 +187,12 @@ def test_the_fixed_gain_counts_patches_pools_and_constants():
 )
 def test_the_fixed_gain_names_a_layer_without_one(network, name):
     with pytest.raises(InvalidArgumentError, match=name):
-        fixed_gain(network)
+        _ = network.gain
 
 
 @pytest.mark.parametrize("network", [vgg16(3, width=1, side=4), transformer(5, width=4, heads=1, hidden=3, length=2)])
 def test_a_network_with_a_layer_without_a_bound_has_none(network):
-    assert math.isnan(lipschitz(network, draw_weights(network, np.random.default_rng(0))))
+    assert math.isnan(network.lipschitz(draw_weights(network, np.random.default_rng(0))))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -216,15 +200,15 @@ def test_weights_that_are_not_finite_have_no_bound(value):
     network = convolutional((1, 2, 3), side=4)
     weights = draw_weights(network, np.random.default_rng(0))
     weights[0][0, 0, 0, 0] = value
-    assert math.isnan(lipschitz(network, weights))
+    assert math.isnan(network.lipschitz(weights))
 
 
 def test_zero_and_huge_weights_have_bounds():
     network = perceptron((2, 3, 4))
-    assert lipschitz(network, tuple(np.zeros(s) for s in network.weight_shapes)) == 0
-    assert lipschitz(network, tuple(np.full(s, 1e200) for s in network.weight_shapes)) == math.inf
+    assert network.lipschitz(tuple(np.zeros(s) for s in network.weight_shapes)) == 0
+    assert network.lipschitz(tuple(np.full(s, 1e200) for s in network.weight_shapes)) == math.inf
 
 
 def test_lipschitz_refuses_weights_of_other_shapes():
     with pytest.raises(InvalidArgumentError, match="weight_shapes"):
-        lipschitz(perceptron((2, 3)), (np.eye(2),))
+        perceptron((2, 3)).lipschitz((np.eye(2),))

@@ -8,8 +8,9 @@ import pytest
 from normbench import data
 from normbench.campaigns.campaign import estimated_cost
 from normbench.networks import Network, perceptron
-from normbench.networks.base import Attention, Convolution, Dense, Embedding, Flatten, LayerNorm, Relu, Residual
-from normbench.networks.operations import multiply_adds, outputs
+from normbench.networks.activations import Relu
+from normbench.networks.base import Residual
+from normbench.networks.layers import Attention, Convolution, Dense, Embedding, Flatten, LayerNorm
 from normbench.problems import tasks
 from normbench.reference import network as reference
 from normbench.running.request import request
@@ -33,8 +34,8 @@ def test_a_dense_network_multiplies_every_weight_once():
     weights = [np.ones(shape).view(Counted) for shape in network.weight_shapes]
     Counted.products = 0
     reference.forward(network, weights, np.ones((1, 12)))
-    assert multiply_adds(network) == Counted.products == 12 * 25 + 25 * 30 + 30 * 15 + 15 * 3
-    assert outputs(network) == 2 * (25 + 30 + 15) + 3
+    assert network.multiply_adds == Counted.products == 12 * 25 + 25 * 30 + 30 * 15 + 15 * 3
+    assert network.outputs == 2 * (25 + 30 + 15) + 3
 
 
 @pytest.mark.parametrize(
@@ -50,8 +51,8 @@ def test_a_dense_network_multiplies_every_weight_once():
     ],
 )
 def test_layers_count_their_products(network, expected):
-    assert multiply_adds(network) == expected
-    assert outputs(network) >= math.prod(network.output_shape)
+    assert network.multiply_adds == expected
+    assert network.outputs >= math.prod(network.output_shape)
 
 
 def asked(task, layers, backend="torch", iterations=100):
@@ -65,10 +66,8 @@ def asked(task, layers, backend="torch", iterations=100):
 
 def test_runs_of_larger_networks_cost_more_whatever_their_family():
     """ResNet-18 and VGG-16 for CIFAR have 0.56 and 0.31 billion, as their authors' tables say."""
-    assert multiply_adds(tasks.get("cifar10-resnet18").declared_network((3, 64, 10))) == pytest.approx(
-        0.556e9, rel=0.01
-    )
-    assert multiply_adds(tasks.get("cifar100-vgg16").declared_network((3, 64, 100))) == pytest.approx(0.313e9, rel=0.01)
+    assert tasks.get("cifar10-resnet18").declared_network((3, 64, 10)).multiply_adds == pytest.approx(0.556e9, rel=0.01)
+    assert tasks.get("cifar100-vgg16").declared_network((3, 64, 100)).multiply_adds == pytest.approx(0.313e9, rel=0.01)
     cheap = estimated_cost(asked("quadrotor-sim", (12, 25, 30, 15, 3)))
     for task, layers in (
         ("cifar10-resnet18", (3, 64, 10)),
@@ -88,7 +87,7 @@ def test_every_task_has_a_cost_without_its_data():
         layers = (inputs, *task.hidden, classes or 3)
         short, long = (estimated_cost(asked(task.key, layers, iterations=n)) for n in (1, 1000))
         assert long > short > 0
-        assert multiply_adds(task.declared_network(layers)) > 0
+        assert task.declared_network(layers).multiply_adds > 0
 
 
 @pytest.mark.parametrize("name", ["digits", "quadrotor-sim"])

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from normbench.networks import Loss, Network, perceptron, preactivation_resnet18, transformer
-from normbench.networks.base import AveragePool, Convolution, Dense, Flatten, LeakyRelu, Relu, Scale
+from normbench.networks.activations import Relu
+from normbench.networks.layers import AveragePool, Convolution, Dense, Flatten, Scale, Upsample
 from normbench.torch.benchmark.network import build, loss_value
 from normbench.torch.benchmark.objective import NetworkObjective
 from normbench.torch.benchmark.series import has_series, output_series
-from tests.networks.examples import PLAIN, draw_inputs, draw_weights, one_hot
+from tests.networks.examples import BENT, PLAIN, draw_inputs, draw_weights, one_hot
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -35,7 +36,7 @@ STRIDES = Network(
     ),
 )
 POOLED = Network((2, 4, 8), (Convolution(2, 3), Relu(), AveragePool(2), Flatten(), Dense(24, 3)))
-NETWORKS = {"perceptron": PLAIN["perceptron"], "strides": STRIDES, "pooled": POOLED}
+NETWORKS = {"perceptron": PLAIN["perceptron"], "strides": STRIDES, "pooled": POOLED, "bent": BENT}
 Along = Callable[[Tensor], Tensor]
 
 
@@ -114,8 +115,8 @@ def test_zero_preactivations_are_closed_in_every_coefficient() -> None:
 def test_layers_without_a_series_are_known() -> None:
     assert has_series(STRIDES)
     assert has_series(PLAIN["convolutional"])
-    leaky = Network((3,), (Dense(3, 2), LeakyRelu()))
-    for network in (preactivation_resnet18(3, width=2, side=8), transformer(5, width=4, heads=2, length=3), leaky):
+    larger = Network((1, 2, 2), (Convolution(1, 2), Upsample(2)))
+    for network in (preactivation_resnet18(3, width=2, side=8), transformer(5, width=4, heads=2, length=3), larger):
         assert not has_series(network)
 
 

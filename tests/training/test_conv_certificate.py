@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from normbench.networks import Loss, Network, convolutional, perceptron, preactivation_resnet18
-from normbench.networks.base import AveragePool, Convolution, Dense, Flatten, LayerNorm, MaxPool, Scale
+from normbench.networks.layers import AveragePool, Convolution, Dense, Flatten, LayerNorm, MaxPool, Scale
 from normbench.problems import tasks
 from normbench.problems.problem import Problem
 from normbench.problems.scaling import dimensional_scaling, spectral_initialisation

@@ -10,7 +10,9 @@ from scipy.linalg import sqrtm
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
-from normbench.networks.base import BatchNorm, Tanh, with_weights
+from normbench.networks.activations import Tanh
+from normbench.networks.base import with_weights
+from normbench.networks.layers import BatchNorm
 from normbench.papers.fromage import gan
 from normbench.papers.fromage.frechet import Judge, Moments, frechet_distance, moments
 from normbench.reference import network as reference

@@ -1,14 +1,17 @@
 """Networks in JAX: what every layer of :mod:`normbench.networks.base` does, and the losses, as pure functions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from normbench.networks import Loss, Network
-from normbench.networks.base import (
+from normbench.networks.activations import LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.base import Layer, Residual, check_weights, entry, with_weights
+from normbench.networks.layers import (
     Attention,
     AveragePool,
     BatchNorm,
@@ -16,20 +19,12 @@ from normbench.networks.base import (
     Dense,
     Embedding,
     Flatten,
-    Layer,
     LayerNorm,
-    LeakyRelu,
     MaxPool,
     Positions,
-    Relu,
     Reshape,
-    Residual,
     Scale,
-    Tanh,
     Upsample,
-    branches,
-    check_weights,
-    with_weights,
 )
 from normbench.networks.positions import sinusoids
 
@@ -79,54 +74,8 @@ def loss_value(loss: Loss, outputs: Array, targets: Array, divisor: float | Arra
 
 def _sequential(layers: tuple[Layer, ...], weights: Sequence[Array], x: Array) -> Array:
     for layer, own in with_weights(layers, weights):
-        x = _layer(layer, own, x)
+        x = entry(_FUNCTIONS, layer, "JAX")(layer, own, x)
     return x
-
-
-def _layer(layer: Layer, weights: tuple[Array, ...], x: Array) -> Array:
-    match layer:
-        case Dense():
-            return x @ weights[0].T
-        case Convolution():
-            return _convolution(layer, weights[0], x)
-        case Embedding():
-            return weights[0][x]
-        case Residual(body, shortcut):
-            through, beside = branches(layer, weights)
-            return _sequential(body, through, x) + _sequential(shortcut, beside, x)
-        case Attention(_, heads):
-            return _attention(weights, x, heads)
-    return _fixed_layer(layer, x)
-
-
-def _fixed_layer(layer: Layer, x: Array) -> Array:
-    """What a layer without weights does."""
-    match layer:
-        case Relu():
-            return jax.nn.relu(x)
-        case LeakyRelu(slope):
-            return jnp.where(x > 0, x, slope * x)
-        case Tanh():
-            return jnp.tanh(x)
-        case AveragePool(size):
-            return jnp.mean(_tiles(x, size), axis=-1)
-        case MaxPool(size):
-            return _largest(_tiles(x, size))
-        case Upsample(factor):
-            return jnp.repeat(jnp.repeat(x, factor, axis=2), factor, axis=3)
-        case Flatten():
-            return x.reshape(len(x), -1)
-        case Reshape(wanted):
-            return x.reshape(len(x), *wanted)
-        case BatchNorm(epsilon):
-            return _standardised(x, (0, 2, 3), epsilon)
-        case LayerNorm(epsilon):
-            return _standardised(x, (-1,), epsilon)
-        case Positions():
-            return x + jnp.asarray(sinusoids(*x.shape[1:]), x.dtype)
-        case Scale(factor):
-            return factor * x
-    raise TypeError(f"no function for {layer}")
 
 
 def _convolution(layer: Convolution, kernel: Array, x: Array) -> Array:
@@ -157,7 +106,7 @@ def _unfolded_convolution(layer: Convolution, kernel: Array, x: Array) -> Array:
     return maps.reshape(outputs, len(x), height, width).transpose(1, 0, 2, 3)
 
 
-def _attention(weights: tuple[Array, ...], x: Array, heads: int) -> Array:
+def _attention(weights: Sequence[Array], x: Array, heads: int) -> Array:
     batch, time, width = x.shape
     query, key, value = ((x @ weight.T).reshape(batch, time, heads, -1) for weight in weights[:3])
     scores = jnp.einsum("bthf,bshf->bhts", query, key) / math.sqrt(width / heads)
@@ -181,3 +130,40 @@ def _largest(tiles: Array) -> Array:
 def _standardised(x: Array, axes: tuple[int, ...], epsilon: float) -> Array:
     centred = x - jnp.mean(x, axis=axes, keepdims=True)
     return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=axes, keepdims=True) + epsilon)
+
+
+def _residual(layer: Residual, weights: Sequence[Array], x: Array) -> Array:
+    through, beside = layer.split(weights)
+    return _sequential(layer.body, through, x) + _sequential(layer.shortcut, beside, x)
+
+
+def _maxmin(x: Array) -> Array:
+    """By comparison: the derivative of a maximum is shared among equals, and here each keeps its own."""
+    even = x.shape[1] // 2 * 2
+    first, second = x[:, 0:even:2], x[:, 1:even:2]
+    ascends = second > first
+    pairs = jnp.stack([jnp.where(ascends, second, first), jnp.where(ascends, first, second)], axis=2)
+    return jnp.concatenate([pairs.reshape(len(x), even, *x.shape[2:]), x[:, even:]], axis=1)
+
+
+_FUNCTIONS: dict[type[Layer], Callable[[Any, Sequence[Array], Array], Array]] = {
+    Dense: lambda layer, weights, x: x @ weights[0].T,
+    Convolution: lambda layer, weights, x: _convolution(layer, weights[0], x),
+    Embedding: lambda layer, weights, x: weights[0][x],
+    Residual: _residual,
+    Attention: lambda layer, weights, x: _attention(weights, x, layer.heads),
+    Positions: lambda layer, _, x: x + jnp.asarray(sinusoids(*x.shape[1:]), x.dtype),
+    Relu: lambda layer, _, x: jax.nn.relu(x),
+    LeakyRelu: lambda layer, _, x: jnp.where(x > 0, x, layer.slope * x),
+    Tanh: lambda layer, _, x: jnp.tanh(x),
+    MaxMin: lambda layer, _, x: _maxmin(x),
+    AveragePool: lambda layer, _, x: jnp.mean(_tiles(x, layer.size), axis=-1),
+    MaxPool: lambda layer, _, x: _largest(_tiles(x, layer.size)),
+    Upsample: lambda layer, _, x: jnp.repeat(jnp.repeat(x, layer.factor, axis=2), layer.factor, axis=3),
+    Flatten: lambda layer, _, x: x.reshape(len(x), -1),
+    Reshape: lambda layer, _, x: x.reshape(len(x), *layer.shape),
+    BatchNorm: lambda layer, _, x: _standardised(x, (0, 2, 3), layer.epsilon),
+    LayerNorm: lambda layer, _, x: _standardised(x, (-1,), layer.epsilon),
+    Scale: lambda layer, _, x: layer.factor * x,
+}
+"""What every kind of layer does, from the layer, its weights and samples."""

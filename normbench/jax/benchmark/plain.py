@@ -17,7 +17,6 @@ from normbench.backends.trajectory import Status, Trajectory, ending
 from normbench.jax import transformations
 from normbench.jax.benchmark.network import apply, loss_value
 from normbench.jax.benchmark.registry import library_transformation
-from normbench.networks.norms import fixed_gain
 from normbench.problems.problem import Problem
 
 Weights = tuple[Array, ...]
@@ -118,7 +117,7 @@ def _transformation(
     if key in _MAJORISING:
         return _MAJORISING[key](
             mean_square_input=problem.mean_square_input,
-            gain=fixed_gain(problem.network),
+            gain=problem.network.gain,
             curvature=problem.curvature,
         )
     if key in _TRANSFORMATIONS:

@@ -1,7 +1,7 @@
 """Networks in torch: a module for every layer of :mod:`normbench.networks.base`, and the losses."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from normbench.networks import Loss, Network
-from normbench.networks.base import (
+from normbench.networks.activations import LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.base import Layer, Residual, Shape, check_weights, entry
+from normbench.networks.layers import (
     Attention,
     AveragePool,
     BatchNorm,
@@ -17,20 +19,12 @@ from normbench.networks.base import (
     Dense,
     Embedding,
     Flatten,
-    Layer,
     LayerNorm,
-    LeakyRelu,
     MaxPool,
     Positions,
-    Relu,
     Reshape,
-    Residual,
     Scale,
-    Shape,
-    Tanh,
     Upsample,
-    check_weights,
-    output_shape,
 )
 from normbench.networks.positions import sinusoids
 
@@ -79,60 +73,18 @@ def loss_value(loss: Loss, outputs: Tensor, targets: Tensor, divisor: float) -> 
 def _sequential(layers: tuple[Layer, ...], shape: Shape, factory: dict[str, Any]) -> nn.Sequential:
     modules = []
     for layer in layers:
-        modules.append(_module(layer, shape, factory))
-        shape = output_shape(layer, shape)
+        modules.append(entry(_MODULES, layer, "torch")(layer, shape, factory))
+        shape = layer.output_shape(shape)
     return nn.Sequential(*modules)
-
-
-def _module(layer: Layer, shape: Shape, factory: dict[str, Any]) -> nn.Module:
-    """Module of a layer that takes samples of this shape."""
-    match layer:
-        case Dense(fan_in, fan_out):
-            return _linear(fan_in, fan_out, factory)
-        case Convolution(channels_in, channels_out, size, stride, padding):
-            geometry = {"kernel_size": size, "stride": stride, "padding": padding, "bias": False}
-            return nn.utils.skip_init(nn.Conv2d, channels_in, channels_out, **geometry, **factory)
-        case Embedding(vocabulary, width):
-            return nn.utils.skip_init(nn.Embedding, vocabulary, width, **factory)
-        case Residual(body, shortcut):
-            return _Residual(_sequential(body, shape, factory), _sequential(shortcut, shape, factory))
-        case Attention(width, heads):
-            return _Attention(width, heads, factory)
-        case Positions():
-            return _Positions(shape, factory)
-    return _fixed_module(layer)
-
-
-def _fixed_module(layer: Layer) -> nn.Module:
-    """Module of a layer without weights."""
-    match layer:
-        case Relu():
-            return nn.ReLU()
-        case LeakyRelu(slope):
-            return nn.LeakyReLU(slope)
-        case Tanh():
-            return nn.Tanh()
-        case AveragePool(size):
-            return nn.AvgPool2d(size)
-        case MaxPool(size):
-            return nn.MaxPool2d(size)
-        case Upsample(factor):
-            return nn.Upsample(scale_factor=factor, mode="nearest")
-        case Flatten():
-            return nn.Flatten()
-        case Reshape(wanted):
-            return _Reshape(wanted)
-        case BatchNorm(epsilon):
-            return _Standardised((0, 2, 3), epsilon)
-        case LayerNorm(epsilon):
-            return _Standardised((-1,), epsilon)
-        case Scale(factor):
-            return _Scale(factor)
-    raise TypeError(f"no module for {layer}")
 
 
 def _linear(fan_in: int, fan_out: int, factory: dict[str, Any]) -> nn.Module:
     return nn.utils.skip_init(nn.Linear, fan_in, fan_out, bias=False, **factory)
+
+
+def _convolution(layer: Convolution, shape: Shape, factory: dict[str, Any]) -> nn.Module:
+    geometry = {"kernel_size": layer.size, "stride": layer.stride, "padding": layer.padding, "bias": False}
+    return nn.utils.skip_init(nn.Conv2d, layer.channels_in, layer.channels_out, **geometry, **factory)
 
 
 class _Residual(nn.Module):
@@ -205,3 +157,43 @@ class _Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.factor * x
+
+
+class _MaxMin(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return in_pairs(x, x, 1)
+
+
+def in_pairs(x: Tensor, by: Tensor, axis: int) -> Tensor:
+    """Entries 2i and 2i + 1 of ``x`` along an axis, swapped where those of ``by`` ascend; a last odd one stays."""
+    even = x.shape[axis] // 2 * 2
+    first, second = x.narrow(axis, 0, even).unflatten(axis, (-1, 2)).unbind(axis + 1)
+    one, other = by.narrow(axis, 0, even).unflatten(axis, (-1, 2)).unbind(axis + 1)
+    ascends = other > one
+    pairs = torch.stack([torch.where(ascends, second, first), torch.where(ascends, first, second)], axis + 1)
+    return torch.cat([pairs.flatten(axis, axis + 1), x.narrow(axis, even, x.shape[axis] - even)], axis)
+
+
+_MODULES: dict[type[Layer], Callable[[Any, Shape, dict[str, Any]], nn.Module]] = {
+    Dense: lambda layer, shape, factory: _linear(layer.fan_in, layer.fan_out, factory),
+    Convolution: _convolution,
+    Embedding: lambda layer, shape, factory: nn.utils.skip_init(nn.Embedding, layer.vocabulary, layer.width, **factory),
+    Residual: lambda layer, shape, factory: _Residual(
+        _sequential(layer.body, shape, factory), _sequential(layer.shortcut, shape, factory)
+    ),
+    Attention: lambda layer, shape, factory: _Attention(layer.width, layer.heads, factory),
+    Positions: lambda layer, shape, factory: _Positions(shape, factory),
+    Relu: lambda *_: nn.ReLU(),
+    LeakyRelu: lambda layer, *_: nn.LeakyReLU(layer.slope),
+    Tanh: lambda *_: nn.Tanh(),
+    MaxMin: lambda *_: _MaxMin(),
+    AveragePool: lambda layer, *_: nn.AvgPool2d(layer.size),
+    MaxPool: lambda layer, *_: nn.MaxPool2d(layer.size),
+    Upsample: lambda layer, *_: nn.Upsample(scale_factor=layer.factor, mode="nearest"),
+    Flatten: lambda *_: nn.Flatten(),
+    Reshape: lambda layer, *_: _Reshape(layer.shape),
+    BatchNorm: lambda layer, *_: _Standardised((0, 2, 3), layer.epsilon),
+    LayerNorm: lambda layer, *_: _Standardised((-1,), layer.epsilon),
+    Scale: lambda layer, *_: _Scale(layer.factor),
+}
+"""The module of every kind of layer, from the layer, the shape of a sample in front of it, and dtype and device."""

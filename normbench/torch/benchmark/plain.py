@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from normbench.backends.trajectory import Status, Trajectory, ending
-from normbench.networks.norms import fixed_gain
 from normbench.problems.problem import Problem
 from normbench.torch.benchmark.iteration import Hyperparameters
 from normbench.torch.benchmark.network import build, loss_value
@@ -66,7 +65,7 @@ class PlainTrainer:
         if key in _MAJORISING:
             hyperparameters = {
                 "mean_square_input": problem.mean_square_input,
-                "gain": fixed_gain(problem.network),
+                "gain": problem.network.gain,
                 "curvature": problem.curvature,
             }
         self._optimizer = OPTIMIZERS[key](list(self._model.parameters()), hyperparameters)

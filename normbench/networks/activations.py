@@ -1,0 +1,61 @@
+"""What stands between two layers with weights.
+
+Every one of :data:`ACTIVATIONS` is zero at zero and 1-Lipschitz: ||rho(v)|| <= ||v||, ||rho(v) - rho(w)|| <= ||v - w||.
+That is all that the bounds of arXiv 2312.10672 (section 2.3, eq. 17-21) and of arXiv 2304.05187 (lemmas 3 and 4) use of
+a ReLU, so that the majorant of method 2 and the step of AGD stand on the same ground with each of them. Both papers
+also neglect how far the outputs are from linear in the weights (assumption 1 of either): a tanh is curved itself and
+neglects more there than the other three, which are linear in pieces.
+"""
+
+from dataclasses import dataclass
+
+from normbench.networks.base import Fixed, Shape
+
+
+class Activation(Fixed):
+    """What stands between two layers with weights."""
+
+
+@dataclass(frozen=True)
+class Relu(Activation):
+    """max(x, 0), with derivative 0 at 0."""
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Activation):
+    """x where x > 0, else slope x; the slope of torch and JAX unless another is given. The derivative at 0 is it."""
+
+    slope: float = 0.01
+
+    @property
+    def gain(self) -> float:
+        """1, unless the slope is steeper."""
+        return max(1.0, abs(self.slope))
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """Hyperbolic tangent. Not homogeneous: tanh(c x) is not c tanh(x), so that the size of the weights matters."""
+
+
+@dataclass(frozen=True)
+class MaxMin(Activation):
+    """Units 2i and 2i + 1, or channels, replaced by their maximum and minimum (arXiv 1811.05381, section 4.2).
+
+    A permutation at every input, so that signals and gradients keep their norms. Of an odd number of units the last
+    one passes unchanged, which is a permutation as well. Equal units stay where they are.
+    """
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """That of the input: features, or channels, height and width."""
+        self.check(len(shape) in (1, 3), shape)
+        return shape
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": Relu(),
+    "leaky_relu": LeakyRelu(),
+    "tanh": Tanh(),
+    "maxmin": MaxMin(),
+}
+"""What perceptrons and convolutional networks can have between their layers, by name."""
