@@ -17,8 +17,9 @@ from normbench.cli.output import FIGURES, print_failures, print_remark
 from normbench.cli.progress import campaign_progress
 from normbench.errors import BackendUnavailableError
 from normbench.machine import threads_per_run
-from normbench.papers.experiment import Experiment, File, Found, Setting
+from normbench.papers.experiment import Experiment, File, Found
 from normbench.papers.experiments import EXPERIMENTS
+from normbench.papers.runs import Setting
 from normbench.presentation.terminal import console
 from normbench.records.schema import Record
 from normbench.records.store import RECORDS, Store

@@ -7,45 +7,18 @@ A paper is a folder with its experiments, their jobs, the published figures as C
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 from rich.console import RenderableType
 
 from normbench.campaigns.plan import Plan
 from normbench.campaigns.pool import Job
-from normbench.data.dataset import Dataset
-from normbench.papers.runs import QUADROTOR_TASKS
-from normbench.problems import tasks
+from normbench.papers.runs import QUADROTOR_TASKS, Setting
 from normbench.records.formats import csv_frame
 from normbench.records.schema import Record
 from normbench.specs import BACKENDS
 from normbench.writing import write_text
-
-if TYPE_CHECKING:
-    from normbench.presentation.figures.style import Origin
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a user chooses: the task, what computes, how many seeds, and where the data are."""
-
-    task: str
-    backend: str
-    seeds: int
-    data_dir: Path | None
-
-    @property
-    def dataset(self) -> Dataset:
-        """The samples of the task."""
-        return tasks.get(self.task).dataset(self.data_dir)
-
-    def origin(self, backend: str, dtype: str) -> "Origin":
-        """Where numbers come from that no record holds."""
-        from normbench.presentation.figures.style import Origin
-
-        data = self.dataset
-        return Origin(self.task, data.unit, backend, dtype, data.simulated, self.seeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +55,6 @@ Shown = RenderableType | File
 RowsJob = Job[list[Any]]  # work in a worker process that returns rows
 
 
-def no_runs(setting: Setting) -> Plan:
-    """The plan of an experiment that keeps no records."""
-    return Plan(())
-
-
-def no_jobs(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
-    """The jobs of an experiment that records suffice for."""
-    return []
-
-
 @dataclass(frozen=True)
 class Experiment:
     """One published experiment.
@@ -126,8 +89,8 @@ class Experiment:
     about: str
     seeds: int
     show: Callable[[Setting, Found], Iterator[Shown]]
-    plan: Callable[[Setting], Plan] = no_runs
-    jobs: Callable[[Setting, Sequence[Record]], Sequence[RowsJob]] = no_jobs
+    plan: Callable[[Setting], Plan] = lambda setting: Plan(())
+    jobs: Callable[[Setting, Sequence[Record]], Sequence[RowsJob]] = lambda setting, records: ()
     drawn_by: str = ""
     tasks: tuple[str, ...] = QUADROTOR_TASKS
     backends: tuple[str, ...] = BACKENDS

@@ -1,13 +1,21 @@
-"""What the runs of every published experiment have in common: the quadrotor's tasks and networks, and how one is asked.
+"""What the runs of the published experiments share: the quadrotor's tasks and networks, and what a user chooses.
 
 Two of the papers classify images; here the task is a regression, and smaller, at sizes that two cores can do.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from normbench.data.dataset import Dataset
+from normbench.problems import tasks
 from normbench.problems.tasks import PAPER_HIDDEN
 from normbench.running.request import RunRequest, request
 from normbench.specs import Value
+
+if TYPE_CHECKING:
+    from normbench.presentation.figures.style import Origin
 
 QUADROTOR_TASKS = ("quadrotor-sim", "quadrotor")
 INPUTS, OUTPUTS = 12, 3
@@ -24,9 +32,30 @@ def perceptron_layers(*, width: int, depth: int, inputs: int = INPUTS, outputs: 
     return (inputs, *[width] * (depth - 1), outputs)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a user chooses: the task, what computes, how many seeds, and where the data are."""
+
+    task: str
+    backend: str
+    seeds: int
+    data_dir: Path | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        """The samples of the task."""
+        return tasks.get(self.task).dataset(self.data_dir)
+
+    def origin(self, backend: str, dtype: str) -> "Origin":
+        """Where numbers come from that no record holds."""
+        from normbench.presentation.figures.style import Origin
+
+        data = self.dataset
+        return Origin(self.task, data.unit, backend, dtype, data.simulated, self.seeds)
+
+
 def asked(
-    task: str,
-    backend: str,
+    setting: Setting,
     seed: int,
     optimiser: str,
     layers: tuple[int, ...],
@@ -38,13 +67,13 @@ def asked(
 ) -> RunRequest:
     """One run; the reference knows float64 only and gets it whatever ``dtype`` says."""
     return request(
-        task=task,
+        task=setting.task,
         layers=layers,
         optimiser=optimiser,
-        backend=backend,
+        backend=setting.backend,
         seed=seed,
         iterations=iterations,
         hyperparameters=hyperparameters,
-        dtype="float64" if backend == "reference" else dtype,
+        dtype="float64" if setting.backend == "reference" else dtype,
         batch_size=batch_size,
     )

@@ -13,11 +13,10 @@ from normbench.cli.reproduce import command as reproduce
 from normbench.papers.asgd.experiments import experiment1, experiment2
 from normbench.papers.asgd.published import experiment2 as published_experiment2
 from normbench.papers.asgd.tables import cells_frame, experiment1_cells, experiment2_cells, grid_table, list_table
-from normbench.papers.experiment import Setting
 from normbench.papers.experiments import EXPERIMENTS
 from normbench.papers.neural_lander.errors import lander_table
 from normbench.papers.published import table
-from normbench.papers.runs import perceptron_layers
+from normbench.papers.runs import Setting, perceptron_layers
 from normbench.papers.tables import frame_table
 
 
@@ -32,7 +31,7 @@ def test_depth_counts_weight_matrices():
 
 
 def test_experiment1_is_both_methods_at_their_published_iterations():
-    runs = experiment1("quadrotor-sim", "jax", range(2))
+    runs = experiment1(Setting("quadrotor-sim", "jax", 2)).requests
     assert {(r.optimiser, r.iterations, r.seed) for r in runs} == {
         ("method1", 200, 0),
         ("method1", 200, 1),
@@ -43,7 +42,7 @@ def test_experiment1_is_both_methods_at_their_published_iterations():
 
 
 def test_experiment2_has_a_run_for_every_published_cell():
-    runs = experiment2("quadrotor-sim", "torch", [0])
+    runs = experiment2(Setting("quadrotor-sim", "torch", 1)).requests
     cells = {(len(r.layers) - 1, r.layers[1]) for r in runs}
     assert cells == set(published_experiment2().index)
     assert len(runs) == 25
@@ -114,7 +113,7 @@ def test_every_paper_has_a_published_table_and_an_experiment():
 
 @pytest.mark.parametrize("entry", EXPERIMENTS, ids=lambda entry: entry.name)
 def test_every_experiment_has_runs_or_jobs_for_every_seed(entry):
-    setting = Setting(entry.tasks[0], entry.backends[0], 2, None)
+    setting = Setting(entry.tasks[0], entry.backends[0], 2)
     plan, jobs = entry.plan(setting), [] if entry.name == "agd-figure5" else entry.jobs(setting, [])
     seeds = [asked.seed for asked in plan.requests] + [getattr(job, "request", job).seed for job in jobs]
     assert set(seeds) == {0, 1}

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from functools import partial
 
 import numpy as np
 import pytest
@@ -211,13 +210,13 @@ def test_the_whole_set_is_the_batch_of_a_run_without_one_and_its_errors_follow_t
 
 
 def test_every_batch_size_of_figure7_sees_the_same_number_of_epochs():
-    runs = agd.figure7("quadrotor-sim", "torch", [0], samples=23_201)
+    runs = agd.figure7(shared.Setting("quadrotor-sim", "torch", 1)).requests  # 23,200 training samples
     assert [run.batch_size for run in runs] == list(agd.FIGURE7_BATCHES)
     assert [run.iterations for run in runs] == [30 * 725, 30 * 90, 30 * 5, 30]
 
 
 def test_the_runs_of_the_deep_figures_are_in_float64_and_what_was_published():
-    deep = fromage.figure3("quadrotor-sim", "torch", [0])
+    deep = fromage.figure3(shared.Setting("quadrotor-sim", "torch", 1)).requests
     assert {len(r.layers) - 1 for r in deep} == set(fromage.FIGURE3_DEPTHS)
     assert {r.dtype for r in deep} == {"float64"}
     assert len(deep) == len(set(deep)) == 12 * len(fromage.FIGURE3_DEPTHS)
@@ -232,14 +231,15 @@ def test_the_runs_of_the_deep_figures_are_in_float64_and_what_was_published():
         (fromage.figure2, {"fromage", "lars"}, {4}),
         (agd.figure5, {"agd", "adam", "sgd"}, {8}),
         (agd.figure6, {"agd"}, {2, 4, 8, 16}),
-        (partial(agd.figure7, samples=23_200), {"agd"}, {4}),
+        (agd.figure7, {"agd"}, {4}),
     ],
 )
 @pytest.mark.parametrize("backend", ["torch", "reference"])
 def test_an_experiment_has_the_papers_optimisers_and_depths_for_every_seed(experiment, optimisers, depths, backend):
-    runs = experiment("quadrotor-sim", backend, [0, 7])
+    plan = experiment(shared.Setting("quadrotor-sim", backend, 2))
+    runs = plan if isinstance(plan, list) else [*plan.requests, *(run for s in plan.searches for run in s.targets)]
     assert {r.optimiser for r in runs} == optimisers
     assert {len(r.layers) - 1 for r in runs} == depths
-    assert {r.seed for r in runs} == {0, 7}
+    assert {r.seed for r in runs} == {0, 1}
     assert {r.backend for r in runs} == {backend}
     assert len(runs) == len(set(runs))

@@ -5,38 +5,33 @@ from collections.abc import Iterator, Sequence
 from normbench.campaigns.plan import Plan
 from normbench.papers.asgd import tables
 from normbench.papers.asgd.published import ITERATIONS
-from normbench.papers.experiment import Experiment, Found, Setting, Sheet, Shown
-from normbench.papers.runs import PAPER_LAYERS, asked, perceptron_layers
+from normbench.papers.experiment import Experiment, Found, Sheet, Shown
+from normbench.papers.runs import PAPER_LAYERS, Setting, asked, perceptron_layers
 from normbench.papers.tables import against
 from normbench.records.schema import Record
-from normbench.running.request import RunRequest
 
 
-def experiment1(task: str, backend: str, seeds: Sequence[int]) -> list[RunRequest]:
+def experiment1(setting: Setting) -> Plan:
     """Table 1: methods 1 and 2 with 200 and 3000 iterations on 12-25-30-15-3."""
-    return [
-        asked(task, backend, seed, optimiser, PAPER_LAYERS, iterations)
-        for optimiser, iterations in ITERATIONS.items()
-        for seed in seeds
-    ]
+    return Plan(
+        tuple(
+            asked(setting, seed, optimiser, PAPER_LAYERS, iterations)
+            for optimiser, iterations in ITERATIONS.items()
+            for seed in range(setting.seeds)
+        )
+    )
 
 
-def experiment2(task: str, backend: str, seeds: Sequence[int]) -> list[RunRequest]:
+def experiment2(setting: Setting) -> Plan:
     """Figure 2: method 1 with 200 iterations over widths 15:5:35 and depths 4:2:12."""
-    return [
-        asked(task, backend, seed, "method1", perceptron_layers(width=width, depth=depth), ITERATIONS["method1"])
-        for depth in tables.DEPTHS
-        for width in tables.WIDTHS
-        for seed in seeds
-    ]
-
-
-def _plan1(setting: Setting) -> Plan:
-    return Plan(tuple(experiment1(setting.task, setting.backend, range(setting.seeds))))
-
-
-def _plan2(setting: Setting) -> Plan:
-    return Plan(tuple(experiment2(setting.task, setting.backend, range(setting.seeds))))
+    networks = [perceptron_layers(width=width, depth=depth) for depth in tables.DEPTHS for width in tables.WIDTHS]
+    return Plan(
+        tuple(
+            asked(setting, seed, "method1", layers, ITERATIONS["method1"])
+            for layers in networks
+            for seed in range(setting.seeds)
+        )
+    )
 
 
 def _title(records: Sequence[Record], what: str) -> str:
@@ -62,19 +57,9 @@ def _show2(setting: Setting, found: Found) -> Iterator[Shown]:
     yield figures.experiment2(found.records)
 
 
+_ABOUT1 = "Table 1 and figure 1 of arXiv 2312.10672: methods 1 and 2, with 200 and 3000 iterations."
+_ABOUT2 = "Figure 2 of arXiv 2312.10672: method 1 over widths 15 to 35 and depths 4 to 12."
 EXPERIMENTS = (
-    Experiment(
-        "experiment1",
-        "Table 1 and figure 1 of arXiv 2312.10672: methods 1 and 2, with 200 and 3000 iterations.",
-        seeds=40,
-        plan=_plan1,
-        show=_show1,
-    ),
-    Experiment(
-        "experiment2",
-        "Figure 2 of arXiv 2312.10672: method 1 over widths 15 to 35 and depths 4 to 12.",
-        seeds=40,
-        plan=_plan2,
-        show=_show2,
-    ),
+    Experiment("experiment1", _ABOUT1, seeds=40, plan=experiment1, show=_show1),
+    Experiment("experiment2", _ABOUT2, seeds=40, plan=experiment2, show=_show2),
 )

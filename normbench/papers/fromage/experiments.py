@@ -1,18 +1,19 @@
 """Figures 1 to 4 of arXiv 2002.03432 (Fromage) on the benchmark's regression, and the GAN of its table 1 on digits."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from normbench.campaigns.plan import Plan, sweep
-from normbench.papers.experiment import Experiment, Found, RowsJob, Setting, Shown
+from normbench.papers.experiment import Experiment, Found, RowsJob, Shown
 from normbench.papers.fromage import gan
 from normbench.papers.fromage.growth import SAMPLES, InvariantGrowthJob, PlainGrowthJob
 from normbench.papers.fromage.perturbation import PerturbationJob
 from normbench.papers.fromage.published import published_gan
-from normbench.papers.runs import DEFAULT, PAPER_LAYERS, TINY, asked, perceptron_layers
+from normbench.papers.runs import DEFAULT, PAPER_LAYERS, TINY, Setting, asked, perceptron_layers
 from normbench.papers.tables import frame_table
 from normbench.records.schema import Record
 from normbench.running.request import RunRequest
-from normbench.specs import OWN, SPECS, Value
+from normbench.specs import OWN, SPECS
 
 FIGURE1_DEPTHS, FIGURE1_WIDTH, FIGURE1_ITERATIONS, FIGURE1_LEARNING_RATE = (2, 16), 64, 300, 0.003
 FIGURE1_CHECKPOINTS = (0, 5, 10, 20, 40, 80, 120, 180, 240, 300)  # ten, as in the paper
@@ -30,64 +31,61 @@ FIGURE3_SETTINGS = (  # optimiser, learning rates, other hyperparameters
 )
 
 
-def figure1(task: str, backend: str, seeds: Sequence[int]) -> list[RunRequest]:
+def figure1(setting: Setting) -> list[RunRequest]:
     """Figure 1: Fromage at depth 2 and 16, to be perturbed at checkpoints."""
     rate = {"learning_rate": FIGURE1_LEARNING_RATE}
-    layers = [perceptron_layers(width=FIGURE1_WIDTH, depth=depth) for depth in FIGURE1_DEPTHS]
+    networks = [perceptron_layers(width=FIGURE1_WIDTH, depth=depth) for depth in FIGURE1_DEPTHS]
     return [
-        asked(task, backend, seed, "fromage", network, FIGURE1_ITERATIONS, rate, dtype="float64")
-        for network in layers
-        for seed in seeds
+        asked(setting, seed, "fromage", layers, FIGURE1_ITERATIONS, rate, dtype="float64")
+        for layers in networks
+        for seed in range(setting.seeds)
     ]
 
 
-def figure2(task: str, backend: str, seeds: Sequence[int]) -> list[RunRequest]:
+def figure2(setting: Setting) -> list[RunRequest]:
     """Figure 2: LARS and Fromage at a learning rate at which LARS overflows in time."""
     rate = {"learning_rate": FIGURE2_LEARNING_RATE}
     return [
-        asked(task, backend, seed, optimiser, PAPER_LAYERS, FIGURE2_ITERATIONS, rate)
+        asked(setting, seed, optimiser, PAPER_LAYERS, FIGURE2_ITERATIONS, rate)
         for optimiser in ("lars", "fromage")
-        for seed in seeds
+        for seed in range(setting.seeds)
     ]
 
 
-def figure3(task: str, backend: str, seeds: Sequence[int]) -> list[RunRequest]:
+def figure3(setting: Setting) -> Plan:
     """Figure 3: Fromage, Adam (with two epsilons) and SGD over depth, at three learning rates."""
-
-    def one(depth: int, optimiser: str, seed: int, chosen: dict[str, Value]) -> RunRequest:
-        layers = perceptron_layers(width=FIGURE3_WIDTH, depth=depth)
-        return asked(task, backend, seed, optimiser, layers, FIGURE3_ITERATIONS, chosen, dtype="float64")
-
-    return [
-        one(depth, optimiser, seed, {"learning_rate": learning_rate, **others})
-        for depth in FIGURE3_DEPTHS
+    networks = [perceptron_layers(width=FIGURE3_WIDTH, depth=depth) for depth in FIGURE3_DEPTHS]
+    chosen = [
+        (optimiser, {"learning_rate": rate, **others})
         for optimiser, learning_rates, others in FIGURE3_SETTINGS
-        for learning_rate in learning_rates
-        for seed in seeds
+        for rate in learning_rates
     ]
+    return Plan(
+        tuple(
+            asked(setting, seed, optimiser, layers, FIGURE3_ITERATIONS, values, dtype="float64")
+            for layers in networks
+            for optimiser, values in chosen
+            for seed in range(setting.seeds)
+        )
+    )
 
 
-def _seeds(setting: Setting) -> tuple[str, str, range]:
-    return setting.task, setting.backend, range(setting.seeds)
+def figure4(setting: Setting) -> Plan:
+    """Figure 4: every optimiser that has a learning rate, over its grid."""
+    tuned, seeds = [key for key in OWN if SPECS[key].tuned], range(setting.seeds)
+    return sweep(task=setting.task, layers=PAPER_LAYERS, optimisers=tuned, backends=[setting.backend], seeds=seeds)
 
 
 def _perturbations(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
-    return [
-        PerturbationJob(run, setting.data_dir, FIGURE1_CHECKPOINTS, FIGURE1_STRENGTHS)
-        for run in figure1(*_seeds(setting))
-    ]
+    checkpoints, strengths = FIGURE1_CHECKPOINTS, FIGURE1_STRENGTHS
+    return [PerturbationJob(run, setting.data_dir, checkpoints, strengths) for run in figure1(setting)]
 
 
 def _show1(setting: Setting, found: Found) -> Iterator[Shown]:
     from normbench.papers.fromage import figures
 
-    dtype = figure1(*_seeds(setting))[0].dtype
-    picture = figures.figure1(
-        found.rows,
-        setting.origin(setting.backend, dtype),
-        width=FIGURE1_WIDTH,
-        learning_rate=FIGURE1_LEARNING_RATE,
-    )
+    source = setting.origin(setting.backend, "float64")
+    picture = figures.figure1(found.rows, source, width=FIGURE1_WIDTH, learning_rate=FIGURE1_LEARNING_RATE)
     title = "Relative change of the input layer's gradient (median over checkpoints)"
     yield frame_table(figures.breakdown_summary(picture.data), title=title)
     yield picture
@@ -95,25 +93,18 @@ def _show1(setting: Setting, found: Found) -> Iterator[Shown]:
 
 def _growths(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
     kinds = (InvariantGrowthJob, PlainGrowthJob)
-    return [kind(run, setting.data_dir, _EVERY) for kind in kinds for run in figure2(*_seeds(setting))]
+    return [kind(run, setting.data_dir, _EVERY) for kind in kinds for run in figure2(setting)]
 
 
 def _show2(setting: Setting, found: Found) -> Iterator[Shown]:
     from normbench.papers.fromage import figures
 
-    picture = figures.figure2(
-        found.rows,
-        setting.origin(setting.backend, figure2(*_seeds(setting))[0].dtype),
-        network="-".join(map(str, PAPER_LAYERS)),
-        learning_rate=FIGURE2_LEARNING_RATE,
-        samples=SAMPLES,
-    )
+    source = setting.origin(setting.backend, figure2(setting)[0].dtype)
+    network = "-".join(map(str, PAPER_LAYERS))
+    rate = FIGURE2_LEARNING_RATE
+    picture = figures.figure2(found.rows, source, network=network, learning_rate=rate, samples=SAMPLES)
     yield frame_table(figures.norm_summary(picture.data), title="Layer norms at the end")
     yield picture
-
-
-def _plan3(setting: Setting) -> Plan:
-    return Plan(tuple(figure3(*_seeds(setting))))
 
 
 def _show3(setting: Setting, found: Found) -> Iterator[Shown]:
@@ -123,12 +114,6 @@ def _show3(setting: Setting, found: Found) -> Iterator[Shown]:
     title = f"Final training RMS over depth on {setting.task}, best of three learning rates"
     yield frame_table(figures.depth_summary(picture.data), title=title)
     yield picture
-
-
-def _plan4(setting: Setting) -> Plan:
-    task, backend, seeds = _seeds(setting)
-    tuned = [key for key in OWN if SPECS[key].tuned]
-    return sweep(task=task, layers=PAPER_LAYERS, optimisers=tuned, backends=[backend], seeds=seeds)
 
 
 def _show4(setting: Setting, found: Found) -> Iterator[Shown]:
@@ -161,40 +146,16 @@ def _show_gan(setting: Setting, found: Found) -> Iterator[Shown]:
     yield figures.gan(found.rows, references, source, printed, size=gan.SIZE)
 
 
-_FIGURES = "normbench.papers.fromage.figures"
+_entry = partial(Experiment, drawn_by="normbench.papers.fromage.figures", seeds=1)
+_ABOUT1 = "Loss and gradient break-down under relative perturbations, at depth 2 and 16."
+_ABOUT2 = "LARS without the prefactor grows until it overflows, Fromage does not."
+_ABOUT3 = "Training over depth: Fromage, Adam and SGD, the best of three learning rates each."
+_ABOUT4 = "Learning-rate sensitivity: every optimiser that has a learning rate, over its grid."
 EXPERIMENTS = (
-    Experiment(
-        "fromage-figure1",
-        "Loss and gradient break-down under relative perturbations, at depth 2 and 16.",
-        seeds=1,
-        jobs=_perturbations,
-        show=_show1,
-        drawn_by=_FIGURES,
-    ),
-    Experiment(
-        "fromage-figure2",
-        "LARS without the prefactor grows until it overflows, Fromage does not.",
-        seeds=1,
-        jobs=_growths,
-        show=_show2,
-        drawn_by=_FIGURES,
-    ),
-    Experiment(
-        "fromage-figure3",
-        "Training over depth: Fromage, Adam and SGD, the best of three learning rates each.",
-        seeds=1,
-        plan=_plan3,
-        show=_show3,
-        drawn_by=_FIGURES,
-    ),
-    Experiment(
-        "fromage-figure4",
-        "Learning-rate sensitivity: every optimiser that has a learning rate, over its grid.",
-        seeds=1,
-        plan=_plan4,
-        show=_show4,
-        drawn_by="normbench.presentation.figures.board",
-    ),
+    _entry("fromage-figure1", _ABOUT1, jobs=_perturbations, show=_show1),
+    _entry("fromage-figure2", _ABOUT2, jobs=_growths, show=_show2),
+    _entry("fromage-figure3", _ABOUT3, plan=figure3, show=_show3),
+    _entry("fromage-figure4", _ABOUT4, plan=figure4, show=_show4, drawn_by="normbench.presentation.figures.board"),
     Experiment(
         "fromage-gan",
         "A class-conditional GAN on 8 x 8 digits by Fromage, LARS, Adam and SGD, at the paper's learning rates.",

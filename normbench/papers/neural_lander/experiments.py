@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from normbench.papers.experiment import Experiment, Found, RowsJob, Setting, Shown
+from normbench.papers.experiment import Experiment, Found, RowsJob, Shown
 from normbench.papers.neural_lander.errors import LanderJob, lander_table
+from normbench.papers.runs import Setting
 from normbench.records.schema import Record
 
 
@@ -15,14 +16,7 @@ def _show(setting: Setting, found: Found) -> Iterator[Shown]:
     yield lander_table(found.rows, task=setting.task, simulated=setting.dataset.simulated)
 
 
+_ABOUT = "The network with biases of the Neural-Lander authors: Adam, five epochs, clipped spectral norms (torch)."
 EXPERIMENTS = (
-    Experiment(
-        "neural-lander",
-        "The network with biases of the Neural-Lander authors: Adam, five epochs, clipped spectral norms (torch).",
-        seeds=8,
-        jobs=_trainings,
-        show=_show,
-        backends=("torch",),
-        keeps=False,
-    ),
+    Experiment("neural-lander", _ABOUT, seeds=8, jobs=_trainings, show=_show, backends=("torch",), keeps=False),
 )
