@@ -13,11 +13,11 @@ from pathlib import Path
 from normbench.analysis.leaderboard import boards
 from normbench.errors import NormbenchError
 from normbench.papers.asgd import figures as experiments
+from normbench.papers.asgd.published import ITERATIONS, applies, board_rows
 from normbench.presentation import exports
 from normbench.presentation.figures.board import board_pictures
 from normbench.presentation.figures.style import Picture
 from normbench.presentation.page import report_page
-from normbench.published import EXPERIMENT1, applies
 from normbench.records.frame import read_file
 from normbench.records.schema import Record
 
@@ -28,7 +28,7 @@ _WRITERS = {"leaderboard.md": exports.markdown, "leaderboard.csv": exports.csv, 
 
 def rebuilt(folder: Path) -> dict[str, str]:
     """Name and text of every file that the records of the folder make."""
-    found = boards(read_file(folder / RECORDS))
+    found = boards(read_file(folder / RECORDS), published=board_rows)
     return {name: write(found) for name, write in _WRITERS.items()}
 
 
@@ -44,7 +44,9 @@ def differences(folder: Path) -> dict[str, str]:
 def pictures(runs: Sequence[Record], experiment2: Sequence[Record]) -> list[Picture]:
     """Figures of the board, and of experiments 1 and 2 as ``normbench reproduce`` draws them."""
     table1 = [
-        run for run in runs if run.optimiser in EXPERIMENT1 and run.backend == "jax" and applies(run.task, run.layers)
+        run
+        for run in runs
+        if run.optimiser in ITERATIONS and run.backend == "jax" and applies(run.task, run.split, run.layers)
     ]
     return [*board_pictures(runs), experiments.experiment1(table1), experiments.experiment2(experiment2)]
 

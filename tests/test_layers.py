@@ -22,7 +22,6 @@ RANKS = {
     "specs": 4,
     "problems": 5,
     "backends": 6,
-    "published": 6,
     "reference": 7,
     "torch": 7,
     "jax": 7,

@@ -1,12 +1,12 @@
 """From stored records to leaderboards: one per task, split and network, one row per way of optimising it."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from normbench.analysis.captions import captions
 from normbench.analysis.ranking import Sample, differences, rank_spans, shared_seeds
-from normbench.analysis.rows import Row, optimiser_row, predictor_rows, published_rows, sample
+from normbench.analysis.rows import Row, optimiser_row, predictor_rows, sample
 from normbench.analysis.selection import Sortable, board_key, current, grouped, known, row_key, rules
 from normbench.analysis.statistics import bootstrap_intervals
 from normbench.records.schema import Record
@@ -17,6 +17,7 @@ __all__ = ["Board", "Row", "boards"]
 _CERTIFICATE_ROUNDING = 1e-6  # relative; bound and measured ratio come from the same float64 weights
 
 Line = tuple[Row, Sample]
+Published = Callable[[str, str, tuple[int, ...]], Sequence[Row]]  # rows of papers for a task, split and network
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,30 @@ class Board:
         return f"{self.task} ({source}), network {network}, {self.split} split, RMS in {self.unit}"
 
 
-def boards(records: Iterable[Record]) -> list[Board]:
-    """Leaderboards of the records, one per task, split and network; a plain function of the records alone.
+def boards(records: Iterable[Record], *, published: Published = lambda task, split, layers: ()) -> list[Board]:
+    """Leaderboards of the records, one per task, split and network.
 
     Where records of one row differ in code version, or of one board in data, only the most recent kind counts.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    published : callable
+        What papers measured, see :func:`normbench.papers.asgd.published.board_rows`: from task, split and layers, the
+        rows that stand at the end of that board.
     """
     every = grouped(known(records), board_key)
-    return [_board(current(group), stored=len(group)) for group in every.values()]
+    return [_board(current(group), published, stored=len(group)) for group in every.values()]
 
 
-def _board(runs: Sequence[Record], *, stored: int) -> Board:
+def _board(runs: Sequence[Record], published: Published, *, stored: int) -> Board:
     groups = list(grouped(runs, row_key).values())
     shown = [group for group in groups if rules(group)]
     lines = sorted(((optimiser_row(group, runs), sample(group)) for group in shown), key=_order)
     seeds = shared_seeds([values for row, values in lines if not row.incomplete])
     first = runs[0]
     judged = _judged([*_ranked(lines), *predictor_rows(runs)])
-    rows = (*judged, *published_rows(first.task, first.split, first.layers))
+    rows = (*judged, *published(first.task, first.split, first.layers))
     return Board(
         key=board_key(first),
         task=first.task,

@@ -1,4 +1,4 @@
-"""The rows of a leaderboard: what was run here, what needs no optimiser, and what was published."""
+"""The rows of a leaderboard: what was run here, and what needs no optimiser."""
 
 import math
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from normbench import published, specs
+from normbench import specs
 from normbench.analysis.commands import command
 from normbench.analysis.ranking import RankSpan, Sample
 from normbench.analysis.selection import how, rules, timed_alike, tuned_value, tuning_cost, where
@@ -215,30 +215,4 @@ def _predictor_row(name: str, by_seed: Mapping[int, Mapping[str, Mapping[str, fl
         seeds=tuple(by_seed),
         runs=len(by_seed),
         accuracy=_accuracy([figures[name].get("test_accuracy") for figures in by_seed.values()]),
-    )
-
-
-def published_rows(task: str, split: str, layers: tuple[int, ...]) -> list[Row]:
-    """The papers' own figures, where they are for the same network and kind of split."""
-    if not published.applies(task, layers) or split != "random":
-        return []
-    return [_published_row(optimiser) for optimiser in published.EXPERIMENT1]
-
-
-def _published_row(optimiser: str) -> Row:
-    figures = published.experiment1(optimiser)
-    seeds, iterations, seconds = int(figures["seeds"]), int(figures["iterations"]), float(figures["time_mean_s"])
-    return Row(
-        kind="published",
-        optimiser=optimiser,
-        tuning="published, real data",
-        tuning_runs=0,
-        simulated=False,
-        train=Spread(float(figures["train_rms_mean_n"]), float(figures["train_rms_std_n"]), seeds),
-        test=Spread(float(figures["test_rms_mean_n"]), float(figures["test_rms_std_n"]), seeds),
-        seeds=(),
-        runs=seeds,
-        iterations=iterations,
-        seconds_per_run=seconds,
-        ms_per_iteration=1e3 * seconds / iterations,
     )

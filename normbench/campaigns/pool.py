@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from normbench.errors import NormbenchError, WorkerError
 from normbench.machine import limit_threads
@@ -23,7 +23,11 @@ _GOODBYE_SECONDS = 5.0
 LONGEST_REASON, _LONGEST_CHAIN = 300, 4  # characters; errors within errors
 
 
-class Job(Protocol):
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Job(Protocol[Result_co]):
     """Work for a pool: picklable, called once in a worker process."""
 
     @property
@@ -34,7 +38,7 @@ class Job(Protocol):
     def family(self) -> object:
         """Jobs of one family share compiled code, so a worker prefers to stay in it."""
 
-    def __call__(self) -> Any:
+    def __call__(self) -> Result_co:
         """Do the work; the result is sent to the parent."""
 
 
@@ -99,7 +103,7 @@ class Pool:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def run(self, jobs: Sequence[Any], on_done: Callable[[Outcome], None]) -> None:
+    def run(self, jobs: Sequence[Job[Any]], on_done: Callable[[Outcome], None]) -> None:
         """Do every job, longest first; ``on_done`` is called in this process as each one ends."""
         waiting = sorted(jobs, key=lambda job: -job.cost)
         while waiting or any(worker.job for worker in self._workers):
@@ -140,7 +144,7 @@ class Pool:
             worker.job = job
 
 
-def results_of(jobs: Sequence[Any], *, size: int, threads: int, on_done: Callable[[Any], None]) -> list[Any]:
+def results_of(jobs: Sequence[Job[Result]], *, size: int, threads: int, on_done: Callable[[Any], None]) -> list[Result]:
     """What every job returned, in the order of the jobs, for work that is worth nothing in part.
 
     Parameters

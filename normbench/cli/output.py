@@ -65,9 +65,10 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
         If the target is not positive and finite.
     """
     from normbench.analysis.leaderboard import boards
+    from normbench.papers.asgd.published import board_rows
     from normbench.presentation import exports, tables, targets, terminal
 
-    found = boards(records)
+    found = boards(records, published=board_rows)
     if format_ == "table":
         console = terminal.console()
         console.print(tables.terminal(found, width=console.width))

@@ -213,7 +213,7 @@ def _layers(
                 f"--width and --depth are for perceptrons; task {task.key!r} is {task.family}. Give --layers, such as "
                 f"{','.join(map(str, default))}."
             )
-        from normbench.papers.experiments import perceptron_layers
+        from normbench.papers.runs import perceptron_layers
 
         return perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
     if layers is None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from normbench import specs
-from normbench.papers.experiments import PAPER_LAYERS
+from normbench.papers.runs import PAPER_LAYERS
 from normbench.problems import tasks
 from normbench.records.build import finished_record
 from normbench.running.request import request

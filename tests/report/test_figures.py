@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from normbench import published
 from normbench.papers.agd import figures as agd
 from normbench.papers.asgd import figures as experiments
-from normbench.papers.experiments import DEPTHS, WIDTHS, perceptron_layers
+from normbench.papers.asgd import published
+from normbench.papers.asgd.tables import DEPTHS, WIDTHS
 from normbench.papers.fromage import figures as fromage
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
+from normbench.papers.runs import perceptron_layers
 from normbench.presentation.figures import curves, style
 from normbench.presentation.figures.style import Origin
 from normbench.records.schema import Curves

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from normbench.cli import main
 from normbench.papers.fromage import gan
 from normbench.papers.fromage import gan_figure as figures
-from normbench.papers.reproduce import published_gan
+from normbench.papers.fromage.published import published_gan
 from normbench.presentation.figures.style import Origin
 from tests.report.drawn import line_points, rows_as_points, title
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from normbench.analysis.leaderboard import boards
 from normbench.cli.report import command
 from normbench.errors import InvalidArgumentError
-from normbench.papers.experiments import perceptron_layers
+from normbench.papers.runs import perceptron_layers
 from normbench.presentation.page import report_page
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.compact import script_json, significant

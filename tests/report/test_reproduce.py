@@ -1,22 +1,23 @@
 """The published experiments are asked for as published, and set beside the published figures."""
 
+import importlib
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from normbench import published
-from normbench.papers.experiments import experiment1, experiment2, perceptron_layers
-from normbench.papers.neural_lander import lander_table
-from normbench.papers.reproduce import (
-    cells_frame,
-    experiment1_cells,
-    experiment2_cells,
-    frame_table,
-    grid_table,
-    list_table,
-)
+import normbench.papers
+from normbench.cli.reproduce import command as reproduce
+from normbench.papers.asgd.experiments import experiment1, experiment2
+from normbench.papers.asgd.published import experiment2 as published_experiment2
+from normbench.papers.asgd.tables import cells_frame, experiment1_cells, experiment2_cells, grid_table, list_table
+from normbench.papers.experiments import EXPERIMENTS
+from normbench.papers.neural_lander.errors import lander_table
+from normbench.papers.published import table
+from normbench.papers.runs import Setting, perceptron_layers
+from normbench.papers.tables import frame_table
 
 
 def text(table):
@@ -30,7 +31,7 @@ def test_depth_counts_weight_matrices():
 
 
 def test_experiment1_is_both_methods_at_their_published_iterations():
-    runs = experiment1("quadrotor-sim", "jax", range(2))
+    runs = experiment1(Setting("quadrotor-sim", "jax", 2)).requests
     assert {(r.optimiser, r.iterations, r.seed) for r in runs} == {
         ("method1", 200, 0),
         ("method1", 200, 1),
@@ -41,9 +42,9 @@ def test_experiment1_is_both_methods_at_their_published_iterations():
 
 
 def test_experiment2_has_a_run_for_every_published_cell():
-    runs = experiment2("quadrotor-sim", "torch", [0])
+    runs = experiment2(Setting("quadrotor-sim", "torch", 1)).requests
     cells = {(len(r.layers) - 1, r.layers[1]) for r in runs}
-    assert cells == set(published.experiment2().index)
+    assert cells == set(published_experiment2().index)
     assert len(runs) == 25
 
 
@@ -96,8 +97,33 @@ def test_the_neural_lander_table_shows_mean_deviation_and_ratio():
     assert "SIMULATED" in shown
 
 
-@pytest.mark.parametrize(
-    "name", ["asgd_experiment1", "asgd_experiment2", "neural_lander", "fromage_table1", "agd_results"]
-)
-def test_every_published_table_names_its_sources(name):
-    assert published.table(name)["source"].notna().all()
+PAPERS = Path(normbench.papers.__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(PAPERS.glob("*/*.csv")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_published_table_names_its_sources(path):
+    assert table(path.parent.name, path.stem)["source"].notna().all()
+
+
+def test_every_paper_has_a_published_table_and_an_experiment():
+    folders = {path.parent.name for path in PAPERS.glob("*/__init__.py")}
+    assert {path.parent.name for path in PAPERS.glob("*/*.csv")} == folders
+    assert {entry.show.__module__.split(".")[-2] for entry in EXPERIMENTS} == folders
+
+
+@pytest.mark.parametrize("entry", EXPERIMENTS, ids=lambda entry: entry.name)
+def test_every_experiment_has_runs_or_jobs_for_every_seed(entry):
+    setting = Setting(entry.tasks[0], entry.backends[0], 2)
+    plan, jobs = entry.plan(setting), [] if entry.name == "agd-figure5" else entry.jobs(setting, [])
+    seeds = [asked.seed for asked in plan.requests] + [getattr(job, "request", job).seed for job in jobs]
+    assert set(seeds) == {0, 1}
+    if entry.drawn_by:
+        importlib.import_module(entry.drawn_by)
+
+
+@pytest.mark.parametrize("entry", EXPERIMENTS, ids=lambda entry: entry.name)
+def test_reproduce_has_a_command_for_it_with_the_options_that_it_needs(entry):
+    options = {option.name for option in reproduce.commands[entry.name].params}
+    choices = {"task", "data_dir"} if len(entry.tasks) > 1 else set()
+    choices |= {"backend"} if len(entry.backends) > 1 else set()
+    assert options == {"seeds", "jobs"} | choices | ({"out"} if entry.keeps else set())

@@ -5,21 +5,25 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+import normbench.papers.agd
+import normbench.papers.asgd
 from normbench.cli import main
-from normbench.papers import experiments as training
+from normbench.papers.agd import experiments as agd
+from normbench.papers.asgd.published import ITERATIONS
+from normbench.papers.fromage import experiments as fromage
 
 
 def shrink(monkeypatch):
     """Sizes of the experiments at which a command takes a second."""
     for name in ("method1", "method2"):
-        monkeypatch.setitem(training.EXPERIMENT1, name, 2)
-    monkeypatch.setattr(training, "FROMAGE1_DEPTHS", (2,))
-    monkeypatch.setattr(training, "FROMAGE1_WIDTH", 4)
-    monkeypatch.setattr(training, "FROMAGE1_ITERATIONS", 2)
-    monkeypatch.setattr(training, "FROMAGE1_CHECKPOINTS", (0, 2))
-    monkeypatch.setattr(training, "AGD5_WIDTH", 4)
-    monkeypatch.setattr(training, "AGD5_ITERATIONS", 3)
-    monkeypatch.setattr(training, "AGD5_GRIDS", {"adam": (1e-3, 1e-2), "sgd": (1e5, 1e6)})
+        monkeypatch.setitem(ITERATIONS, name, 2)
+    monkeypatch.setattr(fromage, "FIGURE1_DEPTHS", (2,))
+    monkeypatch.setattr(fromage, "FIGURE1_WIDTH", 4)
+    monkeypatch.setattr(fromage, "FIGURE1_ITERATIONS", 2)
+    monkeypatch.setattr(fromage, "FIGURE1_CHECKPOINTS", (0, 2))
+    monkeypatch.setattr(agd, "FIGURE5_WIDTH", 4)
+    monkeypatch.setattr(agd, "FIGURE5_ITERATIONS", 3)
+    monkeypatch.setattr(agd, "FIGURE5_GRIDS", {"adam": (1e-3, 1e-2), "sgd": (1e5, 1e6)})
 
 
 def reproduce(name, out, *options):
@@ -46,8 +50,11 @@ def test_reproduce_writes_figures_and_says_where(name, files, tmp_path, monkeypa
 
 @pytest.fixture
 def without_seaborn(monkeypatch):
-    for module in [name for name in sys.modules if name.startswith("normbench.presentation.figures")]:
+    drawn = ("normbench.presentation.figures", "normbench.papers.agd.figures", "normbench.papers.asgd.figures")
+    for module in [name for name in sys.modules if name.startswith(drawn)]:
         monkeypatch.delitem(sys.modules, module)
+    for package in (normbench.papers.agd, normbench.papers.asgd):  # which names its modules, too
+        monkeypatch.delattr(package, "figures", raising=False)
     monkeypatch.setitem(sys.modules, "seaborn", None)
 
 

@@ -8,14 +8,17 @@ import pytest
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks import perceptron
-from normbench.papers import experiments
-from normbench.papers.agd.minibatch import MinibatchJob, evaluated_steps
+from normbench.papers import runs as shared
+from normbench.papers.agd import experiments as agd
+from normbench.papers.agd.batches import batch_rows
 from normbench.papers.checkpoints import UpdateSizeJob, checkpoints, relative_updates
+from normbench.papers.fromage import experiments as fromage
 from normbench.papers.fromage import growth
 from normbench.papers.fromage.growth import InvariantGrowthJob, PlainGrowthJob, invariant_gradient, on_spheres
 from normbench.papers.fromage.perturbation import PerturbationJob, breakdown
 from normbench.problems import tasks
 from normbench.problems.initial_weights import xavier_uniform
+from normbench.records.build import finished_record
 from normbench.reference.perceptron import Objective
 from normbench.running.batches import batches
 from normbench.running.request import request
@@ -175,53 +178,68 @@ def test_a_batch_larger_than_the_training_set_raises():
         next(batches(10, 11, seed=0))
 
 
-def test_evaluations_are_close_in_the_first_epoch_and_one_an_epoch_after():
-    assert evaluated_steps(20, 3) == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 40, 60]
-    assert evaluated_steps(1, 3) == [0, 1, 2, 3]
+def recorded(dataset, iterations, batch_size=None):
+    wanted = request(
+        task="quadrotor-sim", layers=LAYERS, optimiser="agd", backend="reference", dtype="float64", seed=3,
+        iterations=iterations, batch_size=batch_size,
+    )  # fmt: skip
+    return finished_record(run(wanted, dataset), dataset, tuning_runs=0, jobs=1)
 
 
-def test_the_whole_set_as_one_batch_is_the_trainers_agd(dataset):
-    rows = MinibatchJob(asked("agd", 1), None, None, 3)()
-    expected = run(asked("agd", 3), dataset)
-    assert rows[-1]["train_rms"] == pytest.approx(expected.train_rms, rel=1e-10)  # sums in another order
-    assert rows[-1]["test_rms"] == pytest.approx(expected.test_rms, rel=1e-10)
-    np.testing.assert_allclose([row["step_size"] for row in rows[1:]], expected.trajectory.step_size, rtol=1e-10)
+def test_the_rows_of_batches_are_the_steps_and_errors_of_the_run(dataset):
+    record = recorded(dataset, 46, batch_size=1000)  # two epochs
+    rows = batch_rows([record], samples=23_200, epochs=2)
+    assert [row["step"] for row in rows] == list(record.curves.test_iterations)
+    assert [rows[k]["epoch"] for k in (0, 10, -1)] == [0.0, 1.0, 2.0]
+    assert {row["batch"] for row in rows} == {1000}
+    assert (rows[-1]["train_rms"], rows[-1]["test_rms"]) == (record.train_rms, record.test_rms)
     assert math.isnan(rows[0]["step_size"])
+    steps = np.split(np.array(record.curves.step_size), [row["step"] for row in rows[1:-1]])
+    for row, taken in zip(rows[1:], steps, strict=True):
+        found = [row[name] for name in ("step_size_low", "step_size", "step_size_high")]
+        np.testing.assert_allclose(found, [taken.min(), taken.mean(), taken.max()], rtol=1e-12)
 
 
-def test_mini_batches_are_the_same_for_the_same_seed_and_learn_faster_an_epoch():
-    first, second = (MinibatchJob(asked("agd", 1), None, 1000, 2)() for _ in range(2))
-    assert first[1:] == second[1:]  # the first rows hold NaN
-    assert [row["epoch"] for row in first] == sorted(row["epoch"] for row in first)
-    whole = MinibatchJob(asked("agd", 1), None, None, 2)()
-    assert first[-1]["train_rms"] < whole[-1]["train_rms"]
-    assert all(row["step_size_low"] <= row["step_size"] <= row["step_size_high"] for row in first[1:])
+def test_the_whole_set_is_the_batch_of_a_run_without_one_and_its_errors_follow_the_losses(dataset):
+    record = recorded(dataset, 3)
+    rows = batch_rows([record], samples=23_200, epochs=3)
+    assert {row["batch"] for row in rows} == {23_200}
+    assert [row["epoch"] for row in rows] == [0.0, 1.0, 2.0, 3.0]
+    assert rows[-1]["train_rms"] == pytest.approx(record.train_rms, rel=1e-12)
+    assert rows[0]["train_rms"] > rows[-1]["train_rms"]
+
+
+def test_every_batch_size_of_figure7_sees_the_same_number_of_epochs():
+    runs = agd.figure7(shared.Setting("quadrotor-sim", "torch", 1)).requests  # 23,200 training samples
+    assert [run.batch_size for run in runs] == list(agd.FIGURE7_BATCHES)
+    assert [run.iterations for run in runs] == [30 * 725, 30 * 90, 30 * 5, 30]
 
 
 def test_the_runs_of_the_deep_figures_are_in_float64_and_what_was_published():
-    deep = experiments.fromage_figure3("quadrotor-sim", "torch", [0])
-    assert {len(r.layers) - 1 for r in deep} == set(experiments.FROMAGE3_DEPTHS)
+    deep = fromage.figure3(shared.Setting("quadrotor-sim", "torch", 1)).requests
+    assert {len(r.layers) - 1 for r in deep} == set(fromage.FIGURE3_DEPTHS)
     assert {r.dtype for r in deep} == {"float64"}
-    assert len(deep) == len(set(deep)) == 12 * len(experiments.FROMAGE3_DEPTHS)
+    assert len(deep) == len(set(deep)) == 12 * len(fromage.FIGURE3_DEPTHS)
     epsilons = {dict(r.hyperparameters).get("epsilon") for r in deep if r.optimiser == "adam"}
-    assert epsilons == {1e-8, experiments.TINY_EPSILON}
+    assert epsilons == {1e-8, shared.TINY["epsilon"]}
 
 
 @pytest.mark.parametrize(
     ("experiment", "optimisers", "depths"),
     [
-        (experiments.fromage_figure1, {"fromage"}, {2, 16}),
-        (experiments.fromage_figure2, {"fromage", "lars"}, {4}),
-        (experiments.agd_figure5, {"agd", "adam", "sgd"}, {8}),
-        (experiments.agd_figure6, {"agd"}, {2, 4, 8, 16}),
-        (experiments.agd_figure7, {"agd"}, {4}),
+        (fromage.figure1, {"fromage"}, {2, 16}),
+        (fromage.figure2, {"fromage", "lars"}, {4}),
+        (agd.figure5, {"agd", "adam", "sgd"}, {8}),
+        (agd.figure6, {"agd"}, {2, 4, 8, 16}),
+        (agd.figure7, {"agd"}, {4}),
     ],
 )
 @pytest.mark.parametrize("backend", ["torch", "reference"])
 def test_an_experiment_has_the_papers_optimisers_and_depths_for_every_seed(experiment, optimisers, depths, backend):
-    runs = experiment("quadrotor-sim", backend, [0, 7])
+    plan = experiment(shared.Setting("quadrotor-sim", backend, 2))
+    runs = plan if isinstance(plan, list) else [*plan.requests, *(run for s in plan.searches for run in s.targets)]
     assert {r.optimiser for r in runs} == optimisers
     assert {len(r.layers) - 1 for r in runs} == depths
-    assert {r.seed for r in runs} == {0, 7}
+    assert {r.seed for r in runs} == {0, 1}
     assert {r.backend for r in runs} == {backend}
     assert len(runs) == len(set(runs))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 
-from normbench import published
+from normbench.papers import published
 from normbench.presentation.figures.curves import LOSS, RMS, STEP, mean_curves
 from normbench.presentation.figures.style import (
     TWO_COLUMNS,
@@ -131,7 +131,7 @@ def published_extremes() -> str:
 
 
 def _published(source: str) -> pd.DataFrame:
-    cells = published.table("agd_results")
+    cells = published.table("agd", "results")
     return cells[cells["source"].str.contains(source)]
 
 
@@ -181,7 +181,7 @@ def _width_lines(panel: Axes, data: pd.DataFrame, looks: Looks) -> None:
 
 
 def mean_batches(rows: Rows) -> pd.DataFrame:
-    """Mean and sd over seeds of what :class:`normbench.papers.agd.minibatch.MinibatchJob` saw.
+    """Mean and sd over seeds of what :func:`normbench.papers.agd.batches.batch_rows` gives.
 
     ``batch, epoch, quantity, mean, sd, seeds, low, high``; ``low`` and ``high`` are the extremes of the learning rate
     since the evaluation before, and NaN for the RMS.

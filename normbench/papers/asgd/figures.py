@@ -9,8 +9,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from normbench import published
-from normbench.papers.reproduce import Cell, experiment1_cells, experiment2_cells
+from normbench.papers.asgd import published
+from normbench.papers.asgd.tables import Cell, experiment1_cells, experiment2_cells
 from normbench.presentation.figures.curves import LOSS, RMS, STEP, mean_curves
 from normbench.presentation.figures.style import (
     GUIDE,

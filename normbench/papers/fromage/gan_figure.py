@@ -57,7 +57,7 @@ def gan_summary(rows: Rows, references: Rows, published: pd.DataFrame) -> pd.Dat
     rows, references : list of dict
         As :func:`gan_curves` takes them.
     published : DataFrame
-        :func:`normbench.papers.reproduce.published_gan`.
+        :func:`normbench.papers.fromage.published.published_gan`.
     """
     lines_ = []
     for name, runs in pd.DataFrame(rows).groupby(OPTIMISER, sort=False):

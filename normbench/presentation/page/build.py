@@ -9,6 +9,7 @@ from markupsafe import Markup
 import normbench
 from normbench.analysis.leaderboard import boards
 from normbench.errors import InvalidArgumentError
+from normbench.papers.asgd.published import board_rows
 from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
@@ -43,7 +44,7 @@ def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] 
         If there is no record of an optimiser that this normbench knows.
     """
     runs = list(records)
-    found = sections(boards(runs), runs)
+    found = sections(boards(runs, published=board_rows), runs)
     if not found:
         raise InvalidArgumentError("a report needs at least one record of a known optimiser; normbench run makes some.")
     environment = jinja2.Environment(

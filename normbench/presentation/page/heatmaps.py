@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from normbench import published
 from normbench.analysis.statistics import Spread
-from normbench.papers.experiments import DEPTHS, WIDTHS, perceptron_layers
-from normbench.papers.reproduce import Cell, experiment2_cells
+from normbench.papers.asgd.tables import DEPTHS, WIDTHS, Cell, experiment2_cells
+from normbench.papers.runs import QUADROTOR_TASKS, perceptron_layers
 from normbench.presentation.page.compact import significant
 from normbench.presentation.page.ways import Section, Way
 from normbench.records.schema import Record
@@ -51,7 +50,7 @@ def grids(sections: Sequence[Section]) -> list[Grid]:
     found: dict[tuple[str, str], list[tuple[Section, Way]]] = {}
     for section in sections:
         board = section.board
-        if board.task in published.QUADROTOR_TASKS and board.split == "random" and board.layers in _NETWORKS:
+        if board.task in QUADROTOR_TASKS and board.split == "random" and board.layers in _NETWORKS:
             for way in section.ways:
                 if way.label == "method1":
                     found.setdefault((board.task, way.backend), []).append((section, way))

@@ -4,7 +4,7 @@ from typing import Any
 
 import altair as alt
 
-from normbench.papers.experiments import DEPTHS, WIDTHS
+from normbench.papers.asgd.tables import DEPTHS, WIDTHS
 from normbench.presentation.page.charts.base import Frame, compiled
 
 _HEIGHT = 230

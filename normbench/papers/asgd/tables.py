@@ -1,4 +1,4 @@
-"""The published experiments again: measured beside published, cell by cell."""
+"""Experiments 1 and 2 of arXiv 2312.10672: measured beside published, cell by cell."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import pandas as pd
 from rich.console import RenderableType
 
-from normbench import published
 from normbench.analysis.statistics import Spread, spread
 from normbench.backends.trajectory import Status
-from normbench.papers.experiments import DEPTHS, WIDTHS, perceptron_layers
+from normbench.papers.asgd import published
+from normbench.papers.runs import perceptron_layers
 from normbench.presentation.tables import mean_sd, number, percent, titled
 from normbench.presentation.terminal import plain_table
-from normbench.published import EXPERIMENT1
 from normbench.records.schema import Record
+
+WIDTHS = (15, 20, 25, 30, 35)
+DEPTHS = (4, 6, 8, 10, 12)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def experiment1_cells(records: Iterable[Record]) -> list[Cell]:
     runs = list(records)
     return [
         cell
-        for optimiser in EXPERIMENT1
+        for optimiser in published.ITERATIONS
         for cell in _cells(optimiser, [r for r in runs if r.optimiser == optimiser], published.experiment1(optimiser))
     ]
 
@@ -92,15 +94,6 @@ def _cells(name: str, runs: Sequence[Record], figures) -> list[Cell]:
     ]
 
 
-def published_gan() -> pd.DataFrame:
-    """The GAN of Table 1 of arXiv 2002.03432 by optimiser: ``learning_rate, fid``; LARS, not in it, as Fromage."""
-    table = published.table("fromage_table1")
-    row = table[table["benchmark"].str.startswith("GAN")].iloc[0]
-    figures = {key: (float(row[f"{key}_lr"]), str(row[key])) for key in ("fromage", "adam", "sgd")}
-    figures["lars"] = (figures["fromage"][0], "")
-    return pd.DataFrame.from_dict(figures, orient="index", columns=["learning_rate", "fid"])
-
-
 def cells_frame(cells: Iterable[Cell]) -> pd.DataFrame:
     """One row a cell: ``name, quantity, measured_mean, measured_sd, seeds, published_mean, published_sd, ...``."""
     return pd.DataFrame(
@@ -120,21 +113,6 @@ def cells_frame(cells: Iterable[Cell]) -> pd.DataFrame:
         }
         for cell in cells
     )
-
-
-def frame_table(frame: pd.DataFrame, *, title: str) -> RenderableType:
-    """Any small frame as a table of the terminal: floats with three decimals, the first column to the left."""
-    table = plain_table()
-    for column in frame.columns:
-        table.add_column(str(column), justify="left" if column == frame.columns[0] else "right")
-    for values in frame.itertuples(index=False):
-        table.add_row(*(number(value) if isinstance(value, float) else str(value) for value in values))
-    return titled(title, table)
-
-
-def against(simulated: bool) -> str:
-    """What is compared with what, for titles."""
-    return f"measured on {'SIMULATED' if simulated else 'real'} data, published on real data"
 
 
 def list_table(cells: Sequence[Cell], *, title: str) -> RenderableType:

@@ -1,4 +1,4 @@
-"""The Neural-Lander network on a data set, seed by seed in parallel, beside the figures its authors printed."""
+"""Errors of the Neural-Lander network on a data set, seed by seed, beside those that its authors printed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from normbench import published
 from normbench.analysis.statistics import spread
-from normbench.papers.reproduce import against
+from normbench.papers.published import table as printed
+from normbench.papers.tables import against
 from normbench.presentation.tables import mean_sd, titled
 from normbench.presentation.terminal import plain_table
 from normbench.problems import tasks
@@ -26,11 +26,11 @@ class LanderJob:
     cost: float = 1.0
     family: object = None
 
-    def __call__(self) -> tuple[float, float]:
-        """Training and test MSE per component, in N^2."""
+    def __call__(self) -> list[tuple[float, float]]:
+        """One row: training and test MSE per component, in N^2."""
         from normbench.torch.benchmark import neural_lander
 
-        return neural_lander.train(tasks.get(self.task).dataset(self.data_dir), seed=self.seed)
+        return [neural_lander.train(tasks.get(self.task).dataset(self.data_dir), seed=self.seed)]
 
 
 def lander_table(results: Sequence[tuple[float, float]], *, task: str, simulated: bool) -> RenderableType:
@@ -39,7 +39,7 @@ def lander_table(results: Sequence[tuple[float, float]], *, task: str, simulated
     table.add_column("quantity")
     for header in ("measured", "seeds", "published", "ratio"):
         table.add_column(header, justify="right")
-    reference = published.table("neural_lander")
+    reference = printed("neural_lander", "errors")
     for column, part in enumerate(PARTS):
         figure = float(reference.loc[reference["quantity"].str.startswith(part), "value"].iloc[0])
         measured = spread([result[column] for result in results])

@@ -1,0 +1,169 @@
+"""Figures 1 to 4 of arXiv 2002.03432 (Fromage) on the benchmark's regression, and the GAN of its table 1 on digits."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from normbench.campaigns.plan import Plan, sweep
+from normbench.papers.experiment import Experiment, Found, RowsJob, Shown
+from normbench.papers.fromage import gan
+from normbench.papers.fromage.growth import SAMPLES, InvariantGrowthJob, PlainGrowthJob
+from normbench.papers.fromage.perturbation import PerturbationJob
+from normbench.papers.fromage.published import published_gan
+from normbench.papers.runs import DEFAULT, PAPER_LAYERS, TINY, Setting, asked, perceptron_layers
+from normbench.papers.tables import frame_table
+from normbench.records.schema import Record
+from normbench.running.request import RunRequest
+from normbench.specs import OWN, SPECS
+
+FIGURE1_DEPTHS, FIGURE1_WIDTH, FIGURE1_ITERATIONS, FIGURE1_LEARNING_RATE = (2, 16), 64, 300, 0.003
+FIGURE1_CHECKPOINTS = (0, 5, 10, 20, 40, 80, 120, 180, 240, 300)  # ten, as in the paper
+FIGURE1_STRENGTHS = (1e-3, 2e-3, 4e-3, 7e-3, 0.01, 0.02, 0.04, 0.07, 0.1, 0.2, 0.4, 0.7, 1.0)
+
+FIGURE2_LEARNING_RATE, FIGURE2_ITERATIONS = 0.2, 2400
+_EVERY = 20  # iterations between two looks at the norms
+
+FIGURE3_DEPTHS, FIGURE3_WIDTH, FIGURE3_ITERATIONS = (2, 4, 8, 16, 32), 25, 150
+FIGURE3_SETTINGS = (  # optimiser, learning rates, other hyperparameters
+    ("fromage", (0.03, 0.01, 0.003), DEFAULT),
+    ("adam", (1e-2, 3e-3, 1e-3), TINY),
+    ("adam", (1e-2, 3e-3, 1e-3), DEFAULT),
+    ("sgd", (1e1, 1e3, 1e6), DEFAULT),
+)
+
+
+def figure1(setting: Setting) -> list[RunRequest]:
+    """Figure 1: Fromage at depth 2 and 16, to be perturbed at checkpoints."""
+    rate = {"learning_rate": FIGURE1_LEARNING_RATE}
+    networks = [perceptron_layers(width=FIGURE1_WIDTH, depth=depth) for depth in FIGURE1_DEPTHS]
+    return [
+        asked(setting, seed, "fromage", layers, FIGURE1_ITERATIONS, rate, dtype="float64")
+        for layers in networks
+        for seed in range(setting.seeds)
+    ]
+
+
+def figure2(setting: Setting) -> list[RunRequest]:
+    """Figure 2: LARS and Fromage at a learning rate at which LARS overflows in time."""
+    rate = {"learning_rate": FIGURE2_LEARNING_RATE}
+    return [
+        asked(setting, seed, optimiser, PAPER_LAYERS, FIGURE2_ITERATIONS, rate)
+        for optimiser in ("lars", "fromage")
+        for seed in range(setting.seeds)
+    ]
+
+
+def figure3(setting: Setting) -> Plan:
+    """Figure 3: Fromage, Adam (with two epsilons) and SGD over depth, at three learning rates."""
+    networks = [perceptron_layers(width=FIGURE3_WIDTH, depth=depth) for depth in FIGURE3_DEPTHS]
+    chosen = [
+        (optimiser, {"learning_rate": rate, **others})
+        for optimiser, learning_rates, others in FIGURE3_SETTINGS
+        for rate in learning_rates
+    ]
+    return Plan(
+        tuple(
+            asked(setting, seed, optimiser, layers, FIGURE3_ITERATIONS, values, dtype="float64")
+            for layers in networks
+            for optimiser, values in chosen
+            for seed in range(setting.seeds)
+        )
+    )
+
+
+def figure4(setting: Setting) -> Plan:
+    """Figure 4: every optimiser that has a learning rate, over its grid."""
+    tuned, seeds = [key for key in OWN if SPECS[key].tuned], range(setting.seeds)
+    return sweep(task=setting.task, layers=PAPER_LAYERS, optimisers=tuned, backends=[setting.backend], seeds=seeds)
+
+
+def _perturbations(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
+    checkpoints, strengths = FIGURE1_CHECKPOINTS, FIGURE1_STRENGTHS
+    return [PerturbationJob(run, setting.data_dir, checkpoints, strengths) for run in figure1(setting)]
+
+
+def _show1(setting: Setting, found: Found) -> Iterator[Shown]:
+    from normbench.papers.fromage import figures
+
+    source = setting.origin(setting.backend, "float64")
+    picture = figures.figure1(found.rows, source, width=FIGURE1_WIDTH, learning_rate=FIGURE1_LEARNING_RATE)
+    title = "Relative change of the input layer's gradient (median over checkpoints)"
+    yield frame_table(figures.breakdown_summary(picture.data), title=title)
+    yield picture
+
+
+def _growths(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
+    kinds = (InvariantGrowthJob, PlainGrowthJob)
+    return [kind(run, setting.data_dir, _EVERY) for kind in kinds for run in figure2(setting)]
+
+
+def _show2(setting: Setting, found: Found) -> Iterator[Shown]:
+    from normbench.papers.fromage import figures
+
+    source = setting.origin(setting.backend, figure2(setting)[0].dtype)
+    network = "-".join(map(str, PAPER_LAYERS))
+    rate = FIGURE2_LEARNING_RATE
+    picture = figures.figure2(found.rows, source, network=network, learning_rate=rate, samples=SAMPLES)
+    yield frame_table(figures.norm_summary(picture.data), title="Layer norms at the end")
+    yield picture
+
+
+def _show3(setting: Setting, found: Found) -> Iterator[Shown]:
+    from normbench.papers.fromage import figures
+
+    picture = figures.figure3(found.records)
+    title = f"Final training RMS over depth on {setting.task}, best of three learning rates"
+    yield frame_table(figures.depth_summary(picture.data), title=title)
+    yield picture
+
+
+def _show4(setting: Setting, found: Found) -> Iterator[Shown]:
+    from normbench.analysis.sensitivity import learning_rate_sensitivity
+    from normbench.presentation.figures import board as figures
+
+    searches = learning_rate_sensitivity(found.records)
+    table = searches.pivot(index="optimiser", columns="value", values="ratio").rename(columns="{:g}".format)
+    data = "SIMULATED" if setting.dataset.simulated else "real"
+    yield frame_table(table.reset_index(), title=f"Best training RMS over RMS by learning rate, {data} data")
+    yield figures.sensitivity(searches)
+
+
+def _games(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
+    return [
+        gan.GanJob(setting.backend, str(optimiser), rate, seed, gan.SIZE)
+        for optimiser, rate in published_gan()["learning_rate"].items()
+        for seed in range(setting.seeds)
+    ]
+
+
+def _show_gan(setting: Setting, found: Found) -> Iterator[Shown]:
+    from normbench.papers.fromage import gan_figure as figures
+
+    printed = published_gan()
+    references = [row for seed in range(setting.seeds) for row in gan.reference_rows(seed=seed)]
+    source = setting.origin(setting.backend, gan.DTYPE)
+    title = f"GAN on {source.data} ({source.runs}): Fréchet distance on principal components, not the paper's FID"
+    yield frame_table(figures.gan_summary(found.rows, references, printed), title=title)
+    yield figures.gan(found.rows, references, source, printed, size=gan.SIZE)
+
+
+_entry = partial(Experiment, drawn_by="normbench.papers.fromage.figures", seeds=1)
+_ABOUT1 = "Loss and gradient break-down under relative perturbations, at depth 2 and 16."
+_ABOUT2 = "LARS without the prefactor grows until it overflows, Fromage does not."
+_ABOUT3 = "Training over depth: Fromage, Adam and SGD, the best of three learning rates each."
+_ABOUT4 = "Learning-rate sensitivity: every optimiser that has a learning rate, over its grid."
+EXPERIMENTS = (
+    _entry("fromage-figure1", _ABOUT1, jobs=_perturbations, show=_show1),
+    _entry("fromage-figure2", _ABOUT2, jobs=_growths, show=_show2),
+    _entry("fromage-figure3", _ABOUT3, plan=figure3, show=_show3),
+    _entry("fromage-figure4", _ABOUT4, plan=figure4, show=_show4, drawn_by="normbench.presentation.figures.board"),
+    Experiment(
+        "fromage-gan",
+        "A class-conditional GAN on 8 x 8 digits by Fromage, LARS, Adam and SGD, at the paper's learning rates.",
+        seeds=3,
+        jobs=_games,
+        show=_show_gan,
+        drawn_by="normbench.papers.fromage.gan_figure",
+        tasks=(gan.SOURCE,),
+        backends=gan.BACKENDS,
+    ),
+)

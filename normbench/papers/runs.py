@@ -1,0 +1,79 @@
+"""What the runs of the published experiments share: the quadrotor's tasks and networks, and what a user chooses.
+
+Two of the papers classify images; here the task is a regression, and smaller, at sizes that two cores can do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from normbench.data.dataset import Dataset
+from normbench.problems import tasks
+from normbench.problems.tasks import PAPER_HIDDEN
+from normbench.running.request import RunRequest, request
+from normbench.specs import Value
+
+if TYPE_CHECKING:
+    from normbench.presentation.figures.style import Origin
+
+QUADROTOR_TASKS = ("quadrotor-sim", "quadrotor")
+INPUTS, OUTPUTS = 12, 3
+PAPER_LAYERS = (INPUTS, *PAPER_HIDDEN, OUTPUTS)
+
+# Under Algorithm 1 of arXiv 2312.10672 the gradient shrinks with every layer, to about 1e-42 at depth 32: deep networks
+# are trained in float64, and Adam is given an epsilon that does not swamp its moments.
+DEFAULT: Mapping[str, Value] = {}
+TINY: Mapping[str, Value] = {"epsilon": 1e-300}
+
+
+def perceptron_layers(*, width: int, depth: int, inputs: int = INPUTS, outputs: int = OUTPUTS) -> tuple[int, ...]:
+    """Widths of a perceptron with ``depth`` weight matrices: depth 4 and width 25 is 12-25-25-25-3."""
+    return (inputs, *[width] * (depth - 1), outputs)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a user chooses: the task, what computes, how many seeds, and where the data are."""
+
+    task: str
+    backend: str
+    seeds: int
+    data_dir: Path | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        """The samples of the task."""
+        return tasks.get(self.task).dataset(self.data_dir)
+
+    def origin(self, backend: str, dtype: str) -> "Origin":
+        """Where numbers come from that no record holds."""
+        from normbench.presentation.figures.style import Origin
+
+        data = self.dataset
+        return Origin(self.task, data.unit, backend, dtype, data.simulated, self.seeds)
+
+
+def asked(
+    setting: Setting,
+    seed: int,
+    optimiser: str,
+    layers: tuple[int, ...],
+    iterations: int,
+    hyperparameters: Mapping[str, Value] = DEFAULT,
+    *,
+    dtype: str = "float32",
+    batch_size: int | None = None,
+) -> RunRequest:
+    """One run; the reference knows float64 only and gets it whatever ``dtype`` says."""
+    return request(
+        task=setting.task,
+        layers=layers,
+        optimiser=optimiser,
+        backend=setting.backend,
+        seed=seed,
+        iterations=iterations,
+        hyperparameters=hyperparameters,
+        dtype="float64" if setting.backend == "reference" else dtype,
+        batch_size=batch_size,
+    )
