@@ -1,6 +1,8 @@
 """The command line, run for real on tiny problems: results on standard output, the rest beside, honest exit codes."""
 
 import csv
+import dataclasses
+import importlib
 import io
 import json
 import os
@@ -134,11 +136,14 @@ def test_a_wrong_call_gets_one_clear_message_and_exit_code_2(arguments, message)
     assert "Traceback" not in result.output
 
 
-def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypatch, tmp_path):
-    from normbench.running import run as running
+def needs_a_library_that_nobody_has(backend, monkeypatch):
+    module = importlib.import_module(f"normbench.{backend}.backend")
+    missing = dataclasses.replace(module.BACKEND, libraries=("a_library_that_nobody_has",))
+    monkeypatch.setattr(module, "BACKEND", missing)
 
-    usable = {"torch": "torch not installed; pip install 'normbench[torch]'", "jax": "", "reference": ""}
-    monkeypatch.setattr(running, "available_backends", lambda: usable)
+
+def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypatch, tmp_path):
+    needs_a_library_that_nobody_has("torch", monkeypatch)
     named = call("run", "--backend", "torch")
     assert (named.exit_code, "pip install" in named.output) == (2, True)
 
@@ -293,7 +298,5 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(how, tmp_path):
 
 
 def test_list_shows_the_remedy_for_a_missing_backend_in_full(monkeypatch):
-    from normbench.running import run
-
-    monkeypatch.setitem(run._NEEDS, "jax", ("a_library_that_nobody_has",))
+    needs_a_library_that_nobody_has("jax", monkeypatch)
     assert "pip install 'normbench[jax]'" in call("list", "backends").stdout

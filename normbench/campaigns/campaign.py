@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from normbench import backends
 from normbench.backends.trajectory import Status
 from normbench.campaigns.plan import Plan, Search
 from normbench.campaigns.pool import Outcome, Pool, last_line
@@ -23,7 +24,6 @@ from normbench.writing import probe_folder
 
 _STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
 _PER_OUTPUT = 50.0  # what it costs to write and read a number, in multiplications: small networks do little else
-_SLOWNESS = {"reference": 5.0}
 
 
 def estimated_cost(request: RunRequest) -> float:
@@ -38,7 +38,7 @@ def estimated_cost(request: RunRequest) -> float:
     except InvalidArgumentError:
         return _STARTUP_COST
     samples = request.batch_size or task.source_info.samples
-    return _STARTUP_COST + _SLOWNESS.get(request.backend, 1.0) * request.iterations * samples * work
+    return _STARTUP_COST + backends.get(request.backend).slowness * request.iterations * samples * work
 
 
 def run_name(run: RunRequest | Record) -> str:

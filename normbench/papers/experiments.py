@@ -6,6 +6,7 @@ arXiv 2304.05187 (AGD). The latter two papers classify images; here the task is 
 
 from collections.abc import Mapping, Sequence
 
+from normbench import backends
 from normbench.published import EXPERIMENT1, INPUTS, OUTPUTS, PAPER_LAYERS
 from normbench.running.request import RunRequest, request
 from normbench.specs import Value
@@ -63,7 +64,7 @@ def _run(
         seed=seed,
         iterations=iterations,
         hyperparameters=hyperparameters,
-        dtype="float64" if backend == "reference" else dtype,
+        dtype=backends.get(backend).dtype_for(dtype),
     )
 
 

@@ -4,6 +4,7 @@ import math
 
 import click
 
+from normbench.backends import oracle
 from normbench.campaigns.plan import Plan, Search
 from normbench.cli.libraries import drawing_libraries
 from normbench.cli.reproduce.setting import Setting, takes_setting
@@ -77,6 +78,7 @@ def figure7(setting: Setting) -> None:
     """AGD over the size of its mini-batches, by the NumPy reference; --backend has no say here."""
     with drawing_libraries():
         from normbench.papers.agd import figures as figures
+    measure = oracle()
     requests = setting.requests(experiments.agd_figure7)
     rows = setting.rows(
         [
@@ -87,7 +89,7 @@ def figure7(setting: Setting) -> None:
     )
     picture = figures.figure7(
         rows,
-        setting.origin("NumPy reference", "float64"),
+        setting.origin(measure.title, measure.dtypes[0]),
         network="-".join(map(str, requests[0].layers)),
         epochs=experiments.AGD7_EPOCHS,
     )

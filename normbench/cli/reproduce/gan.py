@@ -14,9 +14,7 @@ from normbench.presentation.terminal import console
 
 @click.command("fromage-gan")
 @options.seeds(3)
-@click.option(
-    "--backend", type=click.Choice(gan.BACKENDS), help="What computes.  [default: torch if installed, else jax]"
-)
+@options.backend(gan.backends())
 @options.jobs
 @options.out
 def fromage_gan(*, seeds: int, backend: str | None, jobs: int | None, out: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from normbench.backends import names
 from normbench.backends.trajectory import Status
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.plan import Plan
@@ -22,7 +23,6 @@ from normbench.published import QUADROTOR_TASKS
 from normbench.records.schema import Record
 from normbench.records.store import RECORDS, Store
 from normbench.running.request import RunRequest
-from normbench.specs import BACKENDS
 from normbench.writing import probe_folder
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ TASK = click.option(
     show_default=True,
     help="quadrotor-sim is simulated; quadrotor is the papers' table.",
 )
-_BACKEND = click.option(
-    "--backend", type=click.Choice(BACKENDS), help="What computes.  [default: torch if installed, else jax]"
-)
+_BACKEND = options.backend(names())
 
 Experiment = Callable[[str, str, Sequence[int]], list[RunRequest]]
 
