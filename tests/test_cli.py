@@ -18,9 +18,11 @@ from click.testing import CliRunner
 
 from normbench.campaigns.pool import Outcome
 from normbench.cli import main
+from normbench.problems import tasks
 from normbench.records.store import Store
 
 TINY = ["--layers", "12,4,3", "--iterations", "3", "--backend", "reference", "--jobs", "1"]
+SHORT = ["--iterations", "1", "--seeds", "1", "--backend", "reference", "--jobs", "1"]
 COMMAND = [sys.executable, "-m", "normbench.cli"]
 
 
@@ -152,6 +154,16 @@ def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypa
     result = call("run", *arguments, "--out", tmp_path, "--format", "json")
     assert [json.loads(line)["backend"] for line in result.stdout.splitlines()] == ["jax"]
     assert "pip install" in result.stderr
+
+
+def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_path):
+    """Its workers, which are other processes, load it for themselves."""
+    loaded = []
+    real = tasks.load
+    monkeypatch.setattr(tasks, "load", lambda name, **where: (loaded.append(name), real(name, **where))[1])
+    call("run", *SHORT, "--task", "digits", "--task", "digits-xent", "--optimiser", "agd", "--out", tmp_path)
+    assert loaded == ["digits"]
+    assert len(list(tmp_path.glob("records/*"))) == 2
 
 
 @pytest.mark.parametrize("what", ["tasks", "optimisers", "backends", "data"])

@@ -110,6 +110,7 @@ def command(
     """
     from normbench.campaigns.campaign import Campaign
     from normbench.campaigns.plan import Plan, sweep
+    from normbench.campaigns.samples import Samples
     from normbench.cli.progress import campaign_progress
     from normbench.records.store import RECORDS, Store
     from normbench.running.sizes import check_sizes, check_split
@@ -121,9 +122,10 @@ def command(
     probe_folder(store.directory)
     _mention_compilations(chosen)
     plan = Plan(())
-    for task in tasks or (_DEFAULT_TASK,):
+    samples = Samples(data_dir)
+    for task in dict.fromkeys(tasks or (_DEFAULT_TASK,)):
         entry = get(task)
-        dataset = entry.dataset(data_dir)
+        dataset = samples.of(task)
         found = _layers(entry, dataset, layers, width, depth)
         batch = batch_size or entry.batch_size
         network = entry.network(dataset, found)
@@ -144,7 +146,7 @@ def command(
         )
     kept = set(store.kept())
     with campaign_progress() as on_progress:
-        records = Campaign(store, data_dir, options.job_count(jobs), on_progress, print_remark).run(plan)
+        records = Campaign(store, samples, options.job_count(jobs), on_progress, print_remark).run(plan)
     if format_ == "table":
         everything, problems = store.load_all()
         print_problems(problems)

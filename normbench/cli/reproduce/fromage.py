@@ -11,7 +11,6 @@ from normbench.papers.fromage.growth import SAMPLES, InvariantGrowthJob, PlainGr
 from normbench.papers.fromage.perturbation import PerturbationJob
 from normbench.papers.reproduce import frame_table
 from normbench.presentation.terminal import console
-from normbench.problems import tasks
 from normbench.specs import OWN, SPECS
 
 _EVERY = 20  # iterations between two looks at the norms
@@ -86,7 +85,7 @@ def figure4(setting: Setting) -> None:
     )
     searches = learning_rate_sensitivity(setting.records(plan))
     table = searches.pivot(index="optimiser", columns="value", values="ratio").rename(columns="{:g}".format)
-    data = "SIMULATED" if tasks.get(setting.task).dataset(setting.data_dir).simulated else "real"
+    data = "SIMULATED" if setting.dataset.simulated else "real"
     console().print(frame_table(table.reset_index(), title=f"Best training RMS over RMS by learning rate, {data} data"))
     setting.save([figures.sensitivity(searches)])
 

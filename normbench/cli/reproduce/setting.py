@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ from normbench.backends.trajectory import Status
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.plan import Plan
 from normbench.campaigns.pool import results_of
+from normbench.campaigns.samples import Samples
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import FIGURES, print_failures, print_remark
 from normbench.cli.progress import campaign_progress
+from normbench.data.dataset import Dataset
 from normbench.machine import threads_per_run
-from normbench.problems import tasks
 from normbench.published import QUADROTOR_TASKS
 from normbench.records.schema import Record
 from normbench.records.store import RECORDS, Store
@@ -63,6 +64,16 @@ class Setting:
     out: Path
     failed: list[Record] = field(default_factory=list)
 
+    @cached_property
+    def samples(self) -> Samples:
+        """The data sets of this process."""
+        return Samples(self.data_dir)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The samples of the task."""
+        return self.samples.of(self.task)
+
     def requests(self, experiment: Experiment) -> list[RunRequest]:
         """The experiment's runs."""
         return experiment(self.task, self.backend, range(self.seeds))
@@ -71,7 +82,7 @@ class Setting:
         """Records of every run of the plan; what is stored is not made again."""
         probe_folder(self.out / FIGURES)
         with campaign_progress() as on_progress:
-            campaign = Campaign(Store(self.out / RECORDS), self.data_dir, self.jobs, on_progress, print_remark)
+            campaign = Campaign(Store(self.out / RECORDS), self.samples, self.jobs, on_progress, print_remark)
             records = campaign.run(plan)
         self.failed.extend(record for record in records if record.status == Status.FAILED)
         return records
@@ -79,7 +90,7 @@ class Setting:
     def rows(self, jobs: Sequence[Any]) -> list[dict[str, Any]]:
         """What jobs that look into a training have seen, all together; nothing of it is stored."""
         probe_folder(self.out / FIGURES)
-        tasks.get(self.task).dataset(self.data_dir)  # generated or downloaded once, before the workers read it
+        _ = self.dataset  # generated or downloaded once, before the workers read it
         finished = iter(range(1, len(jobs) + 1))
         results = results_of(
             jobs,
@@ -93,8 +104,7 @@ class Setting:
         """Where numbers come from that no record holds."""
         from normbench.presentation.figures.style import Origin
 
-        data = tasks.get(self.task).dataset(self.data_dir)
-        return Origin(self.task, data.unit, backend, dtype, data.simulated, self.seeds)
+        return Origin(self.task, self.dataset.unit, backend, dtype, self.dataset.simulated, self.seeds)
 
     def save(self, pictures: Iterable["Picture"]) -> None:
         """Write figures and their data, and say where."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from normbench.problems import tasks
+from normbench.campaigns.samples import of_worker
 from normbench.problems.problem import Problem, Weights
 from normbench.reference.agd import agd
 from normbench.reference.perceptron import Objective
@@ -50,7 +50,7 @@ class MinibatchJob:
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train and evaluate."""
-        problem = problem_of(self.request, tasks.get(self.request.task).dataset(self.data_dir))
+        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
         size = self.batch or len(problem.x_train)
         steps = len(problem.x_train) // size
         wanted = set(evaluated_steps(steps, self.epochs))
