@@ -1,7 +1,6 @@
 """What of this machine is ours: cores, memory, threads, and the variables by which a user says so."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,18 +64,10 @@ def limit_threads(threads: int) -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --{_XLA_THREADS}=false".strip()
 
 
-def threads_in_use(backend: str) -> int:
-    """Threads with which this process computes on ``backend``, as the library says where it has been loaded."""
-    if backend == "torch" and "torch" in sys.modules:
-        return int(sys.modules["torch"].get_num_threads())
-    if backend == "jax":
-        single = f"--{_XLA_THREADS}=false" in os.environ.get("XLA_FLAGS", "").lower()
-        return 1 if single else _count(variable("NPROC")) or cores()
-    if backend == "reference":
-        from threadpoolctl import threadpool_info  # it comes with scikit-learn
-
-        return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
-    return _count(variable("OMP_NUM_THREADS")) or cores()
+def xla_threads() -> int:
+    """Threads with which XLA computes in this process, by the variables that :func:`limit_threads` sets."""
+    single = f"--{_XLA_THREADS}=false" in os.environ.get("XLA_FLAGS", "").lower()
+    return 1 if single else _count(variable("NPROC")) or cores()
 
 
 def _count(text: str | None) -> int | None:

@@ -1,6 +1,8 @@
 """The command line, run for real on tiny problems: results on standard output, the rest beside, honest exit codes."""
 
 import csv
+import dataclasses
+import importlib
 import io
 import json
 import os
@@ -16,9 +18,11 @@ from click.testing import CliRunner
 
 from normbench.campaigns.pool import Outcome
 from normbench.cli import main
+from normbench.problems import tasks
 from normbench.records.store import Store
 
 TINY = ["--layers", "12,4,3", "--iterations", "3", "--backend", "reference", "--jobs", "1"]
+SHORT = ["--iterations", "1", "--seeds", "1", "--backend", "reference", "--jobs", "1"]
 COMMAND = [sys.executable, "-m", "normbench.cli"]
 
 
@@ -134,11 +138,14 @@ def test_a_wrong_call_gets_one_clear_message_and_exit_code_2(arguments, message)
     assert "Traceback" not in result.output
 
 
-def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypatch, tmp_path):
-    from normbench.running import run as running
+def needs_a_library_that_nobody_has(backend, monkeypatch):
+    module = importlib.import_module(f"normbench.{backend}.backend")
+    missing = dataclasses.replace(module.BACKEND, libraries=("a_library_that_nobody_has",))
+    monkeypatch.setattr(module, "BACKEND", missing)
 
-    usable = {"torch": "torch not installed; pip install 'normbench[torch]'", "jax": "", "reference": ""}
-    monkeypatch.setattr(running, "available_backends", lambda: usable)
+
+def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypatch, tmp_path):
+    needs_a_library_that_nobody_has("torch", monkeypatch)
     named = call("run", "--backend", "torch")
     assert (named.exit_code, "pip install" in named.output) == (2, True)
 
@@ -147,6 +154,16 @@ def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypa
     result = call("run", *arguments, "--out", tmp_path, "--format", "json")
     assert [json.loads(line)["backend"] for line in result.stdout.splitlines()] == ["jax"]
     assert "pip install" in result.stderr
+
+
+def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_path):
+    """Its workers, which are other processes, load it for themselves."""
+    loaded = []
+    real = tasks.load
+    monkeypatch.setattr(tasks, "load", lambda name, **where: (loaded.append(name), real(name, **where))[1])
+    call("run", *SHORT, "--task", "digits", "--task", "digits-xent", "--optimiser", "agd", "--out", tmp_path)
+    assert loaded == ["digits"]
+    assert len(list(tmp_path.glob("records/*"))) == 2
 
 
 @pytest.mark.parametrize("what", ["tasks", "optimisers", "backends", "data"])
@@ -293,7 +310,5 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(how, tmp_path):
 
 
 def test_list_shows_the_remedy_for_a_missing_backend_in_full(monkeypatch):
-    from normbench.running import run
-
-    monkeypatch.setitem(run._NEEDS, "jax", ("a_library_that_nobody_has",))
+    needs_a_library_that_nobody_has("jax", monkeypatch)
     assert "pip install 'normbench[jax]'" in call("list", "backends").stdout

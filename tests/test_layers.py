@@ -145,4 +145,4 @@ def test_no_array_library_is_loaded_before_a_backend_is_asked_for(code):
 
 
 def test_the_probe_sees_a_backend_that_is_loaded():
-    assert loaded_backends("import normbench.torch") == "['torch']"
+    assert loaded_backends("from normbench.torch import Method1") == "['torch']"

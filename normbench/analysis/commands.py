@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
-from normbench import specs
+from normbench import backends, specs
 from normbench.analysis.selection import other_hyperparameters, tuning_cost
 from normbench.problems import tasks
 from normbench.records.schema import Record
@@ -50,8 +50,8 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
 
 def _unsaid(axis: Axis, record: Record) -> object:
     """What the command does where nothing is said."""
-    if record.backend == "reference" and axis.name == "dtype":
-        return record.dtype  # it has float64 only
+    if axis.name == "dtype":
+        return backends.get(record.backend).dtype_for(axis.usual)
     return getattr(tasks.get(record.task), axis.name, axis.usual) if axis.name in _OF_THE_TASK else axis.usual
 
 
@@ -65,7 +65,7 @@ def _backends(runs: Sequence[Record], board: Iterable[Record]) -> list[str]:
     if not tuning_cost(runs):
         return [own]
     searched = _searched(runs[0], board)
-    return [own] if own in searched or not searched else sorted({own, *searched[:1]}, key=specs.BACKENDS.index)
+    return [own] if own in searched or not searched else sorted({own, *searched[:1]}, key=backends.names().index)
 
 
 def _searched(record: Record, board: Iterable[Record]) -> list[str]:
@@ -77,7 +77,7 @@ def _searched(record: Record, board: Iterable[Record]) -> list[str]:
     for run in board:
         if _same_search(run, record):
             values.setdefault(run.backend, set()).add(run.hyperparameters[tuned.name])
-    return sorted((b for b, tried in values.items() if tried >= set(tuned.grid)), key=specs.BACKENDS.index)
+    return sorted((b for b, tried in values.items() if tried >= set(tuned.grid)), key=backends.names().index)
 
 
 def _same_search(run: Record, record: Record) -> bool:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
-from normbench import specs
+from normbench import backends, specs
 from normbench.errors import InvalidArgumentError
 from normbench.problems import tasks
 from normbench.records.schema import Record
@@ -69,7 +69,7 @@ def strange(record: Record) -> str:
     """Why this normbench cannot show the record among its own, or "": names that it does not declare."""
     if record.optimiser not in specs.SPECS:
         return f"the optimiser {record.optimiser!r}"
-    if record.backend not in specs.BACKENDS:
+    if record.backend not in backends.names():
         return f"the backend {record.backend!r}"
     spec = specs.get(record.optimiser)
     if {h.name for h in spec.hyperparameters} != record.hyperparameters.keys():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from normbench.campaigns.samples import of_worker
 from normbench.problems import tasks
 from normbench.running.validation import Agreement, Scope, validate
 
@@ -28,6 +29,10 @@ class ValidationJob:
 
     def __call__(self) -> list[Agreement]:
         """Run and judge."""
-        task = tasks.get(self.task)
-        dataset = task.dataset(self.data_dir)
-        return validate(task, dataset, optimisers=[self.optimiser], backends=self.backends, scope=self.scope)
+        return validate(
+            tasks.get(self.task),
+            of_worker(self.data_dir).of(self.task),
+            optimisers=[self.optimiser],
+            backends=self.backends,
+            scope=self.scope,
+        )

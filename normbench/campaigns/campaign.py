@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from normbench import backends
 from normbench.backends.trajectory import Status
 from normbench.campaigns.plan import Plan, Search
 from normbench.campaigns.pool import Outcome, Pool, last_line
+from normbench.campaigns.samples import Samples, of_worker
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
 from normbench.machine import cores, threads_per_run
@@ -22,7 +23,6 @@ from normbench.writing import probe_folder
 
 _STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
 _PER_OUTPUT = 50.0  # what it costs to write and read a number, in multiplications: small networks do little else
-_SLOWNESS = {"reference": 5.0}
 
 
 def estimated_cost(request: RunRequest) -> float:
@@ -37,18 +37,13 @@ def estimated_cost(request: RunRequest) -> float:
     except InvalidArgumentError:
         return _STARTUP_COST
     samples = request.batch_size or task.source_info.samples
-    return _STARTUP_COST + _SLOWNESS.get(request.backend, 1.0) * request.iterations * samples * work
+    return _STARTUP_COST + backends.get(request.backend).slowness * request.iterations * samples * work
 
 
 def run_name(run: RunRequest | Record) -> str:
     """One run in a few words, for messages."""
     values = (f"{name}={value:g}" for name, value in dict(run.hyperparameters).items() if isinstance(value, float))
     return " ".join((run.optimiser, run.backend, f"seed {run.seed}", f"on {run.task}", *values))
-
-
-@cache
-def _dataset(task: str, data_dir: Path | None) -> Dataset:
-    return tasks.get(task).dataset(data_dir)
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ class RunJob:
         """
         from normbench.running.run import run
 
-        dataset = _dataset(self.request.task, self.data_dir)
+        dataset = of_worker(self.data_dir).of(self.request.task)
         try:
             result = run(self.request, dataset)
             record = finished_record(result, dataset, tuning_runs=self.tuning_runs, jobs=self.jobs)
@@ -144,8 +139,8 @@ class Campaign:
     Attributes
     ----------
     store : Store
-    data_dir : Path or None
-        Folder of data files given by the user.
+    samples : Samples
+        The data sets of this process; workers load their own from the same folder.
     jobs : int
         Runs at the same time; the results do not depend on it, because each run has the same number of threads.
     on_progress : callable
@@ -155,7 +150,7 @@ class Campaign:
     """
 
     store: Store
-    data_dir: Path | None = None
+    samples: Samples = field(default_factory=Samples)
     jobs: int = field(default_factory=cores)
     on_progress: Callable[[Tally], None] = lambda tally: None
     on_remark: Callable[[str], None] = lambda text: None
@@ -198,7 +193,7 @@ class Campaign:
 
     def find(self, request: RunRequest) -> Record | None:
         """The record of a request under the present code and data, if there is a readable one."""
-        return self.store.find(request_id(request, _dataset(request.task, self.data_dir).sha256))
+        return self.store.find(request_id(request, self.samples.of(request.task).sha256))
 
     def _missing(self, requests: Iterable[RunRequest]) -> list[RunRequest]:
         found = {request: self.find(request) for request in dict.fromkeys(requests)}
@@ -238,7 +233,7 @@ class Campaign:
             RunJob(
                 request=request,
                 directory=self.store.directory,
-                data_dir=self.data_dir,
+                data_dir=self.samples.data_dir,
                 tuning_runs=tuning_runs[request],
                 jobs=self.jobs,
                 threads=self.threads,
@@ -253,7 +248,7 @@ class Campaign:
             raise outcome.error
         if outcome.died:
             job: RunJob = outcome.job
-            record = job.failed(_dataset(job.request.task, self.data_dir), outcome.died)
+            record = job.failed(self.samples.of(job.request.task), outcome.died)
             store_result(self.store, record)
         self._tally = replace(
             self._tally,

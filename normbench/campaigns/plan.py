@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from normbench import specs
+from normbench.backends import get as get_backend
+from normbench.backends import names as backend_names
 from normbench.running.request import RunRequest, request
-from normbench.specs import BACKENDS, Value
-
-_FASTEST_FIRST = ("jax", "torch", "reference")
+from normbench.specs import Value
 
 
 def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
@@ -76,19 +76,20 @@ def sweep(
 
     An optimiser is left out on those of the backends that do not implement it; at least one must. A schedule is for
     those that have a learning rate; the others run without.
-    The reference knows float64 on the CPU only and gets that whatever ``dtype`` and ``device`` say.
+    A backend that does not have ``dtype`` or ``device`` gets its own.
 
     Raises
     ------
     InvalidArgumentError
         If a name is unknown or a value is out of range.
     """
-    chosen = sorted(set(backends), key=lambda b: BACKENDS.index(b) if b in BACKENDS else -1)
+    wanted = {get_backend(name).name for name in backends}
+    chosen = [name for name in backend_names() if name in wanted]
     runs: list[RunRequest] = []
     searches: list[Search] = []
     for optimiser in dict.fromkeys(optimisers):
         has_rate = "learning_rate" in specs.get(optimiser).resolve({})
-        implemented = [backend for backend in chosen if backend in specs.get(optimiser).backends]
+        implemented = [backend for backend in chosen if specs.get(optimiser).runs_on(backend)]
         defaults = [
             request(
                 task=task,
@@ -98,8 +99,8 @@ def sweep(
                 seed=seed,
                 iterations=iterations,
                 split=split,
-                device="cpu" if backend == "reference" else device,
-                dtype="float64" if backend == "reference" else dtype,
+                device=get_backend(backend).device_for(device),
+                dtype=get_backend(backend).dtype_for(dtype),
                 batch_size=batch_size,
                 schedule=schedule if has_rate else "constant",
             )
@@ -109,6 +110,6 @@ def sweep(
         runs += defaults
         tuned = specs.get(optimiser).tuned
         if tuned is not None and defaults:
-            trial = min(defaults, key=lambda run: (_FASTEST_FIRST.index(run.backend), run.seed))
+            trial = min(defaults, key=lambda run: (get_backend(run.backend).slowness, run.seed))
             searches.append(Search(tuned.name, tuned.grid, trial, tuple(defaults)))
     return Plan(tuple(runs), tuple(searches))

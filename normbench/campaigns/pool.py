@@ -9,13 +9,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol, Self, TypeVar
 
-from normbench.errors import NormbenchError, WorkerError
+from normbench import backends
+from normbench.errors import NormbenchError, OutputError, WorkerError
 from normbench.machine import limit_threads
 
 _CONTEXT = multiprocessing.get_context("spawn")  # a fork after torch or JAX has started threads may deadlock
@@ -191,11 +192,12 @@ def _start(threads: int) -> _Worker:
 @contextmanager
 def _backend_environment(threads: int) -> Iterator[None]:
     """What a child inherits: thread limits, for libraries it loads later, and the cache of compiled programs."""
-    from normbench.running.run import share_compilations
-
     before = dict(os.environ)
     limit_threads(threads)
-    share_compilations()
+    for backend in backends.every():
+        if backend.compilation_cache is not None:
+            with suppress(OutputError):  # `normbench run` says so
+                os.environ.update(backend.compilation_cache())
     try:
         yield
     finally:

@@ -30,6 +30,7 @@ def _tasks() -> Rows:
 
 
 def _optimisers() -> Rows:
+    from normbench.backends import names
     from normbench.specs import SPECS
 
     return [
@@ -37,7 +38,7 @@ def _optimisers() -> Rows:
             "optimiser": spec.key,
             "title": spec.title,
             "family": str(spec.family),
-            "backends": ", ".join(spec.backends),
+            "backends": ", ".join(filter(spec.runs_on, names())),
             "paper": spec.paper,
             "equations": spec.equations,
             "iterations": spec.iterations,
@@ -48,11 +49,11 @@ def _optimisers() -> Rows:
 
 
 def _backends() -> Rows:
-    from normbench.running.run import available_backends
+    from normbench import backends
 
     return [
         {"backend": name, "usable": not reason, "remark": reason or "ready"}
-        for name, reason in available_backends().items()
+        for name, reason in backends.available().items()
     ]
 
 

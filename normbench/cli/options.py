@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
+from normbench import backends
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.machine import cores, threads_per_run
 from normbench.paths import as_path
 
-EXTRAS = {"torch": 'pip install "normbench[torch]"', "jax": 'pip install "normbench[jax]"'}
 DEFAULT_OUT = Path("normbench-results")
 
 MOST_SEEDS, MOST_JOBS = 100_000, 1024
@@ -108,34 +108,36 @@ def job_count(given: int | None) -> int:
     return given or max(1, cores() // threads_per_run())
 
 
-def choose_backends(named: Sequence[str], *, default: Sequence[str] = ("torch", "jax")) -> list[str]:
-    """Backends to run on: the named ones, all of which must be there, or else those of the default that are.
+def backend(choices: Sequence[str]) -> Decorator:
+    """``--backend`` for a command that runs on one of them."""
+    default = " if installed, else ".join(usual.name for usual in backends.usual())
+    return click.option("--backend", type=click.Choice(choices), help=f"What computes.  [default: {default}]")
+
+
+def many_backends(what: str, choices: Sequence[str]) -> Decorator:
+    """``--backend`` for a command that runs on several of them."""
+    default = " and ".join(usual.name for usual in backends.usual())
+    return many("backend", what, choices, default=f"{default}, where installed")
+
+
+def choose_backends(named: Sequence[str]) -> list[str]:
+    """Backends to run on: the named ones, all of which must be there, or else the usual ones that are.
 
     Raises
     ------
     BackendUnavailableError
-        If a named backend is missing, or none of the default ones is there.
+        If a named backend is missing, or none of the usual ones is there.
     """
-    from normbench.running.run import available_backends
-
-    missing = {backend: reason for backend, reason in available_backends().items() if reason}
-    for backend in named:
-        if backend in missing:
-            raise BackendUnavailableError(_missing(backend, missing[backend]))
     if named:
-        return list(dict.fromkeys(named))
-    chosen = [backend for backend in default if backend not in missing]
+        return [backends.usable(name).name for name in dict.fromkeys(named)]
+    missing = {usual.name: usual.missing() for usual in backends.usual()}
+    chosen = [name for name, reason in missing.items() if not reason]
     if not chosen:
-        raise BackendUnavailableError(f"neither {' nor '.join(default)} is installed. Install one: {EXTRAS['torch']}.")
-    for backend in default:
-        if backend in missing:
-            click.echo(f"Left out: {_missing(backend, missing[backend])}", err=True)
+        raise BackendUnavailableError(f"no backend can be used. Install one: {'; '.join(missing.values())}.")
+    for name, reason in missing.items():
+        if reason:
+            click.echo(f"Left out: backend {name!r} cannot be used: {reason}", err=True)
     return chosen
-
-
-def _missing(backend: str, reason: str) -> str:
-    remedy = EXTRAS.get(backend, "")
-    return f"backend {backend!r} cannot be used: {reason}" + ("" if "pip install" in reason else f" {remedy}")
 
 
 def parse_layers(text: str | None) -> tuple[int, ...] | None:

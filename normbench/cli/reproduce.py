@@ -52,8 +52,7 @@ def _options(experiment: Experiment) -> list[options.Decorator]:
         found.append(click.option("--task", type=kind, default=usual, show_default=True, help=about))
     found.append(options.seeds(experiment.seeds))
     if len(experiment.backends) > 1:
-        about = "What computes.  [default: torch if installed, else jax]"
-        found.append(click.option("--backend", type=click.Choice(experiment.backends), help=about))
+        found.append(options.backend(experiment.backends))
     if len(experiment.tasks) > 1:
         found.append(options.data_dir)
     return [*found, options.jobs, *([options.out] if experiment.keeps else [])]
@@ -95,7 +94,7 @@ def _found(experiment: Experiment, setting: Setting, jobs: int, out: Path | None
     records: list[Record] = []
     if out is not None and (plan.requests or plan.searches):
         with campaign_progress() as on_progress:
-            records = Campaign(Store(out / RECORDS), setting.data_dir, jobs, on_progress, print_remark).run(plan)
+            records = Campaign(Store(out / RECORDS), setting.samples, jobs, on_progress, print_remark).run(plan)
     looks = experiment.jobs(setting, records)
     if looks:
         _ = setting.dataset  # generated or downloaded once, before the workers read it

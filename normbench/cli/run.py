@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from normbench.backends import get as get_backend
+from normbench.backends import names as backend_names
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import (
@@ -17,12 +19,12 @@ from normbench.cli.output import (
     print_remark,
     print_remarks,
 )
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, OutputError
 from normbench.networks import Network
 from normbench.networks.families import check_layers
 from normbench.problems.tasks import TASKS, Task, get
 from normbench.running.request import DEVICES, DTYPES, SCHEDULES, SPLITS
-from normbench.specs import BACKENDS, OWN, PEERS, SPECS
+from normbench.specs import OWN, PEERS, SPECS
 from normbench.writing import probe_folder
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _PEERS = "peers"  # all of them that one of the backends has
 @click.command("run")
 @options.many("task", "What is learned", list(TASKS), default=_DEFAULT_TASK)
 @options.many("optimiser", "What trains it", [*SPECS, _PEERS], default=f"all but the peers, {', '.join(PEERS)}")
-@options.many("backend", "What computes", BACKENDS, default="torch and jax, where installed")
+@options.many_backends("What computes", backend_names())
 @options.seeds(3)
 @click.option("--iterations", type=click.IntRange(min=1), help="Iterations per run.  [default: each optimiser's own]")
 @click.option(
@@ -108,6 +110,7 @@ def command(
     """
     from normbench.campaigns.campaign import Campaign
     from normbench.campaigns.plan import Plan, sweep
+    from normbench.campaigns.samples import Samples
     from normbench.cli.progress import campaign_progress
     from normbench.records.store import RECORDS, Store
     from normbench.running.sizes import check_sizes, check_split
@@ -119,9 +122,10 @@ def command(
     probe_folder(store.directory)
     _mention_compilations(chosen)
     plan = Plan(())
-    for task in tasks or (_DEFAULT_TASK,):
+    samples = Samples(data_dir)
+    for task in dict.fromkeys(tasks or (_DEFAULT_TASK,)):
         entry = get(task)
-        dataset = entry.dataset(data_dir)
+        dataset = samples.of(task)
         found = _layers(entry, dataset, layers, width, depth)
         batch = batch_size or entry.batch_size
         network = entry.network(dataset, found)
@@ -142,7 +146,7 @@ def command(
         )
     kept = set(store.kept())
     with campaign_progress() as on_progress:
-        records = Campaign(store, data_dir, options.job_count(jobs), on_progress, print_remark).run(plan)
+        records = Campaign(store, samples, options.job_count(jobs), on_progress, print_remark).run(plan)
     if format_ == "table":
         everything, problems = store.load_all()
         print_problems(problems)
@@ -169,18 +173,19 @@ def _print_kept(made_room: Iterable[Path]) -> bool:
     return bool(found)
 
 
-def _mention_compilations(backends: Sequence[str]) -> None:
-    """Say where JAX will compile everything anew because the cache cannot be written."""
-    from normbench.running.run import can_share_compilations
+def _mention_compilations(chosen: Sequence[str]) -> None:
+    """Say which backend will compile everything anew because its cache cannot be written."""
+    for backend in map(get_backend, chosen):
+        try:
+            if backend.compilation_cache is not None:
+                backend.compilation_cache()
+        except OutputError as error:
+            click.echo(f"{backend.title} compiles without a cache: {error}", err=True)
 
-    reason = can_share_compilations() if "jax" in backends else ""
-    if reason:
-        click.echo(f"JAX compiles without a cache: {reason}", err=True)
 
-
-def _expanded(optimisers: Sequence[str], backends: Sequence[str]) -> list[str]:
+def _expanded(optimisers: Sequence[str], chosen: Sequence[str]) -> list[str]:
     """The optimisers, with the name of the group replaced by those of its members that a backend has."""
-    peers = [key for key in PEERS if set(SPECS[key].backends) & set(backends)]
+    peers = [key for key in PEERS if any(map(SPECS[key].runs_on, chosen))]
     return [key for name in optimisers for key in (peers if name == _PEERS else [name])]
 
 

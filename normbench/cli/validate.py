@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from normbench import data
+from normbench import backends, data
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.errors import DataError
@@ -22,12 +22,14 @@ from normbench.specs import OWN
 if TYPE_CHECKING:
     from normbench.running.validation import Agreement, Scope
 
-_BACKENDS = ("torch", "jax")
 _FLIGHTS, _SIMULATED = "neural-fly", "quadrotor-sim"
 _KERNELS = "digits-conv-xent"  # convolutions and cross-entropy
 _NETWORKS = ("digits", "digits-conv", _KERNELS)  # beside the flights: dense, with kernels, cross-entropy
 _ITERATIONS, _FEW_ITERATIONS, _FEW_SAMPLES = 200, 20, 300  # the reference is slow on kernels
-# The quick check: what JAX compiles costs nearly all of its time, so JAX has the smaller network and float64 only.
+# The quick check: compiling costs nearly all of its time, so a backend that compiles has the smaller network and
+# float64 only.
+_COMPILING = {backend.name: backend.title for backend in backends.usual() if backend.compiles}
+_KERNELS_ON = ", ".join(backend.name for backend in backends.usual() if not backend.compiles)
 _QUICK_ITERATIONS, _QUICK_SAMPLES, _QUICK_HIDDEN = 10, 2000, (8, 6)
 _QUICK_KERNEL_SAMPLES = 64
 _TASKS = [key for key, task in TASKS.items() if task.family in ("perceptron", "convolutional")]  # the reference's
@@ -39,9 +41,10 @@ _TASKS = [key for key, task in TASKS.items() if task.family in ("perceptron", "c
     "task",
     "On what",
     _TASKS,
-    default=f"{_FLIGHTS}, where it is at hand, else {_SIMULATED}; {_KERNELS} (torch), or all digits with --thorough",
+    default=f"{_FLIGHTS}, where it is at hand, else {_SIMULATED}; {_KERNELS} ({_KERNELS_ON}), or all digits with "
+    "--thorough",
 )
-@options.many("backend", "Where", _BACKENDS, default="torch and jax, where installed")
+@options.many_backends("Where", [backend.name for backend in backends.usual()])
 @click.option(
     "--iterations",
     type=click.IntRange(min=1),
@@ -71,9 +74,10 @@ def command(
     Neural-Fly flights where they are on this machine, else the simulated ones, and handwritten digits.
 
     Without --thorough, a check of an installation in under a minute: every optimiser, backend and path on small
-    networks for a few iterations, in float64; float32, convolutions and cross-entropy in PyTorch only. It says what it
-    leaves out. With --thorough: 200 iterations on all flights, digits with dense layers and convolutions, square loss
-    and cross-entropy (300 of them, 20 iterations), both precisions, and hyperparameters beside the defaults.
+    networks for a few iterations, in float64; float32, convolutions and cross-entropy only where nothing is compiled
+    for them, as in PyTorch. It says what it leaves out. With --thorough: 200 iterations on all flights, digits with
+    dense layers and convolutions, square loss and cross-entropy (300 of them, 20 iterations), both precisions, and
+    hyperparameters beside the defaults.
 
     \b
     Examples:
@@ -88,9 +92,9 @@ def command(
     chosen = options.choose_backends(backends)
     wanted = list(dict.fromkeys(tasks)) or [_flights(data_dir), *(_NETWORKS if thorough else (_KERNELS,))]
     folders = {task: data_dir if get(task).source == _FLIGHTS else None for task in wanted}
-    # kernels in JAX take half a minute to compile: unasked, only a thorough check has them
+    # kernels take half a minute to compile: unasked, only a thorough check has them
     unasked = [] if thorough or tasks else [_KERNELS]
-    where = {task: [b for b in chosen if b == "torch" or task not in unasked] for task in wanted}
+    where = {task: [b for b in chosen if b not in _COMPILING or task not in unasked] for task in wanted}
     for task in wanted:
         click.echo(f"Validating on {task} ({_kind(task)}).", err=True)
     if not thorough:
@@ -140,16 +144,17 @@ def _scope(task: str, iterations: int | None, thorough: bool) -> "Scope":
         samples = _FEW_SAMPLES if on_digits else None
         return Scope(iterations or (_FEW_ITERATIONS if on_digits else _ITERATIONS), samples)
     if get(task).family == "convolutional":
-        return Scope(iterations or _QUICK_ITERATIONS, _QUICK_KERNEL_SAMPLES, None, False, ("jax",))
-    return Scope(iterations or _QUICK_ITERATIONS, _QUICK_SAMPLES, _QUICK_HIDDEN, False, ("jax",))
+        return Scope(iterations or _QUICK_ITERATIONS, _QUICK_KERNEL_SAMPLES, None, False, tuple(_COMPILING))
+    return Scope(iterations or _QUICK_ITERATIONS, _QUICK_SAMPLES, _QUICK_HIDDEN, False, tuple(_COMPILING))
 
 
-def _left_out(backends: Sequence[str], no_kernels: bool, iterations: int | None) -> str:
+def _left_out(chosen: Sequence[str], no_kernels: bool, iterations: int | None) -> str:
     """What the quick check does not see, in one line."""
     missing = [f"more than {iterations or _QUICK_ITERATIONS} iterations", "wider networks on more samples"]
-    if "jax" in backends:
-        missing.append("float32 in JAX")
-        missing += ["convolutions and cross-entropy in JAX"] if no_kernels else []
+    compiled = " and ".join(title for name, title in _COMPILING.items() if name in chosen)
+    if compiled:
+        missing.append(f"float32 in {compiled}")
+        missing += [f"convolutions and cross-entropy in {compiled}"] if no_kernels else []
     return f"A quick check, without {', '.join(missing)} and other hyperparameters: --thorough has them."
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from normbench.campaigns.samples import of_worker
 from normbench.errors import InvalidArgumentError
-from normbench.problems import tasks
 from normbench.problems.problem import Problem, Weights
 from normbench.running.request import RunRequest
 from normbench.running.run import build_trainer, problem_of
@@ -81,7 +81,7 @@ class UpdateSizeJob:
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train and measure."""
-        problem = problem_of(self.request, tasks.get(self.request.task).dataset(self.data_dir))
+        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
         wanted = sorted({*self.iterations, *(k + 1 for k in self.iterations)})
         seen = {point.iteration: point.weights for point in checkpoints(self.request, problem, wanted)}
         return [

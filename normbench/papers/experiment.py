@@ -12,12 +12,12 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 from rich.console import RenderableType
 
+from normbench.backends import names
 from normbench.campaigns.plan import Plan
 from normbench.campaigns.pool import Job
 from normbench.papers.runs import QUADROTOR_TASKS, Setting
 from normbench.records.formats import csv_frame
 from normbench.records.schema import Record
-from normbench.specs import BACKENDS
 from normbench.writing import write_text
 
 
@@ -93,5 +93,5 @@ class Experiment:
     jobs: Callable[[Setting, Sequence[Record]], Sequence[RowsJob]] = lambda setting, records: ()
     drawn_by: str = ""
     tasks: tuple[str, ...] = QUADROTOR_TASKS
-    backends: tuple[str, ...] = BACKENDS
+    backends: tuple[str, ...] = names()
     keeps: bool = True

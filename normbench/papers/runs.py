@@ -5,11 +5,13 @@ Two of the papers classify images; here the task is a regression, and smaller, a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from normbench import backends
+from normbench.campaigns.samples import Samples
 from normbench.data.dataset import Dataset
-from normbench.problems import tasks
 from normbench.problems.tasks import PAPER_HIDDEN
 from normbench.running.request import RunRequest, request
 from normbench.specs import Value
@@ -41,10 +43,15 @@ class Setting:
     seeds: int
     data_dir: Path | None = None
 
+    @cached_property
+    def samples(self) -> Samples:
+        """The data sets of this process."""
+        return Samples(self.data_dir)
+
     @property
     def dataset(self) -> Dataset:
         """The samples of the task."""
-        return tasks.get(self.task).dataset(self.data_dir)
+        return self.samples.of(self.task)
 
     def origin(self, backend: str, dtype: str) -> "Origin":
         """Where numbers come from that no record holds."""
@@ -65,7 +72,7 @@ def asked(
     dtype: str = "float32",
     batch_size: int | None = None,
 ) -> RunRequest:
-    """One run; the reference knows float64 only and gets it whatever ``dtype`` says."""
+    """One run; a backend that does not know ``dtype`` takes its own."""
     return request(
         task=setting.task,
         layers=layers,
@@ -74,6 +81,6 @@ def asked(
         seed=seed,
         iterations=iterations,
         hyperparameters=hyperparameters,
-        dtype="float64" if setting.backend == "reference" else dtype,
+        dtype=backends.get(setting.backend).dtype_for(dtype),
         batch_size=batch_size,
     )

@@ -1,7 +1,7 @@
 """Which modules of the package a module uses: imports read from the source, at any depth, without running anything."""
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import resolve_name
@@ -18,30 +18,48 @@ class Used(NamedTuple):
     ----------
     modules : frozenset of str
         Dotted names that it imports, at any depth; for ``from a import b`` both a and a.b.
+    running : frozenset of str
+        Those of them that it imports when it runs, and not for type checkers alone.
     distributions : frozenset of str
         What it opens by name: ``metadata.distribution("scikit-learn")``.
     """
 
     modules: frozenset[str]
+    running: frozenset[str]
     distributions: frozenset[str]
 
 
 @lru_cache(maxsize=1024)
 def used(source: str, package: str) -> Used:
     """What a module of ``package`` with this source uses."""
+    tree = ast.parse(source)
+    every = list(ast.walk(tree))
+    typing_only = {id(node) for block in every if _is_for_types(block) for node in ast.walk(block)}
     modules: set[str] = set()
+    running: set[str] = set()
     distributions: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), package)
-            modules |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Call) and _called(node) in _BY_NAME:
-            modules |= _texts(node)
-        elif isinstance(node, ast.Call) and _called(node) == "distribution":
+    for node in every:
+        found = _imported(node, package)
+        modules |= found
+        running |= set() if id(node) in typing_only else found
+        if isinstance(node, ast.Call) and _called(node) == "distribution":
             distributions |= _texts(node)
-    return Used(frozenset(modules), frozenset(distributions))
+    return Used(frozenset(modules), frozenset(running), frozenset(distributions))
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    """``if TYPE_CHECKING:``"""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _imported(node: ast.AST, package: str) -> set[str]:
+    """Dotted names that a statement or call imports."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        base = resolve_name("." * node.level + (node.module or ""), package)
+        return {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return _texts(node) if isinstance(node, ast.Call) and _called(node) in _BY_NAME else set()
 
 
 def _called(call: ast.Call) -> str:
@@ -83,18 +101,8 @@ class Package:
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         return used(path.read_text(encoding="utf-8"), package)
 
-    def closure(
-        self, roots: Iterable[str], follows: Callable[[str, str], bool] = lambda module, name: True
-    ) -> set[str]:
-        """The modules that the roots use, directly or through others, with the packages in which they lie.
-
-        Parameters
-        ----------
-        roots : iterable of str
-            Modules.
-        follows : callable
-            (module, imported name) -> False where the import is not to count.
-        """
+    def closure(self, roots: Iterable[str]) -> set[str]:
+        """The modules that these use when they run, directly or through others, with the packages in which they lie."""
         found: set[str] = set()
         waiting = list(roots)
         while waiting:
@@ -102,8 +110,5 @@ class Package:
             if module in found or module not in self.modules or module == self.name:
                 continue  # the package itself lends names of its modules and computes nothing
             found.add(module)
-            waiting += [
-                module.rpartition(".")[0],
-                *(name for name in self.used(module).modules if follows(module, name)),
-            ]
+            waiting += [module.rpartition(".")[0], *self.used(module).running]
         return found

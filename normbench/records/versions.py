@@ -14,44 +14,31 @@ from pathlib import Path
 import numpy as np
 
 import normbench
-from normbench.errors import InvalidArgumentError
+from normbench import backends
 from normbench.machine import cores
 from normbench.records.imports import Package
-from normbench.specs import BACKENDS
 
 _PACKAGE = Path(normbench.__file__).parent
 # what makes the numbers of a record: a run with its data, trainer and certificate, and the predictors beside it
 _RUN = "normbench.running.run"
 _PREDICTORS = "normbench.problems.predictors"
-_COMPANIONS = {"jax": ("jaxlib",)}  # installed with a library and a part of it, imported by nobody here
 _NAMED_OTHERWISE = {"sklearn": "scikit-learn"}
 NOT_RECORDED = "not recorded"
 _NOT_OF_THE_MACHINE = ("rekeyed",)  # said about a record, not about what made it
 
 
-def _check(backend: str) -> None:
-    if backend not in BACKENDS:
-        raise InvalidArgumentError(f"no backend {backend!r}; the benchmark knows {', '.join(BACKENDS)}.")
-
-
 def modules_of(backend: str) -> tuple[str, ...]:
     """Modules of the package that can change a number of ``backend``: what trainer, data and certificate use.
 
-    Read from the imports of the run, of which those of the other backends' trainers do not count; what a backend
-    borrows from another one, as the certificate does from the reference, counts.
+    Read from the imports of the run, of the predictors and of the backend's trainer. The backend's declaration is not
+    among them: of what it says only the trainer makes numbers.
 
     Raises
     ------
     InvalidArgumentError
         If there is no such backend.
     """
-    _check(backend)
-    others = tuple(f"normbench.{other}" for other in BACKENDS if other != backend)
-
-    def follows(module: str, name: str) -> bool:
-        return module != _RUN or not name.startswith(others)
-
-    return tuple(sorted(Package(_PACKAGE).closure((_RUN, _PREDICTORS), follows)))
+    return tuple(sorted(Package(_PACKAGE).closure((_RUN, _PREDICTORS, backends.get(backend).trainer.module))))
 
 
 @cache
@@ -75,16 +62,16 @@ def code_version(backend: str) -> str:
 
 @cache
 def libraries(backend: str) -> tuple[str, ...]:
-    """Distributions that the modules of :func:`modules_of` import anywhere, peers' included; installed ones only.
+    """The backend's own, and what the modules of :func:`modules_of` import anywhere, peers' included; installed ones.
 
     The same for every run of a backend on one installation, whatever its process has loaded before.
     """
     package = Package(_PACKAGE)
     found = [package.used(module) for module in modules_of(backend)]
     roots = {name.split(".")[0] for each in found for name in each.modules}
-    named = {name for each in found for name in each.distributions}
+    named = {*backends.get(backend).libraries, *(name for each in found for name in each.distributions)}
     for root in roots - sys.stdlib_module_names - {package.name}:
-        named |= {*_distributions(root), *_COMPANIONS.get(root, ())}
+        named |= {*_distributions(root)}
     return tuple(sorted(name for name in named if _installed(name)))
 
 

@@ -10,12 +10,12 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from normbench import specs
+from normbench import backends, specs
 from normbench.data.splits import RULES
 from normbench.errors import InvalidArgumentError
 from normbench.networks.families import check_layers
 from normbench.problems import tasks
-from normbench.specs import BACKENDS, Value
+from normbench.specs import Value
 
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
@@ -196,7 +196,7 @@ def request(
     entry = tasks.get(task)
     spec = specs.get(optimiser)
     for name, value, choices in (
-        ("backend", backend, BACKENDS),
+        ("backend", backend, backends.names()),
         ("device", device, DEVICES),
         ("dtype", dtype, DTYPES),
         ("split", split, SPLITS),
@@ -204,13 +204,15 @@ def request(
     ):
         if value not in choices:
             raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
-    if backend not in spec.backends:
+    if not spec.runs_on(backend):
         raise InvalidArgumentError(
-            f"{optimiser} is not implemented on backend {backend!r}; choose {' or '.join(spec.backends)}."
+            f"{optimiser} is not implemented on backend {backend!r}; choose {' or '.join(spec.backends or ())}."
         )
-    if backend == "reference" and (device, dtype) != ("cpu", "float64"):
+    computes = backends.get(backend)
+    if dtype not in computes.dtypes or device not in computes.devices:
         raise InvalidArgumentError(
-            f"the reference runs in float64 on the CPU only; got dtype={dtype!r}, device={device!r}."
+            f"backend {backend!r} runs in {' or '.join(computes.dtypes)} on {' or '.join(computes.devices)} only; got "
+            f"dtype={dtype!r}, device={device!r}."
         )
     iterations = iterations if iterations is not None else entry.iterations or spec.iterations
     if iterations < 1:

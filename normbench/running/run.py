@@ -1,22 +1,19 @@
 """One run from start to finish: build the problem, train in segments, evaluate between them, read the clock."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 
-from normbench import specs
+from normbench import backends, specs
+from normbench.backends import Start
 from normbench.backends.trajectory import Part, Path, Status, Trainer
-from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
-from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
-from normbench.machine import threads_in_use, variable
+from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss
 from normbench.problems import tasks
 from normbench.problems.problem import Problem
@@ -26,57 +23,11 @@ from normbench.running.request import RunRequest
 from normbench.running.result import Clock, Errors, RunResult
 from normbench.running.schedule import Plateau
 from normbench.running.support import check_support
-from normbench.specs import BACKENDS
-from normbench.writing import probe_folder
 
 CHECKPOINTS = 20
 _NO_ERRORS = (Errors(math.nan, math.nan),) * 2
 
-_NEEDS = {"torch": ("torch",), "jax": ("jax", "optax"), "reference": ()}
-
 Result = TypeVar("Result")
-
-
-def available_backends() -> dict[str, str]:
-    """Every backend with the reason why it cannot be used, or an empty string; imports none of them.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If a declared backend does not say what it needs.
-    """
-    reasons = {}
-    for backend in BACKENDS:
-        if backend not in _NEEDS:
-            raise InvalidArgumentError(f"backend {backend!r} does not say which libraries it needs. Add it to _NEEDS.")
-        missing = [name for name in _NEEDS[backend] if find_spec(name) is None]
-        remedy = f"{' and '.join(missing)} not installed; pip install 'normbench[{backend}]'"
-        reasons[backend] = remedy if missing else ""
-    return reasons
-
-
-def share_compilations() -> None:
-    """Keep what JAX compiles in the cache folder, for the other processes of this run and for later ones.
-
-    Call it before JAX is imported. A user's own setting of the same variables stands. Where the folder cannot be
-    written nothing is kept; :func:`can_share_compilations` says why.
-    """
-    if can_share_compilations():
-        return
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-
-
-def can_share_compilations() -> str:
-    """Why what JAX compiles cannot be kept in the cache folder, or an empty string."""
-    if variable("JAX_COMPILATION_CACHE_DIR"):
-        return ""
-    try:
-        probe_folder(cache_folder() / "jax")
-    except OutputError as error:
-        return str(error)
-    return ""
 
 
 def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
@@ -89,39 +40,7 @@ def build_trainer(request: RunRequest, problem: Problem) -> Trainer:
     BackendUnavailableError
         If the backend or the device is missing; the message gives the remedy.
     """
-    _require_backend(request.backend)
-    hyperparameters, rows = dict(request.hyperparameters), rows_of(request, problem)
-    if request.backend == "torch":
-        from normbench.torch.benchmark.trainer import TorchTrainer
-
-        return TorchTrainer(
-            problem, request.optimiser, hyperparameters, dtype=request.dtype, device=request.device, rows=rows
-        )
-    if request.backend == "jax":
-        from normbench.jax.benchmark.trainer import JaxTrainer
-
-        return JaxTrainer(
-            problem,
-            request.optimiser,
-            hyperparameters,
-            iterations=request.iterations,
-            dtype=request.dtype,
-            device=request.device,
-            rows=rows,
-        )
-    if request.backend == "reference":
-        from normbench.reference.trainer import ReferenceTrainer
-
-        return ReferenceTrainer(problem, request.optimiser, hyperparameters, rows=rows)
-    raise InvalidArgumentError(f"backend {request.backend!r} is declared and has no trainer. Add it to build_trainer.")
-
-
-def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
-    """Samples of every iteration's batch, shape (iterations, batch_size), or None for full batches."""
-    if request.batch_size is None:
-        return None
-    drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
-    return np.stack(list(islice(drawn, request.iterations)))
+    return backends.usable(request.backend).trainer.build(_start(request, problem))
 
 
 def build_plain_trainer(request: RunRequest, problem: Problem) -> Path:
@@ -130,34 +49,37 @@ def build_plain_trainer(request: RunRequest, problem: Problem) -> Path:
     Raises
     ------
     InvalidArgumentError
-        If there is no such backend, or it has no drop-in classes: the reference has none.
+        If there is no such backend, or it has no drop-in classes.
     BackendUnavailableError
         If the backend is missing.
     """
-    _require_backend(request.backend)
-    hyperparameters = dict(request.hyperparameters)
-    if request.backend == "torch":
-        from normbench.torch.benchmark import plain as torch_plain
-
-        return torch_plain.PlainTrainer(
-            problem, request.optimiser, hyperparameters, dtype=request.dtype, device=request.device
+    backend = backends.usable(request.backend)
+    if backend.plain is None:
+        others = " or ".join(other.name for other in backends.every() if other.plain)
+        raise InvalidArgumentError(
+            f"backend {backend.name!r} has no drop-in classes, so there is no plain trainer of it. Use {others}."
         )
-    if request.backend == "jax":
-        from normbench.jax.benchmark import plain as jax_plain
+    return backend.plain.build(_start(request, problem))
 
-        return jax_plain.PlainTrainer(problem, request.optimiser, hyperparameters, dtype=request.dtype)
-    raise InvalidArgumentError(
-        f"backend {request.backend!r} has no drop-in classes, so there is no plain trainer of it. Use torch or jax."
+
+def _start(request: RunRequest, problem: Problem) -> Start:
+    return Start(
+        problem=problem,
+        optimiser=request.optimiser,
+        hyperparameters=dict(request.hyperparameters),
+        iterations=request.iterations,
+        dtype=request.dtype,
+        device=request.device,
+        rows=rows_of(request, problem),
     )
 
 
-def _require_backend(backend: str) -> None:
-    reasons = available_backends()
-    if backend not in reasons:
-        raise InvalidArgumentError(f"no backend {backend!r}; the benchmark knows {', '.join(reasons)}.")
-    reason = reasons[backend]
-    if reason:
-        raise BackendUnavailableError(f"backend {backend!r}: {reason}.")
+def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
+    """Samples of every iteration's batch, shape (iterations, batch_size), or None for full batches."""
+    if request.batch_size is None:
+        return None
+    drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
+    return np.stack(list(islice(drawn, request.iterations)))
 
 
 def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
@@ -236,7 +158,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
         lipschitz_measured=largest_gain(problem, trajectory.weights),
         clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
-        threads=threads_in_use(request.backend),
+        threads=backends.get(request.backend).threads(),
     )
 
 

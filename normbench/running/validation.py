@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from normbench import specs
+from normbench.backends import get, oracle
 from normbench.backends.trajectory import Trajectory
 from normbench.data.dataset import Dataset
 from normbench.problems.tasks import Task
@@ -26,7 +27,6 @@ _VARIANTS: dict[str, tuple[dict[str, Value], ...]] = {
 
 
 _COMBINATIONS = (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
-_WITHOUT_FLOAT32 = _COMBINATIONS[:2]
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,15 @@ class Scope:
         return ({}, *(_VARIANTS.get(optimiser, ()) if self.variants else ()))
 
     def combinations(self, backend: str, hyperparameters: dict[str, Value]) -> tuple[tuple[str, str], ...]:
-        """Paths and precisions: of a variant one, of the defaults all that are wanted."""
-        if hyperparameters:
-            return _COMBINATIONS[:1]
-        return _WITHOUT_FLOAT32 if backend in self.left_out else _COMBINATIONS
+        """Paths and precisions that the backend has: of a variant one, of the defaults all that are wanted."""
+        has = get(backend)
+        return tuple(
+            (path, dtype)
+            for path, dtype in (_COMBINATIONS[:1] if hyperparameters else _COMBINATIONS)
+            if dtype in has.dtypes
+            and (path != "plain" or has.plain is not None)
+            and (dtype == "float64" or backend not in self.left_out)
+        )
 
 
 @dataclass(frozen=True)
@@ -132,10 +137,10 @@ def validate(
     scope = scope or Scope()
     if scope.samples is not None:
         dataset = dataset.take(np.arange(min(scope.samples, len(dataset.inputs))))
-    agreements = []
+    measure, agreements = oracle(), []
     for optimiser in optimisers:
         for hyperparameters in scope.hyperparameters(optimiser):
-            base = _request(task, dataset, optimiser, hyperparameters, "reference", "float64", scope)
+            base = _request(task, dataset, optimiser, hyperparameters, measure.name, measure.dtypes[0], scope)
             expected = trajectory_of(base, dataset)
             for backend in backends:
                 for path, dtype in scope.combinations(backend, hyperparameters):

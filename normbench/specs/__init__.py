@@ -2,7 +2,7 @@
 
 from normbench.errors import InvalidArgumentError
 from normbench.specs.agd import AGD
-from normbench.specs.base import BACKENDS, Family, Hyperparameter, Normalisation, OptimiserSpec, Value, suggestion
+from normbench.specs.base import Family, Hyperparameter, Normalisation, OptimiserSpec, Value, suggestion
 from normbench.specs.baselines import ADAM, SGD, SGD_MOMENTUM
 from normbench.specs.fgsgd import FGSGD
 from normbench.specs.fromage import FROMAGE, LARS
@@ -11,7 +11,6 @@ from normbench.specs.method2 import METHOD2, METHOD2_EXP
 from normbench.specs.peers import DADAPT_ADAMW, DOG, LBFGS, MOMO, MUON, PRODIGY, SCHEDULE_FREE
 
 __all__ = [
-    "BACKENDS",
     "OWN",
     "PEERS",
     "SPECS",

@@ -28,9 +28,6 @@ class Family(StrEnum):
     PEER = "peer"  # what a user would pick instead, from a kept library alone
 
 
-BACKENDS = ("torch", "jax", "reference")
-
-
 @dataclass(frozen=True)
 class Hyperparameter:
     """One hyperparameter: its default, its closed range or its choices and, where it must be tuned, a log grid.
@@ -109,8 +106,8 @@ class OptimiserSpec:
     iterations : int
         Iterations of a run when the caller names none: the paper's where it gives one.
     family : Family
-    backends : tuple of str
-        What implements it; all of :data:`BACKENDS` unless it is a peer.
+    backends : tuple of str, or None
+        Of a peer, those whose libraries have it; None where every backend implements it.
     full_batch : bool
         True if an iteration compares losses with the last one's, which mini-batches would mix up.
     bounded : bool
@@ -131,7 +128,7 @@ class OptimiserSpec:
     normalisation: Normalisation
     iterations: int
     family: Family = Family.AUTOMATIC
-    backends: tuple[str, ...] = BACKENDS
+    backends: tuple[str, ...] | None = None
     full_batch: bool = False
     bounded: bool = False
     hyperparameters: tuple[Hyperparameter, ...] = ()
@@ -147,8 +144,12 @@ class OptimiserSpec:
             raise InvalidArgumentError(f"optimiser {self.key!r} tunes more than one hyperparameter; one is supported.")
         if self.iterations < 1:
             raise InvalidArgumentError(f"optimiser {self.key!r} needs iterations >= 1; got {self.iterations}.")
-        if not self.backends or not set(self.backends) <= set(BACKENDS):
-            raise InvalidArgumentError(f"optimiser {self.key!r} has backends {self.backends}; known are {BACKENDS}.")
+        if self.backends is not None and not self.backends:
+            raise InvalidArgumentError(f"optimiser {self.key!r} has no backend. Name one, or None for all of them.")
+
+    def runs_on(self, backend: str) -> bool:
+        """True if the backend implements it."""
+        return self.backends is None or backend in self.backends
 
     @property
     def tuned(self) -> Hyperparameter | None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import normbench
-from normbench import specs
+from normbench import backends
 from normbench.errors import InvalidArgumentError
 from normbench.records import versions
 from normbench.records.imports import Package
-from normbench.specs import BACKENDS
 
+BACKENDS = backends.names()
 SOURCES = Path(normbench.__file__).parent
 # a module of one of these can change a number of every backend, whoever imports it
 EVERYWHERE = ("data", "specs", "problems", "backends", "numbers")
@@ -78,14 +78,23 @@ def test_a_changed_line_makes_the_runs_again_that_use_its_module(package, versio
         assert found[f"normbench.{module}"] == set(BACKENDS), module
     for module in ("problems.predictors", "networks.base", "networks.layers", "networks.families"):
         assert found[f"normbench.{module}"] == set(BACKENDS), module
-    for module in ("records.store", "records.versions", "torch.benchmark.gan"):
+    for module in (
+        "records.store",
+        "records.versions",
+        "torch.backend",
+        "torch.benchmark.gan",
+        "torch.benchmark.plain",
+        "torch.optimizers.fgsgd",
+        "jax.transformations.fgsgd",
+    ):
         assert found[f"normbench.{module}"] == set(), module
 
 
 def test_every_module_that_a_run_loads_is_covered(run_modules):
     """What a fresh process has loaded after a run, against what the imports say."""
     for backend, loaded in run_modules.items():
-        assert loaded - set(versions.modules_of(backend)) <= {"normbench"}
+        declarations = {module for each in backends.DECLARED for module in (each, each.removesuffix(".backend"))}
+        assert loaded - set(versions.modules_of(backend)) <= {"normbench", *declarations}
         assert any(name.startswith(f"normbench.{backend}.") and name.endswith(".trainer") for name in loaded)
 
 
@@ -152,7 +161,7 @@ def test_the_environment_names_every_library_that_made_the_numbers():
         assert not found.keys() & set().union(*own.values()) - libraries
         assert all(found.values())
         assert found["numpy"] == np.__version__
-    assert set(own) == set(specs.BACKENDS)
+    assert set(own) == set(BACKENDS)
 
 
 def test_the_gpu_and_its_driver_are_named_where_a_run_used_it(tmp_path, monkeypatch):

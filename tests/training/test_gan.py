@@ -43,7 +43,7 @@ def start():
 @pytest.mark.parametrize("key", OPTIMISERS)
 def test_both_backends_have_the_same_weights_after_twenty_steps_with_a_decay_halfway(key, start):
     drawn = list(gan.draws(len(start.images), TINY, seed=3))
-    found = [play(backend, key, OPTIMISERS[key], start, drawn, decay=0.1).weights() for backend in gan.BACKENDS]
+    found = [play(backend, key, OPTIMISERS[key], start, drawn, decay=0.1).weights() for backend in gan.backends()]
     ours, theirs = (generator + discriminator for generator, discriminator in found)
     first = start.weights[0] + start.weights[1]
     for one, other, before in zip(ours, theirs, first, strict=True):
@@ -102,7 +102,7 @@ def assert_gradient(gradient, loss, weights, *, seed):
             assert gradient[k][at] == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-5, abs=1e-8), (k, at)
 
 
-@pytest.mark.parametrize("backend", gan.BACKENDS)
+@pytest.mark.parametrize("backend", gan.backends())
 def test_the_first_step_is_the_gradient_of_the_plain_losses_discriminator_first(backend, start):
     size = dataclasses.replace(TINY, steps=1, every=1)
     ((rows, noise),) = gan.draws(len(start.images), size, seed=0)
@@ -163,7 +163,7 @@ def test_steps_that_do_not_fit_and_an_unknown_backend_are_refused(start):
 
 
 def test_a_job_of_either_backend_sees_the_same_game():
-    ours, theirs = (gan.GanJob(backend, "fromage", 0.01, 0, TINY)() for backend in gan.BACKENDS)
+    ours, theirs = (gan.GanJob(backend, "fromage", 0.01, 0, TINY)() for backend in gan.backends())
     assert [row["step"] for row in ours] == [0, 10, 20]
     for one, other in zip(ours, theirs, strict=True):
         assert one["distance"] == pytest.approx(other["distance"], rel=1e-3)  # float32 over twenty steps

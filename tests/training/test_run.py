@@ -9,9 +9,8 @@ from normbench.backends.trajectory import Status
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.problems import tasks
-from normbench.running import run as run_module
 from normbench.running.request import RunRequest, request
-from normbench.running.run import available_backends, build_plain_trainer, build_trainer, problem_of, run
+from normbench.running.run import build_plain_trainer, build_trainer, problem_of, run
 
 LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
 
@@ -119,10 +118,6 @@ def test_paper_network_fits_the_data(simulated: Dataset) -> None:
     assert tasks.get("quadrotor-sim").layers(simulated) == LAYERS
 
 
-def test_backends_are_found_without_importing_them() -> None:
-    assert available_backends() == {"torch": "", "jax": "", "reference": ""}
-
-
 @pytest.mark.parametrize("build", [build_trainer, build_plain_trainer])
 def test_a_backend_that_nobody_knows_has_no_trainer(simulated: Dataset, build) -> None:
     wanted = asked()
@@ -134,16 +129,3 @@ def test_the_reference_has_no_plain_trainer(simulated: Dataset) -> None:
     wanted = asked(backend="reference", dtype="float64")
     with pytest.raises(InvalidArgumentError, match="'reference' has no drop-in classes"):
         build_plain_trainer(wanted, problem_of(wanted, simulated))
-
-
-def test_a_backend_that_is_declared_only_falls_through_nowhere(simulated: Dataset, monkeypatch) -> None:
-    """A name in the list of backends and nothing behind it."""
-    wanted = asked()
-    planted = dataclasses.replace(wanted, backend="planted")
-    monkeypatch.setattr("normbench.running.run.BACKENDS", ("torch", "planted"))
-    with pytest.raises(InvalidArgumentError, match="'planted' does not say which libraries"):
-        available_backends()
-    monkeypatch.setitem(run_module._NEEDS, "planted", ())
-    for build, said in ((build_trainer, "has no trainer"), (build_plain_trainer, "no drop-in classes")):
-        with pytest.raises(InvalidArgumentError, match=f"'planted'.*{said}"):
-            build(planted, problem_of(wanted, simulated))

@@ -79,7 +79,7 @@ _QUICKLY_COMPILED = ("fgsgd", "adam", "muon", "schedule_free")
 _CASES = [
     (key, backend)
     for key in HAS_RATE
-    for backend in specs.get(key).backends
+    for backend in filter(specs.get(key).runs_on, BACKENDS)
     if backend != "jax" or key in _QUICKLY_COMPILED
 ]
 

@@ -19,7 +19,7 @@ from normbench.specs import PEERS, SPECS
 from tests.updates.conftest import problem_for, train
 
 STEPS = 40
-TORCH = [key for key in PEERS if "torch" in SPECS[key].backends]
+TORCH = [key for key in PEERS if SPECS[key].runs_on("torch")]
 
 
 def hyper(key):

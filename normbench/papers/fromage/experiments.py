@@ -164,6 +164,6 @@ EXPERIMENTS = (
         show=_show_gan,
         drawn_by="normbench.papers.fromage.gan_figure",
         tasks=(gan.SOURCE,),
-        backends=gan.BACKENDS,
+        backends=tuple(gan.backends()),
     ),
 )

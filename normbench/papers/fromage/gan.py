@@ -12,7 +12,7 @@ when the loss plateaus; the losses of a game say little, so that here the distan
 the second half of a game: at first it may stand still before the players have found anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from normbench import data, specs
+from normbench.backends import every, usable
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network, discriminator, generator
 from normbench.papers.fromage.frechet import Judge
@@ -28,7 +29,6 @@ from normbench.problems.problem import Weights
 from normbench.running.batches import batches
 from normbench.running.schedule import Plateau
 
-BACKENDS = ("torch", "jax")
 SOURCE = "digits"
 DTYPE = "float32"
 NOISE_STREAM = 6  # seeds the noise apart from split, weights and batches
@@ -138,24 +138,26 @@ def draws(samples: int, size: Size, *, seed: int) -> Iterator[tuple[np.ndarray, 
         yield rows, rng.normal(size=(size.every, 2, size.batch, size.noise))
 
 
+def backends() -> list[str]:
+    """Those that have players."""
+    return [backend.name for backend in every() if backend.players]
+
+
 def players(backend: str, start: Game, key: str, hyperparameters: dict[str, Any], *, dtype: str = "float32") -> Players:
-    """Both players in "torch" or "jax", which is imported here.
+    """Both players in a backend, which is imported here.
 
     Raises
     ------
     InvalidArgumentError
-        If the backend is another one.
+        If there is no such backend, or it has no players.
+    BackendUnavailableError
+        If the backend is missing.
     """
-    arguments = start.networks, start.weights, start.images, start.classes, key, hyperparameters
-    if backend == "torch":
-        from normbench.torch.benchmark.gan import TorchPlayers
-
-        return TorchPlayers(*arguments, dtype=dtype)
-    if backend == "jax":
-        from normbench.jax.benchmark.gan import JaxPlayers
-
-        return JaxPlayers(*arguments, dtype=dtype)
-    raise InvalidArgumentError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}.")
+    found = usable(backend).players
+    if found is None:
+        raise InvalidArgumentError(f"backend must be one of {', '.join(backends())}; got {backend!r}.")
+    make: Callable[..., Players] = found.load()
+    return make(start.networks, start.weights, start.images, start.classes, key, hyperparameters, dtype=dtype)
 
 
 @dataclass(frozen=True)

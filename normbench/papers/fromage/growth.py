@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from normbench.campaigns.samples import of_worker
 from normbench.papers.checkpoints import checkpoints
-from normbench.problems import tasks
 from normbench.problems.problem import Weights
 from normbench.reference import fromage
 from normbench.reference.perceptron import Objective
@@ -80,7 +80,7 @@ class InvariantGrowthJob(_GrowthJob):
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train until the end or until a norm has overflown."""
-        problem = problem_of(self.request, tasks.get(self.request.task).dataset(self.data_dir))
+        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
         x, y = problem.x_train[:SAMPLES].astype(np.float32), problem.y_train[:SAMPLES].astype(np.float32)
         # steps do not see the scale of the loss; a large one keeps squared gradients, which shrink as the norms grow,
         # within float32 until the norms leave it
@@ -113,7 +113,7 @@ class PlainGrowthJob(_GrowthJob):
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train and look at every ``every``-th iteration."""
-        problem = problem_of(self.request, tasks.get(self.request.task).dataset(self.data_dir))
+        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
         wanted = range(0, self.request.iterations + 1, self.every)
         return [
             row

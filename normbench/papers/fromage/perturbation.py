@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from normbench.campaigns.samples import of_worker
 from normbench.papers.checkpoints import checkpoints
-from normbench.problems import tasks
 from normbench.problems.problem import Problem, Weights
 from normbench.reference.fromage import lars
 from normbench.reference.perceptron import Objective
@@ -82,7 +82,7 @@ class PerturbationJob:
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train and perturb."""
-        problem = problem_of(self.request, tasks.get(self.request.task).dataset(self.data_dir))
+        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
         objective = Objective(problem.x_train, problem.y_train, problem.loss_divisor)
         return [
             self._row(problem, point.iteration, found)

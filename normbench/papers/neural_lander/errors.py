@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.console import RenderableType
 
 from normbench.analysis.statistics import spread
+from normbench.campaigns.samples import of_worker
 from normbench.papers.published import table as printed
 from normbench.papers.tables import against
 from normbench.presentation.tables import mean_sd, titled
 from normbench.presentation.terminal import plain_table
-from normbench.problems import tasks
 
 PARTS = ("train", "test")
 
@@ -30,7 +30,7 @@ class LanderJob:
         """One row: training and test MSE per component, in N^2."""
         from normbench.torch.benchmark import neural_lander
 
-        return [neural_lander.train(tasks.get(self.task).dataset(self.data_dir), seed=self.seed)]
+        return [neural_lander.train(of_worker(self.data_dir).of(self.task), seed=self.seed)]
 
 
 def lander_table(results: Sequence[tuple[float, float]], *, task: str, simulated: bool) -> RenderableType:

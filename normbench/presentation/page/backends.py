@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from normbench.backends import names
 from normbench.presentation.page.ways import Section, Way
 from normbench.records.schema import Record
 from normbench.running.request import Level, setting
@@ -56,7 +57,7 @@ def _elsewhere(run: Record) -> tuple[object, ...]:
 
 
 def _pair(first: Way, second: Way) -> BackendPair:
-    a, b = sorted((first, second), key=lambda way: way.row.backend, reverse=True)  # torch before jax
+    a, b = sorted((first, second), key=lambda way: names().index(way.row.backend))
     ours, theirs = ({run.seed: run for run in way.runs} for way in (a, b))
     both = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
     return BackendPair(

@@ -6,6 +6,7 @@ from typing import Any
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.selection import current
+from normbench.backends import names
 from normbench.presentation.page import bounds, heatmaps, reaching
 from normbench.presentation.page.charts.base import Frame
 from normbench.presentation.page.charts.bounds import bound_chart
@@ -14,7 +15,7 @@ from normbench.presentation.page.charts.learning import learning_chart
 from normbench.presentation.page.charts.rates import rate_chart
 from normbench.presentation.page.charts.reaching import profile_chart, reaching_chart
 from normbench.presentation.page.curves import learning_curves
-from normbench.presentation.page.palette import BACKEND_DASHES
+from normbench.presentation.page.palette import backend_of
 from normbench.presentation.page.rates import rate_points
 from normbench.presentation.page.ways import Section
 from normbench.presentation.palette import series
@@ -109,9 +110,9 @@ def _optimisers(sections: Sequence[Section]) -> tuple[str, ...]:
 
 
 def backends(sections: Sequence[Section]) -> list[str]:
-    """Every backend among the rows, torch first."""
+    """Every backend among the rows, in the order of their declarations."""
     found = {way.backend for section in sections for way in section.ways}
-    return sorted(found, key=lambda name: (list(BACKEND_DASHES).index(name.split()[0]), name))
+    return sorted(found, key=lambda name: (names().index(backend_of(name).name), name))
 
 
 def _board_figures(

@@ -5,26 +5,33 @@ No chart leans on colour alone: rows are named, lines answer to the legend and t
 
 from collections.abc import Iterable
 
+from normbench.backends import Backend, get
 from normbench.presentation.palette import series
 
 BACKGROUNDS = ("#ffffff", "#15181d")  # of the charts, light and dark
 
-BACKEND_DASHES = {"torch": (1, 0), "jax": (6, 3), "reference": (2, 2)}
-BACKEND_SHAPES = {"torch": "circle", "jax": "diamond", "reference": "triangle-up"}
-_MARKS = {  # the same shapes as paths, for the legend that the page draws itself
+_MARKS = {  # shapes of backends as paths, for the legend that the page draws itself
     "circle": "M21 6a4 4 0 1 1-8 0a4 4 0 1 1 8 0",
     "diamond": "M17 1L21.5 6L17 11L12.5 6Z",
     "triangle-up": "M17 1.5L21.5 10H12.5Z",
+    "triangle-down": "M17 10.5L21.5 2H12.5Z",
+    "square": "M13 2H21V10H13Z",
+    "cross": "M15.5 1.5H18.5V4.5H21.5V7.5H18.5V10.5H15.5V7.5H12.5V4.5H15.5Z",
 }
 
 
-def backend_keys(backends: Iterable[str]) -> dict[str, dict[str, str]]:
+def backend_of(where: str) -> Backend:
+    """The backend that a label such as ``jax cuda float64`` begins with."""
+    return get(where.split()[0])
+
+
+def backend_keys(labels: Iterable[str]) -> dict[str, dict[str, str]]:
     """Dash and mark of every backend, as attributes of SVG paths."""
-    return {name: _key(name.split()[0]) for name in backends}
+    return {name: _key(backend_of(name)) for name in labels}
 
 
-def _key(backend: str) -> dict[str, str]:
-    return {"dash": " ".join(map(str, BACKEND_DASHES[backend])), "mark": _MARKS[BACKEND_SHAPES[backend]]}
+def _key(backend: Backend) -> dict[str, str]:
+    return {"dash": " ".join(map(str, backend.dash)), "mark": _MARKS[backend.shape]}
 
 
 def variable(optimiser: str) -> str:

@@ -9,7 +9,7 @@ import altair as alt
 import vl_convert
 
 from normbench.presentation.page.curves import COST_NAMES
-from normbench.presentation.page.palette import BACKEND_DASHES, BACKEND_SHAPES, variable
+from normbench.presentation.page.palette import backend_of, variable
 
 HEIGHT = 340
 
@@ -81,14 +81,14 @@ def faded(full: float = 1.0) -> Any:
 
 
 def dash(backends: Sequence[str]) -> alt.StrokeDash:
-    """Solid, dashed or dotted by backend."""
-    dashes = [list(BACKEND_DASHES[name.split()[0]]) for name in backends]
+    """Lines by backend, as each declares its own."""
+    dashes = [list(backend_of(name).dash) for name in backends]
     return alt.StrokeDash("backend:N", scale=alt.Scale(domain=list(backends), range=dashes), legend=None)
 
 
 def shape(backends: Sequence[str]) -> alt.Shape:
-    """Circle, diamond or triangle by backend."""
-    shapes = [BACKEND_SHAPES[name.split()[0]] for name in backends]
+    """Marks by backend, as each declares its own."""
+    shapes = [backend_of(name).shape for name in backends]
     return alt.Shape("backend:N", scale=alt.Scale(domain=list(backends), range=shapes), legend=None)
 
 

@@ -1,0 +1,38 @@
+"""JAX as a backend of the benchmark; JAX itself is loaded by what is asked for."""
+
+import os
+
+from normbench.backends import Address, Backend
+from normbench.data.cache import cache_folder
+from normbench.machine import variable, xla_threads
+from normbench.writing import probe_folder
+
+
+def _compilation_cache() -> dict[str, str]:
+    """The cache folder, and everything kept there; what a user has set himself stands."""
+    folder = cache_folder() / "jax"
+    if not variable("JAX_COMPILATION_CACHE_DIR"):
+        probe_folder(folder)
+    wanted = {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+
+
+BACKEND = Backend(
+    name="jax",
+    title="JAX",
+    libraries=("jax", "jaxlib", "optax"),
+    dtypes=("float32", "float64"),
+    devices=("cpu", "cuda"),
+    slowness=1.0,
+    trainer=Address("normbench.jax.benchmark.trainer", "JaxTrainer", ("iterations", "dtype", "device", "rows")),
+    plain=Address("normbench.jax.benchmark.plain", "PlainTrainer", ("dtype",)),
+    players=Address("normbench.jax.benchmark.gan", "JaxPlayers"),
+    compilation_cache=_compilation_cache,
+    threads=xla_threads,
+    dash=(6, 3),
+    shape="diamond",
+)
