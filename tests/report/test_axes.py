@@ -15,8 +15,8 @@ from normbench.analysis.sensitivity import learning_rate_sensitivity
 from normbench.cli.output import print_records
 from normbench.presentation import exports
 from normbench.presentation.page.backends import backend_pairs
+from normbench.presentation.page.reaching import reaching_runs
 from normbench.presentation.page.ways import sections
-from normbench.presentation.profiles import problem_costs
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.running.request import AXES, Level, Place, axes, declared
@@ -126,10 +126,10 @@ def test_their_searches_are_two(axis, pair):
 
 
 def test_their_costs_are_of_two_solvers_or_of_two_problems(axis, pair):
-    costs = problem_costs(list(pair()), 1e3, cost="iterations")
-    several = axis.separates is Level.ROW and axis.name != "iterations"  # of several numbers the largest counts
-    assert len(costs.columns) == (2 if several else 1)
-    assert len(costs.index) == (1 if axis.separates is Level.ROW else 2)
+    records = list(pair())
+    found = reaching_runs(sections(boards(records), records), [1.0])
+    assert len({(entry["way"], entry["backend"]) for entry in found}) == (2 if axis.separates is Level.ROW else 1)
+    assert len({entry["problem"] for entry in found}) == (1 if axis.separates is Level.ROW else 2)
 
 
 def test_their_labels_differ_on_the_page(axis, pair):
