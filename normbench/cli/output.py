@@ -72,22 +72,21 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
         console = terminal.console()
         console.print(tables.terminal(found, width=console.width))
         if target_rms is not None:
-            console.print(targets.targets_table(found, records, target_rms))
+            console.print(targets.targets_table(found, target_rms))
     elif format_ == "md":
-        extra = "" if target_rms is None else "\n" + targets.targets_markdown(found, records, target_rms)
+        extra = "" if target_rms is None else "\n" + targets.targets_markdown(found, target_rms)
         click.echo(exports.markdown(found) + extra, nl=False)
     else:
         write = {"csv": exports.csv, "json": exports.json_lines}[format_]
-        click.echo(write(found, more=_target_fields(records, target_rms)), nl=False)
+        click.echo(write(found, more=_target_fields(target_rms)), nl=False)
 
 
-def _target_fields(records: "Sequence[Record]", target_rms: float | None) -> "Fields":
+def _target_fields(target_rms: float | None) -> "Fields":
     from normbench.presentation import targets
 
     if target_rms is None:
         return lambda row: {}
-    by_name = {record.record_id: record for record in records}
-    return lambda row: targets.fields(row, by_name, target_rms)
+    return lambda row: targets.fields(row, target_rms)
 
 
 def load(folder: Path) -> "list[Record]":
@@ -135,7 +134,7 @@ def print_problems(problems: Iterable[RecordError]) -> None:
 
 def print_remarks(records: "Iterable[Record]") -> None:
     """Records that boards leave out or do not know, on standard error."""
-    from normbench.analysis.selection import remarks
+    from normbench.presentation.captions import remarks
 
     for remark in remarks(records):
         click.echo(remark, err=True)

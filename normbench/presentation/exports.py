@@ -9,7 +9,12 @@ from typing import Any
 import pandas as pd
 
 from normbench.analysis.leaderboard import Board, Row
-from normbench.presentation.tables import FAILURES, backend, columns_of, markdown_table
+from normbench.analysis.rows import mean
+from normbench.networks.families import layers_text
+from normbench.presentation.captions import captions
+from normbench.presentation.commands import command
+from normbench.presentation.labels import board_title, environment, row_name, tuning_label
+from normbench.presentation.tables import columns_of, markdown_table
 from normbench.records.formats import csv_frame, markdown_code, markdown_text
 from normbench.running.request import Level, axes
 
@@ -36,17 +41,17 @@ def markdown(boards: Iterable[Board]) -> str:
 
 
 def _markdown(board: Board) -> str:
-    lines = [f"## {markdown_text(board.title)}", "", *markdown_table(columns_of(board), board.rows)]
-    return "\n".join([*lines, "", *(f"- {markdown_text(note)}" for note in board.notes), "", *_commands(board)])
+    lines = [f"## {markdown_text(board_title(board))}", "", *markdown_table(columns_of(board), board.rows)]
+    return "\n".join([*lines, "", *(f"- {markdown_text(note)}" for note in captions(board)), "", *_commands(board)])
 
 
 def _commands(board: Board) -> list[str]:
     """What makes the rows again, one line a command."""
     made: dict[str, list[str]] = {}
     for row in board.rows:
-        if row.command:
-            made.setdefault(row.command, []).append(f"{row.optimiser} ({backend(row)}, {row.tuning})")
-    lines = [f"- {markdown_code(command)}: {markdown_text('; '.join(rows))}" for command, rows in made.items()]
+        if words := command(row, board):
+            made.setdefault(words, []).append(row_name(row))
+    lines = [f"- {markdown_code(words)}: {markdown_text('; '.join(rows))}" for words, rows in made.items()]
     if not lines:
         return []
     return ["<details><summary>Commands that make the rows again</summary>", "", *lines, "", "</details>", ""]
@@ -72,13 +77,13 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "simulated": row.simulated,
         "unit": board.unit,
         "split": board.split,
-        "layers": "-".join(map(str, board.layers)),
+        "layers": layers_text(board.layers),
         "kind": row.kind,
         **{axis.name: _plain(row.asked.get(axis.name)) for axis in axes(Level.ROW)},
         "optimiser": row.optimiser,
-        "tuning": row.tuning,
-        "tuning_runs": row.tuning_runs,
-        "tuning_on_edge": row.on_edge,
+        "tuning": tuning_label(row),
+        "tuning_runs": row.tuning.cost if row.tuning else 0,
+        "tuning_on_edge": bool(row.tuning and row.tuning.on_edge),
         "train_rms_mean": row.train.mean,
         "train_rms_sd": row.train.sd,
         "test_rms_mean": row.test.mean,
@@ -90,19 +95,19 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         **_certainty(row),
         "seeds": row.runs,
         "iterations": row.iterations,
-        "timed_runs": row.timed,
+        "timed_runs": len(row.timed),
         "seconds_per_run": row.seconds_per_run,
-        "seconds_compile": row.seconds_compile,
+        "seconds_compile": mean(row.timed, lambda run: run.seconds_compile),
         "ms_per_iteration": row.ms_per_iteration,
-        "loss_evaluations": row.loss_evaluations,
-        "gradient_evaluations": row.gradient_evaluations,
-        "lipschitz_bound": row.lipschitz_bound,
-        "lipschitz_measured": row.lipschitz_measured,
-        **{status: row.failures.get(status, 0) for status in FAILURES},
-        "command": row.command,
-        "environment": row.environment,
-        "code_version": row.code_version,
-        "records": " ".join(row.records),
+        "loss_evaluations": row.mean(lambda run: run.loss_evaluations),
+        "gradient_evaluations": row.mean(lambda run: run.gradient_evaluations),
+        "lipschitz_bound": row.mean(lambda run: run.lipschitz_bound),
+        "lipschitz_measured": row.mean(lambda run: run.lipschitz_measured),
+        **{str(status): count for status, count in row.failures.items()},
+        "command": command(row, board),
+        "environment": environment(row),
+        "code_version": row.records[0].code_version if row.records else "",
+        "records": " ".join(run.record_id for run in row.records),
     }
 
 

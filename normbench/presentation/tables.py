@@ -13,10 +13,11 @@ from rich.text import Text
 
 from normbench.analysis.leaderboard import Board, Row
 from normbench.analysis.statistics import Spread
+from normbench.presentation.captions import captions
+from normbench.presentation.labels import backend, board_title, tuning_label
 from normbench.presentation.terminal import WIDEST, plain_table
 from normbench.records.formats import markdown_cell
 
-FAILURES = ("stalled", "diverged", "failed")
 _BOUNDLESS = Console(width=WIDEST, markup=False)
 _STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
@@ -65,18 +66,14 @@ def mean_sd(figure: Spread) -> str:
 
 def failures(row: Row) -> str:
     """``1 stalled, 2 diverged``, "none", or "" for rows that were not run here."""
-    if row.kind != "optimiser":
+    if not row.records:
         return ""
-    return ", ".join(f"{row.failures[s]} {s}" for s in FAILURES if row.failures.get(s)) or "none"
+    return ", ".join(f"{count} {status}" for status, count in row.failures.items() if count) or "none"
 
 
-def backend(row: Row) -> str:
-    """Backend, with device and dtype where they are not the usual CPU and float32."""
-    return row.where
-
-
-def _tuning(row: Row) -> str:
-    return row.tuning + (" †" if row.on_edge else "")
+def tuning(row: Row) -> str:
+    """:func:`tuning_label`, with † where the best value ends its grid."""
+    return tuning_label(row) + (" †" if row.tuning and row.tuning.on_edge else "")
 
 
 def versus_best(row: Row) -> str:
@@ -102,7 +99,7 @@ def percent(value: float) -> str:
 def rank(row: Row) -> str:
     """``2 (1-4)``, the rank alone where nothing could be resampled, "–" where a run gave no result."""
     if row.rank is None:
-        return "–" if row.kind == "optimiser" else ""
+        return "–" if row.records else ""
     if not math.isfinite(row.rank.best_share):
         return str(row.rank.rank)
     return f"{row.rank.rank} ({row.rank.low}-{row.rank.high})"
@@ -125,16 +122,15 @@ def bounds(row: Row) -> str:
 
 def evaluations(row: Row) -> str:
     """``412 + 200``: passes for losses and for gradients, means over runs, or ""."""
-    if not math.isfinite(row.loss_evaluations):
-        return ""
-    return f"{row.loss_evaluations:.0f} + {row.gradient_evaluations:.0f}"
+    losses, gradients = row.mean(lambda run: run.loss_evaluations), row.mean(lambda run: run.gradient_evaluations)
+    return f"{losses:.0f} + {gradients:.0f}" if math.isfinite(losses) else ""
 
 
 COLUMNS = (
     Column("rank", rank, leaves=1),
     Column("optimiser", lambda r: r.optimiser, numeric=False),
     Column("backend", backend, numeric=False),
-    Column("tuning needed", _tuning, numeric=False, wraps=True),
+    Column("tuning needed", tuning, numeric=False, wraps=True),
     Column("train RMS", lambda r: mean_sd(r.train), leaves=5),
     Column("test RMS", lambda r: mean_sd(r.test)),
     Column("accuracy %", accuracy),
@@ -145,8 +141,8 @@ COLUMNS = (
     Column("losses + gradients", evaluations, leaves=8),
     Column("s/run", lambda r: number(r.seconds_per_run, 2), leaves=6),
     Column("ms/it", lambda r: number(r.ms_per_iteration, 2), leaves=2),
-    Column("bound", lambda r: number(r.lipschitz_bound, 2), leaves=2),
-    Column("measured", lambda r: number(r.lipschitz_measured, 2), leaves=7),
+    Column("bound", lambda r: number(r.mean(lambda run: run.lipschitz_bound), 2), leaves=2),
+    Column("measured", lambda r: number(r.mean(lambda run: run.lipschitz_measured), 2), leaves=7),
     Column("failures", failures, numeric=False, wraps=True),
 )
 
@@ -188,18 +184,16 @@ def terminal(boards: Sequence[Board], *, width: int) -> RenderableType:
 def _board(board: Board, width: int) -> list[RenderableType]:
     columns = columns_of(board)
     kept, table = fitting(columns, partial(_table, board), width)
-    notes = [*board.notes, *left_out(columns, kept)]
-    return [titled(board.title, table), *(Text(note, style="dim") for note in notes), Text()]
+    notes = [*captions(board), *left_out(columns, kept)]
+    return [titled(board_title(board), table), *(Text(note, style="dim") for note in notes), Text()]
 
 
 def _table(board: Board, columns: Sequence[Column]) -> Table:
     table = plain_table(columns)
-    kind = ""
-    for row in board.rows:
-        if kind and row.kind != kind:
-            table.add_section()
-        kind = row.kind
-        table.add_row(*(column.cell(row) for column in columns), style="" if kind == "optimiser" else "dim")
+    for rows in (board.optimisers, board.predictors, board.published):
+        for row in rows:
+            table.add_row(*(column.cell(row) for column in columns), style="" if row.records else "dim")
+        table.add_section()
     return table
 
 

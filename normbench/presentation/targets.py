@@ -1,6 +1,6 @@
 """What a target costs, as tables and as columns beside those of the board."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,23 +10,15 @@ from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.runs import COSTS
 from normbench.analysis.targets import Attainment, Median, attain
-from normbench.presentation.tables import Column, backend, markdown_table, number, titled
+from normbench.presentation.labels import backend, board_title, tuning_label
+from normbench.presentation.tables import Column, markdown_table, number, titled
 from normbench.presentation.terminal import plain_table
 from normbench.records.formats import markdown_text
-from normbench.records.schema import Record
 
 
-def fields(row: Row, records: Mapping[str, Record], target_rms: float) -> dict[str, Any]:
-    """An attainment as columns beside those of the board; empty cells for rows that were not run here.
-
-    Parameters
-    ----------
-    row : Row
-    records : mapping of str to Record
-        By identity.
-    target_rms : float
-    """
-    found = attain([records[name] for name in row.records], target_rms) if row.records else None
+def fields(row: Row, target_rms: float) -> dict[str, Any]:
+    """An attainment as columns beside those of the board; empty cells for rows that were not run here."""
+    found = attain(row.records, target_rms) if row.records else None
     columns: dict[str, Any] = {"target_rms": target_rms, "reached": found and found.reached}
     for cost in COSTS:
         median = found and getattr(found, cost)
@@ -45,7 +37,7 @@ def _median(found: Median) -> str:
 _COLUMNS = (
     Column("optimiser", lambda line: line[0].optimiser, numeric=False),
     Column("backend", lambda line: backend(line[0]), numeric=False),
-    Column("tuning needed", lambda line: line[0].tuning, numeric=False, wraps=True),
+    Column("tuning needed", lambda line: tuning_label(line[0]), numeric=False, wraps=True),
     Column("reached", lambda line: f"{line[1].reached}/{line[1].runs}"),
     Column("iterations", lambda line: _median(line[1].iterations)),
     Column("losses", lambda line: _median(line[1].loss_evaluations)),
@@ -59,27 +51,25 @@ NOTE = (
 )
 
 
-def _lines(board: Board, records: Mapping[str, Record], target_rms: float) -> list[Line]:
+def _lines(board: Board, target_rms: float) -> list[Line]:
     """Rows that were run here: those that reach the target more often first, then those that need fewer iterations."""
-    rows = [row for row in board.rows if row.records]
-    lines = [(row, attain([records[name] for name in row.records], target_rms)) for row in rows]
+    lines = [(row, attain(row.records, target_rms)) for row in board.optimisers]
     return sorted(lines, key=lambda line: (-line[1].reached / line[1].runs, line[1].iterations.value))
 
 
 def _title(board: Board, target_rms: float) -> str:
-    return f"{board.title}: to a training RMS of {target_rms:g} {board.unit}"
+    return f"{board_title(board)}: to a training RMS of {target_rms:g} {board.unit}"
 
 
-def targets_table(found: Sequence[Board], records: Iterable[Record], target_rms: float) -> RenderableType:
-    """For every board of the records, what each row needs to reach a training RMS.
+def targets_table(found: Sequence[Board], target_rms: float) -> RenderableType:
+    """For every board, what each row needs to reach a training RMS.
 
     Raises
     ------
     InvalidArgumentError
         If the target is not positive and finite.
     """
-    by_name = {run.record_id: run for run in records}
-    tables = [_table(board, _lines(board, by_name, target_rms), target_rms) for board in found]
+    tables = [_table(board, _lines(board, target_rms), target_rms) for board in found]
     return Group(*tables, Text(NOTE, style="dim"))
 
 
@@ -90,12 +80,11 @@ def _table(board: Board, lines: Sequence[Line], target_rms: float) -> Renderable
     return titled(_title(board, target_rms), table)
 
 
-def targets_markdown(found: Sequence[Board], records: Iterable[Record], target_rms: float) -> str:
+def targets_markdown(found: Sequence[Board], target_rms: float) -> str:
     """The same as Markdown: a heading, a table and a note for every board; errors as :func:`targets_table`."""
-    by_name = {run.record_id: run for run in records}
     parts = []
     for board in found:
-        lines = _lines(board, by_name, target_rms)
+        lines = _lines(board, target_rms)
         parts += [f"## {markdown_text(_title(board, target_rms))}", "", *markdown_table(_COLUMNS, lines), ""]
         parts += [f"- {markdown_text(NOTE)}", ""]
     return "\n".join(parts)

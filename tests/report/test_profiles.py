@@ -31,7 +31,7 @@ def test_a_problem_that_nobody_solves_counts_for_nobody():
 def entries(records):
     """What the page knows of every solver and run: solver -> seed -> entry."""
     found = {}
-    for entry in reaching_runs(sections(boards(records), records), [1.0]):
+    for entry in reaching_runs(sections(boards(records)), [1.0]):
         found.setdefault(entry["way"], {})[entry["seed"]] = entry
     return found
 

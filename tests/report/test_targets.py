@@ -131,7 +131,7 @@ def test_a_majority_of_failed_runs_bounds_nothing_by_more_than_zero(run):
 
 def test_the_table_orders_rows_by_how_often_and_how_fast_they_arrive(run):
     runs = [run(), run(optimiser="agd", train_rms=7.0), run(optimiser="fromage", train_rms=30.0)]
-    lines = targets_markdown(boards(runs), runs, 9.0).splitlines()
+    lines = targets_markdown(boards(runs), 9.0).splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     assert lines[0].startswith("## quadrotor-sim (SIMULATED data)")
     assert [(row[0], row[3]) for row in rows[2:]] == [("agd", "1/1"), ("method1", "1/1"), ("fromage", "0/1")]

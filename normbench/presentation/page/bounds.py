@@ -14,8 +14,8 @@ def bound_points(section: Section) -> list[dict[str, Any]]:
     return [
         way.names()
         | {
-            "bound": significant(way.row.lipschitz_bound, 4),
-            "measured": significant(way.row.lipschitz_measured, 4),
+            "bound": significant(way.row.mean(lambda run: run.lipschitz_bound), 4),
+            "measured": significant(way.row.mean(lambda run: run.lipschitz_measured), 4),
             "rms": significant(way.row.test.mean, 5),
             "low": significant(_either_side(way, -1.0), 5),
             "high": significant(_either_side(way, 1.0), 5),
@@ -27,7 +27,7 @@ def bound_points(section: Section) -> list[dict[str, Any]]:
 
 
 def _drawable(way: Way) -> bool:
-    return all(math.isfinite(v) and v > 0 for v in (way.row.lipschitz_bound, way.row.test.mean))
+    return all(math.isfinite(v) and v > 0 for v in (way.row.mean(lambda run: run.lipschitz_bound), way.row.test.mean))
 
 
 def _either_side(way: Way, side: float) -> float:
@@ -37,9 +37,7 @@ def _either_side(way: Way, side: float) -> float:
 def levels(section: Section, part: str) -> list[dict[str, Any]]:
     """The trivial predictors' RMS, ``part`` being "train" or "test", as lines to hold the optimisers against."""
     return [
-        {"predictor": row.optimiser, "rms": significant(getattr(row, part).mean, 5)}
-        for row in section.board.rows
-        if row.kind == "predictor"
+        {"predictor": row.optimiser, "rms": significant(getattr(row, part).mean, 5)} for row in section.board.predictors
     ]
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from normbench import specs
 from normbench.analysis.leaderboard import Row
+from normbench.analysis.rows import KINDS
+from normbench.presentation.labels import backend
 from normbench.presentation.page.ways import Section, Way
-from normbench.presentation.tables import accuracy, backend, failures, mean_sd, number
+from normbench.presentation.tables import accuracy, failures, mean_sd, number, tuning
 
 _PAIRED = "Paired relative difference of test RMS to the best row"
 _LAST = 1e99  # what a column without a figure sorts by; DataTables knows no infinity
-KINDS = ("optimiser", "predictor", "published")
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ def _between(low: float, high: float, unit: str = "") -> str:
 
 def remark(row: Row) -> str:
     """Family of the optimiser, and what a user has to tune, in words; † where the best value ends its grid."""
-    if row.kind != "optimiser":
-        return row.tuning
-    words = f"tuning: {row.tuning}" if row.tuning == "none" else row.tuning
-    return f"{specs.get(row.optimiser).family}, {words}" + (" †" if row.on_edge else "")
+    words = tuning(row)
+    if not row.records:
+        return words
+    return f"{specs.get(row.optimiser).family}, {'tuning: ' if words == 'none' else ''}{words}"
 
 
 def _search(row: Row) -> Cell:
-    return Cell(str(row.tuning_runs), "", row.tuning_runs) if row.kind == "optimiser" else Cell("", "", _LAST)
+    return Cell(str(row.tuning.cost), "", row.tuning.cost) if row.tuning else Cell("", "", _LAST)
 
 
 def _test(row: Row) -> Cell:
@@ -142,13 +143,13 @@ def _failures(row: Row) -> Cell:
 
 
 def _bound(row: Row) -> Cell:
-    measured = f"measured {number(row.lipschitz_measured, 2)}" if math.isfinite(row.lipschitz_measured) else ""
-    return _figure(number(row.lipschitz_bound, 2), row.lipschitz_bound, measured)
+    bound, gain = row.mean(lambda run: run.lipschitz_bound), row.mean(lambda run: run.lipschitz_measured)
+    return _figure(number(bound, 2), bound, f"measured {number(gain, 2)}" if math.isfinite(gain) else "")
 
 
 def _evaluations(row: Row) -> Cell:
-    counts = f"{number(row.loss_evaluations, 0)} / {number(row.gradient_evaluations, 0)}"
-    return _figure(counts, row.gradient_evaluations)
+    losses, gradients = row.mean(lambda run: run.loss_evaluations), row.mean(lambda run: run.gradient_evaluations)
+    return _figure(f"{number(losses, 0)} / {number(gradients, 0)}", gradients)
 
 
 COLUMNS = (
@@ -187,4 +188,4 @@ class Line:
 def lines(section: Section) -> list[Line]:
     """Every row of the board in its order."""
     ways = iter(section.ways)
-    return [Line(row, next(ways) if row.kind == "optimiser" else None) for row in section.board.rows]
+    return [Line(row, next(ways) if row.records else None) for row in section.board.rows]
