@@ -64,13 +64,13 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
     InvalidArgumentError
         If the target is not positive and finite.
     """
-    from normbench.analysis.leaderboard import boards
-    from normbench.presentation import exports, tables, targets, terminal
+    from normbench.analysis import leaderboard
+    from normbench.presentation import boards, exports, targets, terminal
 
-    found = boards(records)
+    found = leaderboard.boards(records)
     if format_ == "table":
         console = terminal.console()
-        console.print(tables.terminal(found, width=console.width))
+        console.print(boards.terminal(found, width=console.width))
         if target_rms is not None:
             console.print(targets.targets_table(found, target_rms))
     elif format_ == "md":

@@ -1,32 +1,27 @@
-"""The words under a leaderboard: how to read it, and what it does not say by itself."""
+"""The words under a leaderboard: what it does not say by itself."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.selection import strange
-from normbench.analysis.statistics import RESAMPLES
 from normbench.presentation.labels import row_name
+from normbench.presentation.quantities import MEASURED, exceeds
 from normbench.problems import tasks
 from normbench.records.schema import Record
 
 _FEW_SEEDS = 10  # below, a bootstrap interval holds the mean in less than nine of ten cases
-_CERTIFICATE_ROUNDING = 1e-6  # relative; bound and measured ratio come from the same float64 weights
 
 
 def captions(board: Board) -> tuple[str, ...]:
-    """Every remark that applies, most important first."""
+    """Every remark that applies to the board, most important first; what its columns mean is in the legend."""
     notes = [
         _data(board.simulated),
-        f"RMS = sqrt(mean ||y - yhat||^2) in {board.unit}: mean ± sample standard deviation over seeds, lower is "
-        "better; rows with diverged or failed runs come last, the others by test RMS. zero, mean and linear "
-        "(least squares) are predictors that need no optimiser: what does not beat them has learned little.",
         *_classes(board.rows),
         *_certainty(board),
-        f"bound: Lipschitz bound prod ||W_i||_op of the trained network, in {board.unit} per unit-norm input"
-        f"{_certificate(board)}. s/run and ms/it: training only, without compilation, {_threads(board)}.",
+        f"s/run and ms/it: {_threads(board)}.",
+        *_certificate(board),
         *_tuning(board),
         *_environments(board),
         *_pairing(board),
@@ -48,8 +43,7 @@ def _classes(rows: Sequence[Row]) -> list[str]:
         return []
     return [
         "Classes: y is one-hot and yhat the outputs, under cross-entropy their softmax: the RMS is the root of the "
-        "Brier score. accuracy: share of test samples whose largest output is the right one. bound: of the outputs, "
-        "which under cross-entropy are logits."
+        "Brier score. The bound is that of the outputs, which under cross-entropy are logits."
     ]
 
 
@@ -58,27 +52,18 @@ def _threads(board: Board) -> str:
     return f"{' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} per run"
 
 
-def _certificate(board: Board) -> str:
-    if not any(math.isfinite(row.mean(lambda run: run.lipschitz_measured)) for row in board.optimisers):
-        return ""
-    broken = sum(run.lipschitz_measured > run.lipschitz_bound * (1 + _CERTIFICATE_ROUNDING) for run in board.runs)
-    verdict = f"which EXCEEDS the bound in {broken} runs: WARNING" if broken else "which never exceeds it"
-    return f"; measured: the largest ||f(x) - f(x')|| / ||x - x'|| over many pairs, {verdict}"
+def _certificate(board: Board) -> list[str]:
+    if not MEASURED.says(board.optimisers):
+        return []
+    broken = sum(map(exceeds, board.runs))
+    verdict = f"EXCEEDS the bound in {broken} runs: WARNING" if broken else "never exceeds the bound"
+    return [f"The gain that was measured {verdict}."]
 
 
 def _certainty(board: Board) -> list[str]:
     notes = []
-    if any(row.difference and row.difference.pairs > 1 for row in board.rows):
-        notes.append(
-            "vs best: test RMS relative to the first row, the geometric mean of the ratios over shared seeds. "
-            "* p < 0.05, ** p < 0.01, *** p < 0.001: paired t test on the log-ratios, Holm's correction over all pairs "
-            "of rows, because the same runs chose the best."
-        )
     if board.resampled_seeds > 1:
-        notes.append(
-            f"rank: in brackets where 95 % of {RESAMPLES:,} resamples of the {board.resampled_seeds} seeds that all "
-            "rows share put the row; one resample serves all rows."
-        )
+        notes.append(f"The ranks' resamples draw from {board.resampled_seeds} seeds.")
     if any(1 < row.test.count < _FEW_SEEDS for row in board.optimisers):
         notes.append(
             "Few seeds: 95 % bootstrap intervals hold the true mean of normal figures in 75 % of cases at 3 seeds, "
@@ -89,17 +74,12 @@ def _certainty(board: Board) -> list[str]:
 
 
 def _tuning(board: Board) -> list[str]:
-    notes = []
-    found = [row.tuning for row in board.optimisers if row.tuning]
-    if any(tuning.cost for tuning in found):
-        notes.append(
-            "Tuning: 'best of 5' cost 5 runs: lowest final training RMS on a log grid, searched on one seed and one "
-            f"backend, then run on all. {board.search_runs} search runs have no row of their own."
-            " normbench run takes no learning rate: it makes the default and the best in one, by the same command."
-        )
-    if any(tuning.on_edge for tuning in found):
-        notes.append("† The best value lies at an end of its grid; a better one may lie beyond.")
-    return notes
+    if not any(row.tuning.cost for row in board.optimisers):
+        return []
+    return [
+        f"{board.search_runs} search runs have no row of their own. normbench run takes no learning rate: it makes the "
+        "default and the best in one, by the same command."
+    ]
 
 
 def _pairing(board: Board) -> list[str]:

@@ -14,11 +14,11 @@ from normbench.analysis.leaderboard import boards
 from normbench.analysis.runs import cost_curve, train_rms_curve
 from normbench.analysis.runs import test_rms_curve as rms_curve_of_the_test_set
 from normbench.analysis.selection import row_key
-from normbench.presentation import exports, tables
+from normbench.presentation import cells, exports
 from normbench.presentation.captions import captions
 from normbench.presentation.commands import command
 from normbench.presentation.labels import tuning_label
-from normbench.presentation.tables import columns_of
+from normbench.presentation.quantities import shown
 
 CLASSES = {"task": "digits-xent", "layers": (64, 64, 32, 10), "unit": "probability", "simulated": False}
 SHARES = {"train": 0.9, "test": 0.95, "train_accuracy": 0.1, "test_accuracy": 0.11}
@@ -41,7 +41,7 @@ def only(records):
 
 
 def headers(board):
-    return [column.header for column in columns_of(board)]
+    return [quantity.header for quantity in shown(board.rows)]
 
 
 def rows_of(board, kind="optimiser"):
@@ -59,19 +59,19 @@ def test_accuracy_is_mean_and_sd_over_the_seeds_that_have_one(classified):
     records = [classified(seed=k, test_accuracy=share) for k, share in enumerate([0.9, 0.92, None])]
     [row] = rows_of(only(records))
     assert row.accuracy.mean == pytest.approx(0.91)
-    assert tables.accuracy(row) == "91.0 ± 1.4"
+    assert cells.accuracy(row) == "91.0 ± 1.4"
     [alone] = rows_of(only([classified(test_accuracy=0.875)]))
-    assert tables.accuracy(alone) == "87.5"
+    assert cells.accuracy(alone) == "87.5"
 
 
 def test_runs_without_an_accuracy_leave_the_cell_empty(classified):
     board = only([classified(), classified("agd", status="failed", test_accuracy=None, train_accuracy=None)])
-    assert {row.optimiser: tables.accuracy(row) for row in rows_of(board)} == {"method1": "90.0", "agd": ""}
+    assert {row.optimiser: cells.accuracy(row) for row in rows_of(board)} == {"method1": "90.0", "agd": ""}
 
 
 def test_predictors_stand_beside_with_their_accuracy(classified):
     board = only([classified()])
-    assert {row.optimiser: tables.accuracy(row) for row in rows_of(board, "predictor")} == {
+    assert {row.optimiser: cells.accuracy(row) for row in rows_of(board, "predictor")} == {
         "zero": "11.0",
         "mean": "11.0",
     }

@@ -28,6 +28,7 @@ from normbench.presentation.figures.style import (
     printed,
 )
 from normbench.presentation.labels import labelled, tuning_label
+from normbench.presentation.quantities import BOUND, MEASURED
 from normbench.presentation.tables import number
 from normbench.records.schema import Record
 
@@ -60,7 +61,7 @@ def front_rows(board: Board) -> pd.DataFrame:
 
 
 def _placed(row: Row) -> bool:
-    return math.isfinite(row.test.mean) and math.isfinite(row.mean(lambda run: run.lipschitz_bound))
+    return math.isfinite(row.test.mean) and math.isfinite(BOUND.value(row))
 
 
 def _front_row(row: Row) -> dict[str, Any]:
@@ -69,8 +70,8 @@ def _front_row(row: Row) -> dict[str, Any]:
         "tuning": tuning_label(row),
         "backend": row.backend,
         "seeds": row.runs,
-        "lipschitz_bound": row.mean(lambda run: run.lipschitz_bound),
-        "lipschitz_measured": row.mean(lambda run: run.lipschitz_measured),
+        BOUND.name: BOUND.value(row),
+        MEASURED.name: MEASURED.value(row),
         "test_rms": row.test.mean,
         "test_rms_sd": row.test.sd,
     }

@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 import normbench
 from normbench.analysis.leaderboard import boards
-from normbench.analysis.rows import KINDS
 from normbench.errors import InvalidArgumentError
 from normbench.networks.families import layers_text
 from normbench.presentation.captions import captions
@@ -17,7 +16,7 @@ from normbench.presentation.labels import board_title, environment
 from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
-from normbench.presentation.page.cells import COLUMNS, lines, remark
+from normbench.presentation.page.cells import cell, columns, family, lines
 from normbench.presentation.page.compact import script_json
 from normbench.presentation.page.curves import COST_NAMES
 from normbench.presentation.page.environments import environments
@@ -26,20 +25,25 @@ from normbench.presentation.page.glance import glances
 from normbench.presentation.page.heatmaps import grids
 from normbench.presentation.page.palette import backend_keys, declarations
 from normbench.presentation.page.ways import Section, places, sections, short_network
+from normbench.presentation.quantities import BOUND, legend
 from normbench.presentation.tables import mean_sd, number, percent
 from normbench.problems import tasks
 from normbench.records.schema import Record
 
 _WORDS = {
-    "bound": lambda row: row.mean(lambda run: run.lipschitz_bound),
+    "bound": BOUND.value,
     "captions": captions,
+    "cell": cell,
+    "columns": columns,
     "command": command,
     "environment": environment,
+    "family": family,
+    "legend": legend,
+    "lines": lines,
     "mean_sd": mean_sd,
     "network": layers_text,
     "number": number,
     "percent": percent,
-    "remark": remark,
     "short_network": short_network,
     "title": board_title,
 }
@@ -87,9 +91,6 @@ def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
         "others": [section for section in found if not section.compares],
         "tasks": tasks.TASKS,
         "glances": glances(compared),
-        "columns": COLUMNS,
-        "kinds": KINDS,
-        "lines": lines,
         "source": source,
         "figures": figures,
         "grids": grids(found),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from normbench.analysis.leaderboard import Row
 from normbench.presentation.page.ways import Section, Way
+from normbench.presentation.quantities import BOUND
 
 
 @dataclass(frozen=True)
@@ -51,4 +52,4 @@ def _beating_linear(section: Section, ways: Sequence[Way]) -> list[Way]:
 
 
 def _by_bound(ways: Sequence[Way]) -> list[Way]:
-    return sorted(ways, key=lambda way: way.row.mean(lambda run: run.lipschitz_bound))
+    return sorted(ways, key=lambda way: BOUND.value(way.row))

@@ -12,7 +12,7 @@ from normbench.networks.families import layers_text
 from normbench.presentation.labels import backend, how, value_text
 from normbench.records.schema import Record
 
-_RULES = {Rule.NONE: (), Rule.DEFAULT: ("default",), Rule.BEST: ("tuned",)}
+_RULES: dict[Rule, tuple[str, ...]] = {Rule.NONE: (), Rule.DEFAULT: ("default",), Rule.BEST: ("tuned",)}
 
 
 @dataclass(frozen=True)
