@@ -119,8 +119,6 @@ class Comparison:
     Attributes
     ----------
     key : Key
-    simulated : bool
-    unit : str
     tuning : Tuning
         Of the runs of NEW.
     old_seeds, new_seeds : tuple of int
@@ -141,8 +139,6 @@ class Comparison:
     """
 
     key: Key
-    simulated: bool
-    unit: str
     tuning: Tuning
     old_seeds: tuple[int, ...]
     new_seeds: tuple[int, ...]
@@ -228,11 +224,8 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
     paired = len(shared) >= max(min(2, least), least / 2)
     clocks = timed_alike(old.values()), timed_alike(new.values())
     failed = [sum(not _has_result(run) for run in runs.values()) for runs in (old, new)]
-    newest = next(iter(new.values()))
     return Comparison(
         key=key,
-        simulated=newest.simulated,
-        unit=newest.unit,
         tuning=tuning(list(new.values())),
         old_seeds=tuple(sorted(old)),
         new_seeds=tuple(sorted(new)),

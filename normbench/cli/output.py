@@ -40,12 +40,13 @@ def print_records(records: "Sequence[Record]", store: "Store", format_: str) -> 
 
 
 def _cell(value: Any) -> Any:
+    from normbench.networks.families import layers_text
     from normbench.records.formats import csv_text
 
     if isinstance(value, dict):
         return json.dumps(value)
     if isinstance(value, list):
-        return "-".join(map(str, value))
+        return layers_text(value)
     return csv_text(value) if isinstance(value, str) else value
 
 

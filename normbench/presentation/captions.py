@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.selection import strange
+from normbench.data.dataset import origin
 from normbench.presentation.labels import row_name
 from normbench.presentation.quantities import MEASURED, exceeds
 from normbench.problems import tasks
@@ -34,7 +35,7 @@ def captions(board: Board) -> tuple[str, ...]:
 
 def _data(simulated: bool) -> str:
     if simulated:
-        return "SIMULATED: a flight simulator made the data; these are no measurements."
+        return f"{origin(simulated)}: a flight simulator made the data; these are no measurements."
     return "Real data."
 
 

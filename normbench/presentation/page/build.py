@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 import normbench
 from normbench.analysis.leaderboard import boards
+from normbench.data.dataset import origin
 from normbench.errors import InvalidArgumentError
 from normbench.networks.families import layers_text
 from normbench.presentation.captions import captions
@@ -43,6 +44,7 @@ _WORDS = {
     "mean_sd": mean_sd,
     "network": layers_text,
     "number": number,
+    "origin": origin,
     "percent": percent,
     "short_network": short_network,
     "title": board_title,
