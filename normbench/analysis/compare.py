@@ -14,12 +14,11 @@ from normbench.analysis.selection import (
     current,
     grouped,
     row_key,
-    rules,
     search_key,
     timed_alike,
-    tuned_value,
 )
 from normbench.analysis.statistics import Difference, holm, paired_difference, spread, unpaired_difference
+from normbench.analysis.tuning import Rule, Tuning, tuning
 from normbench.backends.trajectory import Status
 from normbench.records.schema import Record
 from normbench.records.versions import machine
@@ -78,15 +77,14 @@ class Key:
     asked : tuple
         Every field of the request but the seed and the value that is tuned, see
         :func:`normbench.analysis.selection.search_key`.
-    rule : str
-        "none", "default" or "best".
+    rule : Rule
     data_sha256 : str
     run : Record
         A run of the row, for its names; no part of the comparison of keys.
     """
 
     asked: Sortable
-    rule: str
+    rule: Rule
     data_sha256: str
     run: Record = field(compare=False, repr=False)
 
@@ -121,10 +119,8 @@ class Comparison:
     Attributes
     ----------
     key : Key
-    simulated : bool
-    unit : str
-    tuning : str
-        The value in NEW and how it came about.
+    tuning : Tuning
+        Of the runs of NEW.
     old_seeds, new_seeds : tuple of int
     paired : bool
         True if the seeds are mostly the same and only shared ones are compared.
@@ -143,9 +139,7 @@ class Comparison:
     """
 
     key: Key
-    simulated: bool
-    unit: str
-    tuning: str
+    tuning: Tuning
     old_seeds: tuple[int, ...]
     new_seeds: tuple[int, ...]
     paired: bool
@@ -209,18 +203,14 @@ def _by_row(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
     """Records by row and seed: the best value of OLD meets the best of NEW, whatever they are."""
     rows: dict[Key, list[Record]] = {}
     for runs in grouped(current(records), lambda run: (board_key(run), row_key(run))).values():
-        for rule in rules(runs):
-            key = _key(runs[0], rule.partition(" ")[0])
+        for rule in tuning(runs).rules:
+            key = Key(search_key(runs[0]), rule, runs[0].data_sha256, runs[0])
             rows[key] = max(rows.get(key, runs), runs, key=_newest)  # two values were each the best of a search
     return {key: {run.seed: run for run in runs} for key, runs in rows.items()}
 
 
 def _newest(runs: Sequence[Record]) -> str:
     return max(run.created for run in runs)
-
-
-def _key(record: Record, rule: str) -> Key:
-    return Key(search_key(record), rule, record.data_sha256, record)
 
 
 def _has_result(record: Record) -> bool:
@@ -234,12 +224,9 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
     paired = len(shared) >= max(min(2, least), least / 2)
     clocks = timed_alike(old.values()), timed_alike(new.values())
     failed = [sum(not _has_result(run) for run in runs.values()) for runs in (old, new)]
-    newest = next(iter(new.values()))
     return Comparison(
         key=key,
-        simulated=newest.simulated,
-        unit=newest.unit,
-        tuning=_tuning(newest, key.rule),
+        tuning=tuning(list(new.values())),
         old_seeds=tuple(sorted(old)),
         new_seeds=tuple(sorted(new)),
         paired=paired,
@@ -253,11 +240,6 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
         new_ms=1e3 * spread([run.seconds_per_iteration for run in clocks[1]]).mean,
         same_clock=len({machine(runs[0].environment, runs[0].threads) for runs in clocks}) == 1,
     )
-
-
-def _tuning(record: Record, rule: str) -> str:
-    value = tuned_value(record)
-    return f"{rule}: {value}" if value else rule
 
 
 def _difference(old: Runs, new: Runs, metric: Metric, *, paired: bool) -> Difference | None:

@@ -3,21 +3,28 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from normbench.analysis.captions import captions
 from normbench.analysis.ranking import Sample, differences, rank_spans, shared_seeds
-from normbench.analysis.rows import Row, optimiser_row, predictor_rows, sample
-from normbench.analysis.selection import Sortable, board_key, current, grouped, known, row_key, rules
+from normbench.analysis.rows import (
+    OptimiserRow,
+    PredictorRow,
+    PublishedRow,
+    Row,
+    optimiser_row,
+    predictor_rows,
+    sample,
+)
+from normbench.analysis.selection import Sortable, board_key, current, grouped, known, row_key
 from normbench.analysis.statistics import bootstrap_intervals
+from normbench.analysis.tuning import tuning
 from normbench.records.schema import Record
 from normbench.records.versions import NOT_RECORDED, machine
 
 __all__ = ["Board", "Row", "boards"]
 
-_CERTIFICATE_ROUNDING = 1e-6  # relative; bound and measured ratio come from the same float64 weights
-
-Line = tuple[Row, Sample]
-Published = Callable[[str, str, tuple[int, ...]], Sequence[Row]]  # rows of papers for a task, split and network
+Line = tuple[OptimiserRow, Sample]
+Published = Callable[[str, str, tuple[int, ...]], Sequence[PublishedRow]]  # of papers, for a task, split and network
 
 
 @dataclass(frozen=True)
@@ -26,31 +33,78 @@ class Board:
 
     Attributes
     ----------
-    key : tuple
-        See :func:`normbench.analysis.selection.board_key`.
-    task, split, unit : str
-    layers : tuple of int
-    simulated : bool
-    rows : tuple of Row
-    notes : tuple of str
-        How to read it, and every warning that belongs to it.
+    runs : tuple of Record
+        Every run that counts, those of searches included, which have no row.
+    outdated : int
+        Records of earlier code or data that are left out.
+    optimisers : tuple of OptimiserRow
+    predictors : tuple of PredictorRow
+    published : tuple of PublishedRow
     """
 
-    key: Sortable
-    task: str
-    split: str
-    layers: tuple[int, ...]
-    simulated: bool
-    unit: str
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...]
+    runs: tuple[Record, ...]
+    outdated: int
+    optimisers: tuple[OptimiserRow, ...]
+    predictors: tuple[PredictorRow, ...]
+    published: tuple[PublishedRow, ...]
 
     @property
-    def title(self) -> str:
-        """One line; says SIMULATED where the data are."""
-        source = "SIMULATED data" if self.simulated else "real data"
-        network = "-".join(map(str, self.layers))
-        return f"{self.task} ({source}), network {network}, {self.split} split, RMS in {self.unit}"
+    def rows(self) -> tuple[Row, ...]:
+        """Every row, in the order of its kind."""
+        return (*self.optimisers, *self.predictors, *self.published)
+
+    @property
+    def key(self) -> Sortable:
+        """See :func:`normbench.analysis.selection.board_key`."""
+        return board_key(self.runs[0])
+
+    @property
+    def task(self) -> str:
+        """Key of the task."""
+        return self.runs[0].task
+
+    @property
+    def split(self) -> str:
+        """Name of the rule."""
+        return self.runs[0].split
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Widths of the network."""
+        return self.runs[0].layers
+
+    @property
+    def simulated(self) -> bool:
+        """True if a simulator made the data."""
+        return self.runs[0].simulated
+
+    @property
+    def unit(self) -> str:
+        """Of the RMS."""
+        return self.runs[0].unit
+
+    @property
+    def resampled_seeds(self) -> int:
+        """How many seeds the ranks' resamples draw from."""
+        return len(shared_seeds([sample(row.records) for row in self.optimisers if not row.incomplete]))
+
+    @property
+    def search_runs(self) -> int:
+        """Runs of searches that have no row of their own."""
+        return len(self.runs) - sum(row.runs for row in self.optimisers)
+
+    @property
+    def differing(self) -> dict[str, list[str]]:
+        """What the environments of the rows' runs of one backend differ in, each with the values that occur."""
+        found: dict[str, set[str]] = {}
+        shown = (run for row in self.optimisers for run in row.records)
+        for runs in grouped(shown, lambda run: run.backend).values():
+            made = [dict(machine(run.environment, run.threads)) for run in runs]
+            for name in {name for each in made for name in each}:
+                values = {each.get(name, NOT_RECORDED) for each in made}
+                if len(values) > 1:
+                    found.setdefault(name, set()).update(values)
+        return {name: sorted(values) for name, values in sorted(found.items())}
 
 
 def boards(records: Iterable[Record], *, published: Published = lambda task, split, layers: ()) -> list[Board]:
@@ -70,45 +124,18 @@ def boards(records: Iterable[Record], *, published: Published = lambda task, spl
 
 
 def _board(runs: Sequence[Record], published: Published, *, stored: int) -> Board:
-    groups = list(grouped(runs, row_key).values())
-    shown = [group for group in groups if rules(group)]
-    lines = sorted(((optimiser_row(group, runs), sample(group)) for group in shown), key=_order)
-    seeds = shared_seeds([values for row, values in lines if not row.incomplete])
+    shown = [group for group in grouped(runs, row_key).values() if tuning(group).rules]
+    lines = _ranked(sorted(((optimiser_row(group), sample(group)) for group in shown), key=_order))
+    predictors = predictor_rows(runs)
+    judged = _judged([*lines, *predictors])
     first = runs[0]
-    judged = _judged([*_ranked(lines), *predictor_rows(runs)])
-    rows = (*judged, *published(first.task, first.split, first.layers))
     return Board(
-        key=board_key(first),
-        task=first.task,
-        split=first.split,
-        layers=first.layers,
-        simulated=first.simulated,
-        unit=first.unit,
-        rows=rows,
-        notes=captions(
-            unit=first.unit,
-            simulated=first.simulated,
-            rows=rows,
-            resampled_seeds=len(seeds),
-            threads=sorted({run.threads for run in runs}),
-            search_runs=sum(len(group) for group in groups if not rules(group)),
-            outdated=stored - len(runs),
-            broken_certificates=sum(map(_breaks_certificate, runs)),
-            differing=_differing(shown),
-        ),
+        runs=tuple(runs),
+        outdated=stored - len(runs),
+        optimisers=tuple(judged[: len(lines)]),
+        predictors=tuple(judged[len(lines) :]),
+        published=tuple(published(first.task, first.split, first.layers)),
     )
-
-
-def _differing(groups: Iterable[Sequence[Record]]) -> dict[str, list[str]]:
-    """What the environments of the shown runs of one backend differ in, each with the values that occur."""
-    found: dict[str, set[str]] = {}
-    for runs in grouped((run for group in groups for run in group), lambda run: run.backend).values():
-        made = [dict(machine(run.environment, run.threads)) for run in runs]
-        for name in {name for each in made for name in each}:
-            values = {each.get(name, NOT_RECORDED) for each in made}
-            if len(values) > 1:
-                found.setdefault(name, set()).update(values)
-    return {name: sorted(values) for name, values in sorted(found.items())}
 
 
 def _order(line: Line) -> tuple[bool, float, str, str]:
@@ -123,7 +150,7 @@ def _ranked(lines: Sequence[Line]) -> list[Line]:
     return [(replace(row, rank=span), values) for (row, values), span in zip(lines, places, strict=True)]
 
 
-def _judged(lines: Sequence[Line]) -> list[Row]:
+def _judged(lines: Sequence[tuple[Any, Sample]]) -> list[Any]:
     """Rows with the interval of their mean and, where one leads, their difference to it."""
     samples = [values for _, values in lines]
     leads = bool(lines) and lines[0][0].rank is not None
@@ -133,7 +160,3 @@ def _judged(lines: Sequence[Line]) -> list[Row]:
         replace(row, interval=interval, difference=difference)
         for (row, _), interval, difference in zip(lines, intervals, found, strict=True)
     ]
-
-
-def _breaks_certificate(run: Record) -> bool:
-    return run.lipschitz_measured > run.lipschitz_bound * (1 + _CERTIFICATE_ROUNDING)

@@ -3,36 +3,30 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from normbench import specs
-from normbench.analysis.commands import command
 from normbench.analysis.ranking import RankSpan, Sample
-from normbench.analysis.selection import how, rules, timed_alike, tuned_value, tuning_cost, where
+from normbench.analysis.selection import timed_alike
 from normbench.analysis.statistics import Difference, Interval, Spread, spread
+from normbench.analysis.tuning import Tuning, tuning
 from normbench.backends.trajectory import Status
 from normbench.problems.predictors import NAMES
 from normbench.records.schema import Record
 from normbench.running.request import Level, axes
 
 NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
+FAILURES = (Status.STALLED, Status.DIVERGED, Status.FAILED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of a leaderboard; NaN, None and "" stand for what a row of its kind does not have.
+    """One line of a leaderboard; NaN, None and nothing stand for what a row of its kind does not have.
 
     Attributes
     ----------
-    kind : str
-        "optimiser", "predictor" or "published".
     optimiser : str
         Key of the optimiser, or name of the predictor.
-    tuning : str
-        What a user has to tune to get there, in words.
-    tuning_runs : int
-        Runs that the tuning cost.
     simulated : bool
         True if the row comes from simulated data.
     train, test : Spread
@@ -48,35 +42,16 @@ class Row:
         Paired difference of test RMS to the best row over shared seeds, p-value corrected over the board.
     rank : RankSpan or None
         None where a run gave no result, and for rows that no optimiser made.
-    asked : mapping of str to object
-        Every field of the request that separates rows, in plain types, by its name.
-    where : str
-        Backend, with device and dtype where they are not the usual ones.
+    records : tuple of Record
+        The runs, in the order of ``seeds``; none where nothing was run here.
+    tuning : Tuning or None
     iterations : int or None
-    seconds_per_run, seconds_compile, ms_per_iteration : float
-        Means over the runs of one environment, that which made most of them; training only, compilation apart.
-    timed : int
-        How many runs these are: fewer than ``runs`` where more than one environment made the row.
-    loss_evaluations, gradient_evaluations : float
-        Passes over the training set, means over runs.
-    lipschitz_bound, lipschitz_measured : float
-        Means of prod ||W_i||_op, and of the largest measured ratio, in the unit of the board per unit-norm input.
-    failures : mapping of str to int
-        How many runs stalled, diverged or failed; nothing else is left out.
-    on_edge : bool
-        True if the best value lies at an end of its grid, so that a better one may lie beyond.
-    command : str
-        Makes the runs of the row again.
-    records : tuple of str
-        Identities of the runs, in the order of ``seeds``.
-    environment, code_version : str
-        What the runs were made with.
+    seconds_per_run : float
+        Training only, compilation apart.
     """
 
-    kind: str
+    kind: ClassVar[str]
     optimiser: str
-    tuning: str
-    tuning_runs: int
     simulated: bool
     train: Spread
     test: Spread
@@ -86,23 +61,15 @@ class Row:
     interval: Interval = NO_INTERVAL
     difference: Difference | None = None
     rank: RankSpan | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    where: str = ""
+    records: tuple[Record, ...] = ()
+    tuning: Tuning | None = None
     iterations: int | None = None
     seconds_per_run: float = math.nan
-    seconds_compile: float = math.nan
-    ms_per_iteration: float = math.nan
-    timed: int = 0
-    loss_evaluations: float = math.nan
-    gradient_evaluations: float = math.nan
-    lipschitz_bound: float = math.nan
-    lipschitz_measured: float = math.nan
-    failures: dict[str, int] = field(default_factory=dict)
-    on_edge: bool = False
-    command: str = ""
-    records: tuple[str, ...] = ()
-    environment: str = ""
-    code_version: str = ""
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """Every field of the request that separates rows, by its name; empty where nothing was run here."""
+        return {axis.name: getattr(self.records[0], axis.name) for axis in axes(Level.ROW)} if self.records else {}
 
     @property
     def backend(self) -> str:
@@ -110,53 +77,79 @@ class Row:
         return str(self.asked.get("backend", ""))
 
     @property
+    def timed(self) -> list[Record]:
+        """The runs of one environment, that which made most of them: other machines have other clocks."""
+        return timed_alike(self.records) if self.records else []
+
+    @property
+    def ms_per_iteration(self) -> float:
+        """Milliseconds of training per iteration."""
+        return 1e3 * self.seconds_per_run / (self.iterations or math.nan)
+
+    @property
+    def failures(self) -> dict[Status, int]:
+        """How many runs stalled, diverged or failed; nothing else is left out."""
+        counts = Counter(run.status for run in self.records)
+        return {status: counts[status] for status in FAILURES}
+
+    @property
     def incomplete(self) -> bool:
         """True if a run of the row gave no result; such a row cannot lead."""
-        return any(self.failures.get(status, 0) for status in (Status.DIVERGED, Status.FAILED))
+        return bool(self.failures[Status.DIVERGED] or self.failures[Status.FAILED])
+
+    def mean(self, quantity: Callable[[Record], float]) -> float:
+        """Mean of a figure over the runs that have it; NaN where none has."""
+        return mean(self.records, quantity)
 
 
-def optimiser_row(runs: Sequence[Record], board: Sequence[Record]) -> Row:
-    """The row of runs that differ in nothing but their seeds.
+def mean(runs: Sequence[Record], quantity: Callable[[Record], float]) -> float:
+    """Mean over the runs that have the quantity; NaN where none has."""
+    return spread([quantity(run) for run in runs]).mean
 
-    Parameters
-    ----------
-    runs : sequence of Record
-        By seed.
-    board : sequence of Record
-        All runs of the board, for :func:`normbench.analysis.commands.command`.
-    """
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserRow(Row):
+    """Runs of an optimiser that differ in nothing but their seeds."""
+
+    kind = "optimiser"
+    tuning: Tuning
+
+    @property
+    def ms_per_iteration(self) -> float:
+        """Of the iterations that were done, on the clock of one environment."""
+        return 1e3 * mean(self.timed, lambda run: run.seconds_per_iteration)
+
+
+class PredictorRow(Row):
+    """A trivial predictor over every seed of the board."""
+
+    kind = "predictor"
+
+
+class PublishedRow(Row):
+    """Figures of a paper."""
+
+    kind = "published"
+
+
+KINDS = (OptimiserRow.kind, PredictorRow.kind, PublishedRow.kind)  # in the order of a board
+
+
+def optimiser_row(runs: Sequence[Record]) -> OptimiserRow:
+    """The row of runs that differ in nothing but their seeds, which are given by seed."""
     first = runs[0]
-    tuned, cost = specs.get(first.optimiser).tuned, tuning_cost(runs)
-    counts = Counter(run.status for run in runs)
-    timed = timed_alike(runs)
-    return Row(
-        kind="optimiser",
+    return OptimiserRow(
         optimiser=first.optimiser,
-        tuning=tuning_label(runs),
-        tuning_runs=cost,
         simulated=first.simulated,
         train=spread([run.train_rms for run in runs]),
         test=spread([run.test_rms for run in runs]),
         seeds=tuple(run.seed for run in runs),
         runs=len(runs),
         accuracy=_accuracy([run.test_accuracy for run in runs]),
-        asked={axis.name: getattr(first, axis.name) for axis in axes(Level.ROW)},
-        where=where(first),
+        records=tuple(runs),
+        tuning=tuning(runs),
         iterations=first.iterations,
-        seconds_per_run=_mean(timed, lambda run: run.seconds_train),
-        seconds_compile=_mean(timed, lambda run: run.seconds_compile),
-        ms_per_iteration=1e3 * _mean(timed, lambda run: run.seconds_per_iteration),
-        timed=len(timed),
-        loss_evaluations=_mean(runs, lambda run: run.loss_evaluations),
-        gradient_evaluations=_mean(runs, lambda run: run.gradient_evaluations),
-        lipschitz_bound=_mean(runs, lambda run: run.lipschitz_bound),
-        lipschitz_measured=_mean(runs, lambda run: run.lipschitz_measured),
-        failures={str(s): counts[str(s)] for s in (Status.STALLED, Status.DIVERGED, Status.FAILED)},
-        on_edge=bool(cost and tuned and first.hyperparameters[tuned.name] in (tuned.grid[0], tuned.grid[-1])),
-        command=command(runs, board),
-        records=tuple(run.record_id for run in runs),
-        environment=" | ".join(sorted({_environment(run) for run in runs})),
-        code_version=first.code_version,
+        seconds_per_run=mean(timed_alike(runs), lambda run: run.seconds_train),
     )
 
 
@@ -165,32 +158,12 @@ def _accuracy(shares: Sequence[float | None]) -> Spread | None:
     return spread(known) if known else None
 
 
-def _mean(runs: Sequence[Record], quantity: Callable[[Record], float]) -> float:
-    """Mean over the runs that have the quantity."""
-    return spread([quantity(run) for run in runs]).mean
-
-
-def _environment(run: Record) -> str:
-    return ", ".join(f"{name} {value}" for name, value in run.environment.items())
-
-
-def tuning_label(runs: Sequence[Record]) -> str:
-    """What has to be tuned: "none", "default 0.001" or "best of 5: 0.03", and what else is not at its default."""
-    first = runs[0]
-    value, others = tuned_value(first), how(first)
-    if not value:
-        return ", ".join(others) or "none"
-    found = rules(runs)
-    label = f"default {value}" if found == ["default"] else f"{found[-1]}: {value}" if found else value
-    return ", ".join([f"{label} (default)" if len(found) > 1 else label, *others])
-
-
 def sample(runs: Sequence[Record]) -> Sample:
     """Test RMS by seed, where it is finite."""
     return {run.seed: run.test_rms for run in runs if math.isfinite(run.test_rms)}
 
 
-def predictor_rows(board: Sequence[Record]) -> list[tuple[Row, Sample]]:
+def predictor_rows(board: Sequence[Record]) -> list[tuple[PredictorRow, Sample]]:
     """The trivial predictors over every seed of the board, each with its test RMS by seed."""
     by_seed = {run.seed: run.predictors for run in sorted(board, key=lambda run: run.seed) if run.predictors}
     return [
@@ -203,12 +176,11 @@ def predictor_rows(board: Sequence[Record]) -> list[tuple[Row, Sample]]:
     ]
 
 
-def _predictor_row(name: str, by_seed: Mapping[int, Mapping[str, Mapping[str, float]]], simulated: bool) -> Row:
-    return Row(
-        kind="predictor",
+def _predictor_row(
+    name: str, by_seed: Mapping[int, Mapping[str, Mapping[str, float]]], simulated: bool
+) -> PredictorRow:
+    return PredictorRow(
         optimiser=name,
-        tuning="",
-        tuning_runs=0,
         simulated=simulated,
         train=spread([figures[name]["train"] for figures in by_seed.values()]),
         test=spread([figures[name]["test"] for figures in by_seed.values()]),

@@ -1,20 +1,18 @@
-"""Which stored runs count, which of them belong together, and what they are called: boards, rows, rules and labels.
+"""Which stored runs count, and which of them belong together: boards, rows and searches.
 
-What separates runs, and how it is said, is declared with the fields of a request
-(:class:`normbench.running.request.Asked`) and derived from there.
+What separates runs is declared with the fields of a request (:class:`normbench.running.request.Asked`) and derived
+from there.
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from normbench import backends, specs
 from normbench.errors import InvalidArgumentError
-from normbench.problems import tasks
 from normbench.records.schema import Record
 from normbench.records.versions import machine
-from normbench.running.request import Level, Place, axes, setting
+from normbench.running.request import Level, setting
 
 Key = TypeVar("Key")
 Sortable = tuple[tuple[str, bool, Any], ...]
@@ -86,21 +84,6 @@ def known(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if not strange(record)]
 
 
-def remarks(records: Iterable[Record]) -> list[str]:
-    """Sentences on every record that boards leave out or show without knowing it, so that none goes without a word."""
-    every = list(records)
-    hidden = Counter(filter(None, map(strange, every)))
-    foreign = Counter(record.task for record in every if record.task not in tasks.TASKS and not strange(record))
-    return [
-        *(f"{_records(n)} of {what}, not known to this normbench, not shown." for what, n in sorted(hidden.items())),
-        *(f"{_records(n)} of the task {task!r}, not known to this normbench." for task, n in sorted(foreign.items())),
-    ]
-
-
-def _records(count: int) -> str:
-    return f"{count} record{'' if count == 1 else 's'}"
-
-
 def current(records: Iterable[Record]) -> list[Record]:
     """Of each board the newest data, and of each row on them the newest code; by seed within a row."""
     chosen: list[Record] = []
@@ -120,59 +103,10 @@ def timed_alike(runs: Iterable[Record]) -> list[Record]:
     return max(groups.values(), key=lambda group: (len(group), max(run.created for run in group)))
 
 
-def tuning_cost(runs: Sequence[Record]) -> int:
-    """Runs that the choice of a row's hyperparameters cost."""
-    return max(run.tuning_runs for run in runs)
-
-
-def rules(runs: Sequence[Record]) -> list[str]:
-    """What the runs of one row stand for: "none" where nothing is tuned, else "default", "best of 5", both, or nothing.
-
-    Nothing: the runs of a search at a value that was neither the default nor chosen.
-    """
-    spec = specs.get(runs[0].optimiser)
-    if spec.tuned is None:
-        return ["none"]
-    cost = tuning_cost(runs)
-    is_default = runs[0].hyperparameters[spec.tuned.name] == spec.tuned.default
-    return ["default"] * is_default + [f"best of {cost}"] * (cost > 0)
-
-
-def other_hyperparameters(record: Record) -> list[str]:
-    """``order 3``, ``p_bound off``: what is not at its default, the tuned one apart."""
-    return [
-        f"{h.name} {value_text(record.hyperparameters[h.name])}"
+def unusual_hyperparameters(record: Record) -> dict[str, specs.Value]:
+    """What is not at its default, the tuned one apart."""
+    return {
+        h.name: record.hyperparameters[h.name]
         for h in specs.get(record.optimiser).hyperparameters
         if not h.grid and record.hyperparameters[h.name] != h.default
-    ]
-
-
-def how(record: Record) -> list[str]:
-    """``order 3``, ``batch 32``, ``plateau``: everything about a run that is not as usual, its place apart."""
-    return [*other_hyperparameters(record), *_said(record, Place.HOW)]
-
-
-def where(record: Record) -> str:
-    """``torch``, ``jax cuda float64``: backend, and device and dtype where they are not the usual ones."""
-    return " ".join(_said(record, Place.WHERE))
-
-
-def _said(record: Record, place: Place) -> list[str]:
-    found = (axis.label(getattr(record, axis.name)) for axis in axes() if axis.place is place)
-    return [words for words in found if words]
-
-
-def value_text(value: specs.Value) -> str:
-    """A hyperparameter in words, with as many digits as tell it from every other value."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return "off"
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value)
-
-
-def tuned_value(record: Record) -> str:
-    """The value of the hyperparameter that is tuned, or "" where there is none."""
-    tuned = specs.get(record.optimiser).tuned
-    return value_text(record.hyperparameters[tuned.name]) if tuned else ""
+    }

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from normbench import specs
-from normbench.analysis.selection import current, grouped, how, search_key, where
+from normbench.analysis.selection import current, grouped, search_key
 from normbench.backends.trajectory import Status
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
@@ -17,8 +17,6 @@ METRICS = ("train_rms", "test_rms")
 COLUMNS = (
     *(axis.name for axis in axes() if axis.name != "hyperparameters"),
     "simulated",
-    "where",
-    "setting",
     "hyperparameter",
     "value",
     "is_default",
@@ -46,9 +44,9 @@ def learning_rate_sensitivity(records: Iterable[Record], *, metric: str = "train
     Returns
     -------
     DataFrame
-        One row per search and value, in the order of the values: every field of the request, ``simulated, where,
-        setting, hyperparameter, value, is_default, status, metric, ratio, record``; ``setting`` says what is not as
-        usual, ``where`` backend, device and dtype, and ``metric`` is the error itself, NaN where there is none.
+        One row per search and value, in the order of the values: every field of the request, ``simulated,
+        hyperparameter, value, is_default, status, metric, ratio, record``; ``metric`` is the error itself, NaN where
+        there is none, and ``record`` the run.
 
     Raises
     ------
@@ -96,13 +94,10 @@ def _row(run: Record, error: float, ratio: float) -> dict[str, Any]:
     tuned = specs.get(run.optimiser).tuned
     shared = {name: getattr(run, name) for name in COLUMNS if name in Record.__dataclass_fields__}
     return shared | {
-        "layers": "-".join(map(str, run.layers)),
-        "where": where(run),
-        "setting": ", ".join(how(run)),
         "hyperparameter": tuned.name if tuned else "",
         "value": _value(run),
         "is_default": bool(tuned and _value(run) == tuned.default),
         "metric": error,
         "ratio": ratio,
-        "record": run.record_id,
+        "record": run,
     }

@@ -7,6 +7,7 @@ import click
 from normbench import data
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
+from normbench.data.dataset import origin
 from normbench.presentation.terminal import console, plain_table
 
 _NAME = click.argument("name", type=click.Choice(list(data.SOURCES)))
@@ -56,12 +57,12 @@ def verify(*, name: str, data_dir: Path | None) -> None:
 def info(*, name: str) -> None:
     """Describe a data set: origin, terms, size, and whether it is on this machine."""
     found = data.info(name)
-    kind, without_files = ("SIMULATED", "it is computed") if found.simulated else ("real", "it comes with a package")
+    without_files = "it is computed" if found.simulated else "it comes with a package"
     samples = f"{found.samples:,}"
     if found.test_samples:
         samples += f", of which {found.test_samples:,} are the official test set"
     for label, text in (
-        ("name", f"{found.name} ({kind})"),
+        ("name", f"{found.name} ({origin(found.simulated)})"),
         ("description", found.description),
         ("samples", samples),
         ("classes", f"{found.classes:,}" if found.classes else "none: a regression"),

@@ -16,6 +16,7 @@ Rows = list[dict[str, Any]]
 
 def _tasks() -> Rows:
     from normbench.data import info
+    from normbench.networks.families import layers_text
     from normbench.problems.tasks import TASKS
 
     return [
@@ -23,7 +24,7 @@ def _tasks() -> Rows:
             "task": task.key,
             "title": task.title,
             "simulated": info(task.source).simulated,
-            "hidden": "-".join(map(str, task.hidden)),
+            "hidden": layers_text(task.hidden),
         }
         for task in TASKS.values()
     ]

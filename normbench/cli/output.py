@@ -40,12 +40,13 @@ def print_records(records: "Sequence[Record]", store: "Store", format_: str) -> 
 
 
 def _cell(value: Any) -> Any:
+    from normbench.networks.families import layers_text
     from normbench.records.formats import csv_text
 
     if isinstance(value, dict):
         return json.dumps(value)
     if isinstance(value, list):
-        return "-".join(map(str, value))
+        return layers_text(value)
     return csv_text(value) if isinstance(value, str) else value
 
 
@@ -64,31 +65,30 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
     InvalidArgumentError
         If the target is not positive and finite.
     """
-    from normbench.analysis.leaderboard import boards
+    from normbench.analysis import leaderboard
     from normbench.papers.asgd.published import board_rows
-    from normbench.presentation import exports, tables, targets, terminal
+    from normbench.presentation import boards, exports, targets, terminal
 
-    found = boards(records, published=board_rows)
+    found = leaderboard.boards(records, published=board_rows)
     if format_ == "table":
         console = terminal.console()
-        console.print(tables.terminal(found, width=console.width))
+        console.print(boards.terminal(found, width=console.width))
         if target_rms is not None:
-            console.print(targets.targets_table(found, records, target_rms))
+            console.print(targets.targets_table(found, target_rms))
     elif format_ == "md":
-        extra = "" if target_rms is None else "\n" + targets.targets_markdown(found, records, target_rms)
+        extra = "" if target_rms is None else "\n" + targets.targets_markdown(found, target_rms)
         click.echo(exports.markdown(found) + extra, nl=False)
     else:
         write = {"csv": exports.csv, "json": exports.json_lines}[format_]
-        click.echo(write(found, more=_target_fields(records, target_rms)), nl=False)
+        click.echo(write(found, more=_target_fields(target_rms)), nl=False)
 
 
-def _target_fields(records: "Sequence[Record]", target_rms: float | None) -> "Fields":
+def _target_fields(target_rms: float | None) -> "Fields":
     from normbench.presentation import targets
 
     if target_rms is None:
         return lambda row: {}
-    by_name = {record.record_id: record for record in records}
-    return lambda row: targets.fields(row, by_name, target_rms)
+    return lambda row: targets.fields(row, target_rms)
 
 
 def load(folder: Path) -> "list[Record]":
@@ -136,7 +136,7 @@ def print_problems(problems: Iterable[RecordError]) -> None:
 
 def print_remarks(records: "Iterable[Record]") -> None:
     """Records that boards leave out or do not know, on standard error."""
-    from normbench.analysis.selection import remarks
+    from normbench.presentation.captions import remarks
 
     for remark in remarks(records):
         click.echo(remark, err=True)

@@ -12,6 +12,7 @@ from rich.table import Table
 from normbench import backends, data
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
+from normbench.data.dataset import origin
 from normbench.errors import DataError
 from normbench.machine import threads_per_run
 from normbench.presentation.tables import titled
@@ -163,7 +164,7 @@ def _is_simulated(task: str) -> bool:
 
 
 def _kind(task: str) -> str:
-    return f"{'SIMULATED' if _is_simulated(task) else 'real'} data"
+    return f"{origin(_is_simulated(task))} data"
 
 
 def _name(agreement: "Agreement") -> str:

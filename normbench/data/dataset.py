@@ -21,6 +21,11 @@ class Kind(StrEnum):
     """For every token of a sequence the one that follows it, shape (sequences, length)."""
 
 
+def origin(simulated: bool) -> str:
+    """The word for data, wherever a figure from them is shown."""
+    return "SIMULATED" if simulated else "real"
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Samples of one source, unnormalised, in the units of the source.

@@ -1,6 +1,7 @@
 """Networks by their widths, as tasks and the command line name them."""
 
 import itertools
+from collections.abc import Sequence
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks.activations import Relu
@@ -19,6 +20,11 @@ def check_layers(layers: Shape) -> None:
         raise InvalidArgumentError(
             f"layers must be at least two positive widths, input first; got {layers}. Example: 12,25,30,15,3."
         )
+
+
+def layers_text(layers: Sequence[int]) -> str:
+    """The network in words: ``12-25-30-15-3``."""
+    return "-".join(map(str, layers))
 
 
 def check_sizes(**sizes: int) -> None:

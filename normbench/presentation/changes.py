@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from normbench.analysis.compare import Change, Comparison, Key
-from normbench.analysis.selection import Sortable, board_key, how, where
+from normbench.analysis.selection import Sortable, board_key
+from normbench.analysis.tuning import Rule
+from normbench.presentation.labels import how, network_title, value_text, where
 from normbench.presentation.tables import Column, fitting, left_out, number, percent, stars, titled
 from normbench.presentation.terminal import plain_table
 
@@ -56,7 +58,7 @@ def _columns(row: Comparison) -> list[Column]:
         Column("verdict", _verdict, numeric=False, wraps=True),
         Column("optimiser", lambda c: ", ".join([c.key.run.optimiser, *how(c.key.run)]), numeric=False),
         Column("backend", lambda c: where(c.key.run), numeric=False),
-        Column("tuning", lambda c: c.tuning, numeric=False, wraps=True),
+        Column("tuning", _tuning, numeric=False, wraps=True),
         Column("iter.", lambda c: str(c.key.run.iterations), leaves=4),
         Column("seeds", _seeds, leaves=2),
         *metrics,
@@ -72,10 +74,12 @@ def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
 
 
 def _title(row: Comparison) -> str:
-    source = "SIMULATED data" if row.simulated else "real data"
-    run = row.key.run
-    network = "-".join(map(str, run.layers))
-    return f"{run.task} ({source}), network {network}, {run.split} split: NEW relative to OLD"
+    return f"{network_title(row.key.run)}: NEW relative to OLD"
+
+
+def _tuning(row: Comparison) -> str:
+    """The value in NEW and how it came about."""
+    return row.key.rule if row.key.rule is Rule.NONE else f"{row.key.rule}: {value_text(row.tuning.value)}"
 
 
 def _verdict(row: Comparison) -> str:
@@ -115,5 +119,5 @@ def row_names(keys: Iterable[Key]) -> str:
 
 
 def _name(key: Key) -> str:
-    rule = [] if key.rule == "none" else [key.rule]
+    rule = [] if key.rule is Rule.NONE else [key.rule]
     return f"{key.run.optimiser} ({', '.join([*rule, *how(key.run), where(key.run)])})"

@@ -9,19 +9,15 @@ from typing import Any
 import pandas as pd
 
 from normbench.analysis.leaderboard import Board, Row
-from normbench.presentation.tables import FAILURES, backend, columns_of, markdown_table
+from normbench.networks.families import layers_text
+from normbench.presentation import quantities
+from normbench.presentation.captions import captions
+from normbench.presentation.commands import command
+from normbench.presentation.labels import board_title, environment, row_name
+from normbench.presentation.quantities import LEGEND, legend, shown
+from normbench.presentation.tables import markdown_table
 from normbench.records.formats import csv_frame, markdown_code, markdown_text
 from normbench.running.request import Level, axes
-
-_WHOLE = (
-    "iterations",
-    "batch_size",
-    "vs_best_pairs",
-    "rank",
-    "rank_low",
-    "rank_high",
-    "reached",
-)  # columns of integers with gaps
 
 Fields = Callable[[Row], Mapping[str, Any]]
 
@@ -31,22 +27,24 @@ def _nothing(row: Row) -> Mapping[str, Any]:
 
 
 def markdown(boards: Iterable[Board]) -> str:
-    """Every board as a heading, a table and a list of captions."""
-    return "\n".join(_markdown(board) for board in boards)
+    """Every board as a heading, a table and a list of captions; how to read them at the end."""
+    every = list(boards)
+    words = [f"- {markdown_text(line)}" for line in legend(row for board in every for row in board.rows)]
+    return "\n".join([*map(_markdown, every), f"## {LEGEND}", "", *words, ""])
 
 
 def _markdown(board: Board) -> str:
-    lines = [f"## {markdown_text(board.title)}", "", *markdown_table(columns_of(board), board.rows)]
-    return "\n".join([*lines, "", *(f"- {markdown_text(note)}" for note in board.notes), "", *_commands(board)])
+    lines = [f"## {markdown_text(board_title(board))}", "", *markdown_table(shown(board.rows), board.rows)]
+    return "\n".join([*lines, "", *(f"- {markdown_text(note)}" for note in captions(board)), "", *_commands(board)])
 
 
 def _commands(board: Board) -> list[str]:
     """What makes the rows again, one line a command."""
     made: dict[str, list[str]] = {}
     for row in board.rows:
-        if row.command:
-            made.setdefault(row.command, []).append(f"{row.optimiser} ({backend(row)}, {row.tuning})")
-    lines = [f"- {markdown_code(command)}: {markdown_text('; '.join(rows))}" for command, rows in made.items()]
+        if words := command(row, board):
+            made.setdefault(words, []).append(row_name(row))
+    lines = [f"- {markdown_code(words)}: {markdown_text('; '.join(rows))}" for words, rows in made.items()]
     if not lines:
         return []
     return ["<details><summary>Commands that make the rows again</summary>", "", *lines, "", "</details>", ""]
@@ -67,63 +65,27 @@ def _figure(value: float) -> float | None:
 
 
 def _flat(board: Board, row: Row) -> dict[str, Any]:
-    return {
+    values: dict[str, Any] = {
         "task": board.task,
         "simulated": row.simulated,
         "unit": board.unit,
         "split": board.split,
-        "layers": "-".join(map(str, board.layers)),
+        "layers": layers_text(board.layers),
         "kind": row.kind,
         **{axis.name: _plain(row.asked.get(axis.name)) for axis in axes(Level.ROW)},
-        "optimiser": row.optimiser,
-        "tuning": row.tuning,
-        "tuning_runs": row.tuning_runs,
-        "tuning_on_edge": row.on_edge,
-        "train_rms_mean": row.train.mean,
-        "train_rms_sd": row.train.sd,
-        "test_rms_mean": row.test.mean,
-        "test_rms_sd": row.test.sd,
-        "test_rms_low": row.interval.low,
-        "test_rms_high": row.interval.high,
-        "test_accuracy_mean": row.accuracy and row.accuracy.mean,
-        "test_accuracy_sd": row.accuracy and row.accuracy.sd,
-        **_certainty(row),
-        "seeds": row.runs,
-        "iterations": row.iterations,
-        "timed_runs": row.timed,
-        "seconds_per_run": row.seconds_per_run,
-        "seconds_compile": row.seconds_compile,
-        "ms_per_iteration": row.ms_per_iteration,
-        "loss_evaluations": row.loss_evaluations,
-        "gradient_evaluations": row.gradient_evaluations,
-        "lipschitz_bound": row.lipschitz_bound,
-        "lipschitz_measured": row.lipschitz_measured,
-        **{status: row.failures.get(status, 0) for status in FAILURES},
-        "command": row.command,
-        "environment": row.environment,
-        "code_version": row.code_version,
-        "records": " ".join(row.records),
+    }
+    for quantity in quantities.QUANTITIES:
+        values |= quantity.stored(row)
+    return values | {
+        "command": command(row, board),
+        "environment": environment(row),
+        "code_version": row.records[0].code_version if row.records else "",
+        "records": " ".join(run.record_id for run in row.records),
     }
 
 
 def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def _certainty(row: Row) -> dict[str, Any]:
-    """Difference to the best and rank, as far as there are any."""
-    found, span = row.difference, row.rank
-    return {
-        "vs_best_mean": found and found.mean,
-        "vs_best_low": found and found.low,
-        "vs_best_high": found and found.high,
-        "vs_best_pairs": found and found.pairs,
-        "vs_best_p_value": found and found.p_value,
-        "rank": span and span.rank,
-        "rank_low": span and span.low,
-        "rank_high": span and span.high,
-        "best_share": span and span.best_share,
-    }
 
 
 def json_lines(boards: Iterable[Board], *, more: Fields = _nothing) -> str:
@@ -135,11 +97,18 @@ def _cell(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict) else value
 
 
+def _whole(values: Iterable[Any]) -> bool:
+    """True for integers, with gaps perhaps, for which pandas would make them floats."""
+    known = [value for value in values if value is not None]
+    return bool(known) and all(type(value) is int for value in known)
+
+
 def csv(boards: Iterable[Board], *, more: Fields = _nothing) -> str:
     """All rows of all boards under one header."""
     rows = [row for board in boards for row in flat(board, more=more)]
     frame = pd.DataFrame([{name: _cell(value) for name, value in row.items()} for row in rows])
-    frame = frame.astype({name: "Int64" for name in _WHOLE if name in frame})
+    whole = [name for name in (rows[0] if rows else ()) if _whole(row[name] for row in rows)]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
     text = io.StringIO()
     csv_frame(frame).to_csv(text, index=False)
     return text.getvalue()

@@ -1,9 +1,8 @@
-"""A leaderboard on the terminal: its columns, how their cells are written, and what fits into the width."""
+"""Tables: columns, how figures are written in them, and what fits into the width of a terminal."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -11,19 +10,17 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from normbench.analysis.leaderboard import Board, Row
 from normbench.analysis.statistics import Spread
-from normbench.presentation.terminal import WIDEST, plain_table
+from normbench.presentation.terminal import WIDEST
 from normbench.records.formats import markdown_cell
 
-FAILURES = ("stalled", "diverged", "failed")
 _BOUNDLESS = Console(width=WIDEST, markup=False)
 _STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the board.
+    """A column of a table.
 
     Attributes
     ----------
@@ -63,32 +60,6 @@ def mean_sd(figure: Spread) -> str:
     return f"{number(figure.mean)} ± {number(figure.sd)}" if math.isfinite(figure.sd) else number(figure.mean)
 
 
-def failures(row: Row) -> str:
-    """``1 stalled, 2 diverged``, "none", or "" for rows that were not run here."""
-    if row.kind != "optimiser":
-        return ""
-    return ", ".join(f"{row.failures[s]} {s}" for s in FAILURES if row.failures.get(s)) or "none"
-
-
-def backend(row: Row) -> str:
-    """Backend, with device and dtype where they are not the usual CPU and float32."""
-    return row.where
-
-
-def _tuning(row: Row) -> str:
-    return row.tuning + (" †" if row.on_edge else "")
-
-
-def versus_best(row: Row) -> str:
-    """``+1.2 % **``, "one seed" where nothing can be tested, or ""."""
-    if row.difference is None:
-        return ""
-    shown = percent(row.difference.mean)
-    if row.difference.pairs < 2:
-        return f"{shown} (1 seed)"
-    return f"{shown} {stars(row.difference.p_value)}".rstrip()
-
-
 def stars(p_value: float) -> str:
     """``*`` below 0.05, ``**`` below 0.01, ``***`` below 0.001, else ""."""
     return next((mark for level, mark in _STARS if p_value < level), "")
@@ -97,64 +68,6 @@ def stars(p_value: float) -> str:
 def percent(value: float) -> str:
     """``+1.2 %``, or "" for NaN."""
     return f"{100 * value:+.1f} %" if math.isfinite(value) else ""
-
-
-def rank(row: Row) -> str:
-    """``2 (1-4)``, the rank alone where nothing could be resampled, "–" where a run gave no result."""
-    if row.rank is None:
-        return "–" if row.kind == "optimiser" else ""
-    if not math.isfinite(row.rank.best_share):
-        return str(row.rank.rank)
-    return f"{row.rank.rank} ({row.rank.low}-{row.rank.high})"
-
-
-def accuracy(row: Row) -> str:
-    """``97.2 ± 0.5`` per cent of the test samples, or ""."""
-    if row.accuracy is None:
-        return ""
-    mean, sd = 100 * row.accuracy.mean, 100 * row.accuracy.sd
-    return f"{mean:.1f} ± {sd:.1f}" if math.isfinite(sd) else f"{mean:.1f}"
-
-
-def bounds(row: Row) -> str:
-    """``0.831-0.836``, the 95 % interval of the mean test RMS, or ""."""
-    if not math.isfinite(row.interval.low):
-        return ""
-    return f"{number(row.interval.low)}-{number(row.interval.high)}"
-
-
-def evaluations(row: Row) -> str:
-    """``412 + 200``: passes for losses and for gradients, means over runs, or ""."""
-    if not math.isfinite(row.loss_evaluations):
-        return ""
-    return f"{row.loss_evaluations:.0f} + {row.gradient_evaluations:.0f}"
-
-
-COLUMNS = (
-    Column("rank", rank, leaves=1),
-    Column("optimiser", lambda r: r.optimiser, numeric=False),
-    Column("backend", backend, numeric=False),
-    Column("tuning needed", _tuning, numeric=False, wraps=True),
-    Column("train RMS", lambda r: mean_sd(r.train), leaves=5),
-    Column("test RMS", lambda r: mean_sd(r.test)),
-    Column("accuracy %", accuracy),
-    Column("95 % interval", bounds, leaves=9),
-    Column("vs best", versus_best),
-    Column("seeds", lambda r: str(r.runs), leaves=3),
-    Column("iter.", lambda r: str(r.iterations or ""), leaves=4),
-    Column("losses + gradients", evaluations, leaves=8),
-    Column("s/run", lambda r: number(r.seconds_per_run, 2), leaves=6),
-    Column("ms/it", lambda r: number(r.ms_per_iteration, 2), leaves=2),
-    Column("bound", lambda r: number(r.lipschitz_bound, 2), leaves=2),
-    Column("measured", lambda r: number(r.lipschitz_measured, 2), leaves=7),
-    Column("failures", failures, numeric=False, wraps=True),
-)
-
-
-def columns_of(board: Board) -> list[Column]:
-    """The columns that have something to say about the board: accuracy is for classes."""
-    classes = any(row.accuracy for row in board.rows)
-    return [column for column in COLUMNS if classes or column.cell is not accuracy]
 
 
 def fitting(
@@ -178,29 +91,6 @@ def left_out(columns: Sequence[Column], kept: Sequence[Column]) -> list[str]:
 def titled(title: str, table: Table) -> RenderableType:
     """A table under its title."""
     return Group(Text(title, style="bold"), Text(), table, Text())
-
-
-def terminal(boards: Sequence[Board], *, width: int) -> RenderableType:
-    """Every board with its title and captions; what does not fit into ``width`` is left out and named."""
-    return Group(*(part for board in boards for part in _board(board, width)))
-
-
-def _board(board: Board, width: int) -> list[RenderableType]:
-    columns = columns_of(board)
-    kept, table = fitting(columns, partial(_table, board), width)
-    notes = [*board.notes, *left_out(columns, kept)]
-    return [titled(board.title, table), *(Text(note, style="dim") for note in notes), Text()]
-
-
-def _table(board: Board, columns: Sequence[Column]) -> Table:
-    table = plain_table(columns)
-    kind = ""
-    for row in board.rows:
-        if kind and row.kind != kind:
-            table.add_section()
-        kind = row.kind
-        table.add_row(*(column.cell(row) for column in columns), style="" if kind == "optimiser" else "dim")
-    return table
 
 
 def markdown_table(columns: Sequence[Column], rows: Iterable[Any]) -> list[str]:

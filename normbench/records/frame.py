@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from normbench.errors import InvalidArgumentError, RecordError
+from normbench.networks.families import layers_text
 from normbench.records.formats import csv_frame, csv_original
 from normbench.records.record import CHECKSUM
 from normbench.records.schema import Curves, Record, from_dict
@@ -94,7 +95,7 @@ def _row(record: Record) -> dict[str, Any]:
     return (
         {"record": record.record_id, CHECKSUM: record.checksum}
         | values
-        | {"layers": "-".join(map(str, record.layers))}
+        | {"layers": layers_text(record.layers)}
         | {name: json.dumps(plain[name]) for name in _TEXTS}
         | {f"{CURVES}{name}": curve for name, curve in curves.items()}
     )

@@ -14,9 +14,10 @@ from normbench.analysis.selection import board_key, row_key
 from normbench.analysis.sensitivity import learning_rate_sensitivity
 from normbench.cli.output import print_records
 from normbench.presentation import exports
+from normbench.presentation.commands import command
 from normbench.presentation.page.backends import backend_pairs
+from normbench.presentation.page.reaching import reaching_runs
 from normbench.presentation.page.ways import sections
-from normbench.presentation.profiles import problem_costs
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.running.request import AXES, Level, Place, axes, declared
@@ -96,7 +97,7 @@ def test_two_runs_have_two_names_and_are_never_one_row(axis, pair):
         "rows": row_key(a) == row_key(b),
     }
     assert same == {"boards": axis.separates is not Level.BOARD, "rows": axis.separates is not Level.ROW}
-    found = [len(row.records) for board in boards([a, b]) for row in board.rows if row.kind == "optimiser"]
+    found = [len(row.records) for board in boards([a, b]) for row in board.optimisers]
     assert found == ([2] if axis.separates is Level.RUN else [1, 1])
 
 
@@ -122,19 +123,19 @@ def test_their_searches_are_two(axis, pair):
     frame = learning_rate_sensitivity(both)
     assert alone == len(specs.get("fgsgd").tuned.grid)
     assert len(frame) == len(both)
-    assert frame["record"].is_unique
+    assert frame["record"].map(lambda run: run.record_id).is_unique
 
 
 def test_their_costs_are_of_two_solvers_or_of_two_problems(axis, pair):
-    costs = problem_costs(list(pair()), 1e3, cost="iterations")
-    several = axis.separates is Level.ROW and axis.name != "iterations"  # of several numbers the largest counts
-    assert len(costs.columns) == (2 if several else 1)
-    assert len(costs.index) == (1 if axis.separates is Level.ROW else 2)
+    records = list(pair())
+    found = reaching_runs(sections(boards(records)), [1.0])
+    assert len({(entry["way"], entry["backend"]) for entry in found}) == (2 if axis.separates is Level.ROW else 1)
+    assert len({entry["problem"] for entry in found}) == (1 if axis.separates is Level.ROW else 2)
 
 
 def test_their_labels_differ_on_the_page(axis, pair):
     records = list(pair())
-    found = sections(boards(records), records)
+    found = sections(boards(records))
     names = [(section.key, way.label, way.backend) for section in found for way in section.ways]
     assert len(names) == len(set(names)) == (1 if axis.separates is Level.RUN else 2)
 
@@ -143,10 +144,10 @@ def test_backends_agree_only_about_the_same_request(axis, pair):
     a, b = pair()
     elsewhere = replace(b, backend="torch" if axis.name == "backend" else "jax")
     records = [a, elsewhere]
-    pairs = [pair for section in sections(boards(records), records) for pair in backend_pairs(section)]
+    pairs = [pair for section in sections(boards(records)) for pair in backend_pairs(section)]
     assert pairs == []
     records = [a, replace(a, backend="jax")]
-    assert len([p for section in sections(boards(records), records) for p in backend_pairs(section)]) == 1
+    assert len([p for section in sections(boards(records)) for p in backend_pairs(section)]) == 1
 
 
 @pytest.mark.parametrize("format_", ["json", "csv"])
@@ -174,7 +175,7 @@ def test_the_exported_board_has_the_field(axis, pair):
 def test_the_commands_that_make_the_rows_again_differ(axis, pair):
     if axis.separates is Level.RUN:
         pytest.skip("runs of one row")
-    commands = [row.command for board in boards(list(pair())) for row in board.rows if row.kind == "optimiser"]
+    commands = [command(row, board) for board in boards(list(pair())) for row in board.optimisers]
     assert len(set(commands)) == 2
     if axis.option:
         assert any(axis.option in words for words in commands)
@@ -191,5 +192,5 @@ def test_a_field_at_its_default_leaves_the_names_of_earlier_records(make):
 
 def test_what_a_row_is_not_called_by_a_rounded_value(make):
     records = [make("adam", 0.01, tuning_runs=5), make("adam", 0.0100000001, tuning_runs=5)]
-    [section] = sections(boards(records), records)
+    [section] = sections(boards(records))
     assert len({way.label for way in section.ways}) == 2

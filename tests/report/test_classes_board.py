@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from normbench.analysis.leaderboard import boards
-from normbench.analysis.rows import tuning_label
 from normbench.analysis.runs import cost_curve, train_rms_curve
 from normbench.analysis.runs import test_rms_curve as rms_curve_of_the_test_set
 from normbench.analysis.selection import row_key
-from normbench.presentation import exports, tables
-from normbench.presentation.tables import columns_of
+from normbench.presentation import cells, exports
+from normbench.presentation.captions import captions
+from normbench.presentation.commands import command
+from normbench.presentation.labels import tuning_label
+from normbench.presentation.quantities import shown
 
 CLASSES = {"task": "digits-xent", "layers": (64, 64, 32, 10), "unit": "probability", "simulated": False}
 SHARES = {"train": 0.9, "test": 0.95, "train_accuracy": 0.1, "test_accuracy": 0.11}
@@ -39,7 +41,7 @@ def only(records):
 
 
 def headers(board):
-    return [column.header for column in columns_of(board)]
+    return [quantity.header for quantity in shown(board.rows)]
 
 
 def rows_of(board, kind="optimiser"):
@@ -49,27 +51,27 @@ def rows_of(board, kind="optimiser"):
 def test_accuracy_is_shown_of_classes_alone(make, classified):
     assert "accuracy %" in headers(only([classified()]))
     assert "accuracy %" not in headers(only([make()]))
-    assert not any("accuracy" in note for note in only([make()]).notes)
-    assert any("Brier" in note for note in only([classified()]).notes)
+    assert not any("accuracy" in note for note in captions(only([make()])))
+    assert any("Brier" in note for note in captions(only([classified()])))
 
 
 def test_accuracy_is_mean_and_sd_over_the_seeds_that_have_one(classified):
     records = [classified(seed=k, test_accuracy=share) for k, share in enumerate([0.9, 0.92, None])]
     [row] = rows_of(only(records))
     assert row.accuracy.mean == pytest.approx(0.91)
-    assert tables.accuracy(row) == "91.0 ± 1.4"
+    assert cells.accuracy(row) == "91.0 ± 1.4"
     [alone] = rows_of(only([classified(test_accuracy=0.875)]))
-    assert tables.accuracy(alone) == "87.5"
+    assert cells.accuracy(alone) == "87.5"
 
 
 def test_runs_without_an_accuracy_leave_the_cell_empty(classified):
     board = only([classified(), classified("agd", status="failed", test_accuracy=None, train_accuracy=None)])
-    assert {row.optimiser: tables.accuracy(row) for row in rows_of(board)} == {"method1": "90.0", "agd": ""}
+    assert {row.optimiser: cells.accuracy(row) for row in rows_of(board)} == {"method1": "90.0", "agd": ""}
 
 
 def test_predictors_stand_beside_with_their_accuracy(classified):
     board = only([classified()])
-    assert {row.optimiser: tables.accuracy(row) for row in rows_of(board, "predictor")} == {
+    assert {row.optimiser: cells.accuracy(row) for row in rows_of(board, "predictor")} == {
         "zero": "11.0",
         "mean": "11.0",
     }
@@ -96,7 +98,7 @@ def test_every_format_carries_the_accuracy(classified, make):
     ],
 )
 def test_batch_and_schedule_are_said_where_the_tuning_is(classified, optimiser, changes, label):
-    assert tuning_label([classified(optimiser, **changes)]) == label
+    assert tuning_label(only([classified(optimiser, **changes)]).optimisers[0]) == label
 
 
 def test_another_batch_or_schedule_is_another_row(classified):
@@ -107,46 +109,51 @@ def test_another_batch_or_schedule_is_another_row(classified):
     assert len({row_key(record) for record in records}) == 4
 
 
-def parsed(row):
-    from normbench.cli.run import command
+def command_of(record, *others):
+    """The command of the row that the record is in, on the board of them all."""
+    board = only([record, *others])
+    return command(next(row for row in board.optimisers if record in row.records), board)
 
-    program, name, *arguments = shlex.split(row.command)
+
+def parsed(words):
+    from normbench.cli.run import command as run
+
+    program, name, *arguments = shlex.split(words)
     assert (program, name) == ("normbench", "run")
-    return command.make_context("run", arguments).params
+    return run.make_context("run", arguments).params
 
 
 def test_the_command_names_batch_and_schedule(classified):
-    [row] = rows_of(only([classified("adam", batch_size=32, schedule="plateau")]))
-    assert "--batch-size 32 --schedule plateau" in row.command
-    found = parsed(row)
+    words = command_of(classified("adam", batch_size=32, schedule="plateau"))
+    assert "--batch-size 32 --schedule plateau" in words
+    found = parsed(words)
     assert (found["batch_size"], found["schedule"], found["split"]) == (32, "plateau", None)
-    assert {"--batch-size", "--schedule", "--split"}.isdisjoint(rows_of(only([classified()]))[0].command.split())
+    assert {"--batch-size", "--schedule", "--split"}.isdisjoint(command_of(classified()).split())
 
 
 ON_DEMAND = {"task": "mnist", "layers": (784, 256, 256, 256, 10), "batch_size": 128}
 
 
 def test_a_split_is_named_where_it_is_not_the_tasks_own(classified):
-    official = rows_of(only([classified(split="official", **ON_DEMAND)]))[0]
-    random = rows_of(only([classified(split="random", **ON_DEMAND)]))[0]
+    official = command_of(classified(split="official", **ON_DEMAND))
+    random = command_of(classified(split="random", **ON_DEMAND))
     assert (parsed(official)["split"], parsed(random)["split"]) == (None, "random")
 
 
 def test_full_batches_of_a_task_of_mini_batches_have_no_command(classified):
-    assert rows_of(only([classified(**ON_DEMAND | {"batch_size": None})]))[0].command == ""
-    assert rows_of(only([classified(**ON_DEMAND)]))[0].command
+    assert command_of(classified(**ON_DEMAND | {"batch_size": None})) == ""
+    assert command_of(classified(**ON_DEMAND))
 
 
 def test_a_task_that_is_gone_has_no_command(classified):
-    assert rows_of(only([classified(task="gone")]))[0].command == ""
+    assert command_of(classified(task="gone")) == ""
 
 
 def test_a_search_on_other_batches_is_not_the_rows_own(classified):
     values = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     grid = [classified("adam", value, backend="jax", batch_size=64) for value in values]
     best = classified("adam", 1e-2, backend="torch", batch_size=32, tuning_runs=5)
-    row = next(row for row in rows_of(only([*grid, best])) if row.backend == "torch")
-    assert "jax" not in row.command
+    assert "jax" not in command_of(best, *grid)
 
 
 def curves(record, **changes):

@@ -130,7 +130,7 @@ def test_best_meets_best_even_at_another_value(make):
     old = over_seeds(make, OLD, optimiser="adam", learning_rate=1e-2, tuning_runs=5)
     new = over_seeds(make, [1.1 * v for v in OLD], optimiser="adam", learning_rate=1e-1, tuning_runs=5)
     found = only(old, new)
-    assert (found.verdict, found.tuning) == ("worse", "best: 0.1")
+    assert (found.verdict, found.key.rule, found.tuning.value) == ("worse", "best", 0.1)
 
 
 def test_rows_on_one_side_only_are_reported(make):

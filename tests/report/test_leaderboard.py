@@ -11,7 +11,12 @@ from rich.console import Console
 
 from normbench.analysis.leaderboard import boards
 from normbench.papers.asgd.published import board_rows
-from normbench.presentation import exports, tables
+from normbench.presentation import cells, exports, tables
+from normbench.presentation.boards import terminal
+from normbench.presentation.captions import captions
+from normbench.presentation.commands import command
+from normbench.presentation.labels import tuning_label
+from normbench.presentation.quantities import LEGEND, shown
 
 
 def find_row(board, **wanted):
@@ -30,14 +35,14 @@ def only(records):
 
 def text(board, width=120):
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(tables.terminal([board], width=width))
+    console.print(terminal([board], width=width))
     return console.export_text()
 
 
 def test_a_row_holds_mean_and_sample_sd_over_seeds(make):
     row = find_row(only(over_seeds(make, [0.8, 0.9, 1.0])), kind="optimiser")
     assert (row.test.mean, row.test.sd, row.seeds) == (pytest.approx(0.9), pytest.approx(0.1), (0, 1, 2))
-    assert row.tuning == "none"
+    assert tuning_label(row) == "none"
 
 
 def test_one_seed_shows_no_deviation(make):
@@ -58,7 +63,7 @@ def test_rows_are_sorted_by_test_rms_and_incomplete_rows_cannot_lead(make):
 
 def test_failures_are_counted_and_shown(make):
     records = [make(seed=i, status=s) for i, s in enumerate(["done", "stalled", "diverged", "failed", "failed"])]
-    assert tables.failures(find_row(only(records), kind="optimiser")) == "1 stalled, 1 diverged, 2 failed"
+    assert cells.failures(find_row(only(records), kind="optimiser")) == "1 stalled, 1 diverged, 2 failed"
 
 
 def test_tuning_shows_default_and_best_and_hides_the_search(make):
@@ -69,7 +74,7 @@ def test_tuning_shows_default_and_best_and_hides_the_search(make):
         make("adam", 1.0, seed=0),
     ]
     board = only(records)
-    assert sorted(r.tuning for r in board.rows if r.kind == "optimiser") == ["best of 5: 0.01", "default 0.001"]
+    assert sorted(map(tuning_label, board.optimisers)) == ["best of 5: 0.01", "default 0.001"]
     assert "2 search runs" in text(board).replace("\n", " ")
 
 
@@ -77,38 +82,38 @@ def test_a_best_value_at_the_end_of_its_grid_is_marked(make):
     edge = only([make("adam", 1.0, tuning_runs=5)])
     inside = only([make("adam", 1e-2, tuning_runs=5)])
     assert "best of 5: 1 †" in text(edge)
-    assert "†" not in text(inside)
+    assert "†" not in text(inside).split(LEGEND)[0]
 
 
 def test_a_default_that_is_also_the_best_has_one_row(make):
     row = find_row(only([make("adam", 1e-3, tuning_runs=5)]), kind="optimiser")
-    assert row.tuning == "best of 5: 0.001 (default)"
+    assert tuning_label(row) == "best of 5: 0.001 (default)"
 
 
 def test_other_hyperparameters_make_another_row(make):
     third = make(hyperparameters=make().hyperparameters | {"order": 3})
-    assert {r.tuning for r in only([make(), third]).rows if r.kind == "optimiser"} == {"none", "order 3"}
+    assert set(map(tuning_label, only([make(), third]).optimisers)) == {"none", "order 3"}
 
 
 def test_rows_of_unequal_seeds_are_said_to_be_unpaired(make):
     paired = only(over_seeds(make, [1, 1]) + over_seeds(make, [1, 1], optimiser="agd"))
     unpaired = only(over_seeds(make, [1, 1]) + over_seeds(make, [1, 1, 1], optimiser="agd"))
-    assert not any("WARNING" in note for note in paired.notes)
-    assert any("not paired" in note for note in unpaired.notes)
+    assert not any("WARNING" in note for note in captions(paired))
+    assert any("not paired" in note for note in captions(unpaired))
 
 
 def test_records_of_older_code_are_left_out_and_counted(make):
     old = make(seed=0, test_rms=9.0, code_version="old", created="2020-01-01T00:00:00+00:00")
     board = only([old, make(seed=0, test_rms=1.0)])
     assert find_row(board, kind="optimiser").test.mean == 1.0
-    assert any("1 records of earlier code" in note for note in board.notes)
+    assert any("1 records of earlier code" in note for note in captions(board))
 
 
 def test_predictors_and_published_figures_stand_beside(make):
     board = only(over_seeds(make, [0.9, 0.9]))
     assert [r.optimiser for r in board.rows if r.kind == "predictor"] == ["zero", "mean", "linear"]
     published = find_row(board, kind="published", optimiser="method1")
-    assert (published.train.mean, published.tuning) == (0.837, "published, real data")
+    assert (published.train.mean, tuning_label(published)) == (0.837, "published, real data")
     assert not published.simulated
 
 
@@ -183,32 +188,33 @@ def test_a_tuned_row_names_the_command_that_searched_for_it(make):
     board = only([*grid, make("adam", backend="jax", **best), make("adam", backend="torch", **best)])
     tail = "--seeds 1 --iterations 200 --layers 12,25,30,15,3"
     start = "normbench run --task quadrotor-sim --optimiser adam"
-    assert find_row(board, backend="torch").command == f"{start} --backend torch --backend jax {tail}"
-    assert {r.command for r in board.rows if r.backend == "jax"} == {f"{start} --backend jax {tail}"}
-    assert any("by the same command" in note for note in board.notes)
+    assert command(find_row(board, backend="torch"), board) == f"{start} --backend torch --backend jax {tail}"
+    assert {command(r, board) for r in board.rows if r.backend == "jax"} == {f"{start} --backend jax {tail}"}
+    assert any("by the same command" in note for note in captions(board))
 
 
 def test_a_command_names_what_is_not_the_default_and_nothing_it_cannot_make(make):
     unusual = {"split": "blocked", "device": "cuda", "dtype": "float64", "layers": (12, 4, 3), "iterations": 7}
-    row = find_row(only([make(seed=0, **unusual), make(seed=4, **unusual)]), kind="optimiser")
-    assert row.command == (
+    board = only([make(seed=0, **unusual), make(seed=4, **unusual)])
+    assert command(board.optimisers[0], board) == (
         "normbench run --task quadrotor-sim --optimiser method1 --backend torch --seeds 5 --iterations 7 "
         "--layers 12,4,3 --split blocked --device cuda --dtype float64"
     )
-    reference = find_row(only([make(backend="reference", dtype="float64")]), kind="optimiser")
-    assert "--dtype" not in reference.command
+    reference = only([make(backend="reference", dtype="float64")])
+    assert "--dtype" not in command(reference.optimisers[0], reference)
     third = make(hyperparameters=make().hyperparameters | {"order": 3})
-    assert find_row(only([third]), kind="optimiser").command == ""
+    other = only([third])
+    assert command(other.optimisers[0], other) == ""
 
 
 def test_every_command_of_a_board_is_understood(make):
-    from normbench.cli.run import command
+    from normbench.cli.run import command as run
 
     board = only([make(), make("adam", 1e-2, backend="jax", tuning_runs=5, dtype="float64", split="random")])
-    for row in (row for row in board.rows if row.command):
-        program, name, *arguments = shlex.split(row.command)
+    for row in board.optimisers:
+        program, name, *arguments = shlex.split(command(row, board))
         assert (program, name) == ("normbench", "run")
-        parsed = command.make_context("run", arguments).params
+        parsed = run.make_context("run", arguments).params
         assert (parsed["optimisers"], parsed["iterations"]) == ((row.optimiser,), row.iterations)
         assert parsed["layers_text"] == "12,25,30,15,3"
         assert set(parsed["backends"]) >= {row.backend}
@@ -217,26 +223,25 @@ def test_every_command_of_a_board_is_understood(make):
 def test_every_figure_can_be_traced_to_its_records(make):
     records = over_seeds(make, [0.9, 0.8])
     row = find_row(only(records), kind="optimiser")
-    assert row.records == tuple(record.record_id for record in records)
-    assert f"python {records[0].environment['python']}" in row.environment
-    assert row.code_version == records[0].code_version
+    assert row.records == tuple(records)
+    [found, *_] = exports.flat(only(records))
+    assert found["records"] == " ".join(record.record_id for record in records)
+    assert f"python {records[0].environment['python']}" in found["environment"]
+    assert found["code_version"] == records[0].code_version
 
 
 def test_a_measured_ratio_above_the_bound_is_a_warning(make):
     kept = only([make(lipschitz_bound=2.0, lipschitz_measured=1.5), make(seed=1, lipschitz_measured=math.nan)])
     broken = only([make(lipschitz_bound=2.0, lipschitz_measured=2.1)])
-    assert find_row(kept, kind="optimiser").lipschitz_measured == 1.5
-    assert any("never exceeds it" in note for note in kept.notes)
-    assert any("EXCEEDS the bound in 1 runs: WARNING" in note for note in broken.notes)
+    assert exports.flat(kept)[0]["lipschitz_measured"] == 1.5
+    assert any("never exceeds the bound" in note for note in captions(kept))
+    assert any("EXCEEDS the bound in 1 runs: WARNING" in note for note in captions(broken))
 
 
 def test_passes_over_the_data_are_counted(make):
-    row = find_row(
-        only([make(loss_evaluations=201, gradient_evaluations=200), make(seed=1, loss_evaluations=211)]),
-        kind="optimiser",
-    )
-    assert row.loss_evaluations == 206.0
-    assert tables.evaluations(row).startswith("206 + ")
+    board = only([make(loss_evaluations=201, gradient_evaluations=200), make(seed=1, loss_evaluations=211)])
+    assert exports.flat(board)[0]["loss_evaluations"] == 206.0
+    assert cells.passes(board.rows[0]).startswith("206 + ")
 
 
 def test_markdown_csv_and_json_carry_everything(make):
@@ -248,8 +253,8 @@ def test_markdown_csv_and_json_carry_everything(make):
     assert (table[1]["rank"], table[1]["vs_best_pairs"]) == ("2", "3")  # and not 2.0
     assert table.pop()["rank"] == ""
     written = exports.markdown([board])
-    for column in tables.columns_of(board):
-        assert column.header in written
+    for quantity in shown(board.rows):
+        assert quantity.header in written
     assert f"- `{second['command']}`: agd (torch, none)" in written
 
 

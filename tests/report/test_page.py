@@ -46,7 +46,7 @@ def with_curve(make, rms, **changes):
 
 
 def section_of(records):
-    [section] = sections(boards(records), records)
+    [section] = sections(boards(records))
     return section
 
 
@@ -131,7 +131,7 @@ def test_heat_maps_hold_measured_beside_published(make):
         make(layers=perceptron_layers(width=25, depth=4), backend="jax", seed=s, test_rms=0.8 + 0.02 * s)
         for s in (0, 1)
     ]
-    [grid] = grids(sections(boards(runs), runs))
+    [grid] = grids(sections(boards(runs)))
     cells = {(v["source"], v["quantity"]): v["mean"] for v in grid.values() if (v["depth"], v["width"]) == (4, 25)}
     assert (grid.networks, grid.runs, grid.simulated) == (1, 2, True)
     assert (cells["measured", "test RMS"], cells["published", "test RMS"]) == (0.81, 0.832)
@@ -251,7 +251,7 @@ def test_profiles_compare_what_every_board_has(make):
         *board("quadrotor-sim", ("method1", "agd", "lars"), (0, 1, 2)),
         *board("neural-fly", ("method1", "agd"), (0, 1)),
     ]
-    found = sections(boards(runs), runs)
+    found = sections(boards(runs))
     assert {way for way, _ in common_solvers(found)} == {"method1", "agd"}
     assert {(key.split("-random")[0], seed) for key, seed in common_problems(found)} == {
         *(("quadrotor-sim", seed) for seed in range(3)),

@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from normbench.analysis.leaderboard import boards
 from normbench.analysis.runs import train_rms_curve
+from normbench.analysis.targets import Median, attain, reach
 from normbench.cli import main
 from normbench.errors import InvalidArgumentError
-from normbench.presentation.targets import Median, attain, reach, targets_markdown
+from normbench.presentation.targets import targets_markdown
 from normbench.records.schema import Curves
 from normbench.records.store import Store
 
@@ -121,7 +122,6 @@ def test_a_median_counts_the_runs_that_miss(run):
     assert (most.runs, most.reached, most.iterations) == (3, 2, Median(pytest.approx(2.6), False))
     half = attain([fast, slow], 12.0)
     assert half.iterations == Median(pytest.approx((2.6 + 4) / 2), True)
-    assert str(half.iterations) == "> 3.30"
 
 
 def test_a_majority_of_failed_runs_bounds_nothing_by_more_than_zero(run):
@@ -131,7 +131,7 @@ def test_a_majority_of_failed_runs_bounds_nothing_by_more_than_zero(run):
 
 def test_the_table_orders_rows_by_how_often_and_how_fast_they_arrive(run):
     runs = [run(), run(optimiser="agd", train_rms=7.0), run(optimiser="fromage", train_rms=30.0)]
-    lines = targets_markdown(boards(runs), runs, 9.0).splitlines()
+    lines = targets_markdown(boards(runs), 9.0).splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     assert lines[0].startswith("## quadrotor-sim (SIMULATED data)")
     assert [(row[0], row[3]) for row in rows[2:]] == [("agd", "1/1"), ("method1", "1/1"), ("fromage", "0/1")]

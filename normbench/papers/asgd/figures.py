@@ -86,7 +86,7 @@ def _published_ends(panel: Axes, data: pd.DataFrame, cells: Sequence[Cell]) -> N
     for cell, place, marker in zip(cells, (1.05, 1.1), ("s", "o"), strict=True):
         panel.errorbar(
             last * place, cell.published.mean, cell.published.sd, color=GUIDE, marker=marker, markersize=2.5, capsize=2,
-            linewidth=0.8, linestyle="", label=f"published {cell.quantity.split()[0]}",
+            linewidth=0.8, linestyle="", label=f"published {cell.part}",
         )  # fmt: skip
     panel.legend(*(entries[2:] for entries in panel.get_legend_handles_labels()), title=None)
     settled = data[(data["quantity"] == RMS) & (data["iteration"] > 0.05 * last)]["mean"]
@@ -98,15 +98,14 @@ def heat_values(cells: Iterable[Cell]) -> pd.DataFrame:
     """``quantity, depth, width, source, mean, sd, seeds``; quantities "train RMS", "test RMS", "seconds"."""
     rows = []
     for cell in cells:
-        depth, width = (int(word.split()[1]) for word in cell.name.split(", "))
-        where = {"depth": depth, "width": width}
+        where = cell.size
         for source, figure, seconds in (
             ("measured", cell.measured, cell.seconds),
             ("published", cell.published, cell.published_seconds),
         ):
             named = where | {"source": source, "seeds": figure.count}
             rows.append(named | {"quantity": cell.quantity, "mean": figure.mean, "sd": figure.sd})
-            if cell.quantity == "train RMS":
+            if cell.part == "train":
                 rows.append(named | {"quantity": "seconds", "mean": seconds, "sd": math.nan})
     return pd.DataFrame(rows)[["quantity", "depth", "width", "source", "mean", "sd", "seeds"]]
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from normbench.analysis.rows import Row
+from normbench.analysis.rows import PublishedRow
 from normbench.analysis.statistics import Spread
 from normbench.papers.published import table
 from normbench.papers.runs import PAPER_LAYERS, QUADROTOR_TASKS
@@ -26,25 +26,21 @@ def applies(task: str, split: str, layers: tuple[int, ...]) -> bool:
     return task in QUADROTOR_TASKS and split == "random" and layers == PAPER_LAYERS
 
 
-def board_rows(task: str, split: str, layers: tuple[int, ...]) -> list[Row]:
+def board_rows(task: str, split: str, layers: tuple[int, ...]) -> list[PublishedRow]:
     """What :func:`normbench.analysis.leaderboard.boards` shows of the paper; nothing on boards that it is not about."""
     return [_row(optimiser) for optimiser in ITERATIONS] if applies(task, split, layers) else []
 
 
-def _row(optimiser: str) -> Row:
+def _row(optimiser: str) -> PublishedRow:
     figures = experiment1(optimiser)
-    seeds, iterations, seconds = int(figures["seeds"]), int(figures["iterations"]), float(figures["time_mean_s"])
-    return Row(
-        kind="published",
+    seeds = int(figures["seeds"])
+    return PublishedRow(
         optimiser=optimiser,
-        tuning="published, real data",
-        tuning_runs=0,
         simulated=False,
         train=Spread(float(figures["train_rms_mean_n"]), float(figures["train_rms_std_n"]), seeds),
         test=Spread(float(figures["test_rms_mean_n"]), float(figures["test_rms_std_n"]), seeds),
         seeds=(),
         runs=seeds,
-        iterations=iterations,
-        seconds_per_run=seconds,
-        ms_per_iteration=1e3 * seconds / iterations,
+        iterations=int(figures["iterations"]),
+        seconds_per_run=float(figures["time_mean_s"]),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 from rich.console import RenderableType
@@ -18,16 +19,26 @@ WIDTHS = (15, 20, 25, 30, 35)
 DEPTHS = (4, 6, 8, 10, 12)
 
 
+class Size(NamedTuple):
+    """Weight matrices, and widths of the layers between them, of a network of experiment 2."""
+
+    depth: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"depth {self.depth}, width {self.width}"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One published figure and what was measured here, in the unit of the data.
 
     Attributes
     ----------
-    name : str
-        "method1", "method2", or "depth 4, width 25".
-    quantity : str
-        "train RMS" or "test RMS".
+    subject : str or Size
+        An optimiser, or a network.
+    part : str
+        "train" or "test": of which the RMS is.
     measured, published : Spread
     seconds, published_seconds : float
         Mean training seconds per run here and in the paper, on different machines.
@@ -35,13 +46,28 @@ class Cell:
         Runs that diverged or failed, left out of ``measured``.
     """
 
-    name: str
-    quantity: str
+    subject: str | Size
+    part: str
     measured: Spread
     published: Spread
     seconds: float
     published_seconds: float
     failures: int
+
+    @property
+    def name(self) -> str:
+        """The subject in words: ``method1``, ``depth 4, width 25``."""
+        return str(self.subject)
+
+    @property
+    def size(self) -> dict[str, int]:
+        """``depth`` and ``width`` of a network; nothing of an optimiser."""
+        return self.subject._asdict() if isinstance(self.subject, Size) else {}
+
+    @property
+    def quantity(self) -> str:
+        """``train RMS``, ``test RMS``."""
+        return f"{self.part} RMS"
 
     @property
     def difference(self) -> float:
@@ -68,20 +94,20 @@ def experiment2_cells(records: Iterable[Record]) -> list[Cell]:
         for depth in DEPTHS
         for width in WIDTHS
         for cell in _cells(
-            f"depth {depth}, width {width}",
+            Size(depth, width),
             [r for r in runs if r.layers == perceptron_layers(width=width, depth=depth)],
             figures.loc[(depth, width)],
         )
     ]
 
 
-def _cells(name: str, runs: Sequence[Record], figures) -> list[Cell]:
+def _cells(subject: str | Size, runs: Sequence[Record], figures) -> list[Cell]:
     failures = sum(r.status in (Status.DIVERGED, Status.FAILED) for r in runs)
     seconds = spread([r.seconds_train for r in runs]).mean
     return [
         Cell(
-            name=name,
-            quantity=f"{part} RMS",
+            subject=subject,
+            part=part,
             measured=spread([getattr(r, f"{part}_rms") for r in runs]),
             published=Spread(
                 float(figures[f"{part}_rms_mean_n"]), float(figures[f"{part}_rms_std_n"]), int(figures["seeds"])
@@ -144,9 +170,9 @@ def grid_table(cells: Sequence[Cell], *, quantity: str, title: str) -> Renderabl
     table.add_column("")
     for width in WIDTHS:
         table.add_column(f"width {width}", justify="right")
-    by_name = {cell.name: cell for cell in cells if cell.quantity == quantity}
+    by_subject = {cell.subject: cell for cell in cells if cell.quantity == quantity}
     for depth in DEPTHS:
-        row = [by_name[f"depth {depth}, width {width}"] for width in WIDTHS]
+        row = [by_subject[Size(depth, width)] for width in WIDTHS]
         table.add_row(str(depth), "measured", *(mean_sd(c.measured) for c in row))
         table.add_row("", "published", *(mean_sd(c.published) for c in row))
         table.add_row("", "difference", *(percent(c.difference) for c in row))

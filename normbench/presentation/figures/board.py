@@ -27,6 +27,8 @@ from normbench.presentation.figures.style import (
     ordered_looks,
     printed,
 )
+from normbench.presentation.labels import labelled, tuning_label
+from normbench.presentation.quantities import BOUND, MEASURED
 from normbench.presentation.tables import number
 from normbench.records.schema import Record
 
@@ -47,7 +49,7 @@ def front_rows(board: Board) -> pd.DataFrame:
     ``optimiser, tuning, backend, seeds, lipschitz_bound, lipschitz_measured, test_rms, test_rms_sd, on_front``;
     ``on_front`` where no other row is better in one of bound and RMS and no worse in the other.
     """
-    usable = [row for row in board.rows if row.kind == "optimiser" and not row.incomplete and _placed(row)]
+    usable = [row for row in board.optimisers if not row.incomplete and _placed(row)]
     backends = [row.backend for row in usable]
     order = sorted(set(backends), key=lambda name: (-backends.count(name), name))
     first = {row.optimiser: row.backend for name in reversed(order) for row in usable if row.backend == name}
@@ -59,17 +61,17 @@ def front_rows(board: Board) -> pd.DataFrame:
 
 
 def _placed(row: Row) -> bool:
-    return math.isfinite(row.test.mean) and math.isfinite(row.lipschitz_bound)
+    return math.isfinite(row.test.mean) and math.isfinite(BOUND.value(row))
 
 
 def _front_row(row: Row) -> dict[str, Any]:
     return {
         "optimiser": row.optimiser,
-        "tuning": row.tuning,
+        "tuning": tuning_label(row),
         "backend": row.backend,
         "seeds": row.runs,
-        "lipschitz_bound": row.lipschitz_bound,
-        "lipschitz_measured": row.lipschitz_measured,
+        BOUND.name: BOUND.value(row),
+        MEASURED.name: MEASURED.value(row),
         "test_rms": row.test.mean,
         "test_rms_sd": row.test.sd,
     }
@@ -123,9 +125,8 @@ def _plane(panel: Axes, data: pd.DataFrame, board: Board, looks: Looks) -> None:
         _point(panel, point, looks)
     stairs = data[data["on_front"]].sort_values("lipschitz_bound")
     panel.step(stairs["lipschitz_bound"], stairs["test_rms"], where="post", color=GUIDE, linewidth=0.8, zorder=1)
-    for row in board.rows:
-        if row.kind == "predictor":
-            level_line(panel, row.optimiser, row.test.mean)
+    for row in board.predictors:
+        level_line(panel, row.optimiser, row.test.mean)
     label = f"Lipschitz bound in {board.unit} per unit-norm input"
     panel.set(xscale="log", xlabel=label, ylabel=f"test RMS in {board.unit}")
     panel.xaxis.set_major_locator(LogLocator(numticks=6))
@@ -170,7 +171,8 @@ def sensitivity(searches: pd.DataFrame) -> Picture:
     searches : DataFrame
         From :func:`normbench.analysis.sensitivity.learning_rate_sensitivity`.
     """
-    data = searches.assign(line=_line_names(searches))
+    found = labelled(searches)
+    data = found.assign(line=_line_names(found))
     optimisers = list(data["optimiser"].unique())
     looks = ordered_looks(list(data["line"].unique()))
     columns = min(_COLUMNS, len(optimisers))

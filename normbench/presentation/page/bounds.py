@@ -5,6 +5,7 @@ from typing import Any
 
 from normbench.presentation.page.compact import significant
 from normbench.presentation.page.ways import Section, Way
+from normbench.presentation.quantities import BOUND, MEASURED
 
 _BLOWN_UP = 1.3  # times the zero predictor's RMS; training starts a little above it
 
@@ -14,8 +15,8 @@ def bound_points(section: Section) -> list[dict[str, Any]]:
     return [
         way.names()
         | {
-            "bound": significant(way.row.lipschitz_bound, 4),
-            "measured": significant(way.row.lipschitz_measured, 4),
+            "bound": significant(BOUND.value(way.row), 4),
+            "measured": significant(MEASURED.value(way.row), 4),
             "rms": significant(way.row.test.mean, 5),
             "low": significant(_either_side(way, -1.0), 5),
             "high": significant(_either_side(way, 1.0), 5),
@@ -27,7 +28,7 @@ def bound_points(section: Section) -> list[dict[str, Any]]:
 
 
 def _drawable(way: Way) -> bool:
-    return all(math.isfinite(v) and v > 0 for v in (way.row.lipschitz_bound, way.row.test.mean))
+    return all(math.isfinite(v) and v > 0 for v in (BOUND.value(way.row), way.row.test.mean))
 
 
 def _either_side(way: Way, side: float) -> float:
@@ -37,9 +38,7 @@ def _either_side(way: Way, side: float) -> float:
 def levels(section: Section, part: str) -> list[dict[str, Any]]:
     """The trivial predictors' RMS, ``part`` being "train" or "test", as lines to hold the optimisers against."""
     return [
-        {"predictor": row.optimiser, "rms": significant(getattr(row, part).mean, 5)}
-        for row in section.board.rows
-        if row.kind == "predictor"
+        {"predictor": row.optimiser, "rms": significant(getattr(row, part).mean, 5)} for row in section.board.predictors
     ]
 
 

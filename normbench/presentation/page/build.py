@@ -8,12 +8,17 @@ from markupsafe import Markup
 
 import normbench
 from normbench.analysis.leaderboard import boards
+from normbench.data.dataset import origin
 from normbench.errors import InvalidArgumentError
+from normbench.networks.families import layers_text
 from normbench.papers.asgd.published import board_rows
+from normbench.presentation.captions import captions
+from normbench.presentation.commands import command
+from normbench.presentation.labels import board_title, environment
 from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
-from normbench.presentation.page.cells import COLUMNS, KINDS, lines, remark
+from normbench.presentation.page.cells import cell, columns, family, lines
 from normbench.presentation.page.compact import script_json
 from normbench.presentation.page.curves import COST_NAMES
 from normbench.presentation.page.environments import environments
@@ -21,10 +26,30 @@ from normbench.presentation.page.figures import Figure, Gallery, backends, galle
 from normbench.presentation.page.glance import glances
 from normbench.presentation.page.heatmaps import grids
 from normbench.presentation.page.palette import backend_keys, declarations
-from normbench.presentation.page.ways import Section, layers_text, places, sections
+from normbench.presentation.page.ways import Section, places, sections, short_network
+from normbench.presentation.quantities import BOUND, legend
 from normbench.presentation.tables import mean_sd, number, percent
 from normbench.problems import tasks
 from normbench.records.schema import Record
+
+_WORDS = {
+    "bound": BOUND.value,
+    "captions": captions,
+    "cell": cell,
+    "columns": columns,
+    "command": command,
+    "environment": environment,
+    "family": family,
+    "legend": legend,
+    "lines": lines,
+    "mean_sd": mean_sd,
+    "network": layers_text,
+    "number": number,
+    "origin": origin,
+    "percent": percent,
+    "short_network": short_network,
+    "title": board_title,
+}
 
 
 def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] = "records/{}.json".format) -> str:
@@ -44,19 +69,18 @@ def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] 
         If there is no record of an optimiser that this normbench knows.
     """
     runs = list(records)
-    found = sections(boards(runs, published=board_rows), runs)
+    found = sections(boards(runs, published=board_rows))
     if not found:
         raise InvalidArgumentError("a report needs at least one record of a known optimiser; normbench run makes some.")
-    environment = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader("normbench.presentation.page"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shared = {"mean_sd": mean_sd, "number": number, "percent": percent, "layers": layers_text, "remark": remark}
     context = _context(found, gallery(found, runs)) | {"record_link": record_link}
-    return environment.get_template("page.html.j2").render(shared | context)
+    return templates.get_template("page.html.j2").render(_WORDS | context)
 
 
 def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
@@ -70,9 +94,6 @@ def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
         "others": [section for section in found if not section.compares],
         "tasks": tasks.TASKS,
         "glances": glances(compared),
-        "columns": COLUMNS,
-        "kinds": KINDS,
-        "lines": lines,
         "source": source,
         "figures": figures,
         "grids": grids(found),

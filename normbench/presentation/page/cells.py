@@ -1,17 +1,16 @@
-"""The leaderboard as cells of an HTML table: a figure, a remark under it, and a value to sort by."""
+"""The leaderboard as cells of an HTML table: a figure, remarks under it, and a value to sort by."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from normbench import specs
-from normbench.analysis.leaderboard import Row
+from normbench.analysis.rows import KINDS, Row
+from normbench.presentation import quantities
 from normbench.presentation.page.ways import Section, Way
-from normbench.presentation.tables import accuracy, backend, failures, mean_sd, number
+from normbench.presentation.quantities import OPTIMISER, Quantity, shown
 
-_PAIRED = "Paired relative difference of test RMS to the best row"
 _LAST = 1e99  # what a column without a figure sorts by; DataTables knows no infinity
-KINDS = ("optimiser", "predictor", "published")
 
 
 @dataclass(frozen=True)
@@ -21,154 +20,45 @@ class Cell:
     Attributes
     ----------
     text : str
-    remark : str
-        A second, smaller line.
+    remarks : tuple of str
+        Smaller lines under it.
     order : float or str
         What the column sorts by; missing figures come last.
     """
 
     text: str
-    remark: str = ""
-    order: float | str = ""
+    remarks: tuple[str, ...]
+    order: float | str
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of the leaderboard.
+def columns(sections: Sequence[Section], *, alone: bool) -> list[Quantity]:
+    """What has something to say about the boards, that first which the terminal leaves out last.
 
-    Attributes
+    The optimiser is no column, as its name heads the row, nor is what stands beside another quantity.
+
+    Parameters
     ----------
-    header : str
-    meaning : str
-        One line, shown where the pointer rests on the header.
-    cell : callable
-    numeric : bool
-    ranks : bool
-        True if it sets the row against the others of its board.
-    classes : bool
-        True if it is for classes alone.
+    sections : sequence of Section
+    alone : bool
+        True for boards of one row, on which nothing is set against the others.
     """
-
-    header: str
-    meaning: str
-    cell: Callable[[Row], Cell]
-    numeric: bool = True
-    ranks: bool = False
-    classes: bool = False
-
-    def says(self, boards: Sequence[Section]) -> bool:
-        """True if a row of one of the boards has a figure for it."""
-        return not self.classes or any(row.accuracy for section in boards for row in section.board.rows)
+    found = shown(row for section in sections for row in section.board.rows)
+    kept = [one for one in found if not (one is OPTIMISER or one.beside or (alone and one.against))]
+    return sorted(kept, key=lambda quantity: quantity.leaves)
 
 
-def _figure(text: str, value: float | None, remark: str = "") -> Cell:
-    known = value is not None and math.isfinite(value)
-    return Cell(text if known else "", remark if known else "", float(value) if known and value is not None else _LAST)
+def cell(quantity: Quantity, row: Row) -> Cell:
+    """The quantity of a row, with those that stand beside it."""
+    beside = [one for one in quantities.QUANTITIES if one.beside == quantity.name]
+    remarks = [quantity.detail(row), *(f"{one.header} {one.cell(row)}" for one in beside if one.cell(row))]
+    value = quantity.value(row)
+    known = value is not None and not (isinstance(value, float) and not math.isfinite(value))
+    return Cell(quantity.cell(row), tuple(filter(None, remarks)), value if known else _LAST)
 
 
-def _between(low: float, high: float, unit: str = "") -> str:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    return f"{number(low)} to {number(high)}{unit}"
-
-
-def remark(row: Row) -> str:
-    """Family of the optimiser, and what a user has to tune, in words; † where the best value ends its grid."""
-    if row.kind != "optimiser":
-        return row.tuning
-    words = f"tuning: {row.tuning}" if row.tuning == "none" else row.tuning
-    return f"{specs.get(row.optimiser).family}, {words}" + (" †" if row.on_edge else "")
-
-
-def _search(row: Row) -> Cell:
-    return Cell(str(row.tuning_runs), "", row.tuning_runs) if row.kind == "optimiser" else Cell("", "", _LAST)
-
-
-def _test(row: Row) -> Cell:
-    return _figure(mean_sd(row.test), row.test.mean, _between(row.interval.low, row.interval.high))
-
-
-def _difference(row: Row) -> Cell:
-    found = row.difference
-    if found is None:
-        best = row.rank is not None and row.rank.rank == 1
-        return Cell("best", "", 0.0) if best else Cell("", "", _LAST)
-    remark = (
-        f"{_percent(found.low)} to {_percent(found.high)}, p {_p_value(found.p_value)}"
-        if found.pairs > 1
-        else "one pair"
-    )
-    return Cell(f"{_percent(found.mean)} %", remark, found.mean)
-
-
-def _percent(value: float) -> str:
-    return "∞" if math.isinf(value) else f"{100 * value:+.1f}"
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
-
-
-def _rank(row: Row) -> Cell:
-    if row.rank is None:
-        return Cell("", "", _LAST)
-    moves = math.isfinite(row.rank.best_share)
-    span = f"{row.rank.low} to {row.rank.high}" if moves else ""
-    return Cell(str(row.rank.rank), span, row.rank.rank)
-
-
-def _backend(row: Row) -> Cell:
-    return Cell(backend(row), "", backend(row))
-
-
-def _train(row: Row) -> Cell:
-    return _figure(mean_sd(row.train), row.train.mean)
-
-
-def _accuracy(row: Row) -> Cell:
-    return _figure(accuracy(row), row.accuracy.mean if row.accuracy else None)
-
-
-def _seconds(row: Row) -> Cell:
-    return _figure(number(row.seconds_per_run, 2), row.seconds_per_run)
-
-
-def _milliseconds(row: Row) -> Cell:
-    return _figure(number(row.ms_per_iteration, 2), row.ms_per_iteration)
-
-
-def _failures(row: Row) -> Cell:
-    return Cell(failures(row), "", sum(row.failures.values()))
-
-
-def _bound(row: Row) -> Cell:
-    measured = f"measured {number(row.lipschitz_measured, 2)}" if math.isfinite(row.lipschitz_measured) else ""
-    return _figure(number(row.lipschitz_bound, 2), row.lipschitz_bound, measured)
-
-
-def _evaluations(row: Row) -> Cell:
-    counts = f"{number(row.loss_evaluations, 0)} / {number(row.gradient_evaluations, 0)}"
-    return _figure(counts, row.gradient_evaluations)
-
-
-COLUMNS = (
-    Column("backend", "What computed; with device and precision where they are not CPU and float32", _backend, False),
-    Column("test RMS", "Mean ± standard deviation over seeds; below: 95 % bootstrap interval of the mean", _test),
-    Column(
-        "accuracy %", "Share of test samples classified rightly, mean ± standard deviation", _accuracy, classes=True
-    ),
-    Column("to the best", f"{_PAIRED}; below: 95 % interval and Holm-corrected p", _difference, ranks=True),
-    Column("rank", "By mean test RMS; below: where 95 % of the resamples of the seeds put it", _rank, ranks=True),
-    Column("train RMS", "Mean ± standard deviation over seeds", _train),
-    Column("bound", "Lipschitz bound, mean over seeds; below: largest ratio measured over many pairs", _bound),
-    Column("search", "Runs that the choice of the learning rate cost", _search),
-    Column("seeds", "Runs, failures included", lambda row: _figure(str(row.runs), row.runs)),
-    Column("iter.", "Iterations per run", lambda row: _figure(str(row.iterations), row.iterations)),
-    Column("passes", "Loss and gradient evaluations: passes over the training set, means over runs", _evaluations),
-    Column("s/run", "Seconds of training per run, without compilation", _seconds),
-    Column("ms/it.", "Milliseconds per iteration", _milliseconds),
-    Column("failures", "Stalled, diverged and failed runs", _failures, False),
-)
+def family(row: Row) -> str:
+    """Of the optimiser; "" for rows that none made."""
+    return str(specs.get(row.optimiser).family) if row.records else ""
 
 
 @dataclass(frozen=True)
@@ -186,5 +76,5 @@ class Line:
 
 def lines(section: Section) -> list[Line]:
     """Every row of the board in its order."""
-    ways = iter(section.ways)
-    return [Line(row, next(ways) if row.kind == "optimiser" else None) for row in section.board.rows]
+    others = (*section.board.predictors, *section.board.published)
+    return [*(Line(way.row, way) for way in section.ways), *(Line(row, None) for row in others)]

@@ -7,6 +7,7 @@ from typing import Any
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.selection import current
 from normbench.backends import names
+from normbench.presentation.labels import board_title
 from normbench.presentation.page import bounds, heatmaps, reaching
 from normbench.presentation.page.charts.base import Frame
 from normbench.presentation.page.charts.bounds import bound_chart
@@ -102,7 +103,7 @@ def source(board: Board) -> str:
 
 
 def _frame(board: Board, what: str) -> Frame:
-    return Frame(source(board), f"{what}, {board.title}")
+    return Frame(source(board), f"{what}, {board_title(board)}")
 
 
 def _optimisers(sections: Sequence[Section]) -> tuple[str, ...]:

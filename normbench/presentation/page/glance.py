@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from normbench.analysis.leaderboard import Row
 from normbench.presentation.page.ways import Section, Way
+from normbench.presentation.quantities import BOUND
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def _answers(section: Section) -> list[Answer]:
     whole = [way for way in section.ways if way.row.rank is not None]  # sorted by test RMS
     chosen = [
         ("Lowest test RMS", whole),
-        ("Lowest without a search", [way for way in whole if not way.row.tuning_runs]),
+        ("Lowest without a search", [way for way in whole if not way.tuning_runs]),
         ("Lowest Lipschitz bound among those that beat a linear fit", _by_bound(_beating_linear(section, whole))),
     ]
     found = [Answer(question, ways[0].row, f"{ways[0].label} ({ways[0].backend})") for question, ways in chosen if ways]
@@ -42,7 +43,7 @@ def _answers(section: Section) -> list[Answer]:
 
 
 def _linear(section: Section) -> Row | None:
-    return next((row for row in section.board.rows if (row.kind, row.optimiser) == ("predictor", "linear")), None)
+    return next((row for row in section.board.predictors if row.optimiser == "linear"), None)
 
 
 def _beating_linear(section: Section, ways: Sequence[Way]) -> list[Way]:
@@ -51,4 +52,4 @@ def _beating_linear(section: Section, ways: Sequence[Way]) -> list[Way]:
 
 
 def _by_bound(ways: Sequence[Way]) -> list[Way]:
-    return sorted(ways, key=lambda way: way.row.lipschitz_bound)
+    return sorted(ways, key=lambda way: BOUND.value(way.row))

@@ -64,13 +64,12 @@ def _grid(task: str, backend: str, ways: Sequence[tuple[Section, Way]]) -> Grid:
 
 
 def _entries(cell: Cell) -> list[dict[str, Any]]:
-    depth, width = (int(word) for word in cell.name.replace("depth ", "").split(", width "))
-    where = {"depth": depth, "width": width}
+    where = cell.size
     found = [
         where | {"source": source, "quantity": cell.quantity} | _figures(spread)
         for source, spread in (("measured", cell.measured), ("published", cell.published))
     ]
-    if cell.quantity == "train RMS":
+    if cell.part == "train":
         for source, seconds in (("measured", cell.seconds), ("published", cell.published_seconds)):
             found.append(where | {"source": source, "quantity": "seconds"} | _figures(Spread(seconds, math.nan, 0)))
     return found

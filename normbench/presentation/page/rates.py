@@ -5,6 +5,7 @@ from typing import Any
 
 from normbench.analysis.selection import board_key
 from normbench.analysis.sensitivity import learning_rate_sensitivity
+from normbench.presentation.labels import labelled
 from normbench.presentation.page.compact import significant
 from normbench.presentation.page.ways import Section
 from normbench.records.schema import Record
@@ -14,7 +15,7 @@ def rate_points(section: Section, records: Sequence[Record]) -> list[dict[str, A
     """One entry per search and value: the best training RMS of the search over that of the value, 0 where it failed."""
     board = section.board
     here = [record for record in records if board_key(record) == board.key]
-    found = learning_rate_sensitivity(here)
+    found = labelled(learning_rate_sensitivity(here))
     return [
         {
             "optimiser": row["optimiser"],

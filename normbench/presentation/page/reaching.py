@@ -1,7 +1,7 @@
 """What every run spent to reach a target, for each target that the slider can stand on.
 
 A target is a multiple of the training RMS of the linear least-squares fit on the run's own split, so that one slider
-serves tasks of any scale. The numbers come from :mod:`normbench.presentation.targets`; the page looks them up.
+serves tasks of any scale. The numbers come from :mod:`normbench.analysis.targets`; the page looks them up.
 """
 
 import math
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from normbench.analysis import targets
 from normbench.analysis.runs import COSTS, train_rms_curve
-from normbench.presentation import targets
 from normbench.presentation.page.compact import significant
 from normbench.presentation.page.ways import Section
 from normbench.records.schema import Record

@@ -1,41 +1,75 @@
 """The boards of the page, and behind each of their rows the runs it stands for."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from normbench.analysis.leaderboard import Board, Row
-from normbench.analysis.selection import how, rules, tuned_value
-from normbench.presentation.tables import backend
+from normbench.analysis.leaderboard import Board
+from normbench.analysis.rows import OptimiserRow
+from normbench.analysis.tuning import Rule
+from normbench.networks.families import layers_text
+from normbench.presentation.labels import backend, how, value_text
 from normbench.records.schema import Record
+
+_RULES: dict[Rule, tuple[str, ...]] = {Rule.NONE: (), Rule.DEFAULT: ("default",), Rule.BEST: ("tuned",)}
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of optimising: one row of a board, its runs, and what the charts call it.
+    """A way of optimising: one row of a board, and what the charts call it.
 
     Attributes
     ----------
     key : str
         Name of the row on the page, stable for the same records.
-    row : Row
-    runs : tuple of Record
-    label : str
-        ``adam tuned``, ``method1 order 3``; unique on its board together with the backend.
-    backend : str
-        With device and dtype where they are not the usual ones.
-    is_best, is_default : bool
-        What the row stands for where the optimiser has something to tune; both where it has not.
+    row : OptimiserRow
+    more : tuple of str
+        What the label says behind the optimiser and its rule.
     """
 
     key: str
-    row: Row
-    runs: tuple[Record, ...]
-    label: str
-    backend: str
-    is_best: bool
-    is_default: bool
+    row: OptimiserRow
+    more: tuple[str, ...]
+
+    @property
+    def runs(self) -> tuple[Record, ...]:
+        """Of the row."""
+        return self.row.records
+
+    @property
+    def backend(self) -> str:
+        """With device and dtype where they are not the usual ones."""
+        return backend(self.row)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What chose the value of the hyperparameter that is tuned."""
+        return self.row.tuning.rules
+
+    @property
+    def tuning_runs(self) -> int:
+        """What the choice cost."""
+        return self.row.tuning.cost
+
+    @property
+    def is_best(self) -> bool:
+        """True where the value is the best of a search, or there is none to tune."""
+        return self.rules != (Rule.DEFAULT,)
+
+    @property
+    def is_default(self) -> bool:
+        """True where the value is the default, or there is none to tune."""
+        return self.rules != (Rule.BEST,)
+
+    @property
+    def label(self) -> str:
+        """``adam tuned``, ``method1 order 3``; unique on its board together with the backend."""
+        return self.called(self.rules[-1])
+
+    def called(self, rule: Rule) -> str:
+        """The label under one of the rules."""
+        return " ".join([self.row.optimiser, *_RULES[rule], *self.more])
 
     def names(self) -> dict[str, Any]:
         """The columns that every chart filters and colours by."""
@@ -49,10 +83,10 @@ class Way:
 
     def solvers(self) -> list[dict[str, Any]]:
         """The same columns and the price of tuning, twice where the default won its search: only one had a price."""
-        found = self.names() | {"tuning": self.row.tuning_runs}
-        if not (self.row.tuning_runs and self.is_default):
+        found = self.names() | {"tuning": self.tuning_runs}
+        if len(self.rules) == 1:
             return [found]
-        unsearched = {"way": self.label.replace(" tuned", " default", 1), "best": False, "tuning": 0}
+        unsearched = {"way": self.called(Rule.DEFAULT), "best": False, "tuning": 0}
         return [found | {"default": False}, found | unsearched]
 
 
@@ -78,51 +112,34 @@ class Section:
         return len({way.row.optimiser for way in self.ways}) > 1
 
 
-def sections(boards: Iterable[Board], records: Iterable[Record]) -> list[Section]:
-    """Every board with the runs of its rows."""
-    by_id = {record.record_id: record for record in records}
-    return [_section(board, by_id) for board in boards]
+def sections(boards: Iterable[Board]) -> list[Section]:
+    """Every board with the ways on it."""
+    return [_section(board) for board in boards]
 
 
-def _section(board: Board, by_id: Mapping[str, Record]) -> Section:
-    key = "-".join([board.task, board.split, *map(str, board.layers)])
-    rows = [row for row in board.rows if row.kind == "optimiser"]
-    runs = [tuple(by_id[name] for name in row.records) for row in rows]
-    named = zip(rows, runs, _labels(rows, runs), strict=True)
-    return Section(key, board, tuple(_way(f"{key}-row{k}", *found) for k, found in enumerate(named, 1)))
+def _section(board: Board) -> Section:
+    key = "-".join([board.task, board.split, layers_text(board.layers)])
+    ways = [Way(f"{key}-row{k}", row, tuple(how(row.records[0]))) for k, row in enumerate(board.optimisers, 1)]
+    for word in (_iterations, _value):
+        ways = _told_apart(ways, word)
+    return Section(key, board, tuple(ways))
 
 
-def _way(key: str, row: Row, runs: tuple[Record, ...], label: str) -> Way:
-    found = rules(runs)
-    untuned = found == ["none"]
-    return Way(
-        key=key,
-        row=row,
-        runs=runs,
-        label=label,
-        backend=backend(row),
-        is_best=untuned or row.tuning_runs > 0,
-        is_default=untuned or "default" in found,
-    )
+def _told_apart(ways: Sequence[Way], word: Callable[[OptimiserRow], str]) -> list[Way]:
+    """The ways, with one more word in the labels of those that would share one."""
+    count = Counter((way.label, way.backend) for way in ways)
+    return [
+        replace(way, more=(*way.more, found)) if count[way.label, way.backend] > 1 and (found := word(way.row)) else way
+        for way in ways
+    ]
 
 
-def _labels(rows: list[Row], runs: list[tuple[Record, ...]]) -> list[str]:
-    """Short names; iterations, and then the value that is tuned, are added where two rows would share one."""
-    names = [_label(row, found) for row, found in zip(rows, runs, strict=True)]
-    for more in ([f"{row.iterations} it." for row in rows], [tuned_value(found[0]) for found in runs]):
-        count = Counter((name, backend(row)) for name, row in zip(names, rows, strict=True))
-        names = [
-            f"{name} {word}" if count[name, backend(row)] > 1 and word else name
-            for name, row, word in zip(names, rows, more, strict=True)
-        ]
-    return names
+def _iterations(row: OptimiserRow) -> str:
+    return f"{row.iterations} it."
 
 
-def _label(row: Row, runs: tuple[Record, ...]) -> str:
-    words = [row.optimiser]
-    if rules(runs) != ["none"]:
-        words.append("tuned" if row.tuning_runs else "default")
-    return " ".join([*words, *how(runs[0])])
+def _value(row: OptimiserRow) -> str:
+    return "" if row.tuning.rules == (Rule.NONE,) else value_text(row.tuning.value)
 
 
 def places(sections: Sequence[Section]) -> dict[str, str]:
@@ -131,14 +148,14 @@ def places(sections: Sequence[Section]) -> dict[str, str]:
     return {
         section.key: section.board.task
         if count[section.board.task] == 1
-        else f"{section.board.task}, {section.board.split} split, {layers_text(section.board.layers)}"
+        else f"{section.board.task}, {section.board.split} split, {short_network(section.board.layers)}"
         for section in sections
     }
 
 
-def layers_text(layers: Sequence[int]) -> str:
+def short_network(layers: Sequence[int]) -> str:
     """``12-25-30-15-3``; ``depth 12, width 35`` where the hidden layers are many and alike."""
     hidden = set(layers[1:-1])
     if len(layers) > 4 and len(hidden) == 1:
         return f"depth {len(layers) - 1}, width {hidden.pop()}"
-    return "-".join(map(str, layers))
+    return layers_text(layers)

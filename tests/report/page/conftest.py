@@ -90,7 +90,7 @@ def _board(trained, *, task, simulated):
 @pytest.fixture(scope="session")
 def compared(records):
     """Sections of the page that compare optimisers: real flights first, then the simulated ones."""
-    return [section for section in sections(boards(records, published=board_rows), records) if section.compares]
+    return [section for section in sections(boards(records, published=board_rows)) if section.compares]
 
 
 @pytest.fixture(scope="session")

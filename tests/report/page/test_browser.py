@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from normbench.presentation.commands import command
+
 SIM = "quadrotor-sim-random-12-25-30-15-3"
 TABLE = f"#table-{SIM}"
 
@@ -100,9 +102,9 @@ def test_every_row_names_its_command_and_links_to_its_records(visit, page_path, 
     way = next(way for way in compared[1].ways if (way.label, way.backend) == ("adam tuned", "jax"))
     opened.page.locator(f"[popovertarget='how-{way.key}']").first.click()
     shown = opened.page.locator(f"#how-{way.key}")
-    assert shown.locator("pre").inner_text() == way.row.command
+    assert shown.locator("pre").inner_text() == command(way.row, compared[1].board)
     links = shown.locator("a").evaluate_all("found => found.map(link => link.getAttribute('href'))")
-    assert links == [f"records/{name}.json" for name in way.row.records]
+    assert links == [f"records/{run.record_id}.json" for run in way.runs]
     assert all((page_path.parent / link).is_file() for link in links)
     opened.page.keyboard.press("Escape")
     assert not shown.is_visible()
@@ -121,14 +123,14 @@ def test_copy_puts_the_command_on_the_clipboard(visit, page_path, compared):
     opened.page.keyboard.press("Escape")
     entry = opened.page.locator(f"{TABLE}_wrapper input[type=search]")
     entry.press("Control+V")
-    assert entry.input_value() == way.row.command
+    assert entry.input_value() == command(way.row, compared[1].board)
 
 
 def test_without_a_clipboard_copy_selects_the_command(visit, page_path, compared):
     closed = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
     opened, way = visit(page_path, script=closed), compared[1].ways[0]
     assert press_copy(opened, way).startswith("selected")
-    assert opened.page.evaluate("getSelection().toString()").strip() == way.row.command
+    assert opened.page.evaluate("getSelection().toString()").strip() == command(way.row, compared[1].board)
 
 
 # Legend

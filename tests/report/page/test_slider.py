@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from normbench.analysis.targets import attain, reach
 from normbench.presentation.page.reaching import grid, linear_rms
-from normbench.presentation.profiles import performance_profile
-from normbench.presentation.targets import attain, reach
+from tests.report.page.profiles import performance_profile
 
 SIM = "quadrotor-sim-random-12-25-30-15-3"
 
@@ -35,13 +35,13 @@ def summary(opened):
 
 
 def expected_summary(section, ratio, cost, *, charge=False):
-    """What :func:`normbench.presentation.targets.attain` makes of the same target."""
+    """What :func:`normbench.analysis.targets.attain` makes of the same target."""
     rows = {}
     for way in section.ways:
         if way.backend == "torch" and way.is_best:
             found = attain(way.runs, ratio * linear_rms(way.runs[0]))
             median = getattr(found, cost)
-            price = 1 + way.row.tuning_runs if charge else 1
+            price = 1 + way.tuning_runs if charge else 1
             shown = pytest.approx(median.value * price, rel=5.1e-3)  # of the three digits that the table shows
             rows[way.label] = [way.label, "torch", f"{found.reached} of {found.runs}", median.censored, shown]
     return rows

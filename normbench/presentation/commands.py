@@ -1,10 +1,12 @@
 """The command that makes the runs of a row again."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from normbench import backends, specs
-from normbench.analysis.selection import other_hyperparameters, tuning_cost
+from normbench.analysis.leaderboard import Board
+from normbench.analysis.rows import Row
+from normbench.analysis.selection import unusual_hyperparameters
 from normbench.problems import tasks
 from normbench.records.schema import Record
 from normbench.running.request import Axis, Level, axes, setting
@@ -13,7 +15,7 @@ _HYPERPARAMETERS = "hyperparameters"
 _OF_THE_TASK = ("split", "batch_size")  # which the command leaves to the task where they are not said
 
 
-def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
+def command(row: Row, board: Board) -> str:
     """``normbench run ...`` for the runs of one row, or "" where no such command makes them.
 
     ``normbench run`` runs an optimiser at its default and at the best of its grid, so both rows have the same command.
@@ -22,13 +24,14 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
 
     Parameters
     ----------
-    runs : sequence of Record
-        The runs of the row.
-    board : iterable of Record
-        All runs of its board; among them is the search, which may have been made on another backend.
+    row : Row
+    board : Board
+        That holds the row, and among its runs the search, which may have been made on another backend.
     """
-    first = runs[0]
-    if first.task not in tasks.TASKS or other_hyperparameters(first):
+    if not row.records:
+        return ""
+    first = row.records[0]
+    if first.task not in tasks.TASKS or unusual_hyperparameters(first):
         return ""
     words = ["normbench", "run"]
     for axis in axes():
@@ -36,9 +39,9 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
             continue  # at their defaults, but the one that the command tunes itself
         value = getattr(first, axis.name)
         if axis.name == "backend":
-            words += [word for backend in _backends(runs, board) for word in (axis.option, backend)]
+            words += [word for backend in _backends(row, board) for word in (axis.option, backend)]
         elif axis.name == "seed":
-            words += [axis.option, str(1 + max(run.seed for run in runs))]
+            words += [axis.option, str(1 + max(row.seeds))]
         elif value == _unsaid(axis, first):
             continue
         elif value is None or not axis.option:
@@ -59,22 +62,22 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _backends(runs: Sequence[Record], board: Iterable[Record]) -> list[str]:
+def _backends(row: Row, board: Board) -> list[str]:
     """The row's backend and, for a tuned row, that of the search that chose its value, where the records show one."""
-    own = runs[0].backend
-    if not tuning_cost(runs):
+    own = row.backend
+    if not (row.tuning and row.tuning.cost):
         return [own]
-    searched = _searched(runs[0], board)
+    searched = _searched(row.records[0], board.runs)
     return [own] if own in searched or not searched else sorted({own, *searched[:1]}, key=backends.names().index)
 
 
-def _searched(record: Record, board: Iterable[Record]) -> list[str]:
+def _searched(record: Record, runs: Iterable[Record]) -> list[str]:
     """Backends that ran the whole grid."""
     tuned = specs.get(record.optimiser).tuned
     if tuned is None:
         return []
     values: dict[str, set[specs.Value]] = {}
-    for run in board:
+    for run in runs:
         if _same_search(run, record):
             values.setdefault(run.backend, set()).add(run.hyperparameters[tuned.name])
     return sorted((b for b, tried in values.items() if tried >= set(tuned.grid)), key=backends.names().index)
@@ -83,4 +86,4 @@ def _searched(record: Record, board: Iterable[Record]) -> list[str]:
 def _same_search(run: Record, record: Record) -> bool:
     left_out = ("backend", "device", "dtype", _HYPERPARAMETERS)
     same = setting(run, Level.ROW, without=left_out) == setting(record, Level.ROW, without=left_out)
-    return same and not other_hyperparameters(run)
+    return same and not unusual_hyperparameters(run)

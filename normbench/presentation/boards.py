@@ -1,0 +1,37 @@
+"""Leaderboards on the terminal."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from normbench.analysis.leaderboard import Board
+from normbench.presentation.captions import captions
+from normbench.presentation.labels import board_title
+from normbench.presentation.quantities import LEGEND, legend, shown
+from normbench.presentation.tables import Column, fitting, left_out, titled
+from normbench.presentation.terminal import plain_table
+
+
+def terminal(boards: Sequence[Board], *, width: int) -> RenderableType:
+    """Every board with its title and captions; what does not fit into ``width`` is left out and named."""
+    lines = [Text(line, style="dim") for line in legend(row for board in boards for row in board.rows)]
+    return Group(*(part for board in boards for part in _board(board, width)), Text(LEGEND, style="bold"), *lines)
+
+
+def _board(board: Board, width: int) -> list[RenderableType]:
+    columns = shown(board.rows)
+    kept, table = fitting(columns, partial(_table, board), width)
+    notes = [*captions(board), *left_out(columns, kept)]
+    return [titled(board_title(board), table), *(Text(note, style="dim") for note in notes), Text()]
+
+
+def _table(board: Board, columns: Sequence[Column]) -> Table:
+    table = plain_table(columns)
+    for rows in (board.optimisers, board.predictors, board.published):
+        for row in rows:
+            table.add_row(*(column.cell(row) for column in columns), style="" if row.records else "dim")
+        table.add_section()
+    return table

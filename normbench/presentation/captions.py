@@ -1,0 +1,128 @@
+"""The words under a leaderboard: what it does not say by itself."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from normbench.analysis.leaderboard import Board
+from normbench.analysis.rows import Row
+from normbench.analysis.selection import strange
+from normbench.data.dataset import origin
+from normbench.presentation.labels import row_name
+from normbench.presentation.quantities import MEASURED, exceeds
+from normbench.problems import tasks
+from normbench.records.schema import Record
+
+_FEW_SEEDS = 10  # below, a bootstrap interval holds the mean in less than nine of ten cases
+
+
+def captions(board: Board) -> tuple[str, ...]:
+    """Every remark that applies to the board, most important first; what its columns mean is in the legend."""
+    notes = [
+        _data(board.simulated),
+        *_classes(board.rows),
+        *_certainty(board),
+        f"s/run and ms/it: {_threads(board)}.",
+        *_certificate(board),
+        *_tuning(board),
+        *_environments(board),
+        *_pairing(board),
+        *_published(board),
+    ]
+    if board.outdated:
+        notes.append(f"{board.outdated} records of earlier code or data are not shown.")
+    return tuple(notes)
+
+
+def _data(simulated: bool) -> str:
+    if simulated:
+        return f"{origin(simulated)}: a flight simulator made the data; these are no measurements."
+    return "Real data."
+
+
+def _classes(rows: Sequence[Row]) -> list[str]:
+    if not any(row.accuracy for row in rows):
+        return []
+    return [
+        "Classes: y is one-hot and yhat the outputs, under cross-entropy their softmax: the RMS is the root of the "
+        "Brier score. The bound is that of the outputs, which under cross-entropy are logits."
+    ]
+
+
+def _threads(board: Board) -> str:
+    threads = sorted({run.threads for run in board.runs})
+    return f"{' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} per run"
+
+
+def _certificate(board: Board) -> list[str]:
+    if not MEASURED.says(board.optimisers):
+        return []
+    broken = sum(map(exceeds, board.runs))
+    verdict = f"EXCEEDS the bound in {broken} runs: WARNING" if broken else "never exceeds the bound"
+    return [f"The gain that was measured {verdict}."]
+
+
+def _certainty(board: Board) -> list[str]:
+    notes = []
+    if board.resampled_seeds > 1:
+        notes.append(f"The ranks' resamples draw from {board.resampled_seeds} seeds.")
+    if any(1 < row.test.count < _FEW_SEEDS for row in board.optimisers):
+        notes.append(
+            "Few seeds: 95 % bootstrap intervals hold the true mean of normal figures in 75 % of cases at 3 seeds, "
+            "85 % at 5, 90 % at 10 and 94 % at 40; ranks' spans are too narrow likewise, and at 3 seeds hardly any "
+            "difference is significant among so many."
+        )
+    return notes
+
+
+def _tuning(board: Board) -> list[str]:
+    if not any(row.tuning.cost for row in board.optimisers):
+        return []
+    return [
+        f"{board.search_runs} search runs have no row of their own. normbench run takes no learning rate: it makes the "
+        "default and the best in one, by the same command."
+    ]
+
+
+def _pairing(board: Board) -> list[str]:
+    if len({row.seeds for row in board.optimisers}) < 2:
+        return []
+    return [
+        "WARNING: the rows do not share the same seeds, so their means are not paired; differences and ranks' spans "
+        "use the shared seeds only."
+    ]
+
+
+def _environments(board: Board) -> list[str]:
+    differing = board.differing
+    if not differing:
+        return []
+    found = "; ".join(f"{name} {' or '.join(values)}" for name, values in differing.items())
+    mixed = [
+        f"{row_name(row)}: {len(row.timed)} of {row.runs}" for row in board.optimisers if len(row.timed) < row.runs
+    ]
+    times = f" Times are means over runs of one environment: of {', '.join(mixed)} runs." if mixed else ""
+    return [f"WARNING: more than one environment made the runs: {found}.{times}"]
+
+
+def _published(board: Board) -> list[str]:
+    if not board.published:
+        return []
+    return [
+        "Published: arXiv 2312.10672, Table 1, 40 seeds on the real flight table, timed on another machine "
+        "(Mac mini M1, Julia)."
+    ]
+
+
+def remarks(records: Iterable[Record]) -> list[str]:
+    """Sentences on every record that boards leave out or show without knowing it, so that none goes without a word."""
+    every = list(records)
+    hidden = Counter(filter(None, map(strange, every)))
+    foreign = Counter(record.task for record in every if record.task not in tasks.TASKS and not strange(record))
+    return [
+        *(f"{_records(n)} of {what}, not known to this normbench, not shown." for what, n in sorted(hidden.items())),
+        *(f"{_records(n)} of the task {task!r}, not known to this normbench." for task, n in sorted(foreign.items())),
+    ]
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"

@@ -1,0 +1,107 @@
+"""What boards, rows and runs are called: every word is made here or beside the figure it belongs to, and never read."""
+
+import pandas as pd
+
+from normbench import specs
+from normbench.analysis.leaderboard import Board
+from normbench.analysis.rows import OptimiserRow, PublishedRow, Row
+from normbench.analysis.selection import unusual_hyperparameters
+from normbench.analysis.tuning import Rule, Tuning
+from normbench.data.dataset import origin
+from normbench.networks.families import layers_text
+from normbench.records.schema import Record
+from normbench.running.request import Place, axes
+
+PUBLISHED = "published, real data"
+
+
+def board_title(board: Board) -> str:
+    """One line; says SIMULATED where the data are."""
+    return f"{network_title(board.runs[0])}, RMS in {board.unit}"
+
+
+def network_title(run: Record) -> str:
+    """``quadrotor-sim (SIMULATED data), network 12-25-30-15-3, random split``: the board that a run is on."""
+    return f"{run.task} ({origin(run.simulated)} data), network {layers_text(run.layers)}, {run.split} split"
+
+
+def where(record: Record) -> str:
+    """``torch``, ``jax cuda float64``: backend, and device and dtype where they are not the usual ones."""
+    return " ".join(_said(record, Place.WHERE))
+
+
+def backend(row: Row) -> str:
+    """:func:`where` the runs of the row were made; "" where none was."""
+    return where(row.records[0]) if row.records else ""
+
+
+def how(record: Record) -> list[str]:
+    """``order 3``, ``batch 32``, ``plateau``: everything about a run that is not as usual, its place apart."""
+    unusual = [f"{name} {value_text(value)}" for name, value in unusual_hyperparameters(record).items()]
+    return [*unusual, *_said(record, Place.HOW)]
+
+
+def _said(record: Record, place: Place) -> list[str]:
+    found = (axis.label(getattr(record, axis.name)) for axis in axes() if axis.place is place)
+    return [words for words in found if words]
+
+
+def value_text(value: specs.Value) -> str:
+    """A hyperparameter in words, with as many digits as tell it from every other value."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "off"
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def tuning_label(row: Row) -> str:
+    """What has to be tuned: "none", "default 0.001" or "best of 5: 0.03", and what else is not at its default."""
+    match row:
+        case OptimiserRow(tuning=Tuning() as found):
+            label, others = _rule(found), how(row.records[0])
+            return ", ".join([label, *others]) if label else ", ".join(others) or "none"
+        case PublishedRow():
+            return PUBLISHED
+    return ""
+
+
+def _rule(found: Tuning) -> str:
+    """What chose the value, and the value; "" where nothing is tuned."""
+    value = value_text(found.value)
+    match found.rules:
+        case (Rule.NONE,):
+            return ""
+        case (Rule.DEFAULT,):
+            return f"default {value}"
+        case (Rule.BEST,):
+            return f"best of {found.cost}: {value}"
+        case (Rule.DEFAULT, Rule.BEST):
+            return f"best of {found.cost}: {value} (default)"
+    return value
+
+
+def row_name(row: Row) -> str:
+    """``adam (jax, best of 5: 0.01)``."""
+    return f"{row.optimiser} ({backend(row)}, {tuning_label(row)})"
+
+
+def environment(row: Row) -> str:
+    """What the runs of the row were made with; set-ups that differ stand side by side."""
+    made = {", ".join(f"{name} {value}" for name, value in run.environment.items()) for run in row.records}
+    return " | ".join(sorted(made))
+
+
+def labelled(searches: pd.DataFrame) -> pd.DataFrame:
+    """The searches of :func:`normbench.analysis.sensitivity.learning_rate_sensitivity` in words.
+
+    ``where`` says backend, device and dtype, ``setting`` what is not as usual, ``layers`` the network; ``record`` is
+    the identity of the run.
+    """
+    runs = searches["record"]
+    place = list(searches.columns).index("simulated") + 1
+    found = searches.assign(layers=searches["layers"].map(layers_text), record=[run.record_id for run in runs])
+    found.insert(place, "where", [where(run) for run in runs])
+    found.insert(place + 1, "setting", [", ".join(how(run)) for run in runs])
+    return found

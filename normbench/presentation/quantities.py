@@ -1,0 +1,271 @@
+"""The quantities of a board, one entry each; terminal, Markdown, CSV, JSON, page and legend loop over the entries."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from normbench.analysis.compare import Direction
+from normbench.analysis.rows import Row, mean
+from normbench.analysis.statistics import RESAMPLES, Spread
+from normbench.presentation import cells
+from normbench.presentation.labels import backend
+from normbench.presentation.tables import Column, mean_sd, number
+from normbench.records.schema import Record
+
+_CERTIFICATE_ROUNDING = 1e-6  # relative; bound and measured ratio come from the same float64 weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity(Column):
+    """A column of a board, and everything else that is said of it.
+
+    Attributes
+    ----------
+    name : str
+        Of its field in CSV and JSON.
+    meaning : str
+        What it is and how it came about, for the legend.
+    value : callable
+        Row -> what the page sorts by; None or NaN where the row has none.
+    unit : str
+    better : Direction or None
+    detail : callable
+        Row -> a second, smaller line under it on the page.
+    fields : callable or None
+        Row -> fields of CSV and JSON where ``value`` alone is not all.
+    beside : str
+        Name of the quantity under which the page shows this one; "" for a column of its own.
+    against : bool
+        True if it sets the row against the others of its board.
+    """
+
+    name: str
+    meaning: str
+    value: Callable[[Row], Any]
+    unit: str = ""
+    better: Direction | None = None
+    detail: Callable[[Row], str] = lambda row: ""
+    fields: Callable[[Row], Mapping[str, Any]] | None = None
+    beside: str = ""
+    against: bool = False
+
+    def stored(self, row: Row) -> Mapping[str, Any]:
+        """What CSV and JSON hold of it."""
+        return {self.name: self.value(row)} if self.fields is None else self.fields(row)
+
+    def says(self, rows: Iterable[Row]) -> bool:
+        """True if one of the rows has something to show."""
+        return any(self.cell(row) for row in rows)
+
+    @property
+    def legend(self) -> str:
+        """``ms/it: milliseconds of training per iteration; lower is better.``"""
+        unit = f" in {self.unit}" if self.unit else ""
+        return f"{self.header}{unit}: {self.meaning}" + (f"; {self.better.value}." if self.better else ".")
+
+
+def _bound(run: Record) -> float:
+    return run.lipschitz_bound
+
+
+def _measured(run: Record) -> float:
+    return run.lipschitz_measured
+
+
+def exceeds(run: Record) -> bool:
+    """True if the gain that was measured is larger than the bound allows."""
+    return _measured(run) > _bound(run) * (1 + _CERTIFICATE_ROUNDING)
+
+
+RANK = Quantity(
+    name="rank",
+    header="rank",
+    meaning=f"by mean test RMS; in brackets where 95 % of {RESAMPLES:,} resamples of the seeds that all rows share put "
+    "the row, one resample for all rows. Rows with a diverged or failed run have none and come last",
+    value=lambda row: row.rank and row.rank.rank,
+    cell=cells.rank,
+    fields=cells.rank_fields,
+    leaves=1,
+    against=True,
+)
+OPTIMISER = Quantity(
+    name="optimiser",
+    header="optimiser",
+    meaning="zero, mean and linear (least squares) are predictors that need none: what does not beat them has learned "
+    "little",
+    value=lambda row: row.optimiser,
+    cell=lambda row: row.optimiser,
+    numeric=False,
+)
+TUNING = Quantity(
+    name="tuning",
+    header="tuning needed",
+    meaning="what a user has to tune. 'best of 5' cost 5 runs: lowest final training RMS on a log grid, searched on "
+    "one seed and one backend, then run on all; the test error chooses nothing. † the best value lies at an end of "
+    "its grid, so a better one may lie beyond",
+    value=lambda row: row.tuning and row.tuning.cost,
+    cell=cells.tuning,
+    fields=cells.tuning_fields,
+    numeric=False,
+    wraps=True,
+)
+BOUND = Quantity(
+    name="lipschitz_bound",
+    header="bound",
+    meaning="Lipschitz bound prod ||W_i||_op of the trained network, mean over seeds",
+    unit="the unit of the board per unit-norm input",
+    value=lambda row: row.mean(_bound),
+    cell=lambda row: number(row.mean(_bound), 2),
+    better=Direction.LOWER,
+    leaves=2,
+)
+MEASURED = Quantity(
+    name="lipschitz_measured",
+    header="measured",
+    meaning="the largest ||f(x) - f(x')|| / ||x - x'|| over many pairs, mean over seeds; no valid bound is below it",
+    value=lambda row: row.mean(_measured),
+    cell=lambda row: number(row.mean(_measured), 2),
+    leaves=7,
+    beside="lipschitz_bound",
+)
+LEGEND = "How to read it"
+QUANTITIES = (
+    OPTIMISER,
+    Quantity(
+        name="where",
+        header="backend",
+        meaning="what computed; with device and precision where they are not CPU and float32",
+        value=backend,
+        cell=backend,
+        fields=lambda row: {},  # backend, device and dtype are fields of the request
+        numeric=False,
+    ),
+    TUNING,
+    Quantity(
+        name="train_rms",
+        header="train RMS",
+        meaning="sqrt(mean ||y - yhat||^2) over the training samples, mean ± sample standard deviation over seeds",
+        value=lambda row: row.train.mean,
+        cell=lambda row: mean_sd(row.train),
+        fields=lambda row: cells.spread_fields("train_rms", row.train),
+        unit="the unit of the board",
+        better=Direction.LOWER,
+        leaves=5,
+    ),
+    Quantity(
+        name="test_rms",
+        header="test RMS",
+        meaning="the same over the test samples; the rows are sorted by it",
+        value=lambda row: row.test.mean,
+        cell=lambda row: mean_sd(row.test),
+        fields=lambda row: cells.spread_fields("test_rms", row.test),
+        unit="the unit of the board",
+        better=Direction.LOWER,
+    ),
+    Quantity(
+        name="test_rms_interval",
+        header="95 % interval",
+        meaning="bootstrap interval of the mean test RMS: BCa, and percentiles below 8 seeds",
+        value=lambda row: row.interval.low,
+        cell=cells.interval,
+        fields=lambda row: {"test_rms_low": row.interval.low, "test_rms_high": row.interval.high},
+        leaves=9,
+        beside="test_rms",
+    ),
+    Quantity(
+        name="test_accuracy",
+        header="accuracy %",
+        meaning="share of the test samples whose largest output is the right one, mean ± sample standard deviation",
+        value=lambda row: row.accuracy and row.accuracy.mean,
+        cell=cells.accuracy,
+        fields=lambda row: cells.spread_fields("test_accuracy", row.accuracy or Spread(math.nan, math.nan, 0)),
+        better=Direction.HIGHER,
+    ),
+    Quantity(
+        name="vs_best",
+        header="vs best",
+        meaning="test RMS relative to the first row, the geometric mean of the ratios over shared seeds. * p < 0.05, "
+        "** p < 0.01, *** p < 0.001: paired t test on the log-ratios, Holm's correction over all pairs of rows, "
+        "because the same runs chose the best",
+        value=cells.difference,
+        cell=cells.versus_best,
+        detail=cells.certainty,
+        fields=cells.difference_fields,
+        better=Direction.LOWER,
+        against=True,
+    ),
+    RANK,
+    Quantity(
+        name="seeds",
+        header="seeds",
+        meaning="runs, failures included",
+        value=lambda row: row.runs,
+        cell=lambda row: str(row.runs),
+        leaves=3,
+    ),
+    Quantity(
+        name="iterations",
+        header="iter.",
+        meaning="iterations per run",
+        value=lambda row: row.iterations,
+        cell=lambda row: str(row.iterations or ""),
+        leaves=4,
+    ),
+    Quantity(
+        name="seconds_per_run",
+        header="s/run",
+        meaning="seconds of training per run, without compilation, mean over the runs of one environment",
+        value=lambda row: row.seconds_per_run,
+        cell=lambda row: number(row.seconds_per_run, 2),
+        fields=lambda row: {
+            "timed_runs": len(row.timed),
+            "seconds_per_run": row.seconds_per_run,
+            "seconds_compile": mean(row.timed, lambda run: run.seconds_compile),
+        },
+        better=Direction.LOWER,
+        leaves=6,
+    ),
+    Quantity(
+        name="ms_per_iteration",
+        header="ms/it",
+        meaning="milliseconds of training per iteration, likewise",
+        value=lambda row: row.ms_per_iteration,
+        cell=lambda row: number(row.ms_per_iteration, 2),
+        better=Direction.LOWER,
+        leaves=2,
+    ),
+    Quantity(
+        name="evaluations",
+        header="losses + gradients",
+        meaning="passes over the training set for losses and for gradients, means over runs",
+        value=lambda row: cells.evaluations(row)["gradient_evaluations"],
+        cell=cells.passes,
+        fields=cells.evaluations,
+        better=Direction.LOWER,
+        leaves=8,
+    ),
+    BOUND,
+    MEASURED,
+    Quantity(
+        name="failures",
+        header="failures",
+        meaning="runs that stalled, diverged or failed; nothing else is left out",
+        value=lambda row: sum(row.failures.values()),
+        cell=cells.failures,
+        fields=lambda row: {str(status): count for status, count in row.failures.items()},
+        numeric=False,
+        wraps=True,
+    ),
+)
+
+
+def shown(rows: Iterable[Row]) -> list[Quantity]:
+    """The columns that have something to say about the rows, the rank first."""
+    every = list(rows)
+    return [quantity for quantity in sorted(QUANTITIES, key=lambda q: q is not RANK) if quantity.says(every)]
+
+
+def legend(rows: Iterable[Row]) -> list[str]:
+    """How to read the columns of the rows."""
+    return [quantity.legend for quantity in shown(rows)]
