@@ -1,11 +1,13 @@
 """What every backend returns from a run: losses, step sizes, weights and honest counts, as NumPy arrays."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
+
+Counts = Sequence[float] | np.ndarray  # evaluations of the loss and of its gradient
 
 EVALUATED, VALUES = 1024, 2**24  # samples at a time where no gradient is wanted, and at most so many outputs
 
@@ -102,3 +104,56 @@ def ending(loss: float, iteration: int, *, stalled: bool) -> tuple[Status, str]:
     if stalled:
         return Status.STALLED, f"no step lowers the loss in this precision after iteration {iteration}"
     return Status.DONE, ""
+
+
+class Progress:
+    """What a run has come to, iteration by iteration, and whether it has ended.
+
+    Parameters
+    ----------
+    loss : float
+        Before the first iteration.
+    evaluations : pair of int
+        Evaluations of the loss and of its gradient that it took.
+    """
+
+    def __init__(self, loss: float, evaluations: Counts) -> None:
+        self.losses = [loss]
+        self._evaluations = [evaluations]
+        self._step_sizes: list[float] = []
+        self._halvings = 0
+        self._status, self._reason = ending(loss, 0, stalled=False)
+
+    @property
+    def iterations(self) -> int:
+        """How many are done."""
+        return len(self._step_sizes)
+
+    def repeat(self, iterate: Callable[[], None], steps: int) -> int:
+        """Call ``iterate``, which adds an iteration, up to ``steps`` times; return how often, fewer if the run ends."""
+        before = self.iterations
+        while self.iterations - before < steps and self._status is Status.DONE:
+            iterate()
+        return self.iterations - before
+
+    def add(self, loss: float, step_size: float, evaluations: Counts, halvings: int = 0) -> None:
+        """One iteration: the loss after it, its step, all evaluations so far, and how often the step was halved."""
+        self.losses.append(loss)
+        self._evaluations.append(evaluations)
+        self._step_sizes.append(step_size)
+        self._halvings += halvings
+        self._status, self._reason = ending(loss, self.iterations, stalled=step_size == 0.0)
+
+    def trajectory(self, weights: tuple[np.ndarray, ...], *, passes: int = 1) -> Trajectory:
+        """Everything so far; ``passes`` evaluations make one over the training set."""
+        evaluations = np.rint(np.array(self._evaluations) / passes).astype(np.int64)
+        return Trajectory(
+            loss=np.array(self.losses),
+            step_size=np.array(self._step_sizes),
+            weights=weights,
+            loss_evaluations=evaluations[:, 0],
+            gradient_evaluations=evaluations[:, 1],
+            halvings=self._halvings,
+            status=self._status,
+            reason=self._reason,
+        )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from normbench.backends.trajectory import Part, Status, Trajectory, ending
+from normbench.backends.trajectory import Part, Progress, Trajectory
 from normbench.problems.problem import Problem
 from normbench.reference import network, perceptron
 from normbench.reference.registry import METHODS
@@ -42,16 +42,12 @@ class ReferenceTrainer:
         self._method = METHODS[key]
         self._hyperparameters = dict(hyperparameters)
         self._weights = problem.weights
-        self._step_sizes: list[float] = []
         whole = _objective(problem, problem.x_train, problem.y_train)
         self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
         self._objective = whole if rows is None else self._batch(rows[0])
         with _quiet():
             self._state = self._method.init(whole, problem.weights, self._hyperparameters)
-            self._losses = [self._objective.loss(problem.weights)]
-        self._evaluations = [self._passed()]
-        self._halvings = 0
-        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+            self._progress = Progress(self._objective.loss(problem.weights), self._passed())
 
     def _batch(self, rows: np.ndarray) -> Any:
         return _objective(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
@@ -65,18 +61,14 @@ class ReferenceTrainer:
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
-        done = 0
         with _quiet():
-            while done < steps and self._status is Status.DONE:
-                done += 1
-                self._iterate()
-        return done
+            return self._progress.repeat(self._iterate, steps)
 
     def _next_batch(self) -> float:
         """Turn to the batch of the iteration that comes next; its loss, evaluated anew unless it is known."""
-        iteration = len(self._step_sizes)
+        iteration = self._progress.iterations
         if self._rows is None or not 0 < iteration < len(self._rows):
-            return self._losses[-1]
+            return self._progress.losses[-1]
         self._done = self._passed()
         self._objective = self._batch(self._rows[iteration])
         return self._objective.loss(self._weights)
@@ -85,12 +77,7 @@ class ReferenceTrainer:
         loss = self._next_batch()
         result = self._method.step(self._objective, self._weights, loss, self._state, self._hyperparameters)
         self._weights, self._state = result.weights, result.state
-        self._losses.append(result.loss)
-        self._evaluations.append(self._passed())
-        self._step_sizes.append(result.step_size)
-        self._halvings += result.halvings
-        stalled = result.step_size == 0.0
-        self._status, self._reason = ending(result.loss, len(self._step_sizes), stalled=stalled)
+        self._progress.add(result.loss, result.step_size, self._passed(), result.halvings)
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
@@ -107,17 +94,7 @@ class ReferenceTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        evaluations = np.rint(np.array(self._evaluations) / len(self._problem.x_train)).astype(np.int64)
-        return Trajectory(
-            loss=np.array(self._losses),
-            step_size=np.array(self._step_sizes),
-            weights=self._weights,
-            loss_evaluations=evaluations[:, 0],
-            gradient_evaluations=evaluations[:, 1],
-            halvings=self._halvings,
-            status=self._status,
-            reason=self._reason,
-        )
+        return self._progress.trajectory(self._weights, passes=len(self._problem.x_train))
 
 
 def _objective(problem: Problem, x: np.ndarray, y: np.ndarray) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from normbench.backends.trajectory import Status, Trajectory, ending
+from normbench.backends.trajectory import Progress, Trajectory
 from normbench.jax import transformations
 from normbench.jax.benchmark.network import apply, loss_value
 from normbench.jax.benchmark.registry import library_transformation
@@ -52,10 +52,8 @@ class PlainTrainer:
             self._train = self._place(problem.x_train, problem.y_train)
             self._weights = self._place(*problem.weights)
             self._state = self._transformation.init(self._weights)
-            self._step = jax.jit(self._iterate)
-            self._losses = [float(self._value(self._weights, *self._train))]
-        self._step_sizes: list[float] = []
-        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+            self._step = jax.jit(self._stepped)
+            self._progress = Progress(float(self._value(self._weights, *self._train)), (1, 0))
 
     def _place(self, *arrays: np.ndarray) -> tuple[Array, ...]:
         return tuple(jnp.asarray(array, self._dtype) for array in arrays)
@@ -64,7 +62,7 @@ class PlainTrainer:
         outputs = apply(self._problem.network, weights, x)
         return loss_value(self._problem.loss, outputs, y, self._problem.loss_divisor)
 
-    def _iterate(self, weights: Weights, state: Any, x: Array, y: Array) -> _Step:
+    def _stepped(self, weights: Weights, state: Any, x: Array, y: Array) -> _Step:
         objective = partial(self._value, x=x, y=y)
         value, gradient = jax.value_and_grad(objective)(weights)
         updates, state = self._transformation.update(gradient, state, weights, value=value, value_fn=objective)
@@ -74,31 +72,18 @@ class PlainTrainer:
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
-        done = 0
         with jax.enable_x64(self._dtype == "float64"):
-            while done < steps and self._status is Status.DONE:
-                done += 1
-                new = self._step(self._weights, self._state, *self._train)
-                self._weights, self._state = new.weights, new.state
-                self._losses.append(float(new.loss))
-                self._step_sizes.append(float(new.step_size))
-                stalled = self._step_sizes[-1] == 0.0
-                self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
-        return done
+            return self._progress.repeat(self._iterate, steps)
+
+    def _iterate(self) -> None:
+        new = self._step(self._weights, self._state, *self._train)
+        self._weights, self._state = new.weights, new.state
+        done = self._progress.iterations + 1
+        self._progress.add(float(new.loss), float(new.step_size), (2 * done + 1, done))
 
     def trajectory(self) -> Trajectory:
         """Everything so far; what a step evaluates inside stays inside the transformation."""
-        passes = np.arange(len(self._losses))
-        return Trajectory(
-            loss=np.array(self._losses),
-            step_size=np.array(self._step_sizes),
-            weights=tuple(np.asarray(w, dtype=np.float64) for w in self._weights),
-            loss_evaluations=2 * passes + 1,
-            gradient_evaluations=passes,
-            halvings=0,
-            status=self._status,
-            reason=self._reason,
-        )
+        return self._progress.trajectory(tuple(np.asarray(w, dtype=np.float64) for w in self._weights))
 
 
 _TRANSFORMATIONS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]] = {

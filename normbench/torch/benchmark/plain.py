@@ -6,11 +6,10 @@ runs both.
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from normbench.backends.trajectory import Status, Trajectory, ending
+from normbench.backends.trajectory import Progress, Trajectory
 from normbench.problems.problem import Problem
 from normbench.torch.benchmark.iteration import Hyperparameters
 from normbench.torch.benchmark.network import build, loss_value
@@ -71,10 +70,7 @@ class PlainTrainer:
         self._optimizer = OPTIMIZERS[key](list(self._model.parameters()), hyperparameters)
         self._calls = 0
         self._loss = self._closure()
-        self._losses = [self._loss.item()]
-        self._evaluations = [self._calls]
-        self._step_sizes: list[float] = []
-        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+        self._progress = Progress(self._loss.item(), (self._calls, 0))
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
         return loss_value(self._problem.loss, self._model(x), y, self._problem.loss_divisor)
@@ -85,11 +81,7 @@ class PlainTrainer:
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
-        done = 0
-        while done < steps and self._status is Status.DONE:
-            done += 1
-            self._iterate()
-        return done
+        return self._progress.repeat(self._iterate, steps)
 
     def _iterate(self) -> None:
         if isinstance(self._optimizer, Method1):
@@ -100,21 +92,9 @@ class PlainTrainer:
             self._optimizer.step()
         self._loss = self._closure()
         group = self._optimizer.param_groups[0]
-        self._losses.append(self._loss.item())
-        self._evaluations.append(self._calls)
-        self._step_sizes.append(float(group["step_size"] if "step_size" in group else group["lr"]))
-        stalled = self._step_sizes[-1] == 0.0
-        self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
+        step_size = float(group["step_size"] if "step_size" in group else group["lr"])
+        self._progress.add(self._loss.item(), step_size, (self._calls, self._progress.iterations + 1))
 
     def trajectory(self) -> Trajectory:
         """Everything so far; how often a step was halved stays inside the optimiser."""
-        return Trajectory(
-            loss=np.array(self._losses),
-            step_size=np.array(self._step_sizes),
-            weights=tuple(p.detach().cpu().double().numpy() for p in self._model.parameters()),
-            loss_evaluations=np.array(self._evaluations),
-            gradient_evaluations=np.arange(len(self._losses)),
-            halvings=0,
-            status=self._status,
-            reason=self._reason,
-        )
+        return self._progress.trajectory(tuple(p.detach().cpu().double().numpy() for p in self._model.parameters()))

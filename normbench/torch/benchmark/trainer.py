@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from normbench.backends.trajectory import Part, Status, Trajectory, ending
+from normbench.backends.trajectory import Part, Progress, Trajectory
 from normbench.errors import BackendUnavailableError
 from normbench.problems.problem import Problem
 from normbench.torch.benchmark.objective import NetworkObjective
@@ -58,8 +58,6 @@ class TorchTrainer:
         self._method = METHODS[key]
         self._hyperparameters = dict(hyperparameters)
         self._rows = rows
-        self._halvings = 0
-        self._step_sizes: list[float] = []
         with torch.no_grad():
             place: Callable[..., Any] = self._tiled if rows is None and problem.is_by_hand else self._whole
             self._objective = place(problem, problem.x_train, problem.y_train)
@@ -69,9 +67,7 @@ class TorchTrainer:
             if rows is not None:
                 self._objective.select(rows[0])
             self._point = self._objective.point(weights)
-            self._losses = [float(self._point.loss)]
-            self._evaluations = [self._objective.evaluations]
-        self._status, self._reason = ending(self._losses[0], 0, stalled=False)
+            self._progress = Progress(float(self._point.loss), self._objective.evaluations)
         self._synchronise()
 
     def _tensor(self, array: np.ndarray) -> Tensor:
@@ -98,7 +94,7 @@ class TorchTrainer:
 
     def _next_batch(self) -> None:
         """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
-        iteration = len(self._step_sizes)
+        iteration = self._progress.iterations
         if self._rows is None or not 0 < iteration < len(self._rows):
             return
         self._objective.select(self._rows[iteration])
@@ -114,11 +110,8 @@ class TorchTrainer:
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
-        done = 0
         with torch.no_grad():
-            while done < steps and self._status is Status.DONE:
-                done += 1
-                self._iterate()
+            done = self._progress.repeat(self._iterate, steps)
         self._synchronise()
         return done
 
@@ -126,12 +119,7 @@ class TorchTrainer:
         self._next_batch()
         result = self._method.step(self._objective, self._point, self._state, self._hyperparameters)
         self._point, self._state = result.point, result.state
-        self._losses.append(float(result.point.loss))
-        self._evaluations.append(self._objective.evaluations)
-        self._step_sizes.append(result.step_size)
-        self._halvings += result.halvings
-        stalled = result.step_size == 0.0
-        self._status, self._reason = ending(self._losses[-1], len(self._step_sizes), stalled=stalled)
+        self._progress.add(float(result.point.loss), result.step_size, self._objective.evaluations, result.halvings)
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
@@ -150,14 +138,4 @@ class TorchTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        evaluations = np.array(self._evaluations)
-        return Trajectory(
-            loss=np.array(self._losses),
-            step_size=np.array(self._step_sizes),
-            weights=tuple(w.detach().cpu().double().numpy() for w in self._point.weights),
-            loss_evaluations=evaluations[:, 0],
-            gradient_evaluations=evaluations[:, 1],
-            halvings=self._halvings,
-            status=self._status,
-            reason=self._reason,
-        )
+        return self._progress.trajectory(tuple(w.detach().cpu().double().numpy() for w in self._point.weights))
