@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _BY_NAME = ("import_module", "__import__")
+_WHOLE = ("implementations",)  # see normbench.backends.method: modules are found in the package by computed names
 
 
 class Used(NamedTuple):
@@ -18,11 +19,14 @@ class Used(NamedTuple):
     ----------
     modules : frozenset of str
         Dotted names that it imports, at any depth; for ``from a import b`` both a and a.b.
+    packages : frozenset of str
+        Packages any of whose modules it may import, because the names are computed.
     distributions : frozenset of str
         What it opens by name: ``metadata.distribution("scikit-learn")``.
     """
 
     modules: frozenset[str]
+    packages: frozenset[str]
     distributions: frozenset[str]
 
 
@@ -30,6 +34,7 @@ class Used(NamedTuple):
 def used(source: str, package: str) -> Used:
     """What a module of ``package`` with this source uses."""
     modules: set[str] = set()
+    packages: set[str] = set()
     distributions: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -39,9 +44,11 @@ def used(source: str, package: str) -> Used:
             modules |= {base} | {f"{base}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Call) and _called(node) in _BY_NAME:
             modules |= _texts(node)
+        elif isinstance(node, ast.Call) and _called(node) in _WHOLE:
+            packages |= _texts(node)
         elif isinstance(node, ast.Call) and _called(node) == "distribution":
             distributions |= _texts(node)
-    return Used(frozenset(modules), frozenset(distributions))
+    return Used(frozenset(modules | packages), frozenset(packages), frozenset(distributions))
 
 
 def _called(call: ast.Call) -> str:
@@ -102,8 +109,10 @@ class Package:
             if module in found or module not in self.modules or module == self.name:
                 continue  # the package itself lends names of its modules and computes nothing
             found.add(module)
-            waiting += [
-                module.rpartition(".")[0],
-                *(name for name in self.used(module).modules if follows(module, name)),
-            ]
+            names = self.used(module).modules | self._inside(self.used(module).packages)
+            waiting += [module.rpartition(".")[0], *(name for name in names if follows(module, name))]
         return found
+
+    def _inside(self, packages: Iterable[str]) -> set[str]:
+        """Every module of some packages."""
+        return {name for package in packages for name in self.modules if name.startswith(f"{package}.")}

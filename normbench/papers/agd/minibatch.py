@@ -15,7 +15,7 @@ import numpy as np
 from normbench.problems import tasks
 from normbench.problems.problem import Problem, Weights
 from normbench.reference.agd import agd
-from normbench.reference.perceptron import Objective
+from normbench.reference.network import Objective
 from normbench.running.batches import batches
 from normbench.running.request import RunRequest
 from normbench.running.run import problem_of
@@ -69,15 +69,15 @@ class MinibatchJob:
         weights = problem.weights
         yield weights, np.nan
         for chosen in islice(batches(samples, size, seed=self.request.seed), self.epochs * (samples // size)):
-            objective = Objective(problem.x_train[chosen], problem.y_train[chosen], problem.loss_divisor)
-            weights, eta = agd(objective.gradient(weights), weights)
+            objective = Objective.of(problem, problem.x_train[chosen], problem.y_train[chosen])
+            weights, _, eta = agd().step(objective.gradient(weights), weights, ())
             yield weights, eta
 
     def _row(
         self, problem: Problem, size: int, step: int, steps: int, weights: Weights, etas: list[float]
     ) -> dict[str, Any]:
-        train = Objective(problem.x_train, problem.y_train, problem.loss_divisor)
-        test = Objective(problem.x_test, problem.y_test, problem.loss_divisor)
+        train = Objective.of(problem)
+        test = Objective.of(problem, problem.x_test, problem.y_test)
         taken = np.array(etas)[np.isfinite(etas)]
         low, mean, high = (taken.min(), taken.mean(), taken.max()) if len(taken) else (np.nan,) * 3
         return {
