@@ -1,5 +1,13 @@
 """normbench in PyTorch: the optimisers as ``torch.optim.Optimizer`` classes, and the trainer of the benchmark."""
 
-from normbench.torch.optimizers import AGD, FGSGD, LARS, Fromage, Method1, Method2, Method2Exp
+from typing import Any
 
-__all__ = ["AGD", "FGSGD", "LARS", "Fromage", "Method1", "Method2", "Method2Exp"]
+from normbench.torch import optimizers
+
+__all__ = list(optimizers.__all__)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(optimizers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
