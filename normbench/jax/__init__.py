@@ -1,15 +1,13 @@
 """normbench in JAX: the optimisers as optax transformations, and the trainer of the benchmark."""
 
-from normbench.jax.transformations import (
-    accumulated,
-    agd,
-    fgsgd,
-    fromage,
-    lars,
-    method1,
-    method2,
-    method2_exp,
-    unmasked,
-)
+from typing import Any
 
-__all__ = ["accumulated", "agd", "fgsgd", "fromage", "lars", "method1", "method2", "method2_exp", "unmasked"]
+from normbench.jax import transformations
+
+__all__ = sorted(["accumulated", "unmasked", *transformations.DROP_INS])
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(transformations, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
