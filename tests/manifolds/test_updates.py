@@ -64,7 +64,8 @@ def test_other_index_sets_lead_elsewhere():
 
 def one_step(case, gradient, weights=None, state=None, **given):
     weights = weights or case.weights
-    return reference.fgsgd(gradient, weights, state or reference.initial_state(weights), **case.hyper, **given)
+    update = reference.fgsgd(**case.hyper, **given)
+    return update.step(gradient, weights, state or update.init(None, weights))
 
 
 def test_equations_3_to_7_by_hand():
