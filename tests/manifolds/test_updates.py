@@ -144,9 +144,9 @@ def stepped(backend, case, gradient, **given):
         return one_step(case, gradient, **given)[0]
     module, array = {"torch": (torch_fgsgd, torch.tensor), "jax": (jax_fgsgd, jnp.asarray)}[backend]
     weights = [array(w) for w in case.weights]
-    update = partial(module.fgsgd, **case.hyper, **given)
-    update = jax.jit(update) if backend == "jax" else update
-    moved, _, _ = update([array(g) for g in gradient], weights, module.initial_state(weights))
+    update = module.fgsgd(**case.hyper, **given)
+    step = jax.jit(update.step) if backend == "jax" else update.step
+    moved, _, _ = step([array(g) for g in gradient], weights, update.init(None, weights))
     return [np.asarray(w) for w in moved]
 
 
