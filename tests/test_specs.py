@@ -2,11 +2,13 @@
 
 import dataclasses
 import importlib
+import inspect
 import math
 
 import pytest
 
 from normbench import backends, specs
+from normbench.backends.method import implementations
 from normbench.errors import InvalidArgumentError
 from normbench.specs import OWN, PEERS, SPECS, Family, Hyperparameter, Normalisation, OptimiserSpec
 
@@ -17,10 +19,22 @@ def hyperparameter(key, name):
     return next(h for h in SPECS[key].hyperparameters if h.name == name)
 
 
-@pytest.mark.parametrize("backend", ["reference", "torch", "jax"])
-def test_every_spec_is_implemented_and_nothing_else(backend):
-    methods = importlib.import_module(backends.get(backend).trainer.module).METHODS
-    assert list(methods) == [key for key, spec in SPECS.items() if spec.runs_on(backend)]
+UPDATES = {"reference": "normbench.reference", "torch": "normbench.torch.updates", "jax": "normbench.jax.updates"}
+
+
+@pytest.mark.parametrize("backend", UPDATES)
+def test_every_spec_is_implemented_and_takes_the_hyperparameters_that_it_declares(backend):
+    for key, update in implementations(UPDATES[backend], specs.on(backend)).items():
+        taken = [p for p in inspect.signature(update).parameters.values() if p.default is p.empty]
+        assert [p.name for p in taken] == [h.name for h in SPECS[key].hyperparameters], key
+        assert all(p.kind is p.KEYWORD_ONLY for p in taken), key
+
+
+def test_a_declared_optimiser_that_is_nowhere_is_named():
+    with pytest.raises(InvalidArgumentError, match=r"'dog' is declared, and normbench\.torch\.updates\.peers does not"):
+        implementations("normbench.torch.updates", ["method1", "dog"])
+    with pytest.raises(InvalidArgumentError, match=r"'adam' .* normbench\.torch\.optimizers\.baselines"):
+        implementations("normbench.torch.optimizers", ["adam"])
 
 
 def test_all_but_the_peers_have_a_reference_and_both_backends():

@@ -70,6 +70,15 @@ class Problem:
         return math.fsum(np.square(self.x_train).sum(axis=tuple(range(1, self.x_train.ndim)))) / len(self.x_train)
 
     @property
+    def majorant_constants(self) -> dict[str, float]:
+        """What the drop-in classes of a method with a majorant ask of data, network and loss, see majorant_scale."""
+        return {
+            "mean_square_input": self.mean_square_input,
+            "gain": self.network.gain,
+            "curvature": self.curvature,
+        }
+
+    @property
     def majorant_scale(self) -> float:
         """Q of eq. 22 of arXiv 2312.10672 for any network and loss: c gain^2 mean ||x||^2 over the training set.
 

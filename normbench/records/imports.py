@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _BY_NAME = ("import_module", "__import__")
+_WHOLE = ("implementations",)  # see normbench.backends.method: modules are found in the package by computed names
 
 
 class Used(NamedTuple):
@@ -20,12 +21,15 @@ class Used(NamedTuple):
         Dotted names that it imports, at any depth; for ``from a import b`` both a and a.b.
     running : frozenset of str
         Those of them that it imports when it runs, and not for type checkers alone.
+    packages : frozenset of str
+        Packages any of whose modules it may import, because the names are computed.
     distributions : frozenset of str
         What it opens by name: ``metadata.distribution("scikit-learn")``.
     """
 
     modules: frozenset[str]
     running: frozenset[str]
+    packages: frozenset[str]
     distributions: frozenset[str]
 
 
@@ -37,14 +41,17 @@ def used(source: str, package: str) -> Used:
     typing_only = {id(node) for block in every if _is_for_types(block) for node in ast.walk(block)}
     modules: set[str] = set()
     running: set[str] = set()
+    packages: set[str] = set()
     distributions: set[str] = set()
     for node in every:
         found = _imported(node, package)
         modules |= found
         running |= set() if id(node) in typing_only else found
+        if isinstance(node, ast.Call) and _called(node) in _WHOLE:
+            packages |= _texts(node)
         if isinstance(node, ast.Call) and _called(node) == "distribution":
             distributions |= _texts(node)
-    return Used(frozenset(modules), frozenset(running), frozenset(distributions))
+    return Used(frozenset(modules | packages), frozenset(running), frozenset(packages), frozenset(distributions))
 
 
 def _is_for_types(node: ast.AST) -> bool:
@@ -110,5 +117,10 @@ class Package:
             if module in found or module not in self.modules or module == self.name:
                 continue  # the package itself lends names of its modules and computes nothing
             found.add(module)
-            waiting += [module.rpartition(".")[0], *self.used(module).running]
+            names = self.used(module).running | self._inside(self.used(module).packages)
+            waiting += [module.rpartition(".")[0], *names]
         return found
+
+    def _inside(self, packages: Iterable[str]) -> set[str]:
+        """Every module of some packages."""
+        return {name for package in packages for name in self.modules if name.startswith(f"{package}.")}

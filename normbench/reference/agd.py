@@ -4,7 +4,26 @@ import math
 
 import numpy as np
 
+from normbench.backends.method import Update, stateless
 from normbench.problems.problem import Weights
+
+
+def agd() -> Update:
+    """W_k - (eta / L) gain_k G_k / ||G_k||_F, every matrix of a kernel by its own norm; the step size is eta.
+
+    Gradients and weights have the shapes (d_k, d_{k-1}) or (d_k, d_{k-1}, height, width).
+    """
+
+    def step(gradient: Weights, weights: Weights, state: tuple[()]) -> tuple[Weights, tuple[()], float]:
+        eta = learning_rate(gradient_summary(gradient))
+        moved = []
+        for g, W in zip(gradient, weights, strict=True):
+            norms = _norms(g)
+            unit = np.divide(g, norms, out=np.zeros_like(g), where=norms != 0)  # NaN is not zero: it shows
+            moved.append(np.where(norms == 0, W, W - eta / len(weights) * gain(g) * unit))
+        return tuple(moved), state, eta
+
+    return Update(stateless, step)
 
 
 def gradient_summary(gradient: Weights) -> float:
@@ -15,22 +34,6 @@ def gradient_summary(gradient: Weights) -> float:
 def learning_rate(summary: float) -> float:
     """eta = log((1 + sqrt(1 + 4 G)) / 2)   (Theorem 2), written to keep its digits at small G."""
     return math.log1p(2 * summary / (1 + math.sqrt(1 + 4 * summary)))
-
-
-def agd(gradient: Weights, weights: Weights) -> tuple[Weights, float]:
-    """W_k - (eta / L) gain_k G_k / ||G_k||_F, every matrix of a kernel by its own norm; returns the weights and eta.
-
-    Parameters
-    ----------
-    gradient, weights : tuple of arrays, shape (d_k, d_{k-1}) or (d_k, d_{k-1}, height, width)
-    """
-    eta = learning_rate(gradient_summary(gradient))
-    moved = []
-    for g, W in zip(gradient, weights, strict=True):
-        norms = _norms(g)
-        unit = np.divide(g, norms, out=np.zeros_like(g), where=norms != 0)  # NaN is not zero: it shows
-        moved.append(np.where(norms == 0, W, W - eta / len(weights) * gain(g) * unit))
-    return tuple(moved), eta
 
 
 def gain(weight: np.ndarray) -> float:

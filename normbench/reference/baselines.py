@@ -1,9 +1,11 @@
 """Adam and SGD as torch.optim and optax define them (arXiv 1412.6980, Algorithm 1)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from normbench.backends.method import Update
 from normbench.problems.problem import Weights
 
 
@@ -16,37 +18,43 @@ class AdamState:
     count: int
 
 
-def zeros_like(weights: Weights) -> Weights:
-    """Zeros in the shapes of the weights."""
-    return tuple(np.zeros_like(w) for w in weights)
-
-
-def adam(
-    gradient: Weights,
-    weights: Weights,
-    state: AdamState,
-    *,
-    learning_rate: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-) -> tuple[Weights, AdamState]:
+def adam(*, learning_rate: float, beta1: float, beta2: float, epsilon: float) -> Update:
     """W - alpha m_hat / (sqrt(v_hat) + epsilon)  (Algorithm 1)."""
-    count = state.count + 1
-    m = tuple(beta1 * m + (1 - beta1) * g for m, g in zip(state.m, gradient, strict=True))
-    v = tuple(beta2 * v + (1 - beta2) * g**2 for v, g in zip(state.v, gradient, strict=True))
-    moved = []
-    for W, m_k, v_k in zip(weights, m, v, strict=True):
-        m_hat = m_k / (1 - beta1**count)
-        v_hat = v_k / (1 - beta2**count)
-        denominator = np.sqrt(v_hat) + epsilon  # NaN is not zero: it shows
-        moved.append(W - learning_rate * np.divide(m_hat, denominator, out=np.zeros_like(W), where=denominator != 0))
-    return tuple(moved), AdamState(m, v, count)
+
+    def init(objective: Any, weights: Weights) -> AdamState:
+        return AdamState(_zeros(weights), _zeros(weights), 0)
+
+    def step(gradient: Weights, weights: Weights, state: AdamState) -> tuple[Weights, AdamState, float]:
+        count = state.count + 1
+        m = tuple(beta1 * m + (1 - beta1) * g for m, g in zip(state.m, gradient, strict=True))
+        v = tuple(beta2 * v + (1 - beta2) * g**2 for v, g in zip(state.v, gradient, strict=True))
+        moved = []
+        for W, m_k, v_k in zip(weights, m, v, strict=True):
+            m_hat = m_k / (1 - beta1**count)
+            v_hat = v_k / (1 - beta2**count)
+            denominator = np.sqrt(v_hat) + epsilon  # NaN is not zero: it shows
+            ratio = np.divide(m_hat, denominator, out=np.zeros_like(W), where=denominator != 0)
+            moved.append(W - learning_rate * ratio)
+        return tuple(moved), AdamState(m, v, count), learning_rate
+
+    return Update(init, step)
 
 
-def sgd(
-    gradient: Weights, weights: Weights, buffer: Weights, *, learning_rate: float, momentum: float
-) -> tuple[Weights, Weights]:
+def sgd(*, learning_rate: float, momentum: float) -> Update:
     """b = momentum b + g;  W = W - learning_rate b."""
-    buffer = tuple(momentum * b + g for b, g in zip(buffer, gradient, strict=True))
-    return tuple(W - learning_rate * b for W, b in zip(weights, buffer, strict=True)), buffer
+
+    def init(objective: Any, weights: Weights) -> Weights:
+        return _zeros(weights)
+
+    def step(gradient: Weights, weights: Weights, buffer: Weights) -> tuple[Weights, Weights, float]:
+        buffer = tuple(momentum * b + g for b, g in zip(buffer, gradient, strict=True))
+        return tuple(W - learning_rate * b for W, b in zip(weights, buffer, strict=True)), buffer, learning_rate
+
+    return Update(init, step)
+
+
+sgd_momentum = sgd
+
+
+def _zeros(weights: Weights) -> Weights:
+    return tuple(np.zeros_like(w) for w in weights)

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from normbench.backends.method import Update
 from normbench.problems.problem import Weights
 from normbench.reference.geometry import MANIFOLDS, Manifold
 from normbench.specs.manifolds import Partition, is_matrix, partition, scale
@@ -19,11 +21,6 @@ class FGSGDState:
 
     count: int
     deviations: tuple[float, ...]
-
-
-def initial_state(weights: Weights) -> FGSGDState:
-    """No steps yet, lambda = 1."""
-    return FGSGDState(0, (1.0,) * len(weights))
 
 
 def learning_rate_at(count: int, *, learning_rate: float, decay: float) -> float:
@@ -44,9 +41,6 @@ def deviations_at(count: int, feature_std: Sequence[float] | None, layers: int) 
 
 
 def fgsgd(
-    gradient: Weights,
-    weights: Weights,
-    state: FGSGDState,
     *,
     learning_rate: float,
     decay: float,
@@ -56,16 +50,15 @@ def fgsgd(
     partition_seed: int,
     positions: Sequence[int] | None = None,
     feature_std: Sequence[float] | None = None,
-) -> tuple[Weights, FGSGDState, float]:
-    """One step of Algorithm 1; the step size is r(t).
+) -> Update:
+    """Algorithm 1; the step size is r(t).
 
     omega = W / (gamma / lambda_t),   V = -(r(t) / zeta) grad,   W' = (gamma / lambda_{t+1}) phi_omega(V)  (eq. 2-7)
 
+    Gradients and weights have the shapes (fan_out, fan_in) or (out, in, height, width), in the order of the network.
+
     Parameters
     ----------
-    gradient, weights : tuple of arrays, shape (fan_out, fan_in) or (out, in, height, width) each
-        All weights of the network, in order.
-    state : FGSGDState
     learning_rate, decay, manifold, grouping, groups, partition_seed
         See :data:`normbench.specs.fgsgd.FGSGD`.
     positions : sequence of int, optional
@@ -73,15 +66,22 @@ def fgsgd(
     feature_std : sequence of float, optional
         Running standard deviation of the features that feed each weight; 1 each if None.
     """
-    rate = learning_rate_at(state.count, learning_rate=learning_rate, decay=decay)
-    deviations = deviations_at(state.count, feature_std, len(weights))
-    moved = []
-    for layer, (G, W) in enumerate(zip(gradient, weights, strict=True)):
-        sets = partition(W.shape, grouping=grouping, groups=groups, partition_seed=partition_seed, layer=layer)
-        gamma = scale(W.shape, positions=positions[layer] if positions else 1)
-        pair = state.deviations[layer], deviations[layer]
-        moved.append(_layer_step(G, W, sets, gamma, pair, rate, MANIFOLDS[manifold]))
-    return tuple(moved), FGSGDState(state.count + 1, deviations), rate
+
+    def init(objective: Any, weights: Weights) -> FGSGDState:
+        return FGSGDState(0, (1.0,) * len(weights))  # lambda = 1
+
+    def step(gradient: Weights, weights: Weights, state: FGSGDState) -> tuple[Weights, FGSGDState, float]:
+        rate = learning_rate_at(state.count, learning_rate=learning_rate, decay=decay)
+        deviations = deviations_at(state.count, feature_std, len(weights))
+        moved = []
+        for layer, (G, W) in enumerate(zip(gradient, weights, strict=True)):
+            sets = partition(W.shape, grouping=grouping, groups=groups, partition_seed=partition_seed, layer=layer)
+            gamma = scale(W.shape, positions=positions[layer] if positions else 1)
+            pair = state.deviations[layer], deviations[layer]
+            moved.append(_layer_step(G, W, sets, gamma, pair, rate, MANIFOLDS[manifold]))
+        return tuple(moved), FGSGDState(state.count + 1, deviations), rate
+
+    return Update(init, step)
 
 
 def _layer_step(
@@ -105,7 +105,7 @@ def _layer_step(
         if size == 0.0:
             continue
         for index, w, t in zip(pom, omega, tangents, strict=True):
-            point = after * manifold.move(w, t * (-rate / bound(size)))  # lines 6, 7
+            point = after * manifold.retraction(w, t * (-rate / bound(size)))  # lines 6, 7
             new[index] = point.reshape(new[index].shape)
     return new
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import expm
 
 Map = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -20,22 +19,13 @@ class Manifold:
     ----------
     projection : callable
         (point, vector) to the nearest tangent vector at the point.
-    exponential_map : callable
-        (point, tangent) to the end of the geodesic that starts with that velocity and runs for unit time.
     retraction : callable
-        (point, tangent) to a point of the manifold that agrees with it to first order.
-    move : callable
-        The one of the two that line 7 of Algorithm 1 uses here.
+        (point, tangent) to a point of the manifold that agrees with it to first order, as line 7 of Algorithm 1 uses
+        it: the exponential map on sphere and oblique manifold, the QR retraction on the Stiefel manifold.
     """
 
     projection: Map
-    exponential_map: Map
     retraction: Map
-    move: Map
-
-    def transport(self, target: np.ndarray, tangent: np.ndarray) -> np.ndarray:
-        """A tangent vector of any other point carried to ``target``: its projection there."""
-        return self.projection(target, tangent)
 
 
 def sphere_projection(point: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -50,11 +40,6 @@ def sphere_exponential_map(point: np.ndarray, tangent: np.ndarray) -> np.ndarray
     return reached / np.linalg.norm(reached)
 
 
-def sphere_retraction(point: np.ndarray, tangent: np.ndarray) -> np.ndarray:
-    """(W + V) / ||W + V||_F."""
-    return (point + tangent) / np.linalg.norm(point + tangent)
-
-
 def oblique_projection(point: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """The projection of the sphere, column by column: G - W diag(W^T G)."""
     return vector - point * np.diag(point.T @ vector)
@@ -66,30 +51,12 @@ def oblique_exponential_map(point: np.ndarray, tangent: np.ndarray) -> np.ndarra
     return np.stack([sphere_exponential_map(w, v) for w, v in columns], axis=1)
 
 
-def oblique_retraction(point: np.ndarray, tangent: np.ndarray) -> np.ndarray:
-    """W + V with every column divided by its norm."""
-    return (point + tangent) / np.linalg.norm(point + tangent, axis=0)
-
-
 def stiefel_projection(point: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """G - W (W^T G + G^T W) / 2 for A >= B; the same of the transposes where the rows are orthonormal."""
     if point.shape[0] < point.shape[1]:
         return stiefel_projection(point.T, vector.T).T
     inner = point.T @ vector
     return vector - point @ (inner + inner.T) / 2
-
-
-def stiefel_exponential_map(point: np.ndarray, tangent: np.ndarray) -> np.ndarray:
-    """[W Q] exp([[2 A, -R^T], [R, 0]]) [I; 0] exp(-A), A = W^T V, Q R = V - W A        (Edelman et al. 1998, 2.2.2).
-
-    The generator is skew: its exponential keeps its digits for long steps, too.
-    """
-    if point.shape[0] < point.shape[1]:
-        return stiefel_exponential_map(point.T, tangent.T).T
-    A = point.T @ tangent
-    Q, R = np.linalg.qr(tangent - point @ A)
-    turn = expm(np.block([[2 * A, -R.T], [R, np.zeros_like(A)]]))[:, : point.shape[1]]
-    return np.hstack([point, Q]) @ turn @ expm(-A)
 
 
 def stiefel_retraction(point: np.ndarray, tangent: np.ndarray) -> np.ndarray:
@@ -101,7 +68,7 @@ def stiefel_retraction(point: np.ndarray, tangent: np.ndarray) -> np.ndarray:
 
 
 MANIFOLDS = {
-    "sphere": Manifold(sphere_projection, sphere_exponential_map, sphere_retraction, sphere_exponential_map),
-    "stiefel": Manifold(stiefel_projection, stiefel_exponential_map, stiefel_retraction, stiefel_retraction),
-    "oblique": Manifold(oblique_projection, oblique_exponential_map, oblique_retraction, oblique_exponential_map),
+    "sphere": Manifold(sphere_projection, sphere_exponential_map),
+    "stiefel": Manifold(stiefel_projection, stiefel_retraction),
+    "oblique": Manifold(oblique_projection, oblique_exponential_map),
 }

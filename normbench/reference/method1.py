@@ -1,50 +1,53 @@
 """Method 1: a Hessian-free step along the geodesic (arXiv 2312.10672, eq. 5-8 and Algorithm 2)."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from normbench.backends.method import Method, Step
 from normbench.problems.problem import Weights
-from normbench.reference.perceptron import Objective
-from normbench.reference.spheres import direction, exponential_map
+from normbench.reference.network import Objective, Point
+from normbench.reference.spheres import directions, geodesic, radii
+
+Radii = tuple[float, ...]
 
 
-def method1(
-    objective: Objective,
-    loss: float,
-    gradient: Weights,
-    weights: Weights,
-    mu: tuple[float, ...],
-    *,
-    order: int,
-    trust_region: float,
-    max_halvings: int,
-) -> tuple[Weights, float, float, int]:
-    """One iteration; ``loss`` is the objective at ``weights``.
+def method1(*, order: int, trust_region: float, max_halvings: int) -> Method:
+    """Steepest descent along the geodesic, to the minimum of the Taylor polynomial, with the loss kept monotone.
 
-    Returns
-    -------
-    weights, loss : the accepted point and its loss
-    tau : float
-        Step in radians; 0 if no step was accepted; NaN if the loss or a derivative at the start is not finite.
-    halvings : int
+    The step size is tau in radians: 0 if no step was accepted, NaN if the loss or a derivative at the start is not
+    finite.
     """
-    V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
-    velocity = tuple(r * v for r, v in zip(mu, V, strict=True))
-    derivatives = objective.curve_derivatives(weights, velocity, order)
-    tau = step_size(derivatives, trust_region=trust_region)
+
+    def init(objective: Any, weights: Weights) -> Radii:
+        return radii(weights)
+
+    def step(objective: Objective, point: Point, mu: Radii) -> Step:
+        along = directions(objective.gradient(point.weights), point.weights, mu)
+        curve = geodesic(point.weights, along, mu)
+        derivatives = objective.curve_derivatives(point.weights, along.velocity, order)
+        tau = step_size(derivatives, trust_region=trust_region)
+        if tau != 0.0 and not np.isfinite([point.loss, *derivatives]).all():
+            return Step(objective.point(curve(math.nan)), mu, math.nan)  # shown by the weights: nothing is halved
+        return descend(objective, point, curve, tau, max_halvings)._replace(state=mu)
+
+    return Method(init, step)
+
+
+def descend(
+    objective: Objective, point: Point, curve: Callable[[float], Weights], tau: float, max_halvings: int
+) -> Step:
+    """Halve tau until the loss does not exceed that of ``point``, which is kept where it never does."""
     if tau == 0.0:
-        return weights, loss, 0.0, 0
-    known = np.isfinite([loss, *derivatives]).all()
-    if not known:  # shown by the weights: nothing is halved
-        tau = math.nan
+        return Step(point, None, 0.0, evaluations=0)
     for halvings in range(max_halvings + 1):
-        trial = tuple(exponential_map(W, v, tau, radius=r) for W, v, r in zip(weights, V, mu, strict=True))
-        trial_loss = objective.loss(trial)
-        if trial_loss <= loss or max_halvings == 0 or not known:
-            return trial, trial_loss, tau, halvings
+        trial = objective.point(curve(tau))
+        if trial.loss <= point.loss or max_halvings == 0:
+            return Step(trial, None, tau, halvings + 1, halvings)
         tau /= 2
-    return weights, loss, 0.0, max_halvings
+    return Step(point, None, 0.0, max_halvings + 1, max_halvings)
 
 
 def step_size(derivatives: list[float], *, trust_region: float) -> float:

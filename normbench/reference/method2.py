@@ -2,12 +2,54 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 
+from normbench.backends.method import Update
 from normbench.problems.problem import Weights
-from normbench.reference.spheres import direction, exponential_map, slopes
+from normbench.reference.spheres import directions, geodesic, radii
+
+
+class MajorantState(NamedTuple):
+    """Radii mu_i, and Q = curvature gain^2 mean ||x||^2 of the training inputs."""
+
+    mu: tuple[float, ...]
+    Q: float
+
+
+def method2() -> Update:
+    """Steepest descent along the geodesic, to the minimiser of the sinusoidal majorant (Algorithm 3).
+
+    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
+    what taking patches and pooling does to norms is part of Q. The step size is tau in radians.
+    """
+
+    def step(gradient: Weights, weights: Weights, state: MajorantState) -> tuple[Weights, MajorantState, float]:
+        along = directions(gradient, weights, state.mu)
+        curve = geodesic(weights, along, state.mu)
+        majorant = Majorant(along.alpha, along.beta, state.Q, _unfolded(weights), _unfolded(along.velocity))
+        tau = majorant.minimiser()
+        return curve(tau), state, tau
+
+    return Update(_start, step)
+
+
+def method2_exp() -> Update:
+    """Steepest descent along the geodesic, to the minimiser of the exponential majorant; the step size is tau."""
+
+    def step(gradient: Weights, weights: Weights, state: MajorantState) -> tuple[Weights, MajorantState, float]:
+        along = directions(gradient, weights, state.mu)
+        curve = geodesic(weights, along, state.mu)
+        tau = exponential_angle(along.beta, state.mu, state.Q)
+        return curve(tau), state, tau
+
+    return Update(_start, step)
+
+
+def _start(objective: Any, weights: Weights) -> MajorantState:
+    return MajorantState(radii(weights), objective.majorant_scale)
 
 
 @dataclass(frozen=True)
@@ -74,36 +116,13 @@ class Majorant:
         return float(brentq(self.derivative, 0.0, upper, xtol=1e-300, rtol=4 * np.finfo(float).eps))
 
 
-def method2(gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float) -> tuple[Weights, float]:
-    """Step to the minimiser of the sinusoidal majorant (Algorithm 3); returns the weights and tau in radians.
-
-    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
-    what taking patches and pooling does to norms is part of ``Q`` = curvature gain^2 mean ||x||^2.
-    """
-    V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
-    alpha, beta = slopes(gradient, weights, V, mu)
-    velocity = tuple(r * v for r, v in zip(mu, V, strict=True))
-    tau = Majorant(alpha, beta, Q, _unfolded(weights), _unfolded(velocity)).minimiser()
-    return _move(weights, V, tau, mu), tau
-
-
-def method2_exp(gradient: Weights, weights: Weights, mu: tuple[float, ...], Q: float) -> tuple[Weights, float]:
-    """Closed-form step of the exponential majorant; returns the weights and tau in radians.
-
-    tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i
-    """
-    V = tuple(direction(G, W, radius=r) for G, W, r in zip(gradient, weights, mu, strict=True))
-    _, beta = slopes(gradient, weights, V, mu)
-    depth = len(weights)
+def exponential_angle(beta: float, mu: tuple[float, ...], Q: float) -> float:
+    """tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i."""
+    depth = len(mu)
     ratio = 4 * beta / (math.prod(mu) ** 2 * Q * depth)
     # (1 + sqrt(1 + c)) / 2 = 1 + c / (2 (1 + sqrt(1 + c))): the log keeps its digits at small c
-    tau = math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
-    return _move(weights, V, tau, mu), tau
+    return math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
 
 
 def _unfolded(weights: Weights) -> Weights:
     return tuple(W.reshape(len(W), -1) for W in weights)
-
-
-def _move(weights: Weights, V: Weights, tau: float, mu: tuple[float, ...]) -> Weights:
-    return tuple(exponential_map(W, v, tau, radius=r) for W, v, r in zip(weights, V, mu, strict=True))

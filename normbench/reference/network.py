@@ -1,18 +1,26 @@
-"""Convolutional networks in NumPy: outputs, losses, gradient and derivatives along a curve, layer by layer.
+"""Networks in NumPy: outputs, losses, gradient and derivatives along a curve, layer by layer.
 
-The derivatives are those of arXiv 2312.10672, eq. 7-8; :mod:`normbench.reference.perceptron` is the same for dense
-layers and the square loss alone, as in the paper.
+The derivatives are those of arXiv 2312.10672, eq. 7-8, for any layers and losses that the reference knows.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from normbench.networks import Loss, Network
 from normbench.networks.base import check_weights, with_weights
-from normbench.reference.layers import Series, Weights, evaluation
-from normbench.reference.perceptron import curve_coefficient
+from normbench.problems.problem import Problem, Weights
+from normbench.reference.layers import Series, evaluation
+from normbench.reference.spheres import curve_coefficient
+
+
+class Point(NamedTuple):
+    """Weights and their loss."""
+
+    weights: Weights
+    loss: float
 
 
 class Objective:
@@ -38,6 +46,12 @@ class Objective:
         self.loss_evaluations = 0
         self.gradient_evaluations = 0
 
+    @classmethod
+    def of(cls, problem: Problem, x: np.ndarray | None = None, y: np.ndarray | None = None) -> "Objective":
+        """The objective of a problem on some samples and their targets, or on its training set."""
+        samples, targets = (problem.x_train if x is None else x), (problem.y_train if y is None else y)
+        return cls(problem.network, samples, targets, problem.loss, problem.loss_divisor)
+
     @property
     def evaluations(self) -> tuple[int, int]:
         """Passes over the data so far: those for the loss, and those for its gradient."""
@@ -54,6 +68,10 @@ class Objective:
         """Value of the objective at ``weights``."""
         self.loss_evaluations += 1
         return self._loss_series([forward(self.network, weights, self.x)])[0]
+
+    def point(self, weights: Weights) -> Point:
+        """The weights with the value there."""
+        return Point(weights, self.loss(weights))
 
     def gradient(self, weights: Weights) -> Weights:
         """Gradient with respect to every weight, by back-propagation; ReLU'(0) = 0."""

@@ -5,10 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from normbench import specs
+from normbench.backends.method import Method, implementations
 from normbench.backends.trajectory import Part, Progress, Trajectory
-from normbench.problems.problem import Problem
-from normbench.reference import network, perceptron
-from normbench.reference.registry import METHODS
+from normbench.problems.problem import Problem, Weights
+from normbench.reference.network import Objective, Point, forward
+
+METHODS = implementations("normbench.reference", specs.on("reference"))
+
+
+def _gradient_at(objective: Objective, point: Point) -> Weights:
+    return objective.gradient(point.weights)
 
 
 def _quiet() -> np.errstate:
@@ -39,18 +46,23 @@ class ReferenceTrainer:
     ) -> None:
         self._problem = problem
         self._rows = rows
-        self._method = METHODS[key]
+        self._key = key
         self._hyperparameters = dict(hyperparameters)
-        self._weights = problem.weights
-        whole = _objective(problem, problem.x_train, problem.y_train)
+        whole = Objective.of(problem)
         self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
         self._objective = whole if rows is None else self._batch(rows[0])
         with _quiet():
-            self._state = self._method.init(whole, problem.weights, self._hyperparameters)
-            self._progress = Progress(self._objective.loss(problem.weights), self._passed())
+            self._state = self._method.init(whole, problem.weights)
+            self._point = self._objective.point(problem.weights)
+            self._progress = Progress(self._point.loss, self._passed())
 
-    def _batch(self, rows: np.ndarray) -> Any:
-        return _objective(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
+    @property
+    def _method(self) -> Method:
+        """The optimiser at the learning rate as it is now."""
+        return METHODS[self._key](**self._hyperparameters).as_method(_gradient_at)
+
+    def _batch(self, rows: np.ndarray) -> Objective:
+        return Objective.of(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
 
     def _passed(self) -> np.ndarray:
         """Samples seen so far for the loss, and for its gradient."""
@@ -64,29 +76,29 @@ class ReferenceTrainer:
         with _quiet():
             return self._progress.repeat(self._iterate, steps)
 
-    def _next_batch(self) -> float:
-        """Turn to the batch of the iteration that comes next; its loss, evaluated anew unless it is known."""
+    def _next_batch(self) -> None:
+        """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
         iteration = self._progress.iterations
         if self._rows is None or not 0 < iteration < len(self._rows):
-            return self._progress.losses[-1]
+            return
         self._done = self._passed()
         self._objective = self._batch(self._rows[iteration])
-        return self._objective.loss(self._weights)
+        self._point = self._objective.point(self._point.weights)
 
     def _iterate(self) -> None:
-        loss = self._next_batch()
-        result = self._method.step(self._objective, self._weights, loss, self._state, self._hyperparameters)
-        self._weights, self._state = result.weights, result.state
-        self._progress.add(result.loss, result.step_size, self._passed(), result.halvings)
+        self._next_batch()
+        result = self._method.step(self._objective, self._point, self._state)
+        self._point, self._state = result.point, result.state
+        self._progress.add(result.point.loss, result.step_size, self._passed(), result.halvings)
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
-        return _objective(self._problem, self._problem.x_test, self._problem.y_test).loss(self._weights)
+        return Objective.of(self._problem, self._problem.x_test, self._problem.y_test).loss(self._point.weights)
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, in one piece."""
         x = {Part.TRAIN: self._problem.x_train, Part.TEST: self._problem.x_test}[part]
-        yield network.forward(self._problem.network, self._weights, x)
+        yield forward(self._problem.network, self._point.weights, x)
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
@@ -94,10 +106,4 @@ class ReferenceTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        return self._progress.trajectory(self._weights, passes=len(self._problem.x_train))
-
-
-def _objective(problem: Problem, x: np.ndarray, y: np.ndarray) -> Any:
-    if problem.is_by_hand:
-        return perceptron.Objective(x, y, problem.loss_divisor)
-    return network.Objective(problem.network, x, y, problem.loss, problem.loss_divisor)
+        return self._progress.trajectory(self._point.weights, passes=len(self._problem.x_train))

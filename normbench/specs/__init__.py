@@ -1,16 +1,11 @@
 """Every optimiser of the benchmark, declared once: no arrays, no framework."""
 
 from normbench.errors import InvalidArgumentError
-from normbench.specs.agd import AGD
+from normbench.specs import agd, baselines, fgsgd, fromage, method1, method2, peers
 from normbench.specs.base import Family, Hyperparameter, Normalisation, OptimiserSpec, Value, suggestion
-from normbench.specs.baselines import ADAM, SGD, SGD_MOMENTUM
-from normbench.specs.fgsgd import FGSGD
-from normbench.specs.fromage import FROMAGE, LARS
-from normbench.specs.method1 import METHOD1
-from normbench.specs.method2 import METHOD2, METHOD2_EXP
-from normbench.specs.peers import DADAPT_ADAMW, DOG, LBFGS, MOMO, MUON, PRODIGY, SCHEDULE_FREE
 
 __all__ = [
+    "AUTOMATIC",
     "OWN",
     "PEERS",
     "SPECS",
@@ -20,15 +15,22 @@ __all__ = [
     "OptimiserSpec",
     "Value",
     "get",
+    "module_of",
+    "on",
     "suggestion",
 ]
 
-_DECLARED = (
-    *(METHOD1, METHOD2, METHOD2_EXP, FROMAGE, LARS, AGD, FGSGD),
-    *(ADAM, SGD, SGD_MOMENTUM),
-    *(LBFGS, PRODIGY, DADAPT_ADAMW, DOG, MOMO, SCHEDULE_FREE, MUON),
-)
-SPECS: dict[str, OptimiserSpec] = {spec.key: spec for spec in _DECLARED}
+# the one list of optimisers: modules in this order, and in each its declarations as they stand there
+_MODULES = (method1, method2, fromage, agd, fgsgd, baselines, peers)
+_DECLARED = [
+    (spec, module.__name__.rpartition(".")[2])
+    for module in _MODULES
+    for spec in vars(module).values()
+    if isinstance(spec, OptimiserSpec)
+]
+_HOMES = {spec.key: name for spec, name in _DECLARED}
+SPECS: dict[str, OptimiserSpec] = {spec.key: spec for spec, _ in _DECLARED}
+AUTOMATIC = tuple(key for key, spec in SPECS.items() if spec.family is Family.AUTOMATIC)  # each has drop-in classes
 PEERS = tuple(key for key, spec in SPECS.items() if spec.family is Family.PEER)
 OWN = tuple(key for key in SPECS if key not in PEERS)  # each has a reference, and an implementation per backend
 
@@ -46,3 +48,13 @@ def get(key: str) -> OptimiserSpec:
             f"no optimiser {key!r}.{suggestion(key, SPECS)} The benchmark knows: {', '.join(SPECS)}."
         )
     return SPECS[key]
+
+
+def on(backend: str) -> tuple[str, ...]:
+    """The optimisers that a backend has."""
+    return tuple(key for key, spec in SPECS.items() if spec.runs_on(backend))
+
+
+def module_of(key: str) -> str:
+    """The module of :mod:`normbench.specs` that declares an optimiser; those of every backend have the same name."""
+    return _HOMES[get(key).key]

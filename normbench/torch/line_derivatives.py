@@ -1,6 +1,6 @@
 """Derivatives of a loss along the curve of method 1, of any module: by forward mode, or by reverse mode alone.
 
-The curve is Gamma_i(t) = W_i cos t + v_i sin t where a layer bends, and W_i + v_i t where it does not.
+The curve is Gamma_i(t) = W_i cos t + v_i sin t where a layer turns, and W_i + v_i t where it does not.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ def forward(
     module: torch.nn.Module,
     layers: Sequence[Tensor],
     velocity: Sequence[Tensor],
-    bending: Sequence[bool],
+    turning: Sequence[bool],
     order: int,
 ) -> Tensor:
     """L'(0), ..., L^(order)(0) in one run of the closure, by forward mode nested ``order`` times.
@@ -38,8 +38,8 @@ def forward(
     def along(t: Tensor) -> tuple[Tensor, ...]:
         cosine, sine = t.cos(), t.sin()
         curve = [
-            (w * cosine + v * sine if bends else w + v * t).to(w.dtype)
-            for w, v, bends in zip(start, velocity, bending, strict=True)
+            (w * cosine + v * sine if turns else w + v * t).to(w.dtype)
+            for w, v, turns in zip(start, velocity, turning, strict=True)
         ]
         # copies: batch normalisation writes its running statistics, which forward mode forbids outside the function
         buffers = {name: b + torch.zeros_like(t, dtype=b.dtype, device=b.device) for name, b in host.named_buffers()}
@@ -82,19 +82,19 @@ def reverse(
     gradient: Sequence[Tensor],
     layers: Sequence[Tensor],
     velocity: Sequence[Tensor],
-    bending: Sequence[bool],
+    turning: Sequence[bool],
     order: int,
 ) -> Tensor:
     """L'(0), ..., L^(order)(0) from a gradient with its graph, by differentiating again and again.
 
     With v = Gamma'(0), a = Gamma''(0) = -W, b = Gamma'''(0) = -v, Gamma''''(0) = -a (a = b = 0 where a layer does not
-    bend) and D_u F = <grad F, u>, the chain rule for L(Gamma(t)) gives L' = D_v L, L'' = D_v D_v L + D_a L,
+    turn) and D_u F = <grad F, u>, the chain rule for L(Gamma(t)) gives L' = D_v L, L'' = D_v D_v L + D_a L,
     L''' = D_v D_v D_v L + 3 D_v D_a L + D_b L, and
     L'''' = D_v D_v D_v D_v L + 6 D_v D_v D_a L + 3 D_a D_a L + 4 D_v D_b L - D_a L.
     """
     v = list(velocity)
     a, b = (
-        [-u if bends else torch.zeros_like(u) for u, bends in zip(curve, bending, strict=True)]
+        [-u if turns else torch.zeros_like(u) for u, turns in zip(curve, turning, strict=True)]
         for curve in ([p.detach() for p in layers], v)
     )
     with torch.enable_grad():

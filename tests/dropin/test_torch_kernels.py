@@ -8,25 +8,27 @@ import torch
 from torch_convnet import GAIN, convnet, cross_entropy, images, mean_square, square_loss
 
 from normbench.problems.problem import Weights
-from normbench.reference import agd, fromage, method2
-from normbench.reference.spheres import exponential_map, radii
+from normbench.reference.spheres import exponential_map
 from normbench.torch import AGD, LARS, Fromage, Method1, Method2, Method2Exp
+from normbench.torch.optimizers.gate import torch_names
+from tests.oracle import reference_step
 
 STEPS = 50
 TIGHT = 1e-12
 LINE_SEARCH = 1e-9  # relative to tau, see normbench/torch/updates/method2.py
 
 UPDATES = {
-    "agd": (lambda g, w, start, Q: agd.agd(g, w)[0], AGD, {}),
-    "method2": (lambda g, w, start, Q: method2.method2(g, w, radii(start), Q)[0], Method2, {}),
-    "method2_exp": (lambda g, w, start, Q: method2.method2_exp(g, w, radii(start), Q)[0], Method2Exp, {}),
-    "fromage": (
-        lambda g, w, start, Q: fromage.fromage(g, w, fromage.norm_bounds(start, 1.0), learning_rate=0.05),
-        Fromage,
-        {"lr": 0.05, "p_bound": 1.0},
-    ),
-    "lars": (lambda g, w, start, Q: fromage.lars(g, w, learning_rate=0.01), LARS, {"lr": 0.01}),
+    "agd": (AGD, {}),
+    "method2": (Method2, {}),
+    "method2_exp": (Method2Exp, {}),
+    "fromage": (Fromage, {"learning_rate": 0.05, "p_bound": 1.0}),
+    "lars": (LARS, {"learning_rate": 0.01}),
 }
+
+
+def optimizer(key, parameters, **constants):
+    kind, hyper = UPDATES[key]
+    return kind(parameters, **torch_names(hyper), **constants)
 
 
 def arrays(tensors):
@@ -36,18 +38,18 @@ def arrays(tensors):
 @pytest.mark.parametrize("key", UPDATES)
 @pytest.mark.parametrize("loss", [square_loss, cross_entropy], ids=["square", "cross-entropy"])
 def test_every_step_on_a_convolutional_network_is_the_references(key, loss):
-    reference, optimizer_of, hyper = UPDATES[key]
     model, (x, y) = convnet(0), images(0)
     majorising = key.startswith("method2")
     constants = {"mean_square_input": mean_square(x), "gain": GAIN, "curvature": 0.8} if majorising else {}
-    optimizer = optimizer_of(model.parameters(), **hyper, **constants)
+    made = optimizer(key, model.parameters(), **constants)
     start, moved = arrays(model.parameters()), 0.0
     for _ in range(STEPS):
-        optimizer.zero_grad()
+        made.zero_grad()
         loss(model(x), y).backward()
         before, gradient = arrays(model.parameters()), arrays(p.grad for p in model.parameters())
-        optimizer.step()
-        expected = reference(gradient, before, start, 0.8 * GAIN**2 * mean_square(x))
+        made.step()
+        Q = 0.8 * GAIN**2 * mean_square(x)
+        expected, _ = reference_step(key, gradient, before, start=start, Q=Q, **UPDATES[key][1])
         for new, old, wanted in zip(arrays(model.parameters()), before, expected, strict=True):
             step = np.linalg.norm(wanted - old)
             tolerance = TIGHT * np.linalg.norm(wanted) + LINE_SEARCH * step * (key == "method2")
@@ -59,17 +61,17 @@ def test_every_step_on_a_convolutional_network_is_the_references(key, loss):
 @pytest.mark.parametrize("key", ["method2", "method2_exp", "agd", "fromage", "lars"])
 @pytest.mark.parametrize("shape", [(4, 2, 3), (3, 2, 2, 2, 2)], ids=["1-D", "3-D"])
 def test_kernels_of_other_dimensions_are_kernels_too(key, shape):
-    reference, optimizer_of, hyper = UPDATES[key]
     rng = np.random.default_rng(3)
     weights, gradient = (tuple(rng.normal(size=s) for s in (shape, (2, 4))) for _ in range(2))
-    assert_one_step(optimizer_of, hyper, weights, gradient, reference(gradient, weights, weights, math.prod(shape[2:])))
+    expected, _ = reference_step(key, gradient, weights, Q=math.prod(shape[2:]), **UPDATES[key][1])
+    assert_one_step(key, weights, gradient, expected)
 
 
-def assert_one_step(optimizer_of, hyper, weights: Weights, gradient: Weights, expected: Weights):
+def assert_one_step(key, weights: Weights, gradient: Weights, expected: Weights):
     parameters = [torch.nn.Parameter(torch.tensor(w)) for w in weights]
     for p, g in zip(parameters, gradient, strict=True):
         p.grad = torch.tensor(g)
-    optimizer_of(parameters, **hyper).step()
+    optimizer(key, parameters).step()
     for new, wanted in zip(arrays(parameters), expected, strict=True):
         np.testing.assert_allclose(new, wanted, rtol=1e-11)
 
@@ -78,9 +80,9 @@ def test_a_position_of_a_kernel_without_a_gradient_rests_under_agd():
     rng = np.random.default_rng(4)
     weights, gradient = (tuple(rng.normal(size=s) for s in ((4, 2, 3, 2), (3, 4))) for _ in range(2))
     gradient[0][:, :, 1, 0] = 0.0
-    expected, _ = agd.agd(gradient, weights)
+    expected, _ = reference_step("agd", gradient, weights)
     assert (expected[0] == weights[0]).all(axis=(0, 1)).tolist() == [[False, False], [True, False], [False, False]]
-    assert_one_step(AGD, {}, weights, gradient, expected)
+    assert_one_step("agd", weights, gradient, expected)
 
 
 @pytest.mark.parametrize("optimizer_of", [Method2, Method2Exp])
@@ -123,7 +125,8 @@ def test_the_constants_bound_what_a_step_does_to_the_outputs(seed, angle):
         for p, W in zip(model.parameters(), weights, strict=True):
             G = rng.normal(size=W.shape)
             tangent = G - np.vdot(W, G) / np.vdot(W, W) * W
-            moved.append(exponential_map(W, tangent / np.linalg.norm(tangent), angle, radius=float(np.linalg.norm(W))))
+            radius = float(np.linalg.norm(W))
+            moved.append(exponential_map(W, radius * tangent / np.linalg.norm(tangent), angle, radius=radius))
             p.copy_(torch.tensor(moved[-1]))
         changes = (model(x) - before).norm(dim=1) / x.flatten(1).norm(dim=1)
     norms, steps = (

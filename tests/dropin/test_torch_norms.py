@@ -8,22 +8,21 @@ import pytest
 import torch
 from torch_members import COUPLED, FROM_GRADIENTS, LAYERWISE, copies, names, network
 
-from normbench.reference import agd, fromage, method2
-from normbench.reference.spheres import radii
 from normbench.torch import AGD, FGSGD, LARS, Fromage, Method2, Method2Exp
 from normbench.torch.norms import host_norms, norms
+from tests.oracle import reference_step
 
 WIDE = [1e-30, 1e-19, 1.0, 1e19, 1e30]
 SHAPES = ((6, 4), (5, 6, 1, 2), (3, 5))
 Q = 4.0 * 2
 REFERENCE = {
-    Fromage: lambda g, w: fromage.fromage(g, w, fromage.norm_bounds(w, None), learning_rate=0.03),
-    LARS: lambda g, w: fromage.lars(g, w, learning_rate=0.03),
-    AGD: lambda g, w: agd.agd(g, w)[0],
-    Method2: lambda g, w: method2.method2(g, w, radii(w), Q)[0],
-    Method2Exp: lambda g, w: method2.method2_exp(g, w, radii(w), Q)[0],
+    Fromage: lambda g, w: reference_step("fromage", g, w, learning_rate=0.03)[0],
+    LARS: lambda g, w: reference_step("lars", g, w, learning_rate=0.03)[0],
+    AGD: lambda g, w: reference_step("agd", g, w)[0],
+    Method2: lambda g, w: reference_step("method2", g, w, Q=Q)[0],
+    Method2Exp: lambda g, w: reference_step("method2_exp", g, w, Q=Q)[0],
 }
-BOUNDED = lambda g, w: fromage.fromage(g, w, fromage.norm_bounds(w, 1.25), learning_rate=0.1)  # noqa: E731
+BOUNDED = lambda g, w: reference_step("fromage", g, w, learning_rate=0.1, p_bound=1.25)[0]  # noqa: E731
 OWN = [member for member in FROM_GRADIENTS if member.kind is not FGSGD]
 SIZES = {
     torch.float64: WIDE,

@@ -60,10 +60,11 @@ class Case:
         return self.strength * sum((T * W + (1 - np.cos(3 * W)) / 6).sum() for T, W in pairs)
 
     def run_reference(self, steps, **given):
-        weights, state, rates = self.weights, fgsgd.initial_state(self.weights), []
+        weights, rates = self.weights, []
+        state = fgsgd.fgsgd(**self.hyper).init(None, weights)
         for t in range(steps):
             extra = {name: values[t] for name, values in given.items()}
-            weights, state, rate = fgsgd.fgsgd(self.gradient(weights), weights, state, **self.hyper, **extra)
+            weights, state, rate = fgsgd.fgsgd(**self.hyper, **extra).step(self.gradient(weights), weights, state)
             rates.append(rate)
         return weights, rates
 

@@ -15,11 +15,11 @@ torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
 def run_torch(case, steps, *, dtype=torch.float64, **given):
     weights, rates = [torch.tensor(w, dtype=dtype) for w in case.weights], []
     targets = [torch.tensor(t, dtype=dtype) for t in case.targets]
-    state = torch_fgsgd.initial_state(weights)
+    state = torch_fgsgd.fgsgd(**case.hyper).init(None, weights)
     for t in range(steps):
         gradient = [case.strength * (T + torch.sin(3 * W) / 2) for T, W in zip(targets, weights, strict=True)]
         extra = {name: values[t] for name, values in given.items()}
-        weights, state, rate = torch_fgsgd.fgsgd(gradient, weights, state, **case.hyper, **extra)
+        weights, state, rate = torch_fgsgd.fgsgd(**case.hyper, **extra).step(gradient, weights, state)
         rates.append(rate)
     return [w.double().numpy() for w in weights], rates
 
@@ -31,12 +31,12 @@ def run_jax(case, steps, *, dtype=jnp.float64, **given):
     def step(carry, extra):
         weights, state = carry
         gradient = [case.strength * (T + jnp.sin(3 * W) / 2) for T, W in zip(targets, weights, strict=True)]
-        weights, state, rate = jax_fgsgd.fgsgd(gradient, weights, state, **case.hyper, **extra)
+        weights, state, rate = jax_fgsgd.fgsgd(**case.hyper, **extra).step(gradient, weights, state)
         return (weights, state), rate
 
     scan = jax.jit(partial(jax.lax.scan, step, length=steps))
     extra = {name: jnp.asarray(values, dtype) for name, values in given.items()}
-    (weights, _), rates = scan((weights, jax_fgsgd.initial_state(weights)), extra)
+    (weights, _), rates = scan((weights, jax_fgsgd.fgsgd(**case.hyper).init(None, weights)), extra)
     return [np.asarray(w, np.float64) for w in weights], [float(r) for r in rates]
 
 

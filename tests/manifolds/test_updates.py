@@ -64,7 +64,8 @@ def test_other_index_sets_lead_elsewhere():
 
 def one_step(case, gradient, weights=None, state=None, **given):
     weights = weights or case.weights
-    return reference.fgsgd(gradient, weights, state or reference.initial_state(weights), **case.hyper, **given)
+    update = reference.fgsgd(**case.hyper, **given)
+    return update.step(gradient, weights, state or update.init(None, weights))
 
 
 def test_equations_3_to_7_by_hand():
@@ -143,9 +144,9 @@ def stepped(backend, case, gradient, **given):
         return one_step(case, gradient, **given)[0]
     module, array = {"torch": (torch_fgsgd, torch.tensor), "jax": (jax_fgsgd, jnp.asarray)}[backend]
     weights = [array(w) for w in case.weights]
-    update = partial(module.fgsgd, **case.hyper, **given)
-    update = jax.jit(update) if backend == "jax" else update
-    moved, _, _ = update([array(g) for g in gradient], weights, module.initial_state(weights))
+    update = module.fgsgd(**case.hyper, **given)
+    step = jax.jit(update.step) if backend == "jax" else update.step
+    moved, _, _ = step([array(g) for g in gradient], weights, update.init(None, weights))
     return [np.asarray(w) for w in moved]
 
 

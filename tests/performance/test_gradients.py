@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from normbench.jax.benchmark.trainer import JaxTrainer
-from normbench.reference.perceptron import Objective
+from normbench.reference.network import Objective
 from normbench.torch.benchmark.trainer import TorchTrainer
 
 TOLERANCE = 1e-4  # of the largest entry of a layer, float32
@@ -83,7 +83,7 @@ def test_gradient(benchmark, record, paper_problem, way):
         loss, layers = benchmark.pedantic(gradient, rounds=100)
     record(objective=float(loss), counts=None, variant=way)
 
-    oracle = Objective(problem.x_train, problem.y_train, problem.loss_divisor)
+    oracle = Objective.of(problem)
     assert float(loss) == pytest.approx(oracle.loss(problem.weights), rel=TOLERANCE)
     for layer, expected in zip(layers, oracle.gradient(problem.weights), strict=True):
         np.testing.assert_allclose(np.asarray(layer), expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())

@@ -11,7 +11,7 @@ import normbench
 from normbench import backends
 from normbench.errors import InvalidArgumentError
 from normbench.records import versions
-from normbench.records.imports import Package
+from normbench.records.imports import Package, used
 
 BACKENDS = backends.names()
 SOURCES = Path(normbench.__file__).parent
@@ -64,6 +64,9 @@ def test_a_changed_line_makes_the_runs_again_that_use_its_module(package, versio
             assert not found[name], name
         if second in ("torch", "jax"):
             assert found[name] <= {second}, name
+    # modules that the declarations name, and no import
+    for module, backend in (("torch.updates.peers", "torch"), ("jax.updates.baselines", "jax")):
+        assert found[f"normbench.{module}"] == {backend}, module
     assert found["normbench.torch.updates.method1"] == {"torch"}
     assert found["normbench.jax.benchmark.trainer"] == {"jax"}
     assert found["normbench.reference.method1"] == {"reference"}
@@ -131,6 +134,12 @@ def test_an_import_within_a_function_counts(package, version):
         assert changed_by(package / "presentation" / "palette.py", version, before) == set(BACKENDS)
     finally:
         path.write_text(text)
+
+
+def test_a_package_in_which_modules_are_found_by_computed_names_counts_as_a_whole():
+    found = used('METHODS = implementations("normbench.torch.updates", specs.on("torch"))', "normbench")
+    assert found.packages == {"normbench.torch.updates"} <= found.modules
+    assert used('METHODS = other("normbench.torch.updates")', "normbench").packages == set()
 
 
 def test_line_ends_change_nothing(package, version):

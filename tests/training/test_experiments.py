@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from normbench.errors import InvalidArgumentError
-from normbench.networks import perceptron
+from normbench.networks import Loss, perceptron
 from normbench.papers import runs as shared
 from normbench.papers.agd import experiments as agd
 from normbench.papers.agd.batches import batch_rows
@@ -19,7 +19,7 @@ from normbench.papers.fromage.perturbation import PerturbationJob, breakdown
 from normbench.problems import tasks
 from normbench.problems.initial_weights import xavier_uniform
 from normbench.records.build import finished_record
-from normbench.reference.perceptron import Objective
+from normbench.reference.network import Objective
 from normbench.running.batches import batches
 from normbench.running.request import request
 from normbench.running.run import problem_of, run
@@ -48,7 +48,7 @@ def dataset():
 @pytest.fixture(scope="module")
 def objective():
     rng = np.random.default_rng(5)
-    return Objective(rng.normal(size=(40, 12)), rng.normal(size=(40, 3)), 1.0)
+    return Objective(perceptron(LAYERS), rng.normal(size=(40, 12)), rng.normal(size=(40, 3)), Loss.SQUARE, 1.0)
 
 
 @pytest.fixture(scope="module")

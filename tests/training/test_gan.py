@@ -16,7 +16,7 @@ from normbench.networks.layers import BatchNorm
 from normbench.papers.fromage import gan
 from normbench.papers.fromage.frechet import Judge, Moments, frechet_distance, moments
 from normbench.reference import network as reference
-from normbench.reference.registry import METHODS
+from tests.oracle import reference_step
 
 TINY = gan.Size(steps=20, every=10, batch=8, noise=4, width=3)
 OPTIMISERS = {"fromage": 0.01, "lars": 0.01, "adam": 1e-3, "sgd": 0.01}
@@ -124,18 +124,7 @@ def test_the_discriminators_first_step_is_the_references_update_of_that_gradient
     before, after = start.weights[1], play("torch", "sgd", 1.0, start, drawn).weights()[1]
     gradient = tuple(w - new for w, new in zip(before, after, strict=True))
 
-    class Known:
-        """An objective that has this gradient everywhere."""
-
-        loss = staticmethod(lambda weights: 0.0)
-
-        @staticmethod
-        def gradient(weights):
-            return gradient
-
-    hyper = hyperparameters(key, OPTIMISERS[key])
-    state = METHODS[key].init(Known, before, hyper)
-    expected = METHODS[key].step(Known, before, 0.0, state, hyper).weights
+    expected, _ = reference_step(key, gradient, before, **hyperparameters(key, OPTIMISERS[key]))
     found = play("torch", key, OPTIMISERS[key], start, drawn).weights()[1]
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)

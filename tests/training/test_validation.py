@@ -93,16 +93,16 @@ def missing_prefactor(monkeypatch: pytest.MonkeyPatch) -> None:
     import normbench.torch.updates.fromage as module
 
     def without(gradient, weights, bounds, *, learning_rate):  # type: ignore[no-untyped-def]
-        return module.lars(gradient, weights, learning_rate=learning_rate)
+        module.lars_(gradient, weights, learning_rate=learning_rate)
 
-    monkeypatch.setattr(module, "fromage", without)
+    monkeypatch.setattr(module, "fromage_", without)
 
 
 def wrong_depth_in_agd(monkeypatch: pytest.MonkeyPatch) -> None:
-    import normbench.torch.benchmark.registry as module
+    import normbench.torch.updates.agd as module
 
-    original = module.agd.agd
-    monkeypatch.setattr(module.agd, "agd", lambda g, w: original([1.01 * x for x in g], w))
+    original = module._step
+    monkeypatch.setattr(module, "_step", lambda gradient: original([1.01 * g for g in gradient]))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,8 @@ def test_planted_error_in_the_automatic_differentiation_is_caught(
 
 
 def test_nan_is_a_breach(simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    import normbench.torch.benchmark.registry as module
+    import normbench.torch.updates.agd as module
 
-    monkeypatch.setattr(module.agd, "agd", lambda g, w: ([x * float("nan") for x in w], 1.0))
+    original = module._step
+    monkeypatch.setattr(module, "_step", lambda gradient: original([g * float("nan") for g in gradient]))
     assert not wrong(small(simulated), "torch", "agd", "float32").passed

@@ -92,9 +92,9 @@ def test_update_follows_the_reference_with_a_dead_unit(framework: str, key: str)
 
 def fitted(problem: Problem) -> Problem:
     """Targets are the outputs of the initial network: the loss is zero from the start."""
-    from normbench.reference.perceptron import forward
+    from normbench.reference.network import forward
 
-    y = forward(problem.weights, problem.x_train)[-1]
+    y = forward(problem.network, problem.weights, problem.x_train)
     return dataclasses.replace(problem, y_train=y)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from normbench.problems.problem import Problem, Weights
-from normbench.reference.perceptron import Objective
+from normbench.reference.network import Objective
 from normbench.reference.spheres import direction, exponential_map
 from tests.updates.conftest import problem_for
 
@@ -17,7 +17,7 @@ ORDER = 4
 def curve(seed: int) -> tuple[Problem, Weights, list[float]]:
     """A problem, its directions, and the reference's derivatives."""
     problem = problem_for("method1", seed=seed)
-    objective = Objective(problem.x_train, problem.y_train, problem.loss_divisor)
+    objective = Objective.of(problem)
     gradient = objective.gradient(problem.weights)
     V = tuple(direction(g, w, radius=1.0) for g, w in zip(gradient, problem.weights, strict=True))
     return problem, V, objective.curve_derivatives(problem.weights, V, ORDER)
@@ -26,7 +26,7 @@ def curve(seed: int) -> tuple[Problem, Weights, list[float]]:
 @pytest.mark.parametrize("seed", range(3))
 def test_first_two_derivatives_match_finite_differences(seed: int) -> None:
     problem, V, derivatives = curve(seed)
-    objective = Objective(problem.x_train, problem.y_train, problem.loss_divisor)
+    objective = Objective.of(problem)
 
     def loss(t: float) -> float:
         layers = zip(problem.weights, V, strict=True)

@@ -7,8 +7,9 @@ import pytest
 
 from normbench import specs
 from normbench.reference import agd, method2
-from normbench.reference.perceptron import Objective
-from normbench.reference.spheres import direction, radii, slopes
+from normbench.reference.network import Objective
+from normbench.reference.spheres import direction, radii
+from normbench.reference.spheres import directions as reference_directions
 from tests.updates.conftest import BUILDERS, problem_for, train
 
 SPHERICAL = ("method1", "method2", "method2_exp")
@@ -35,7 +36,7 @@ def test_weights_stay_on_their_spheres_for_10000_iterations(
 @pytest.mark.parametrize("seed", range(5))
 def test_directions_are_unit_tangents(seed: int) -> None:
     problem = problem_for("method1", seed=seed)
-    gradient = Objective(problem.x_train, problem.y_train, 1.0).gradient(problem.weights)
+    gradient = Objective.of(problem).gradient(problem.weights)
     for G, W in zip(gradient, problem.weights, strict=True):
         V = direction(G, W, radius=1.0)
         assert abs(np.vdot(W, V)) < 1e-14
@@ -49,13 +50,14 @@ def test_torch_directions_are_unit_tangents_of_the_reference() -> None:
     from normbench.torch.updates.spheres import directions
 
     problem = problem_for("method1", seed=2)
-    gradient = Objective(problem.x_train, problem.y_train, 1.0).gradient(problem.weights)
+    gradient = Objective.of(problem).gradient(problem.weights)
     along = directions([torch.tensor(g) for g in gradient], [torch.tensor(w) for w in problem.weights], [1.0] * 4)
     expected = [direction(g, w, radius=1.0) for g, w in zip(gradient, problem.weights, strict=True)]
     for V, W, E in zip(along.velocity, problem.weights, expected, strict=True):
         np.testing.assert_allclose(V.numpy(), E, atol=1e-14)
         assert abs(np.vdot(V.numpy(), W)) < 1e-14
-    assert (along.alpha, along.beta) == pytest.approx(slopes(gradient, problem.weights, tuple(expected), (1.0,) * 4))
+    reference = reference_directions(gradient, problem.weights, (1.0,) * 4)
+    assert (along.alpha, along.beta) == pytest.approx((reference.alpha, reference.beta))
 
 
 @pytest.mark.parametrize("max_halvings", [1, 20])
@@ -136,11 +138,10 @@ def test_agd_update_has_the_prescribed_norm(backend: str) -> None:
 
 def majorant_at(seed: int) -> tuple[method2.Majorant, Objective, tuple[np.ndarray, ...]]:
     problem = problem_for("method2", seed=seed)
-    objective = Objective(problem.x_train, problem.y_train, 1.0)
+    objective = Objective.of(problem)
     gradient = objective.gradient(problem.weights)
-    V = tuple(direction(g, w, radius=1.0) for g, w in zip(gradient, problem.weights, strict=True))
-    alpha, beta = slopes(gradient, problem.weights, V, radii(problem.weights))
-    return method2.Majorant(alpha, beta, 1.0, problem.weights, V), objective, V
+    along = reference_directions(gradient, problem.weights, radii(problem.weights))
+    return method2.Majorant(along.alpha, along.beta, 1.0, problem.weights, along.velocity), objective, along.velocity
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -160,14 +161,14 @@ def test_method2_derivative_matches_finite_differences_and_vanishes_at_tau(seed:
 @pytest.mark.parametrize("seed", range(5))
 def test_method2_majorant_bounds_the_functional_perturbation(seed: int) -> None:
     # eq. 21: ||f(x; Gamma(t)) - f(x; w)|| <= (P1(t) - P2) ||x||
-    from normbench.reference.perceptron import forward
+    from normbench.reference.network import forward
     from normbench.reference.spheres import exponential_map
 
     majorant, objective, V = majorant_at(seed)
-    start = forward(majorant.weights, objective.x)[-1]
+    start = forward(objective.network, majorant.weights, objective.x)
     for t in (1e-3, 0.1, 1.0):
         moved = tuple(exponential_map(w, v, t, radius=1.0) for w, v in zip(majorant.weights, V, strict=True))
-        change = np.linalg.norm(forward(moved, objective.x)[-1] - start, axis=1)
+        change = np.linalg.norm(forward(objective.network, moved, objective.x) - start, axis=1)
         assert (change <= majorant._products(t)[0] * (1 + 1e-12)).all()
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from normbench.reference import method2 as reference
-from normbench.reference.perceptron import Objective
-from normbench.reference.spheres import direction, radii, slopes
+from normbench.reference.network import Objective
+from normbench.reference.spheres import directions, radii
 from normbench.torch.updates import method2 as torch_method2
 from tests.updates.conftest import problem_for
 
@@ -24,11 +24,10 @@ CALM, STEEP = 1.0, 1e5  # factors on the gradient: the first minimum moves from 
 def line(seed, steepness):
     """A curve from a random network, and the majorant along it by the reference."""
     problem = problem_for("method2", seed=seed)
-    gradient = Objective(problem.x_train, problem.y_train, 1.0).gradient(problem.weights)
+    gradient = Objective.of(problem).gradient(problem.weights)
     gradient = tuple(steepness * g for g in gradient)
-    V = tuple(direction(g, w, radius=1.0) for g, w in zip(gradient, problem.weights, strict=True))
-    alpha, beta = slopes(gradient, problem.weights, V, radii(problem.weights))
-    return reference.Majorant(alpha, beta, 1.0, problem.weights, V)
+    along = directions(gradient, problem.weights, radii(problem.weights))
+    return reference.Majorant(along.alpha, along.beta, 1.0, problem.weights, along.velocity)
 
 
 def torch_search(majorant, guess):

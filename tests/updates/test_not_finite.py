@@ -72,27 +72,27 @@ class Fixed:
 
 
 def reference_step(key, gradient, weights, start):
-    from normbench.reference.registry import METHODS
+    from normbench.reference.network import Point
+    from normbench.reference.trainer import METHODS
 
-    objective, hyper = Fixed(gradient, None), specs.get(key).resolve({})
+    objective = Fixed(gradient, lambda weights, loss, gradient: Point(weights, loss))
     with np.errstate(invalid="ignore", over="ignore"):
-        state = METHODS[key].init(objective, start, hyper)
-        result = METHODS[key].step(objective, weights, objective.loss(weights), state, hyper)
-    return result.weights, result.step_size
+        method = METHODS[key](**specs.get(key).resolve({})).as_method(lambda objective, point: gradient)
+        result = method.step(objective, objective.point(weights), method.init(objective, start))
+    return result.point.weights, result.step_size
 
 
 def torch_step(key, gradient, weights, start):
     import torch
 
-    from normbench.torch.benchmark.registry import METHODS
+    from normbench.torch.benchmark.methods import method
 
     library = start is weights  # whose optimisers move in place what they were made of
     gradient, weights, start = ([torch.tensor(a) for a in arrays] for arrays in (gradient, weights, start))
     start = weights if library else start
     objective = Fixed(gradient, lambda *fields: SimpleNamespace(**dict(zip(POINT, fields, strict=True))))
-    hyper = specs.get(key).resolve({})
-    state = METHODS[key].init(objective, start, hyper)
-    result = METHODS[key].step(objective, objective.point(weights), state, hyper)
+    made = method(key, specs.get(key).resolve({}))
+    result = made.step(objective, objective.point(weights), made.init(objective, start))
     return [w.detach().numpy() for w in result.point.weights], float(result.step_size)
 
 
@@ -101,17 +101,15 @@ def jax_program(key):
     import jax
     import jax.numpy as jnp
 
+    from normbench.jax.benchmark.methods import method
     from normbench.jax.benchmark.perceptron import Point
-    from normbench.jax.benchmark.registry import METHODS
 
-    hyper = specs.get(key).resolve({})
+    made = method(key, specs.get(key).resolve({}))
 
     @jax.jit
     def step(gradient, weights, start):
         objective = Fixed(gradient, Point, jnp.ones(()))
-        result = METHODS[key].step(
-            objective, objective.point(weights), METHODS[key].init(objective, start, hyper), hyper
-        )
+        result = made.step(objective, objective.point(weights), made.init(objective, start))
         return result.point.weights, jnp.asarray(result.step_size)
 
     return step

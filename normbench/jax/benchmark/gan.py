@@ -1,6 +1,5 @@
 """Two players in JAX: a conditional generator and a discriminator in turn, moved by the same kind of optimiser."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,19 +10,11 @@ import numpy as np
 import optax
 from jax import Array
 
-from normbench.jax import transformations
+from normbench.jax.benchmark.methods import drop_in
 from normbench.jax.benchmark.network import apply
-from normbench.jax.benchmark.registry import library_transformation
 from normbench.jax.updates.spheres import Arrays
 from normbench.networks import Network
 from normbench.problems.problem import Weights
-
-_TRANSFORMATIONS: dict[str, Callable[[dict[str, Any]], optax.GradientTransformation]] = {
-    "fromage": lambda hyper: transformations.fromage(**hyper),
-    "lars": lambda hyper: transformations.lars(**hyper),
-    "adam": partial(library_transformation, "adam"),
-    "sgd": partial(library_transformation, "sgd"),
-}
 
 
 class _Player(NamedTuple):
@@ -45,7 +36,7 @@ class _Rules(NamedTuple):
     others: tuple[tuple[str, Any], ...]
 
     def optimiser(self, learning_rate: Array) -> optax.GradientTransformation:
-        return _TRANSFORMATIONS[self.key]({"learning_rate": learning_rate, **dict(self.others)})
+        return drop_in(self.key, {"learning_rate": learning_rate, **dict(self.others)})
 
     def generated(self, weights: Arrays, noise: Array, classes: Array) -> Array:
         return apply(self.generator, weights, jnp.concatenate([noise, classes], axis=1))

@@ -3,7 +3,6 @@
 Slower than :mod:`normbench.jax.benchmark.trainer`, it shares none of its derivatives or tiles: validation runs both.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,10 +12,10 @@ import numpy as np
 import optax
 from jax import Array
 
+from normbench import specs
 from normbench.backends.trajectory import Progress, Trajectory
-from normbench.jax import transformations
+from normbench.jax.benchmark.methods import drop_in
 from normbench.jax.benchmark.network import apply, loss_value
-from normbench.jax.benchmark.registry import library_transformation
 from normbench.problems.problem import Problem
 
 Weights = tuple[Array, ...]
@@ -47,7 +46,8 @@ class PlainTrainer:
         self._dtype = dtype
         self._learning_rate = hyperparameters.get("learning_rate")
         self._problem = problem
-        self._transformation = _transformation(problem, key, hyperparameters)
+        options = hyperparameters | (problem.majorant_constants if specs.get(key).bounded else {})
+        self._transformation = drop_in(key, options)
         with jax.enable_x64(dtype == "float64"):
             self._train = self._place(problem.x_train, problem.y_train)
             self._weights = self._place(*problem.weights)
@@ -84,27 +84,3 @@ class PlainTrainer:
     def trajectory(self) -> Trajectory:
         """Everything so far; what a step evaluates inside stays inside the transformation."""
         return self._progress.trajectory(tuple(np.asarray(w, dtype=np.float64) for w in self._weights))
-
-
-_TRANSFORMATIONS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]] = {
-    "method1": transformations.method1,
-    "fromage": transformations.fromage,
-    "lars": transformations.lars,
-    "agd": transformations.agd,
-    "fgsgd": transformations.fgsgd,
-}
-_MAJORISING = {"method2": transformations.method2, "method2_exp": transformations.method2_exp}
-
-
-def _transformation(
-    problem: Problem, key: str, hyperparameters: dict[str, Any]
-) -> optax.GradientTransformationExtraArgs:
-    if key in _MAJORISING:
-        return _MAJORISING[key](
-            mean_square_input=problem.mean_square_input,
-            gain=problem.network.gain,
-            curvature=problem.curvature,
-        )
-    if key in _TRANSFORMATIONS:
-        return _TRANSFORMATIONS[key](**hyperparameters)
-    return optax.with_extra_args_support(library_transformation(key, hyperparameters))

@@ -16,9 +16,9 @@ from jax import Array
 
 from normbench.backends.trajectory import Part, Trajectory, ending, samples_at_once
 from normbench.errors import BackendUnavailableError
+from normbench.jax.benchmark.methods import method
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
-from normbench.jax.benchmark.registry import METHODS
 from normbench.problems.problem import Problem
 
 
@@ -43,7 +43,7 @@ def _begin(
     objective: Any, weights: Any, hyper: dict[str, Array], buffer: Array, rows: Array | None, *, key: str, static: tuple
 ) -> _Run:
     point = (objective if rows is None else objective.at(rows[0])).point(weights)
-    state = METHODS[key].init(objective, weights, hyper | dict(static))
+    state = method(key, hyper | dict(static)).init(objective, weights)
     zero = jnp.zeros((), jnp.int32)
     losses = jnp.append(buffer, 0).at[0].set(point.loss)
     evaluations = jnp.zeros(losses.shape, jnp.int32).at[0].set(1)
@@ -68,7 +68,7 @@ def _advance(
         if rows is not None:
             here, anew = objective.at(rows[run.iteration]), jnp.minimum(run.iteration, 1)  # the first is at hand
             point = here.point(point.weights)
-        new = METHODS[key].step(here, point, run.state, hyper | dict(static))
+        new = method(key, hyper | dict(static)).step(here, point, run.state)
         k = run.iteration + 1
         return _Run(
             iteration=k,
@@ -77,7 +77,7 @@ def _advance(
             losses=run.losses.at[k].set(new.point.loss),
             step_sizes=run.step_sizes.at[k - 1].set(new.step_size),
             evaluations=run.evaluations.at[k].set(run.evaluations[k - 1] + anew + new.evaluations),
-            halvings=run.halvings + jnp.maximum(new.evaluations - 1, 0),
+            halvings=run.halvings + new.halvings,
             ended=~jnp.isfinite(new.point.loss) | (new.step_size == 0),
         )
 

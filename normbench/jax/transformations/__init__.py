@@ -4,26 +4,19 @@ Each is a thin wrapper around the pure update of its family: updates are new wei
 and jit, vmap, scan and shard. A tree of mixed dtypes is computed in the widest, at least float32, and keeps its dtypes.
 """
 
-from normbench.jax.transformations.agd import agd
-from normbench.jax.transformations.base import BoundState, SphereState, StepState
-from normbench.jax.transformations.fgsgd import ManifoldState, fgsgd
-from normbench.jax.transformations.method1 import method1
-from normbench.jax.transformations.method2 import method2, method2_exp
-from normbench.jax.transformations.objectives import accumulated, unmasked
-from normbench.jax.transformations.relative import fromage, lars
+from collections.abc import Callable
 
-__all__ = [
-    "BoundState",
-    "ManifoldState",
-    "SphereState",
-    "StepState",
-    "accumulated",
-    "agd",
-    "fgsgd",
-    "fromage",
-    "lars",
-    "method1",
-    "method2",
-    "method2_exp",
-    "unmasked",
-]
+import optax
+
+from normbench import specs
+from normbench.backends.method import implementations
+from normbench.jax.transformations.base import BoundState, SphereState, StepState
+from normbench.jax.transformations.fgsgd import ManifoldState
+from normbench.jax.transformations.objectives import accumulated, unmasked
+
+DROP_INS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]] = implementations(
+    "normbench.jax.transformations", specs.AUTOMATIC
+)
+globals().update(DROP_INS)  # a function and its module may have one name
+PUBLIC = sorted(["accumulated", "unmasked", *DROP_INS])
+__all__ = ["BoundState", "ManifoldState", "SphereState", "StepState", "accumulated", "unmasked", *DROP_INS]

@@ -28,13 +28,25 @@ def agd() -> optax.GradientTransformationExtraArgs:
     InvalidArgumentError
         From ``init`` and ``update``, if a leaf has fewer than two axes, no entries or no gradient of its shape, or is
         not real; the message gives its path.
+
+    Examples
+    --------
+    >>> import jax, optax
+    >>> from normbench.jax import agd
+    >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
+    >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
+    >>> optimizer = agd()
+    >>> before, grads = jax.value_and_grad(loss)(params)
+    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
+    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    True
     """
 
     def init(params: Any) -> StepState:
         return StepState(jnp.zeros((), working_dtype(params)))
 
     def step(params: Any, gradient: Arrays, weights: Arrays, state: StepState) -> tuple[Arrays, StepState]:
-        moved, eta = agd_update(gradient, weights)
+        moved, _, eta = agd_update().step(gradient, weights, ())
         return moved, StepState(eta)
 
     return explicit(Gate("agd", matrices=True), init, step)

@@ -13,7 +13,7 @@ from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.transformations.base import as_before, as_updates, cast, check_state, rate_at, working_dtype
 from normbench.jax.transformations.gate import Gate, check_static, resolve_rate
-from normbench.jax.updates.fgsgd import FGSGDState, initial_state
+from normbench.jax.updates.fgsgd import FGSGDState
 from normbench.jax.updates.fgsgd import fgsgd as fgsgd_update
 from normbench.jax.updates.spheres import Arrays
 from normbench.numbers import as_integer
@@ -82,6 +82,18 @@ def fgsgd(
         If a hyperparameter is out of range; from ``init`` and ``update``, with its path, if a leaf is neither a matrix
         nor a kernel (out, in, height, width), has no entries or no gradient of its shape, or is not real; from
         ``update``, if there is not one deviation per leaf.
+
+    Examples
+    --------
+    >>> import jax, optax
+    >>> from normbench.jax import fgsgd
+    >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
+    >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
+    >>> optimizer = fgsgd(0.1)
+    >>> before, grads = jax.value_and_grad(loss)(params)
+    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
+    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    True
     """
     given = {"learning_rate": learning_rate, "decay": decay, "manifold": manifold, "grouping": grouping}
     given |= {"groups": groups, "partition_seed": partition_seed}
@@ -97,7 +109,8 @@ def fgsgd(
     def init(params: Any) -> ManifoldState:
         check(params)
         dtype = working_dtype(params)
-        return ManifoldState(*initial_state(cast(params, dtype)), jnp.zeros((), dtype))
+        start = fgsgd_update(**hyper).init(None, cast(params, dtype))
+        return ManifoldState(start.count, start.deviations, jnp.zeros((), dtype))
 
     def update(
         updates: Any, state: ManifoldState, params: Any = None, *, feature_std: Any = None, **extra: Any
@@ -110,19 +123,15 @@ def fgsgd(
             return updates, state  # a mask hides everything
         dtype = working_dtype(params)
         weights = cast(params, dtype)
-        moved, new, rate = fgsgd_update(
-            cast(updates, dtype),
-            weights,
-            FGSGDState(state.count, tuple(jnp.asarray(d, dtype) for d in state.deviations)),
-            **hyper
-            | {
-                "learning_rate": rate_at(hyper["learning_rate"], state.count, dtype),
-                "decay": jnp.asarray(hyper["decay"], dtype),
-                "positions": _per_leaf("positions", pixels, len(weights)),
-            },
-            feature_std=None if feature_std is None else _per_leaf("feature_std", feature_std, len(weights)),
-        )
-        return as_updates(params, moved), as_before(ManifoldState(*new, rate), state)
+        step_hyper = hyper | {
+            "learning_rate": rate_at(hyper["learning_rate"], state.count, dtype),
+            "decay": jnp.asarray(hyper["decay"], dtype),
+            "positions": _per_leaf("positions", pixels, len(weights)),
+            "feature_std": None if feature_std is None else _per_leaf("feature_std", feature_std, len(weights)),
+        }
+        before = FGSGDState(state.count, tuple(jnp.asarray(d, dtype) for d in state.deviations))
+        moved, new, rate = fgsgd_update(**step_hyper).step(cast(updates, dtype), weights, before)
+        return as_updates(params, moved), as_before(ManifoldState(new.count, new.deviations, rate), state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -73,6 +73,18 @@ def method1(
     Notes
     -----
     Under ``optax.inject_hyperparams`` order is static: ``static_args=("order", "euclidean")``.
+
+    Examples
+    --------
+    >>> import jax, optax
+    >>> from normbench.jax import method1
+    >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
+    >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
+    >>> optimizer = method1()
+    >>> before, grads = jax.value_and_grad(loss)(params)
+    >>> updates, state = optimizer.update(grads, optimizer.init(params), params, value=before, value_fn=loss)
+    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    True
     """
     if differentiation not in _DERIVATIVES:
         raise InvalidArgumentError(f'differentiation must be "forward" or "reverse"; got {differentiation!r}.')
@@ -111,8 +123,9 @@ def method1(
         start = Evaluated(weights, jnp.asarray(start_value, dtype), gradient)
         curve = ValueCurve(objective, params, gradient, straight, _DERIVATIVES[differentiation])
         within = jnp.asarray(hyper["trust_region"], dtype)
-        accepted, tau, _ = method1_update(curve, start, mu, straight=straight, **(hyper | {"trust_region": within}))
-        return as_updates(params, accepted.weights), as_before(SphereState(mu, tau), state)
+        step = method1_update(straight=straight, **(hyper | {"trust_region": within})).step
+        found = step(curve, start, mu)
+        return as_updates(params, found.point.weights), as_before(SphereState(mu, found.step_size), state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from normbench.backends.method import Update
 from normbench.jax.transformations.base import SphereState, cast, explicit, live_radii, working_dtype
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero
+from normbench.jax.updates.method2 import MajorantState
 from normbench.jax.updates.method2 import method2 as method2_update
 from normbench.jax.updates.method2 import method2_exp as method2_exp_update
 from normbench.jax.updates.spheres import Arrays, radii
 
 LARGEST_GAIN = 2**60
-
-_Update = Callable[[Arrays, Arrays, SphereState, Array, int], tuple[Arrays, Array]]
 
 
 def method2(
@@ -59,12 +59,21 @@ def method2(
     Notes
     -----
     A leaf that was loaded or replaced since ``init`` keeps the norm that it has now, and rests if it is zero now.
+
+    Examples
+    --------
+    >>> import jax, optax
+    >>> from normbench.jax import method2
+    >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
+    >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
+    >>> optimizer = method2(mean_square_input=3.0)
+    >>> before, grads = jax.value_and_grad(loss)(params)
+    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
+    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    True
     """
 
-    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array, unit: int) -> tuple[Arrays, Array]:
-        return method2_update(gradient, weights, state.radii, Q=Q, guess=state.step_size, Q_unit=unit)
-
-    return _majorising("method2", update, mean_square_input, curvature, gain)
+    return _majorising("method2", method2_update, mean_square_input, curvature, gain)
 
 
 def method2_exp(
@@ -78,16 +87,29 @@ def method2_exp(
     tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,  P = prod mu_i      (the authors' code of 2312.10672)
 
     Parameters and errors as :func:`method2`.
+
+    Examples
+    --------
+    >>> import jax, optax
+    >>> from normbench.jax import method2_exp
+    >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
+    >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
+    >>> optimizer = method2_exp(mean_square_input=3.0)
+    >>> before, grads = jax.value_and_grad(loss)(params)
+    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
+    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    True
     """
 
-    def update(gradient: Arrays, weights: Arrays, state: SphereState, Q: Array, unit: int) -> tuple[Arrays, Array]:
-        return method2_exp_update(gradient, weights, state.radii, Q=Q, Q_unit=unit)
-
-    return _majorising("method2_exp", update, mean_square_input, curvature, gain)
+    return _majorising("method2_exp", method2_exp_update, mean_square_input, curvature, gain)
 
 
 def _majorising(
-    key: str, update: _Update, mean_square_input: float | Array, curvature: float | Array, gain: float | Array | None
+    key: str,
+    update: Callable[..., Update],
+    mean_square_input: float | Array,
+    curvature: float | Array,
+    gain: float | Array | None,
 ) -> optax.GradientTransformationExtraArgs:
     constant = positive("mean_square_input", mean_square_input), positive("curvature", curvature)
     known = None if gain is None else positive("gain", gain)
@@ -102,8 +124,8 @@ def _majorising(
         mu = live_radii(state.radii, params, weights)
         squared, unit = _default_gain(weights) if known is None else (known**2, 0)
         Q = constant[0] * constant[1] * squared
-        guess = state.step_size.astype(dtype)
-        moved, tau = update(gradient, weights, SphereState(mu, guess), jnp.asarray(Q, dtype), unit)
+        majorant = MajorantState(mu, jnp.asarray(Q, dtype), state.step_size.astype(dtype))
+        moved, _, tau = update(Q_unit=unit).step(gradient, weights, majorant)
         return moved, SphereState(mu, tau)
 
     return explicit(Gate(key, matrices=True), init, step)

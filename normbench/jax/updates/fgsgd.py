@@ -1,11 +1,12 @@
 """FG-SGD in JAX (M. Ozay, Algorithm 1), all products of manifolds of one shape in one call of each operation."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.backends.method import Update
 from normbench.jax.norms import norm
 from normbench.jax.updates.geometry import MANIFOLDS, Manifold
 from normbench.jax.updates.spheres import Arrays
@@ -19,11 +20,6 @@ class FGSGDState(NamedTuple):
 
     count: Array
     deviations: Arrays
-
-
-def initial_state(weights: Sequence[Array]) -> FGSGDState:
-    """No steps yet, lambda = 1."""
-    return FGSGDState(jnp.zeros((), jnp.int32), tuple(jnp.ones((), w.dtype) for w in weights))
 
 
 def learning_rate_at(count: Array, *, learning_rate: float | Array, decay: float | Array) -> Array:
@@ -52,9 +48,6 @@ def deviations_at(count: Array, feature_std: Sequence[float | Array] | None, wei
 
 
 def fgsgd(
-    gradient: Sequence[Array],
-    weights: Sequence[Array],
-    state: FGSGDState,
     *,
     learning_rate: float | Array,
     decay: float | Array,
@@ -64,22 +57,32 @@ def fgsgd(
     partition_seed: int,
     positions: Sequence[int] | None = None,
     feature_std: Sequence[float | Array] | None = None,
-) -> tuple[Arrays, FGSGDState, Array]:
-    """One step of Algorithm 1; the step size is r(t).
+) -> Update:
+    """Algorithm 1; the step size is r(t).
 
     omega = W / (gamma / lambda_t),   V = -(r(t) / zeta) grad,   W' = (gamma / lambda_{t+1}) phi_omega(V)  (eq. 2-7)
 
     Parameters as :func:`normbench.reference.fgsgd.fgsgd`; names, numbers of groups and positions are static.
     """
-    rate = learning_rate_at(state.count.astype(weights[0].dtype), learning_rate=learning_rate, decay=decay)
-    deviations = deviations_at(state.count, feature_std, weights)
-    moved = []
-    for layer, (G, W) in enumerate(zip(gradient, weights, strict=True)):
-        blocks = manifolds.blocks(W.shape, grouping=grouping, groups=groups, partition_seed=partition_seed, layer=layer)
-        gamma = manifolds.scale(W.shape, positions=positions[layer] if positions else 1)
-        pair = state.deviations[layer], deviations[layer]
-        moved.append(_layer_step(G, W, blocks, MANIFOLDS[manifold], rate=rate, gamma=gamma, deviations=pair))
-    return tuple(moved), FGSGDState(state.count + 1, deviations), rate
+
+    def init(objective: Any, weights: Sequence[Array]) -> FGSGDState:
+        return FGSGDState(jnp.zeros((), jnp.int32), tuple(jnp.ones((), w.dtype) for w in weights))  # lambda = 1
+
+    def step(
+        gradient: Sequence[Array], weights: Sequence[Array], state: FGSGDState
+    ) -> tuple[Arrays, FGSGDState, Array]:
+        rate = learning_rate_at(state.count.astype(weights[0].dtype), learning_rate=learning_rate, decay=decay)
+        deviations = deviations_at(state.count, feature_std, weights)
+        sets = {"grouping": grouping, "groups": groups, "partition_seed": partition_seed}
+        moved = []
+        for layer, (G, W) in enumerate(zip(gradient, weights, strict=True)):
+            blocks = manifolds.blocks(W.shape, layer=layer, **sets)
+            gamma = manifolds.scale(W.shape, positions=positions[layer] if positions else 1)
+            pair = state.deviations[layer], deviations[layer]
+            moved.append(_layer_step(G, W, blocks, MANIFOLDS[manifold], rate=rate, gamma=gamma, deviations=pair))
+        return tuple(moved), FGSGDState(state.count + 1, deviations), rate
+
+    return Update(init, step)
 
 
 def _layer_step(
@@ -103,7 +106,7 @@ def _layer_step(
         # W = R omega, so the gradient with respect to omega is R times the one with respect to W
         tangent = manifold.projection(omega, G[index] * before)  # line 5
         size = norm(tangent, axes=tuple(range(1, tangent.ndim)))  # eq. 6
-        moved = manifold.move(omega, _bounded(tangent, size, rate))  # lines 6, 7
+        moved = manifold.retraction(omega, _bounded(tangent, size, rate))  # lines 6, 7
         # written so that NaN moves, and is seen as a diverged loss
         new = new.at[index].set(jnp.where(size == 0, new[index], moved * after), unique_indices=True)
     return new.reshape(whole)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -24,22 +23,13 @@ class Manifold:
     ----------
     projection : callable
         (point, vector) to the nearest tangent vector at the point.
-    exponential_map : callable
-        (point, tangent) to the end of the geodesic that starts with that velocity and runs for unit time.
     retraction : callable
-        (point, tangent) to a point of the manifold that agrees with it to first order.
-    move : callable
-        The one of the two that line 7 of Algorithm 1 uses here.
+        (point, tangent) to a point of the manifold that agrees with it to first order, as line 7 of Algorithm 1 uses
+        it: the exponential map on sphere and oblique manifold, the QR retraction on the Stiefel manifold.
     """
 
     projection: Map
-    exponential_map: Map
     retraction: Map
-    move: Map
-
-    def transport(self, target: Array, tangent: Array) -> Array:
-        """A tangent vector of any other point carried to ``target``: its projection there."""
-        return self.projection(target, tangent)
 
 
 def _norm(vector: Array, axes: tuple[int, ...]) -> Array:
@@ -59,11 +49,7 @@ def _with_unit_norms(axes: tuple[int, ...]) -> Manifold:
         reached = point * jnp.cos(angle) + tangent * jnp.sinc(angle / jnp.pi)
         return reached / _norm(reached, axes)
 
-    def retraction(point: Array, tangent: Array) -> Array:
-        """(W + V) / ||W + V||."""
-        return (point + tangent) / _norm(point + tangent, axes)
-
-    return Manifold(projection, exponential_map, retraction, exponential_map)
+    return Manifold(projection, exponential_map)
 
 
 def _of_tall(function: Map) -> Map:
@@ -83,20 +69,6 @@ def _stiefel_projection(point: Array, vector: Array) -> Array:
     return vector - _product(point, inner + inner.mT) / 2
 
 
-def _stiefel_exponential_map(point: Array, tangent: Array) -> Array:
-    """[W Q] exp([[2 A, -R^T], [R, 0]]) [I; 0] exp(-A), A = W^T V, Q R = V - W A        (Edelman et al. 1998, 2.2.2).
-
-    The generator is skew: its exponential keeps its digits for long steps, too.
-    """
-    A = _product(point.mT, tangent)
-    Q, R = jnp.linalg.qr(tangent - _product(point, A))
-    above, below = ([2 * A, -R.mT], [R, jnp.zeros_like(A)])
-    generator = jnp.concatenate([jnp.concatenate(above, axis=-1), jnp.concatenate(below, axis=-1)], axis=-2)
-    turn = jax.scipy.linalg.expm(generator)[..., : point.shape[-1]]
-    ahead = _product(jnp.concatenate([point, Q], axis=-1), turn)
-    return _product(ahead, jax.scipy.linalg.expm(-A))
-
-
 def _stiefel_retraction(point: Array, tangent: Array) -> Array:
     """Q of W + V = Q R with a positive diagonal of R, which makes Q unique and continuous."""
     Q, R = jnp.linalg.qr(point + tangent)
@@ -104,9 +76,8 @@ def _stiefel_retraction(point: Array, tangent: Array) -> Array:
     return jnp.where(diagonal < 0, -Q, Q)
 
 
-_RETRACTION = _of_tall(_stiefel_retraction)
 MANIFOLDS = {
     "sphere": _with_unit_norms((-2, -1)),
-    "stiefel": Manifold(_of_tall(_stiefel_projection), _of_tall(_stiefel_exponential_map), _RETRACTION, _RETRACTION),
+    "stiefel": Manifold(_of_tall(_stiefel_projection), _of_tall(_stiefel_retraction)),
     "oblique": _with_unit_norms((-2,)),
 }

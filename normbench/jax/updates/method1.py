@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from normbench.jax.updates.spheres import Arrays, directions, exponential_map
+from normbench.backends.method import Method, Step
+from normbench.jax.updates.spheres import Arrays, directions, geodesic, radii
 
 BISECTIONS = 80  # enough to reduce [0, 2 pi] to the last bit of a float64
 
 
-class Curve(Protocol):
+class Objective(Protocol):
     """What method 1 asks of an objective: points with ``weights``, ``loss`` and ``gradient``, and line derivatives."""
 
     def point(self, weights: tuple[Array, ...]) -> Any:
@@ -31,54 +32,39 @@ class _Search(NamedTuple):
     evaluations: Array
 
 
-def method1(
-    objective: Curve,
-    point: Any,
-    mu: Sequence[Array],
-    *,
-    order: int,
-    trust_region: Array,
-    max_halvings: int,
-    straight: Sequence[bool] = (),
-) -> tuple[Any, Array, Array]:
-    """One iteration from an evaluated point.
+def method1(*, order: int, trust_region: Array, max_halvings: int | Array, straight: Sequence[bool] = ()) -> Method:
+    """Steepest descent along the geodesic, to the minimum of the Taylor polynomial, with the loss kept monotone.
+
+    The state is the radii of the spheres, and the step size tau in radians: 0 if no step was accepted, NaN if the loss
+    or a derivative at the start is not finite, and with it every layer that moves.
 
     Parameters
     ----------
-    objective : Curve
-    point : pytree with fields ``weights``, ``loss`` and ``gradient``
-        The last accepted point.
-    mu : sequence of scalar Arrays
-        Radii of the spheres; of a layer in ``straight``, the length that it moves per radian.
     order, trust_region, max_halvings
-        See :data:`normbench.specs.SPECS`; ``order`` is static.
+        See :data:`normbench.specs.method1.METHOD1`; ``order`` is static.
     straight : sequence of bool, static
-        Which layers lie on no sphere and move on straight lines; by default none.
-
-    Returns
-    -------
-    point : the accepted point, evaluated; the given one if no step was accepted
-    tau : scalar Array
-        Step in radians; 0 if no step was accepted; NaN if the loss or a derivative at the start is not finite.
-    evaluations : scalar integer Array
-        Points evaluated; the step was halved once less, and never where there were none.
+        Which layers lie on no sphere and move on straight lines, mu being the length of their velocity; by default
+        none.
     """
-    along = directions(point.gradient, point.weights, mu, straight)
-    derivatives = objective.curve_derivatives(point, along.velocity, along.moving, order)
-    tau = step_size(derivatives, trust_region=trust_region)
-    # a start that is not finite is shown: tau is NaN, and with it every layer that moves
-    known = jnp.isfinite(jnp.stack([point.loss, *derivatives])).all()
-    tau = jnp.where(known, tau, jnp.nan)
 
-    def walk(angle: Array) -> Arrays:
-        return exponential_map(point.weights, along, angle, mu, straight)
+    def init(objective: Any, weights: Sequence[Array]) -> Arrays:
+        return radii(weights)
 
-    return _descend(objective, point, walk, tau, max_halvings)
+    def step(objective: Objective, point: Any, mu: Arrays) -> Step:
+        along = directions(point.gradient, point.weights, mu, straight)
+        curve = geodesic(point.weights, along, mu, straight)
+        derivatives = objective.curve_derivatives(point, along.velocity, along.moving, order)
+        tau = step_size(derivatives, trust_region=trust_region)
+        known = jnp.isfinite(jnp.stack([point.loss, *derivatives])).all()
+        tau = jnp.where(known, tau, jnp.nan)
+        return descend(objective, point, curve, tau, max_halvings)._replace(state=mu)
+
+    return Method(init, step)
 
 
-def _descend(
-    objective: Curve, point: Any, walk: Callable[[Array], Arrays], tau: Array, max_halvings: int
-) -> tuple[Any, Array, Array]:
+def descend(
+    objective: Objective, point: Any, curve: Callable[[Array], Arrays], tau: Array, max_halvings: int | Array
+) -> Step:
     """Halve tau until the loss does not exceed that of ``point``; the accepted point is where the next step starts.
 
     A trial loss that is not finite is a rejected one, but for a tau of NaN, which is accepted at once.
@@ -93,13 +79,14 @@ def _descend(
 
     def attempt(search: _Search) -> _Search:
         angle = jnp.where(search.evaluations == 0, search.tau, search.tau / 2)
-        trial = objective.point(walk(angle))
+        trial = objective.point(curve(angle))
         return _Search(trial, angle, search.evaluations + 1)
 
     end = jax.lax.while_loop(unfinished, attempt, _Search(point, tau, jnp.zeros((), jnp.int32)))
     stays = rejected(end)
     accepted = jax.tree.map(lambda old, new: jnp.where(stays, old, new), point, end.point)
-    return accepted, jnp.where(stays, 0, end.tau), end.evaluations
+    halvings = jnp.maximum(end.evaluations - 1, 0)
+    return Step(accepted, None, jnp.where(stays, 0, end.tau), end.evaluations, halvings)
 
 
 def step_size(derivatives: list[Array], *, trust_region: Array) -> Array:

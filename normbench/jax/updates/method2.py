@@ -11,20 +11,65 @@ so one batched eigendecomposition gives P1 and, by perturbation of the top eigen
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.backends.method import Update
 from normbench.jax.norms import exponent, power, power_of_two, product
-from normbench.jax.updates.spheres import Arrays, Directions, directions, exponential_map
+from normbench.jax.updates.spheres import Arrays, Directions, directions, geodesic, radii
 
 TOLERANCE = 1e-5
 COLD = 1e-8  # rad; where a search without a guess begins
 GROWTH = 1.5  # of the step, until the majorant has been seen to rise: beyond pi/2 it may fall again
 MAX_EVALUATIONS = 100
 LARGE = 60  # an exponent of two beyond which 1 is nothing to the square root, and below that of every float
+
+
+class MajorantState(NamedTuple):
+    """Radii mu_i, Q = curvature gain^2 mean ||x||^2, and the last tau, where the line search begins."""
+
+    mu: Arrays
+    Q: Array
+    tau: Array
+
+
+Moved = tuple[Arrays, MajorantState, Array]
+
+
+def method2(*, Q_unit: int = 0) -> Update:
+    """Steepest descent along the geodesic, to the minimiser of the sinusoidal majorant (Algorithm 3).
+
+    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
+    what taking patches and pooling does to norms is part of Q, which is given in units of 2^``Q_unit``. The step size
+    is tau in radians.
+    """
+
+    def step(gradient: Sequence[Array], weights: Sequence[Array], state: MajorantState) -> Moved:
+        along = directions(gradient, weights, state.mu)
+        curve = geodesic(weights, along, state.mu)
+        tau = sinusoidal_angle(weights, along, state.Q, guess=state.tau, Q_unit=Q_unit)
+        return curve(tau), state._replace(tau=tau), tau
+
+    return Update(_start, step)
+
+
+def method2_exp(*, Q_unit: int = 0) -> Update:
+    """Steepest descent along the geodesic, to the minimiser of the exponential majorant; the step size is tau."""
+
+    def step(gradient: Sequence[Array], weights: Sequence[Array], state: MajorantState) -> Moved:
+        along = directions(gradient, weights, state.mu)
+        curve = geodesic(weights, along, state.mu)
+        tau = exponential_angle(along, state.mu, state.Q, Q_unit=Q_unit)
+        return curve(tau), state, tau
+
+    return Update(_start, step)
+
+
+def _start(objective: Any, weights: Sequence[Array]) -> MajorantState:
+    return MajorantState(radii(weights), objective.majorant_scale, jnp.zeros_like(objective.majorant_scale))
 
 
 class Grams(NamedTuple):
@@ -131,41 +176,25 @@ def line_search(gram: Grams, alpha: Array, beta: Array, Q: Array, guess: Array, 
     return jnp.where(known, jnp.where(beta > 0, end.t, 0), jnp.nan)
 
 
-def method2(
-    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array, guess: Array, Q_unit: int = 0
-) -> tuple[Arrays, Array]:
-    """Step to the minimiser of the sinusoidal majorant; returns the weights and tau in radians.
-
-    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
-    what taking patches and pooling does to norms is part of ``Q``, which is given in units of 2^``Q_unit``: curvature
-    gain^2 mean ||x||^2. ``guess`` starts the line search (the last tau, or 0).
-    """
-    along = directions(gradient, weights, mu)
+def sinusoidal_angle(weights: Sequence[Array], along: Directions, Q: Array, *, guess: Array, Q_unit: int = 0) -> Array:
+    """tau at which the sinusoidal majorant is least; ``guess`` starts the line search (the last tau, or 0)."""
     inverses = [1 / scale for scale in along.scales]
     near_one = along._replace(velocity=tuple(v * s for v, s in zip(along.velocity, inverses, strict=True)))
     gram = grams([w * s for w, s in zip(weights, inverses, strict=True)], near_one)
     scales = sum(exponent(scale) for scale in along.scales)  # of P2
     k = Q_unit + 2 * scales - along.exponent
-    tau = line_search(gram, along.alpha, along.beta, Q, guess, k)
-    return exponential_map(weights, along, tau, mu), tau
+    return line_search(gram, along.alpha, along.beta, Q, guess, k)
 
 
-def method2_exp(
-    gradient: Sequence[Array], weights: Sequence[Array], mu: Sequence[Array], *, Q: Array, Q_unit: int = 0
-) -> tuple[Arrays, Array]:
-    """Closed-form step of the exponential majorant; returns the weights and tau in radians.
-
-    tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i
-    """
-    along = directions(gradient, weights, mu)
-    depth = len(weights)
+def exponential_angle(along: Directions, mu: Sequence[Array], Q: Array, *, Q_unit: int = 0) -> Array:
+    """tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i."""
+    depth = len(mu)
     unit = power_of_two(Q)
     P, k = product([r * (1 / scale) for r, scale in zip(mu, along.scales, strict=True)])
     k += sum(exponent(scale) for scale in along.scales)
     ratio = 4 * along.beta / (P**2 * (Q * (1 / unit)) * depth)
     k = along.exponent - 2 * k - exponent(unit) - Q_unit
-    tau = _half_log(ratio, k) / depth
-    return exponential_map(weights, along, tau, mu), tau
+    return _half_log(ratio, k) / depth
 
 
 def _half_log(ratio: Array, k: Array) -> Array:

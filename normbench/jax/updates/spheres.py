@@ -1,6 +1,10 @@
-"""Geometry of the product of spheres in JAX: directions and the exponential map (arXiv 2312.10672, eq. 5-6)."""
+"""Direction and geometry of methods 1 and 2 in JAX: steepest descent along geodesics of the product of spheres.
 
-from collections.abc import Sequence
+arXiv 2312.10672, eq. 5-6. How far to go is the search of each method. Beside the spheres there may be straight
+parameters, an extension of ours for biases and gains: they move on straight lines.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -78,22 +82,26 @@ def _summed(
     return alpha, beta, whole
 
 
-def exponential_map(
-    weights: Sequence[Array], along: Directions, angle: Array, mu: Sequence[Array], straight: Sequence[bool] = ()
-) -> Arrays:
-    """Gamma_i(t) = W_i cos t + mu_i V_i sin t (eq. 5), scaled back to the radius against rounding.
+def geodesic(
+    weights: Sequence[Array], along: Directions, mu: Sequence[Array], straight: Sequence[bool] = ()
+) -> Callable[[Array], Arrays]:
+    """The curve Gamma_i(t) = W_i cos t + mu_i V_i sin t (eq. 5), scaled back to the radius against rounding.
 
-    The layers marked in ``straight``, by default none, move on a line: Gamma_i(t) = W_i + t mu_i V_i.
+    A function of t in radians; the layers marked in ``straight``, by default none, go to W_i + t mu_i V_i.
     """
-    moved = []
-    layers = zip(weights, along.velocity, along.moving, mu, along.scales, _flags(straight, weights), strict=True)
-    for weight, velocity, moves, radius, scale, line in layers:
-        point = curve_point(weight, velocity, angle, straight=line)
-        if not line:
-            inverse = 1 / scale
-            point = point * (radius * inverse / plain_norm(point * inverse))
-        moved.append(jnp.where(moves, point, weight))
-    return tuple(moved)
+
+    def curve(angle: Array) -> Arrays:
+        moved = []
+        layers = zip(weights, along.velocity, along.moving, mu, along.scales, _flags(straight, weights), strict=True)
+        for weight, velocity, moves, radius, scale, line in layers:
+            point = curve_point(weight, velocity, angle, straight=line)
+            if not line:
+                inverse = 1 / scale
+                point = point * (radius * inverse / plain_norm(point * inverse))
+            moved.append(jnp.where(moves, point, weight))
+        return tuple(moved)
+
+    return curve
 
 
 def curve_point(weight: Array, velocity: Array, angle: Array, *, straight: bool) -> Array:

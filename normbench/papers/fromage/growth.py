@@ -14,8 +14,8 @@ import numpy as np
 from normbench.campaigns.samples import of_worker
 from normbench.papers.checkpoints import checkpoints
 from normbench.problems.problem import Weights
-from normbench.reference import fromage
-from normbench.reference.perceptron import Objective
+from normbench.reference.network import Objective
+from normbench.reference.trainer import METHODS
 from normbench.running.request import RunRequest
 from normbench.running.run import problem_of
 
@@ -85,8 +85,10 @@ class InvariantGrowthJob(_GrowthJob):
         # steps do not see the scale of the loss; a large one keeps squared gradients, which shrink as the norms grow,
         # within float32 until the norms leave it
         scale = float(np.square(y).sum(axis=1).mean()) * _SMALL
-        objective = Objective(x, y, scale)
+        objective = Objective(problem.network, x, y, problem.loss, scale)
+        optimiser = METHODS[self.request.optimiser](**dict(self.request.hyperparameters))
         weights = tuple(w.astype(np.float32) for w in problem.weights)
+        state = optimiser.init(objective, weights)
         rows = []
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is what is looked for
             for k in range(self.request.iterations + 1):
@@ -97,14 +99,8 @@ class InvariantGrowthJob(_GrowthJob):
                     rows += self._rows(NORMALISED, k, norms, problem.rms(loss))
                 if ended:
                     break
-                weights = self._step(invariant_gradient(objective, weights), weights)
+                weights, state, _ = optimiser.step(invariant_gradient(objective, weights), weights, state)
         return rows
-
-    def _step(self, gradient: Weights, weights: Weights) -> Weights:
-        eta = float(dict(self.request.hyperparameters)["learning_rate"] or 0.0)
-        if self.request.optimiser == "lars":
-            return fromage.lars(gradient, weights, learning_rate=eta)
-        return fromage.fromage(gradient, weights, fromage.norm_bounds(weights, None), learning_rate=eta)
 
 
 @dataclass(frozen=True)

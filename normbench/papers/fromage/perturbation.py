@@ -11,7 +11,7 @@ from normbench.campaigns.samples import of_worker
 from normbench.papers.checkpoints import checkpoints
 from normbench.problems.problem import Problem, Weights
 from normbench.reference.fromage import lars
-from normbench.reference.perceptron import Objective
+from normbench.reference.network import Objective
 from normbench.running.request import RunRequest
 from normbench.running.run import problem_of
 
@@ -51,7 +51,7 @@ def breakdown(objective: Objective, weights: Weights, strengths: Sequence[float]
     size = np.linalg.norm(gradient[0])
     found = []
     for eta in strengths:
-        perturbed = lars(gradient, weights, learning_rate=eta)  # the perturbation is the step of eq. 5
+        perturbed, *_ = lars(learning_rate=eta).step(gradient, weights, ())  # the perturbation is the step of eq. 5
         change = np.linalg.norm(objective.gradient(perturbed)[0] - gradient[0]) / size
         found.append(Breakdown(float(eta), objective.loss(perturbed), float(change)))
     return found
@@ -83,7 +83,7 @@ class PerturbationJob:
     def __call__(self) -> list[dict[str, Any]]:
         """Train and perturb."""
         problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
-        objective = Objective(problem.x_train, problem.y_train, problem.loss_divisor)
+        objective = Objective.of(problem)
         return [
             self._row(problem, point.iteration, found)
             for point in checkpoints(self.request, problem, self.iterations)

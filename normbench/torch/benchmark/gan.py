@@ -1,6 +1,5 @@
 """Two players in torch: a conditional generator and a discriminator in turn, moved by the same kind of optimiser."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,17 +8,10 @@ from torch import Tensor
 
 from normbench.networks import Network
 from normbench.problems.problem import Weights
+from normbench.torch.benchmark.methods import drop_in
 from normbench.torch.benchmark.network import build
-from normbench.torch.benchmark.registry import adam, sgd
-from normbench.torch.optimizers import LARS, Fromage
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
-_OPTIMIZERS: dict[str, Callable[[list[Tensor], dict[str, Any]], torch.optim.Optimizer]] = {
-    "fromage": lambda weights, hyper: Fromage(weights, hyper["learning_rate"], p_bound=hyper["p_bound"]),
-    "lars": lambda weights, hyper: LARS(weights, hyper["learning_rate"]),
-    "adam": adam,
-    "sgd": sgd,
-}
 
 
 class TorchPlayers:
@@ -36,7 +28,7 @@ class TorchPlayers:
     classes : array, shape (samples, classes)
         Their one-hot rows.
     key : str
-        Optimiser: "fromage", "lars", "adam" or "sgd".
+        Optimiser.
     hyperparameters : dict
         Every hyperparameter of the optimiser, resolved.
     dtype : str
@@ -59,7 +51,7 @@ class TorchPlayers:
             build(network, own, dtype=self._dtype, device="cpu") for network, own in zip(networks, weights, strict=True)
         )
         self._optimizers = {
-            player: _OPTIMIZERS[key](list(player.parameters()), hyperparameters)
+            player: drop_in(key, list(player.parameters()), hyperparameters)
             for player in (self._generator, self._discriminator)
         }
         self._images, self._classes = self._tensor(images), self._tensor(classes)

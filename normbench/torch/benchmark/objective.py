@@ -142,33 +142,33 @@ class NetworkObjective:
         return Slope([torch.stack(of_layer).sum(dim=0) for of_layer in zip(*parts, strict=True)])
 
     def curve_derivatives(
-        self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool], order: int
+        self, point: Point, slope: Slope, velocity: Sequence[Tensor], turning: Sequence[bool], order: int
     ) -> list[float]:
         """Derivatives of L(Gamma(t)) at t = 0, of order 1 to ``order``, by nested forward mode.
 
         Through the whole network only where its outputs have no Taylor series of their own.
         """
-        parts = [self._chunk_derivatives(point.weights, velocity, moving, order, chunk) for chunk in self._chunks()]
+        parts = [self._chunk_derivatives(point.weights, velocity, turning, order, chunk) for chunk in self._chunks()]
         return torch.stack(parts).sum(dim=0).tolist()
 
     def _chunk_derivatives(
         self,
         weights: Sequence[Tensor],
         velocity: Sequence[Tensor],
-        moving: Sequence[bool],
+        turning: Sequence[bool],
         order: int,
         chunk: Chunk,
     ) -> Tensor:
         """The same of one chunk, shape (order,)."""
         series = None
         if has_series(self._network):
-            series = output_series(self._network, weights, velocity, moving, chunk.x, order)
+            series = output_series(self._network, weights, velocity, turning, chunk.x, order)
 
         def along(t: Tensor) -> tuple[Tensor]:
             if series is not None:
                 powers = torch.stack([t**k for k in range(order + 1)])
                 return (self._error(torch.tensordot(powers, series, dims=1), chunk),)
-            layers = zip(weights, velocity, moving, strict=True)
+            layers = zip(weights, velocity, turning, strict=True)
             return (self._value([w * torch.cos(t) + v * torch.sin(t) if m else w for w, v, m in layers], chunk),)
 
         return at_zero(along, weights[0].new_zeros(()), order)

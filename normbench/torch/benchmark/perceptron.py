@@ -96,26 +96,26 @@ class Objective:
         return Slope([sum(of_layer[1:], of_layer[0]) for of_layer in zip(*parts, strict=True)])
 
     def curve_derivatives(
-        self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool], order: int
+        self, point: Point, slope: Slope, velocity: Sequence[Tensor], turning: Sequence[bool], order: int
     ) -> list[float]:
         """Derivatives of L(Gamma(t)) at t = 0, of order 1 to ``order``.
 
-        Gamma_i(t) = W_i cos t + velocity_i sin t; a layer that does not move keeps Gamma_i(t) = W_i.
+        Gamma_i(t) = W_i cos t + velocity_i sin t; a layer that does not turn keeps Gamma_i(t) = W_i.
         """
         if order == 2:
             first = sum(torch.sum(g * v) for g, v in zip(slope.gradient, velocity, strict=True))
-            second = self._curvature(point, slope, velocity, moving)
+            second = self._curvature(point, slope, velocity, turning)
             return [float(first), float(second)]
-        parts = [block.taylor(point.weights, point.workspace, velocity, moving, order) for block in self._blocks]
+        parts = [block.taylor(point.weights, point.workspace, velocity, turning, order) for block in self._blocks]
         squares = [sum(coefficients) for coefficients in zip(*parts, strict=True)]
         return [math.factorial(k + 1) * float(s) * self.weight_of_sample / 2 for k, s in enumerate(squares)]
 
-    def _curvature(self, point: Point, slope: Slope, velocity: Sequence[Tensor], moving: Sequence[bool]) -> Tensor:
+    def _curvature(self, point: Point, slope: Slope, velocity: Sequence[Tensor], turning: Sequence[bool]) -> Tensor:
         """L''(0) = mean |f'|^2 + 2 sum_k <delta_k, velocity_k t_{k-1}> - sum_k <G_k, W_k>, with t_k = dh_k/dt."""
         stacked = [torch.cat(pair) for pair in zip(point.weights, velocity, strict=True)]
         parts = [block.tangents(velocity, stacked, point.workspace, self._tangents) for block in self._blocks]
         straight, mixed = (sum(part) for part in zip(*parts, strict=True))
-        bend = [torch.sum(g * w) for g, w, m in zip(slope.gradient, point.weights, moving, strict=True) if m]
+        bend = [torch.sum(g * w) for g, w, m in zip(slope.gradient, point.weights, turning, strict=True) if m]
         return straight * self.weight_of_sample + 2 * mixed - sum(bend)
 
 
@@ -181,13 +181,13 @@ class _Block:
         weights: Sequence[Tensor],
         workspace: int,
         velocity: Sequence[Tensor],
-        moving: Sequence[bool],
+        turning: Sequence[bool],
         order: int,
     ) -> list[Tensor]:
         """Taylor coefficients 1 to ``order`` of the sum of squares: two products a layer and order."""
         inputs = self._inputs(workspace)
         series = [self._x] + [torch.zeros_like(self._x)] * order
-        for k, (weight, speed, moves) in enumerate(zip(weights, velocity, moving, strict=True)):
+        for k, (weight, speed, moves) in enumerate(zip(weights, velocity, turning, strict=True)):
             if k > 0:
                 series = [coefficient.mul_(inputs[k] > 0) for coefficient in series]
             series = [weight @ _even_part(series, j, moves) + speed @ _odd_part(series, j) for j in range(order + 1)]

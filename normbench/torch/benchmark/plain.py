@@ -4,38 +4,16 @@ Slower than :mod:`normbench.torch.benchmark.trainer`, it shares none of its deri
 runs both.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from normbench import specs
 from normbench.backends.trajectory import Progress, Trajectory
 from normbench.problems.problem import Problem
-from normbench.torch.benchmark.iteration import Hyperparameters
+from normbench.torch.benchmark.methods import drop_in
 from normbench.torch.benchmark.network import build, loss_value
-from normbench.torch.benchmark.registry import adam, sgd
-from normbench.torch.optimizers import AGD, FGSGD, LARS, Fromage, Method1, Method2, Method2Exp
-
-Build = Callable[[list[Tensor], Hyperparameters], torch.optim.Optimizer]
-
-OPTIMIZERS: dict[str, Build] = {
-    "method1": lambda params, hyper: Method1(params, **hyper),
-    "method2": lambda params, hyper: Method2(params, **hyper),
-    "method2_exp": lambda params, hyper: Method2Exp(params, **hyper),
-    "fromage": lambda params, hyper: Fromage(params, **_with_lr(hyper)),
-    "lars": lambda params, hyper: LARS(params, **_with_lr(hyper)),
-    "agd": lambda params, hyper: AGD(params),
-    "fgsgd": lambda params, hyper: FGSGD(params, **_with_lr(hyper)),
-    "adam": adam,
-    "sgd": sgd,
-    "sgd_momentum": sgd,
-}
-_MAJORISING = ("method2", "method2_exp")
-
-
-def _with_lr(hyper: Hyperparameters) -> Hyperparameters:
-    """torch's name of the learning rate is lr."""
-    return {"lr" if name == "learning_rate" else name: value for name, value in hyper.items()}
 
 
 class PlainTrainer:
@@ -54,20 +32,13 @@ class PlainTrainer:
         "cpu" or "cuda".
     """
 
-    def __init__(
-        self, problem: Problem, key: str, hyperparameters: Hyperparameters, *, dtype: str, device: str
-    ) -> None:
+    def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, dtype: str, device: str) -> None:
         place = {"dtype": getattr(torch, dtype), "device": device}
         self._train = [torch.tensor(a, **place) for a in (problem.x_train, problem.y_train)]
         self._problem = problem
         self._model = build(problem.network, problem.weights, **place)
-        if key in _MAJORISING:
-            hyperparameters = {
-                "mean_square_input": problem.mean_square_input,
-                "gain": problem.network.gain,
-                "curvature": problem.curvature,
-            }
-        self._optimizer = OPTIMIZERS[key](list(self._model.parameters()), hyperparameters)
+        options = hyperparameters | (problem.majorant_constants if specs.get(key).bounded else {})
+        self._optimizer = drop_in(key, list(self._model.parameters()), options)
         self._calls = 0
         self._loss = self._closure()
         self._progress = Progress(self._loss.item(), (self._calls, 0))
@@ -84,7 +55,7 @@ class PlainTrainer:
         return self._progress.repeat(self._iterate, steps)
 
     def _iterate(self) -> None:
-        if isinstance(self._optimizer, Method1):
+        if getattr(self._optimizer, "differentiates", False):
             self._optimizer.step(self._closure)
         else:
             self._optimizer.zero_grad()

@@ -27,16 +27,16 @@ def output_series(
     network: Network,
     weights: Sequence[Tensor],
     velocity: Sequence[Tensor],
-    moving: Sequence[bool],
+    turning: Sequence[bool],
     x: Tensor,
     order: int,
 ) -> Tensor:
     """Taylor coefficients of f(x; Gamma(t)) at t = 0, shape (order + 1, samples, ...)  (arXiv 2312.10672, eq. 7).
 
-    Gamma_i(t) = W_i cos t + velocity_i sin t; a layer that does not move keeps Gamma_i(t) = W_i.
+    Gamma_i(t) = W_i cos t + velocity_i sin t; a layer that does not turn keeps Gamma_i(t) = W_i.
     """
     series = torch.cat([x[None], x.new_zeros((order, *x.shape))])
-    for layer, own in with_weights(network.layers, list(zip(weights, velocity, moving, strict=True))):
+    for layer, own in with_weights(network.layers, list(zip(weights, velocity, turning, strict=True))):
         series = _along(layer, *own[0], series) if own else entry(_FIXED, layer, "the series")(layer, series)
     return series
 

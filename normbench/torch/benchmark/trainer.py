@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from normbench.backends.method import Method
 from normbench.backends.trajectory import Part, Progress, Trajectory
 from normbench.errors import BackendUnavailableError
 from normbench.problems.problem import Problem
+from normbench.torch.benchmark.methods import method
 from normbench.torch.benchmark.objective import NetworkObjective
 from normbench.torch.benchmark.perceptron import Objective
-from normbench.torch.benchmark.registry import METHODS
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -55,7 +56,7 @@ class TorchTrainer:
             raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
         self._device = torch.device(device)
         self._dtype = _DTYPES[dtype]
-        self._method = METHODS[key]
+        self._key = key
         self._hyperparameters = dict(hyperparameters)
         self._rows = rows
         with torch.no_grad():
@@ -63,12 +64,17 @@ class TorchTrainer:
             self._objective = place(problem, problem.x_train, problem.y_train)
             self._test = place(problem, problem.x_test, problem.y_test)
             weights = [self._tensor(w) for w in problem.weights]
-            self._state = self._method.init(self._objective, weights, self._hyperparameters)
+            self._state = self._method.init(self._objective, weights)
             if rows is not None:
                 self._objective.select(rows[0])
             self._point = self._objective.point(weights)
             self._progress = Progress(float(self._point.loss), self._objective.evaluations)
         self._synchronise()
+
+    @property
+    def _method(self) -> Method:
+        """The optimiser at the learning rate as it is now."""
+        return method(self._key, self._hyperparameters)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=self._dtype, device=self._device)
@@ -117,7 +123,7 @@ class TorchTrainer:
 
     def _iterate(self) -> None:
         self._next_batch()
-        result = self._method.step(self._objective, self._point, self._state, self._hyperparameters)
+        result = self._method.step(self._objective, self._point, self._state)
         self._point, self._state = result.point, result.state
         self._progress.add(float(result.point.loss), result.step_size, self._objective.evaluations, result.halvings)
 

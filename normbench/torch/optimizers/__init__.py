@@ -21,10 +21,24 @@ Each class is a thin loop around the pure update of its family. What holds for a
 - ``state_dict`` holds all that a run needs to go on with the same bits.
 """
 
-from normbench.torch.optimizers.agd import AGD
-from normbench.torch.optimizers.fgsgd import FGSGD
-from normbench.torch.optimizers.method1 import Method1
-from normbench.torch.optimizers.method2 import Method2, Method2Exp
-from normbench.torch.optimizers.relative import LARS, Fromage
+from typing import Any
 
-__all__ = ["AGD", "FGSGD", "LARS", "Fromage", "Method1", "Method2", "Method2Exp"]
+import torch
+
+from normbench import specs
+from normbench.backends.method import implementations
+
+DROP_INS: dict[str, type[torch.optim.Optimizer]] = implementations(
+    "normbench.torch.optimizers",
+    specs.AUTOMATIC,
+    lambda module, key: next((c for c in vars(module).values() if getattr(c, "key", None) == key), None),
+)
+_BY_NAME = {found.__name__: found for found in DROP_INS.values()}
+PUBLIC = sorted(_BY_NAME)
+__all__ = list(PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

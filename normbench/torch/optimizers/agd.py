@@ -7,7 +7,7 @@ import torch
 
 from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, evaluate, move
-from normbench.torch.updates import agd
+from normbench.torch.updates.agd import agd_
 
 
 class AGD(Coupled):
@@ -39,6 +39,18 @@ class AGD(Coupled):
     -----
     NotReachedWarning
         Once, if a layer has no gradient.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench.torch import AGD
+    >>> model, x = torch.nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+    >>> optimizer = AGD(model.parameters())
+    >>> before = (model(x) - 1).square().mean()
+    >>> before.backward()
+    >>> optimizer.step()
+    >>> (model(x) - 1).square().mean() < before
+    tensor(True)
     """
 
     key = "agd"
@@ -56,7 +68,7 @@ class AGD(Coupled):
             return loss
         kind = wide([*layers, *gradient])
         weights = widened(layers, kind)
-        self._keep_step_size(agd.agd_(widened(gradient, kind), weights))
+        self._keep_step_size(agd_(widened(gradient, kind), weights))
         if any(p.dtype != kind for p in layers):
             move(layers, weights)
         return loss

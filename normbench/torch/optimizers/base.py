@@ -30,6 +30,8 @@ class Gated(torch.optim.Optimizer):
     ----------
     key : str
         Of its spec.
+    differentiates : bool
+        Whether a step takes a closure that returns the loss, and differentiates that itself.
     kept : dict
         What a step leaves in a group, with its first value.
     numbers : tuple of str
@@ -38,6 +40,7 @@ class Gated(torch.optim.Optimizer):
     """
 
     key: ClassVar[str]
+    differentiates: ClassVar[bool] = False
     kept: ClassVar[dict[str, Any]] = {}
     numbers: ClassVar[tuple[str, ...]] = ()
     _told = False  # of missing gradients
@@ -292,13 +295,3 @@ def evaluate(closure: Closure | None) -> Any:
 def _plain(value: Any) -> Any:
     """NumPy scalars, which schedulers may leave, as numbers of Python."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def check_options(optimizer: torch.optim.Optimizer, key: str, param_group: Group, *others: str) -> None:
-    """Check what a group sets of its own, and the defaults for the rest, against the spec of that key.
-
-    ``others`` are options that are no hyperparameters of the spec.
-    """
-    own = {k: value for k, value in param_group.items() if k in optimizer.defaults and k not in KEYS_OF_TORCH}
-    gate.check_keys(type(optimizer).__name__, param_group, optimizer.defaults)
-    gate.check_hyperparameters(key, {k: v for k, v in (optimizer.defaults | own).items() if k not in others})

@@ -115,26 +115,26 @@ class ClosureCurve:
         point: _Evaluated,
         slope: _Gradient,
         velocity: Sequence[Tensor],
-        moving: Sequence[bool],
+        turning: Sequence[bool],
         order: int,
     ) -> list[float]:
-        """Derivatives of the loss along W_i cos t + velocity_i sin t where it moves, else W_i + velocity_i t.
+        """Derivatives of the loss along W_i cos t + velocity_i sin t where it turns, else W_i + velocity_i t.
 
         Raises
         ------
         InvalidArgumentError
             If the graph of a loss has an operator that cannot be differentiated often enough.
         """
-        parts = self._forward(velocity, moving, order) or self._reverse(velocity, moving, order)
+        parts = self._forward(velocity, turning, order) or self._reverse(velocity, turning, order)
         return self._average([_sum(parts)])[0].tolist()
 
-    def _forward(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> list[Tensor]:
+    def _forward(self, velocity: Sequence[Tensor], turning: Sequence[bool], order: int) -> list[Tensor]:
         """Of every closure; nothing without a module, or where forward mode is not there or not right."""
         if self.module is None:
             return []
         try:
             parts = [
-                line_derivatives.forward(partial(_loss, closure), self.module, self._layers, velocity, bending, order)
+                line_derivatives.forward(partial(_loss, closure), self.module, self._layers, velocity, turning, order)
                 for closure in self._closures
             ]
         except torch.OutOfMemoryError:
@@ -144,7 +144,7 @@ class ClosureCurve:
         found = _sum(parts)
         if self.verified or not found.isfinite().all():  # nothing is learnt from NaN, which shows by itself
             return parts
-        expected = self._expected(velocity, bending, order).to(found)
+        expected = self._expected(velocity, turning, order).to(found)
         self.verified = bool(expected.isfinite().all())
         for k in range(len(expected)):
             if abs(found[k] - expected[k]) > ROUGHLY * expected[: k + 1].abs().max():
@@ -155,12 +155,12 @@ class ClosureCurve:
                 )
         return parts
 
-    def _expected(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> Tensor:
+    def _expected(self, velocity: Sequence[Tensor], turning: Sequence[bool], order: int) -> Tensor:
         """Derivatives by reverse mode, or where an operator has no second one, the first alone."""
         try:
-            return _sum(self._reverse(velocity, bending, order))
+            return _sum(self._reverse(velocity, turning, order))
         except InvalidArgumentError:
-            return _sum(self._reverse(velocity, bending, 1))
+            return _sum(self._reverse(velocity, turning, 1))
 
     def _give_up(self, reason: str) -> list[Tensor]:
         warnings.warn(
@@ -171,7 +171,7 @@ class ClosureCurve:
         self.module = None
         return []
 
-    def _reverse(self, velocity: Sequence[Tensor], bending: Sequence[bool], order: int) -> list[Tensor]:
+    def _reverse(self, velocity: Sequence[Tensor], turning: Sequence[bool], order: int) -> list[Tensor]:
         """Of every closure; its forward pass is done again unless its graph is there."""
 
         def derivatives(closure: Closure) -> Tensor:
@@ -179,7 +179,7 @@ class ClosureCurve:
             with _explained():
                 if not self.searched:  # a walk through the graph, where one says enough
                     _require_another_derivative(gradient)
-                return line_derivatives.reverse(gradient, self._layers, velocity, bending, order)
+                return line_derivatives.reverse(gradient, self._layers, velocity, turning, order)
 
         # a function of its own, so that one graph is gone before the next is there
         parts = [derivatives(closure) for closure in self._closures]

@@ -65,6 +65,18 @@ class FGSGD(Gated):
     -----
     NotReachedWarning
         Once, if a step finds no gradient at all.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench.torch import FGSGD
+    >>> model, x = torch.nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+    >>> optimizer = FGSGD(model.parameters(), lr=0.1)
+    >>> before = (model(x) - 1).square().mean()
+    >>> before.backward()
+    >>> optimizer.step()
+    >>> (model(x) - 1).square().mean() < before
+    tensor(True)
     """
 
     key = "fgsgd"

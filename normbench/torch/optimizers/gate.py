@@ -15,6 +15,7 @@ from normbench.torch.norms import is_sharded, local
 
 Group = dict[str, Any]
 
+RATE, LR = "learning_rate", "lr"  # the declarations' name, and torch's
 KEYS_OF_TORCH = frozenset({"params", "param_names", "differentiable"})
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 COMPLEX = (torch.complex64, torch.complex128)
@@ -77,8 +78,8 @@ def check_keys(name: str, group: Group, options: Iterable[str]) -> None:
     for key, value in group.items():
         if not isinstance(key, str) or key in KEYS_OF_TORCH or key in known:
             continue
-        if key == "learning_rate":
-            raise InvalidArgumentError(f"{name} has no option 'learning_rate'. {takes}")
+        if key == RATE:
+            raise InvalidArgumentError(f"{name} has no option {RATE!r}. {takes}")
         if key in _OBEYED_ELSEWHERE and value is not None and bool(value):
             raise InvalidArgumentError(
                 f"{name} has no {key!r}; a parameter group asks for {key}={value!r}. Leave it out. {takes}"
@@ -96,7 +97,7 @@ def check_hyperparameters(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
     InvalidArgumentError
         If a name is unknown or a value is out of range.
     """
-    given = {"learning_rate" if name == "lr" else name: value for name, value in given.items()}
+    given = {RATE if name == LR else name: value for name, value in given.items()}
     for name, value in given.items():
         if isinstance(value, Tensor) and value.numel() != 1:
             raise InvalidArgumentError(
@@ -105,10 +106,15 @@ def check_hyperparameters(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
             )
     numbers = {name: value.item() if isinstance(value, Tensor) else value for name, value in given.items()}
     resolved = specs.get(key).resolve(numbers)
-    rate = given.get("learning_rate")
+    rate = given.get(RATE)
     if isinstance(rate, Tensor) and rate.is_floating_point():
-        resolved["learning_rate"] = rate
-    return {"lr" if name == "learning_rate" else name: value for name, value in resolved.items()}
+        resolved[RATE] = rate
+    return torch_names(resolved)
+
+
+def torch_names(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters of a declaration under the names that torch's schedulers and loggers know."""
+    return {LR if name == RATE else name: value for name, value in hyperparameters.items()}
 
 
 def require_tensors(name: str, group: Group, *, dtypes: tuple[torch.dtype, ...] = DTYPES) -> None:

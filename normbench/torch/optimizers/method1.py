@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from normbench import specs
+from normbench.backends.method import Step
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
 from normbench.torch.optimizers import gate
@@ -23,7 +24,7 @@ from normbench.torch.optimizers.closure import ClosureCurve
 from normbench.torch.optimizers.gate import Group, label, require_trainable
 from normbench.torch.optimizers.ranks import Ranks
 from normbench.torch.optimizers.reach import report_unreached
-from normbench.torch.updates import method1
+from normbench.torch.updates.method1 import method1
 
 _DEFAULTS = specs.get("method1").resolve({})
 _SHARED = tuple(_DEFAULTS)  # options that all groups have in common
@@ -73,10 +74,21 @@ class Method1(Gated):
     NotReachedWarning
         If the loss of a step does not reach some parameters: once for the same ones. They stay where they are. If it
         reaches none, the step raises.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench.torch import Method1
+    >>> model, x = torch.nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+    >>> optimizer = Method1(model.parameters())
+    >>> before = optimizer.step(lambda: (model(x) - 1).square().mean())
+    >>> (model(x) - 1).square().mean() < before
+    tensor(True)
     """
 
     key = "method1"
     kept: ClassVar[dict[str, Any]] = {"step_size": 0.0}
+    differentiates: ClassVar[bool] = True
     _reported: frozenset[str] = frozenset()  # parameters that the loss did not reach
 
     def __init__(
@@ -209,20 +221,20 @@ class Method1(Gated):
         start = objective.start()
         self._reported |= report_unreached(objective, self._names(), self._reported)
         try:
-            accepted, tau, _ = self._move_along(objective, start, radii)
+            found = self._move_along(objective, start, radii)
         except BaseException:
             move(layers, start.weights)
             raise
-        move(layers, accepted.weights)
+        move(layers, found.point.weights)
         self._module, self._verified, self._searched = objective.module, objective.verified, objective.searched
         for group in self.param_groups:
-            group["step_size"] = tau
+            group["step_size"] = found.step_size
         return start.loss
 
-    def _move_along(self, objective: ClosureCurve, start: Any, radii: list[float]) -> tuple[Any, float, int]:
+    def _move_along(self, objective: ClosureCurve, start: Any, radii: list[float]) -> Step:
         shared = {name: self.param_groups[0][name] for name in _SHARED}
-        flat = [group["manifold"] == "euclidean" for group in self.param_groups for _ in group["params"]]
-        return method1.method1(objective, start, radii, **shared, flat=flat)
+        straight = [group["manifold"] == "euclidean" for group in self.param_groups for _ in group["params"]]
+        return method1(**shared, straight=straight).step(objective, start, radii)
 
     def _radii(self) -> list[float]:
         """Of every parameter: the norm that it has, or the length of the velocity where it moves straight on."""

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from normbench.backends.method import Update
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
 from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
-from normbench.torch.updates import method2
+from normbench.torch.updates.method2 import MajorantState, method2, method2_exp
 
 _CONSTANTS = ("mean_square_input", "gain", "curvature")
 
@@ -50,6 +50,18 @@ class Method2(Coupled):
     InvalidArgumentError
         If a parameter has less than two axes, is frozen or zero, a constant is not positive, or there is more than one
         group.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench.torch import Method2
+    >>> model, x = torch.nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+    >>> optimizer = Method2(model.parameters(), mean_square_input=3.0)
+    >>> before = (model(x) - 1).square().mean()
+    >>> before.backward()
+    >>> optimizer.step()
+    >>> (model(x) - 1).square().mean() < before
+    tensor(True)
     """
 
     key = "method2"
@@ -86,9 +98,8 @@ class Method2(Coupled):
         if group["gain"] is None and group["params"]:
             group["gain"] = math.sqrt(math.prod(math.prod(p.shape[2:]) for p in group["params"]))
 
-    def _update(self, gradient: list[Tensor], weights: list[Tensor], radii: list[float]) -> tuple[list[Tensor], float]:
-        guess = float(self._main_group()["step_size"])
-        return method2.method2(gradient, weights, radii, Q=_scale(self._main_group()), guess=guess)
+    def _update(self) -> Update:
+        return method2()
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> Any:
@@ -97,9 +108,10 @@ class Method2(Coupled):
         gradient, layers = self._gradient(), self._layers
         if gradient is None:
             return loss
-        radii = live_radii(self._main_group(), self.state)
+        group = self._main_group()
+        state = MajorantState(live_radii(group, self.state), _scale(group), float(group["step_size"]))
         kind = wide([*layers, *gradient])
-        weights, step_size = self._update(widened(gradient, kind), widened(layers, kind), radii)
+        weights, _, step_size = self._update().step(widened(gradient, kind), widened(layers, kind), state)
         move(layers, weights)
         self._keep_step_size(step_size)
         return loss
@@ -116,9 +128,21 @@ class Method2Exp(Method2):
     tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,  P = prod mu_i      (the authors' code of 2312.10672)
 
     Parameters, errors and use as :class:`Method2`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench.torch import Method2Exp
+    >>> model, x = torch.nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+    >>> optimizer = Method2Exp(model.parameters(), mean_square_input=3.0)
+    >>> before = (model(x) - 1).square().mean()
+    >>> before.backward()
+    >>> optimizer.step()
+    >>> (model(x) - 1).square().mean() < before
+    tensor(True)
     """
 
     key = "method2_exp"
 
-    def _update(self, gradient: list[Tensor], weights: list[Tensor], radii: list[float]) -> tuple[list[Tensor], float]:
-        return method2.method2_exp(gradient, weights, radii, Q=_scale(self._main_group()))
+    def _update(self) -> Update:
+        return method2_exp()

@@ -9,29 +9,29 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from normbench.backends.method import Update, stateless
 from normbench.torch.norms import all_common, in_doubles_at_once, narrowed
 
 
-def agd(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+def agd() -> Update:
     """W_k - (eta / L) gain_k G_k / ||G_k||_F, every (d_k, d_{k-1}) matrix of a kernel by its own norm.
 
     eta = log((1 + sqrt(1 + 4 G)) / 2),   G = (1/L) sum_k gain_k ||G_k||_F, norms of a kernel summed over its positions
 
-    Parameters
-    ----------
-    gradient, weights : sequence of Tensor, shape (d_k, d_{k-1}) or (d_k, d_{k-1}, height, width)
-
-    Returns
-    -------
-    weights : list of Tensor
-    eta : Tensor, shape ()
+    Gradients and weights have the shapes (d_k, d_{k-1}) or (d_k, d_{k-1}, height, width); the step size is eta.
     """
-    eta, shares = _step(gradient)
-    return list(torch._foreach_addcmul(list(weights), list(gradient), shares)), eta
+
+    def step(
+        gradient: Sequence[Tensor], weights: Sequence[Tensor], state: tuple[()]
+    ) -> tuple[list[Tensor], tuple[()], float]:
+        eta, shares = _step(gradient)
+        return list(torch._foreach_addcmul(list(weights), list(gradient), shares)), state, float(eta)
+
+    return Update(stateless, step)
 
 
 def agd_(gradient: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
-    """:func:`agd` in place, on layers of one device; returns eta."""
+    """The step of :func:`agd` in place, on layers of one device, without waiting for it; returns eta."""
     eta, shares = _step(gradient)
     torch._foreach_addcmul_(list(weights), list(gradient), shares)
     return eta

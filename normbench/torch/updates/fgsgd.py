@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from normbench.backends.method import Update
 from normbench.specs import manifolds
 from normbench.torch.updates.geometry import MANIFOLDS, Manifold
 
@@ -21,11 +22,6 @@ class FGSGDState:
 
     count: int
     deviations: tuple[Scale, ...]
-
-
-def initial_state(weights: Sequence[Tensor]) -> FGSGDState:
-    """No steps yet, lambda = 1."""
-    return FGSGDState(0, (1.0,) * len(weights))
 
 
 def learning_rate_at(count: int, *, learning_rate: float, decay: float) -> float:
@@ -46,9 +42,6 @@ def deviations_at(count: int, feature_std: Sequence[Scale] | None, layers: int) 
 
 
 def fgsgd(
-    gradient: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    state: FGSGDState,
     *,
     learning_rate: float,
     decay: float,
@@ -58,22 +51,32 @@ def fgsgd(
     partition_seed: int,
     positions: Sequence[int] | None = None,
     feature_std: Sequence[Scale] | None = None,
-) -> tuple[list[Tensor], FGSGDState, float]:
-    """One step of Algorithm 1; the step size is r(t).
+) -> Update:
+    """Algorithm 1; the step size is r(t).
 
     omega = W / (gamma / lambda_t),   V = -(r(t) / zeta) grad,   W' = (gamma / lambda_{t+1}) phi_omega(V)  (eq. 2-7)
 
     Parameters as :func:`normbench.reference.fgsgd.fgsgd`; a deviation may be a tensor without axes.
     """
-    rate = learning_rate_at(state.count, learning_rate=learning_rate, decay=decay)
-    deviations = deviations_at(state.count, feature_std, len(weights))
-    moved = []
-    for layer, (G, W) in enumerate(zip(gradient, weights, strict=True)):
-        index = indices(W.shape, W.device, grouping=grouping, groups=groups, partition_seed=partition_seed, layer=layer)
-        gamma = manifolds.scale(W.shape, positions=positions[layer] if positions else 1)
-        pair = state.deviations[layer], deviations[layer]
-        moved.append(layer_step(G, W, index, MANIFOLDS[manifold], rate=rate, gamma=gamma, deviations=pair))
-    return moved, FGSGDState(state.count + 1, deviations), rate
+
+    def init(objective: Any, weights: Sequence[Tensor]) -> FGSGDState:
+        return FGSGDState(0, (1.0,) * len(weights))  # lambda = 1
+
+    def step(
+        gradient: Sequence[Tensor], weights: Sequence[Tensor], state: FGSGDState
+    ) -> tuple[list[Tensor], FGSGDState, float]:
+        rate = learning_rate_at(state.count, learning_rate=learning_rate, decay=decay)
+        deviations = deviations_at(state.count, feature_std, len(weights))
+        sets = {"grouping": grouping, "groups": groups, "partition_seed": partition_seed}
+        moved = []
+        for layer, (G, W) in enumerate(zip(gradient, weights, strict=True)):
+            index = indices(W.shape, W.device, layer=layer, **sets)
+            gamma = manifolds.scale(W.shape, positions=positions[layer] if positions else 1)
+            pair = state.deviations[layer], deviations[layer]
+            moved.append(layer_step(G, W, index, MANIFOLDS[manifold], rate=rate, gamma=gamma, deviations=pair))
+        return moved, FGSGDState(state.count + 1, deviations), rate
+
+    return Update(init, step)
 
 
 @lru_cache(maxsize=1024)
@@ -108,7 +111,7 @@ def layer_step(
         # W = R omega, so the gradient with respect to omega is R times the one with respect to W
         tangent = manifold.projection(omega, G.reshape(shape)[rows_columns] * before)  # line 5
         size = torch.linalg.vector_norm(tangent, dim=tuple(range(1, tangent.dim())), keepdim=True)  # eq. 6
-        moved = manifold.move(omega, tangent * (-rate / bound(size)))  # lines 6, 7
+        moved = manifold.retraction(omega, tangent * (-rate / bound(size)))  # lines 6, 7
         # written so that NaN moves, and is seen as a diverged loss; where the scale changes, what stays is put back on
         # the manifold, or the roundings of many scales would add up, in half precision to much of a norm
         stays = torch.logical_and(size == 0, torch.as_tensor(now == then))

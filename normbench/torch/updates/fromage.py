@@ -1,44 +1,53 @@
 """Fromage and LARS in torch (arXiv 2002.03432, Algorithm 1 and eq. 5), all layers in one call of each operation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from normbench.backends.method import Update, stateless
 from normbench.torch.norms import locals_of, norms
 
 LARGEST = 2.0**126  # of a factor in float32, with room to spare
 
 
-def norm_bounds(weights: Sequence[Tensor], p_bound: float | None) -> list[Tensor] | None:
-    """Largest admissible ||W_i||_F: p_bound times the initial norm; None for no bound."""
-    if p_bound is None or not weights:
-        return None if p_bound is None else []
-    return list((norms(weights) * p_bound).unbind())
-
-
-def lars(gradient: Sequence[Tensor], weights: Sequence[Tensor], *, learning_rate: float | Tensor) -> list[Tensor]:
-    """W - eta (||W||_F / ||g||_F) g  (eq. 5); W where g = 0, and W - eta g where W = 0."""
-    moved = [w.clone() for w in weights]
-    lars_(gradient, moved, learning_rate=learning_rate)
-    return moved
-
-
-def fromage(
-    gradient: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    bounds: Sequence[Tensor] | None,
-    *,
-    learning_rate: float | Tensor,
-) -> list[Tensor]:
+def fromage(*, learning_rate: float, p_bound: float | None) -> Update:
     """[W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)  (Algorithm 1), then ||W||_F clipped to its bound."""
-    moved = [w.clone() for w in weights]
-    fromage_(gradient, moved, None if bounds is None else torch.stack(list(bounds)), learning_rate=learning_rate)
-    return moved
+
+    def init(objective: Any, weights: Sequence[Tensor]) -> Tensor | None:
+        return norm_bounds(weights, p_bound)
+
+    def step(
+        gradient: Sequence[Tensor], weights: Sequence[Tensor], bounds: Tensor | None
+    ) -> tuple[list[Tensor], Tensor | None, float]:
+        moved = [w.clone() for w in weights]
+        fromage_(gradient, moved, bounds, learning_rate=learning_rate)
+        return moved, bounds, learning_rate
+
+    return Update(init, step)
+
+
+def lars(*, learning_rate: float) -> Update:
+    """W - eta (||W||_F / ||g||_F) g  (eq. 5); W where g = 0, and W - eta g where W = 0."""
+
+    def step(
+        gradient: Sequence[Tensor], weights: Sequence[Tensor], state: tuple[()]
+    ) -> tuple[list[Tensor], tuple[()], float]:
+        moved = [w.clone() for w in weights]
+        lars_(gradient, moved, learning_rate=learning_rate)
+        return moved, state, learning_rate
+
+    return Update(stateless, step)
+
+
+def norm_bounds(weights: Sequence[Tensor], p_bound: float | None) -> Tensor | None:
+    """Largest admissible ||W_i||_F: p_bound times the initial norm; None for no bound."""
+    return None if p_bound is None else norms(weights) * p_bound
 
 
 def lars_(gradient: Sequence[Tensor], weights: Sequence[Tensor], *, learning_rate: float | Tensor) -> None:
-    """:func:`lars` in place, on layers of one dtype, float32 at least, and one device, without waiting for it."""
+    """The step of :func:`lars` in place, on layers of one dtype, float32 at least, and one device."""
     _relative_step_(gradient, weights, norms(weights), learning_rate)
 
 
@@ -50,7 +59,7 @@ def fromage_(
     learning_rate: float | Tensor,
     sizes: Tensor | None = None,
 ) -> Tensor:
-    """:func:`fromage` in place, on layers of one dtype, float32 at least, and one device, without waiting for it.
+    """The step of :func:`fromage` in place, on layers of one dtype, float32 at least, and one device.
 
     ``sizes`` are the norms of the weights where the caller has them. Returns the new ones, if there are bounds.
     """

@@ -20,25 +20,16 @@ class Manifold:
     ----------
     projection : callable
         (point, vector) to the nearest tangent vector at the point.
-    exponential_map : callable
-        (point, tangent) to the end of the geodesic that starts with that velocity and runs for unit time.
     retraction : callable
-        (point, tangent) to a point of the manifold that agrees with it to first order.
-    move : callable
-        The one of the two that line 7 of Algorithm 1 uses here.
+        (point, tangent) to a point of the manifold that agrees with it to first order, as line 7 of Algorithm 1 uses
+        it: the exponential map on sphere and oblique manifold, the QR retraction on the Stiefel manifold.
     departure : callable
         (matrices) to how far they are from the manifold: errors of what should be 1 or 0 on it.
     """
 
     projection: Map
-    exponential_map: Map
     retraction: Map
-    move: Map
     departure: Callable[[Tensor], Tensor]
-
-    def transport(self, target: Tensor, tangent: Tensor) -> Tensor:
-        """A tangent vector of any other point carried to ``target``: its projection there."""
-        return self.projection(target, tangent)
 
 
 def _norm(vector: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -58,15 +49,11 @@ def _with_unit_norms(axes: tuple[int, ...]) -> Manifold:
         reached = point * torch.cos(angle) + tangent * torch.sinc(angle / torch.pi)
         return reached / _norm(reached, axes)
 
-    def retraction(point: Tensor, tangent: Tensor) -> Tensor:
-        """(W + V) / ||W + V||."""
-        return (point + tangent) / _norm(point + tangent, axes)
-
     def departure(point: Tensor) -> Tensor:
         """| ||W|| - 1 |."""
         return (_norm(point, axes) - 1).abs()
 
-    return Manifold(projection, exponential_map, retraction, exponential_map, departure)
+    return Manifold(projection, exponential_map, departure)
 
 
 def _of_tall(function: Map) -> Map:
@@ -86,18 +73,6 @@ def _stiefel_projection(point: Tensor, vector: Tensor) -> Tensor:
     return vector - point @ (inner + inner.mT) / 2
 
 
-def _stiefel_exponential_map(point: Tensor, tangent: Tensor) -> Tensor:
-    """[W Q] exp([[2 A, -R^T], [R, 0]]) [I; 0] exp(-A), A = W^T V, Q R = V - W A        (Edelman et al. 1998, 2.2.2).
-
-    The generator is skew: its exponential keeps its digits for long steps, too.
-    """
-    A = point.mT @ tangent
-    Q, R = torch.linalg.qr(tangent - point @ A)
-    generator = torch.cat([torch.cat([2 * A, -R.mT], dim=-1), torch.cat([R, torch.zeros_like(A)], dim=-1)], dim=-2)
-    turn = torch.linalg.matrix_exp(generator)[..., : point.shape[-1]]
-    return torch.cat([point, Q], dim=-1) @ turn @ torch.linalg.matrix_exp(-A)
-
-
 def _stiefel_retraction(point: Tensor, tangent: Tensor) -> Tensor:
     """Q of W + V = Q R with a positive diagonal of R, which makes Q unique and continuous."""
     Q, R = torch.linalg.qr(point + tangent)
@@ -112,15 +87,8 @@ def _stiefel_departure(point: Tensor) -> Tensor:
     return (gram - torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)).abs()
 
 
-_RETRACTION = _of_tall(_stiefel_retraction)
 MANIFOLDS = {
     "sphere": _with_unit_norms((-2, -1)),
-    "stiefel": Manifold(
-        _of_tall(_stiefel_projection),
-        _of_tall(_stiefel_exponential_map),
-        _RETRACTION,
-        _RETRACTION,
-        _stiefel_departure,
-    ),
+    "stiefel": Manifold(_of_tall(_stiefel_projection), _of_tall(_stiefel_retraction), _stiefel_departure),
     "oblique": _with_unit_norms((-2,)),
 }

@@ -2,15 +2,16 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from normbench.torch.updates.spheres import Directions, directions, exponential_map
+from normbench.backends.method import Method, Step
+from normbench.torch.updates.spheres import directions, geodesic, radii
 
 
-class Curve(Protocol):
+class Objective(Protocol):
     """What method 1 asks of an objective: points that carry ``weights`` and ``loss``, slopes, and line derivatives."""
 
     def point(self, weights: list[Tensor]) -> Any:
@@ -20,67 +21,55 @@ class Curve(Protocol):
         """Gradient at a point, as an object with the field ``gradient``."""
 
     def curve_derivatives(
-        self, point: Any, slope: Any, velocity: Sequence[Tensor], moving: Sequence[bool], order: int
+        self, point: Any, slope: Any, velocity: Sequence[Tensor], turning: Sequence[bool], order: int
     ) -> list[float]:
-        """L'(0), ..., L^(order)(0) along W_i cos t + velocity_i sin t where it moves, else W_i + velocity_i t."""
+        """L'(0), ..., L^(order)(0) along W_i cos t + velocity_i sin t where it turns, else W_i + velocity_i t."""
 
 
-def method1(
-    objective: Curve,
-    point: Any,
-    mu: Sequence[float],
-    *,
-    order: int,
-    trust_region: float,
-    max_halvings: int,
-    flat: Sequence[bool] | None = None,
-) -> tuple[Any, float, int]:
-    """One iteration from an evaluated point.
+def method1(*, order: int, trust_region: float, max_halvings: int, straight: Sequence[bool] | None = None) -> Method:
+    """Steepest descent along the geodesic, to the minimum of the Taylor polynomial, with the loss kept monotone.
 
-    Where the loss or a derivative is no finite number there, every layer that moves becomes NaN, and so does the step:
-    a diverged run looks diverged. A loss that is NaN or infinite at a trial point is one that is too large.
+    The state is the radii of the spheres, and the step size tau in radians: 0 if no step was accepted, NaN if there was
+    no finite loss or derivative to begin with. Then every layer that moves becomes NaN, too: a diverged run looks
+    diverged. A loss that is NaN or infinite at a trial point is one that is too large.
 
     Parameters
     ----------
-    objective : Curve
-    point : with fields ``weights`` and ``loss``
-        The last accepted point.
-    mu : sequence of float
-        Radii of the spheres.
     order, trust_region, max_halvings
-        See :data:`normbench.specs.SPECS`.
-    flat : sequence of bool, optional
+        See :data:`normbench.specs.method1.METHOD1`.
+    straight : sequence of bool, optional
         Layers that move on a straight line, with velocities of length mu; none by default.
-
-    Returns
-    -------
-    point : the accepted point, evaluated; the given one if no step was accepted
-    tau : float
-        Step in radians; 0 if no step was accepted, NaN if there was no finite loss or derivative to begin with.
-    halvings : int
     """
-    slope = objective.slope(point)
-    along = directions(slope.gradient, point.weights, mu, flat)
-    derivatives = objective.curve_derivatives(point, slope, along.velocity, along.bending, order)
-    if not all(map(math.isfinite, (float(point.loss), *derivatives))):
-        return objective.point(exponential_map(point.weights, along, math.nan, mu)), math.nan, 0
-    tau = step_size(derivatives, trust_region=trust_region)
-    if tau == 0.0:
-        return point, 0.0, 0
-    return _descend(objective, point, along, mu, tau, max_halvings)
+
+    def init(objective: Any, weights: Sequence[Tensor]) -> list[float]:
+        return radii(weights)
+
+    def step(objective: Objective, point: Any, mu: list[float]) -> Step:
+        slope = objective.slope(point)
+        along = directions(slope.gradient, point.weights, mu, straight)
+        curve = geodesic(point.weights, along, mu)
+        derivatives = objective.curve_derivatives(point, slope, along.velocity, along.turning, order)
+        if not all(map(math.isfinite, (float(point.loss), *derivatives))):
+            return Step(objective.point(curve(math.nan)), mu, math.nan)
+        tau = step_size(derivatives, trust_region=trust_region)
+        return descend(objective, point, curve, tau, max_halvings)._replace(state=mu)
+
+    return Method(init, step)
 
 
-def _descend(
-    objective: Curve, point: Any, along: Directions, mu: Sequence[float], tau: float, max_halvings: int
-) -> tuple[Any, float, int]:
+def descend(
+    objective: Objective, point: Any, curve: Callable[[float], list[Tensor]], tau: float, max_halvings: int
+) -> Step:
     """Halve tau until the loss does not exceed that of ``point``; the accepted evaluation is the next forward pass."""
+    if tau == 0.0:
+        return Step(point, None, 0.0, evaluations=0)
     limit = float(point.loss)
     for halvings in range(max_halvings + 1):
-        trial = objective.point(exponential_map(point.weights, along, tau, mu))
+        trial = objective.point(curve(tau))
         if max_halvings == 0 or float(trial.loss) <= limit:
-            return trial, tau, halvings
+            return Step(trial, None, tau, halvings + 1, halvings)
         tau /= 2
-    return point, 0.0, max_halvings
+    return Step(point, None, 0.0, max_halvings + 1, max_halvings)
 
 
 def step_size(derivatives: list[float], *, trust_region: float) -> float:

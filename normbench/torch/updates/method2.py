@@ -11,12 +11,13 @@ so one batched eigendecomposition gives P1 and, by perturbation of the top eigen
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from normbench.torch.updates.spheres import Directions, directions, exponential_map
+from normbench.backends.method import Update
+from normbench.torch.updates.spheres import Directions, directions, geodesic, radii
 
 TOLERANCE = 1e-5
 COLD = 1e-8  # rad; where a search without a guess begins
@@ -24,6 +25,59 @@ GROWTH = 1.5  # of the step, until the majorant has been seen to rise: beyond pi
 MAX_EVALUATIONS = 100
 SMALLEST, LARGEST = 1e-140, 1e140  # of products that are multiplied further
 EXPONENT = 700.0  # beyond it exp overflows
+
+
+class MajorantState(NamedTuple):
+    """Radii mu_i, Q = curvature gain^2 mean ||x||^2, and the last tau, where the line search begins."""
+
+    mu: list[float]
+    Q: float
+    tau: float = 0.0
+
+
+Moved = tuple[list[Tensor], MajorantState, float]
+
+
+def method2() -> Update:
+    """Steepest descent along the geodesic, to the minimiser of the sinusoidal majorant (Algorithm 3).
+
+    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches;
+    what taking patches and pooling does to norms is part of Q. The step size is tau in radians.
+    """
+
+    def step(gradient: Sequence[Tensor], weights: Sequence[Tensor], state: MajorantState) -> Moved:
+        along = directions(gradient, weights, state.mu)
+        curve = geodesic(weights, along, state.mu)
+        tau = sinusoidal_angle(weights, along, state.Q, guess=state.tau)
+        return curve(tau), state._replace(tau=tau), tau
+
+    return Update(_start, step)
+
+
+def method2_exp() -> Update:
+    """Steepest descent along the geodesic, to the minimiser of the exponential majorant; the step size is tau."""
+
+    def step(gradient: Sequence[Tensor], weights: Sequence[Tensor], state: MajorantState) -> Moved:
+        along = directions(gradient, weights, state.mu)
+        curve = geodesic(weights, along, state.mu)
+        tau = exponential_angle(along.beta, state.mu, state.Q)
+        return curve(tau), state, tau
+
+    return Update(_start, step)
+
+
+def _start(objective: Any, weights: Sequence[Tensor]) -> MajorantState:
+    return MajorantState(radii(weights), objective.majorant_scale)
+
+
+def sinusoidal_angle(weights: Sequence[Tensor], along: Directions, Q: float, *, guess: float) -> float:
+    """tau at which the sinusoidal majorant is least; ``guess`` starts the line search (the last tau, or 0)."""
+    if not any(along.moving):
+        return 0.0
+    if not (math.isfinite(along.alpha) and math.isfinite(along.beta)):
+        return math.nan  # a gradient that is not finite shows in every layer that moves
+    gram, Q = _in_range(grams(weights, along), Q)
+    return line_search(gram, along.alpha, along.beta, Q, guess if math.isfinite(guess) else 0.0)
 
 
 class Grams(NamedTuple):
@@ -117,25 +171,6 @@ def line_search(gram: Grams, alpha: float, beta: float, Q: float, guess: float) 
     return t
 
 
-def method2(
-    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], *, Q: float, guess: float
-) -> tuple[list[Tensor], float]:
-    """Step to the minimiser of the sinusoidal majorant; returns the weights and tau in radians.
-
-    A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches.
-    ``Q`` is the mean square norm of the inputs, times what everything that is no weight does to norms and the curvature
-    of the loss; ``guess`` starts the line search (the last tau, or 0).
-    """
-    along = directions(gradient, weights, mu)
-    if not any(along.moving):
-        return list(weights), 0.0
-    tau = math.nan  # a gradient that is not finite shows in every layer that moves
-    if math.isfinite(along.alpha) and math.isfinite(along.beta):
-        gram, Q = _in_range(grams(weights, along), Q)
-        tau = line_search(gram, along.alpha, along.beta, Q, guess if math.isfinite(guess) else 0.0)
-    return exponential_map(weights, along, tau, mu), tau
-
-
 def _in_range(gram: Grams, Q: float) -> tuple[Grams, float]:
     """The same majorant, which knows Q and P2 by Q P2^2 alone, with P2 = 1 where that square is beyond a float."""
     if SMALLEST < gram.P2 < LARGEST and SMALLEST < Q * gram.P2 * gram.P2 < LARGEST:
@@ -145,19 +180,8 @@ def _in_range(gram: Grams, Q: float) -> tuple[Grams, float]:
     return gram._replace(P2=1.0), min(max(math.exp(min(exponent, EXPONENT)), SMALLEST), LARGEST)
 
 
-def method2_exp(
-    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], *, Q: float
-) -> tuple[list[Tensor], float]:
-    """Closed-form step of the exponential majorant; returns the weights and tau in radians.
-
-    tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i
-    """
-    along = directions(gradient, weights, mu)
-    tau = _exponential_angle(along.beta, mu, Q)
-    return exponential_map(weights, along, tau, mu), tau
-
-
-def _exponential_angle(beta: float, mu: Sequence[float], Q: float) -> float:
+def exponential_angle(beta: float, mu: Sequence[float], Q: float) -> float:
+    """tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i."""
     depth = len(mu)
     if beta == 0.0 or not math.isfinite(beta):
         return beta if beta == 0.0 else math.nan

@@ -1,10 +1,11 @@
-"""Geometry of the product of spheres in torch: directions and the exponential map (arXiv 2312.10672, eq. 5-6).
+"""Direction and geometry of methods 1 and 2 in torch: steepest descent along geodesics of the product of spheres.
 
-Beside the spheres there may be flat parameters, an extension of ours for biases and gains: they move on straight lines.
+arXiv 2312.10672, eq. 5-6. How far to go is the search of each method. Beside the spheres there may be straight
+parameters, an extension of ours for biases and gains: they move on straight lines.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,18 +15,18 @@ from normbench.torch.norms import HIGH, LOW, WITHOUT_FLOAT64, exact_norm, host_n
 
 
 class Directions(NamedTuple):
-    """Tangent velocities mu_i V_i, which layers move, alpha, beta of eq. 23 over those that do, and which are flat."""
+    """Tangent velocities mu_i V_i, which layers move, alpha, beta of eq. 23 over those that do, which are straight."""
 
     velocity: list[Tensor]
     moving: list[bool]
     alpha: float
     beta: float
-    flat: Sequence[bool]
+    straight: Sequence[bool]
 
     @property
-    def bending(self) -> list[bool]:
+    def turning(self) -> list[bool]:
         """Which layers move on a sphere: Gamma'' = -Gamma there, and Gamma'' = 0 elsewhere."""
-        return [moves and not flat for moves, flat in zip(self.moving, self.flat, strict=True)]
+        return [moves and not straight for moves, straight in zip(self.moving, self.straight, strict=True)]
 
 
 def radii(weights: Sequence[Tensor]) -> list[float]:
@@ -34,20 +35,20 @@ def radii(weights: Sequence[Tensor]) -> list[float]:
 
 
 def directions(
-    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], flat: Sequence[bool] | None = None
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], straight: Sequence[bool] | None = None
 ) -> Directions:
     """Unit tangents of steepest descent, times the radii.
 
     Proj_W(G) = G - <W, G> W / mu^2,   V = -Proj_W(G) / ||Proj_W(G)||     (eq. 6)
 
-    A layer whose projection vanishes up to rounding rests: its velocity is zero. For a flat layer Proj_W(G) = G, and
-    mu is the length of its velocity.
+    A layer whose projection vanishes up to rounding rests: its velocity is zero. For a straight layer Proj_W(G) = G,
+    and mu is the length of its velocity.
     """
-    flat = [False] * len(weights) if flat is None else flat
-    measured = _measured(gradient, weights, mu, flat)
+    straight = [False] * len(weights) if straight is None else straight
+    measured = _measured(gradient, weights, mu, straight)
     for k, (_, size, whole, _) in enumerate(measured):
         if not (_common(mu[k]) and _common(whole) and (_common(size) or size <= _resting(gradient[k]) * whole)):
-            measured[k] = _in_doubles(gradient[k], weights[k], mu[k], flat[k])
+            measured[k] = _in_doubles(gradient[k], weights[k], mu[k], straight[k])
     # written so that NaN and infinity move, and are seen as a diverged loss at the next point
     moving = [
         not size <= _resting(g) * whole < math.inf for g, (_, size, whole, _) in zip(gradient, measured, strict=True)
@@ -58,7 +59,7 @@ def directions(
     ]
     alpha = sum(a for (_, _, _, a), m in zip(measured, moving, strict=True) if m)
     beta = sum(r * size for r, (_, size, _, _), m in zip(mu, measured, moving, strict=True) if m)
-    return Directions(velocity, moving, alpha, beta, flat)
+    return Directions(velocity, moving, alpha, beta, straight)
 
 
 def _resting(g: Tensor) -> float:
@@ -75,13 +76,13 @@ Measured = tuple[Tensor, float, float, float]
 
 
 def _measured(
-    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], flat: Sequence[bool]
+    gradient: Sequence[Tensor], weights: Sequence[Tensor], mu: Sequence[float], straight: Sequence[bool]
 ) -> list[Measured]:
     """Proj_W(G), its norm, ||G|| and <W, G> of every layer; waits once for the device."""
     along = [torch.sum(w * g) for w, g in zip(weights, gradient, strict=True)]
     tangents = [
-        g if straight else g - w * (a / r**2)
-        for g, w, a, r, straight in zip(gradient, weights, along, mu, flat, strict=True)
+        g if line else g - w * (a / r**2)
+        for g, w, a, r, line in zip(gradient, weights, along, mu, straight, strict=True)
     ]
     table = torch.stack(
         [
@@ -100,22 +101,25 @@ def _in_doubles(g: Tensor, w: Tensor, r: float, straight: bool) -> Measured:
     return _measured([g.double()], [w.double()], [r], [straight])[0]
 
 
-def exponential_map(weights: Sequence[Tensor], along: Directions, angle: float, mu: Sequence[float]) -> list[Tensor]:
-    """Gamma_i(t) = W_i cos t + mu_i V_i sin t (eq. 5), scaled back to the radius against rounding.
+def geodesic(weights: Sequence[Tensor], along: Directions, mu: Sequence[float]) -> Callable[[float], list[Tensor]]:
+    """The curve Gamma_i(t) = W_i cos t + mu_i V_i sin t (eq. 5), scaled back to the radius against rounding.
 
-    A flat layer goes to W_i + t mu_i V_i.
+    A function of t in radians; a straight layer goes to W_i + t mu_i V_i.
     """
-    cosine, sine = math.cos(angle), math.sin(angle)
-    moved = []
-    for weight, velocity, moves, flat, radius in zip(
-        weights, along.velocity, along.moving, along.flat, mu, strict=True
-    ):
-        if not moves:
-            moved.append(weight)
-        elif flat:
-            moved.append(weight + velocity * angle)
-        else:
-            point = weight * cosine + velocity * sine
-            size = torch.linalg.vector_norm(point) if _common(radius) else exact_norm(point)
-            moved.append(point.mul_(radius / size))
-    return moved
+
+    def curve(angle: float) -> list[Tensor]:
+        cosine, sine = math.cos(angle), math.sin(angle)
+        moved = []
+        layers = zip(weights, along.velocity, along.moving, along.straight, mu, strict=True)
+        for weight, velocity, moves, straight, radius in layers:
+            if not moves:
+                moved.append(weight)
+            elif straight:
+                moved.append(weight + velocity * angle)
+            else:
+                point = weight * cosine + velocity * sine
+                size = torch.linalg.vector_norm(point) if _common(radius) else exact_norm(point)
+                moved.append(point.mul_(radius / size))
+        return moved
+
+    return curve

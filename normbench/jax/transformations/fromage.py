@@ -58,6 +58,18 @@ def fromage(
     InvalidArgumentError
         If a hyperparameter is out of range; from ``init`` and ``update``, with its path, if a leaf is neither real nor
         complex or has no gradient of its shape.
+
+    Examples
+    --------
+    >>> import jax, optax
+    >>> from normbench.jax import fromage
+    >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
+    >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
+    >>> optimizer = fromage(0.01)
+    >>> before, grads = jax.value_and_grad(loss)(params)
+    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
+    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    True
     """
     hyper = resolve_rate("fromage", {"learning_rate": learning_rate, "p_bound": p_bound})
     factor = hyper["p_bound"]
@@ -74,13 +86,13 @@ def fromage(
         eta = rate_at(hyper["learning_rate"], state.count, working_dtype(params))
         count = next_count(state.count)
         if factor is None:
-            moved = fromage_update(gradient, weights, None, learning_rate=eta)
+            moved, *_ = fromage_update(learning_rate=eta, p_bound=None).step(gradient, weights, None)
             return moved, BoundState(count, eta, (), ())
         check_state(state.norm_bounds, params)
         loaded = live(state.norms, params, weights, eta)
         anew = norm_bounds(weights, factor) or ()
         bounds = tuple(jnp.where(new, b, old) for new, b, old in zip(loaded, anew, state.norm_bounds, strict=True))
-        moved = fromage_update(gradient, weights, bounds, learning_rate=eta)
+        moved, *_ = fromage_update(learning_rate=eta, p_bound=factor).step(gradient, weights, bounds)
         return moved, BoundState(count, eta, bounds, tuple(map(norm, moved)))
 
     return explicit(Gate("fromage", layerwise=True), init, step)
@@ -94,6 +106,18 @@ def lars(
     W <- W - eta (||W||_F / ||g||_F) g        (arXiv 2002.03432, eq. 5)
 
     Parameters and errors as :func:`fromage`, without ``p_bound``.
+
+    Examples
+    --------
+    >>> import jax, optax
+    >>> from normbench.jax import lars
+    >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
+    >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
+    >>> optimizer = lars(0.01)
+    >>> before, grads = jax.value_and_grad(loss)(params)
+    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
+    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    True
     """
     hyper = resolve_rate("lars", {"learning_rate": learning_rate})
 
@@ -102,6 +126,7 @@ def lars(
 
     def step(params: Any, gradient: Arrays, weights: Arrays, state: RateState) -> tuple[Arrays, RateState]:
         eta = rate_at(hyper["learning_rate"], state.count, working_dtype(params))
-        return lars_update(gradient, weights, learning_rate=eta), RateState(next_count(state.count), eta)
+        moved, *_ = lars_update(learning_rate=eta).step(gradient, weights, ())
+        return moved, RateState(next_count(state.count), eta)
 
     return explicit(Gate("lars", layerwise=True), init, step)

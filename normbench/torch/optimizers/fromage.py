@@ -10,7 +10,7 @@ from normbench import specs
 from normbench.torch.norms import is_sharded, locals_of, norms, wide, widened
 from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import Closure, Gated, Group, dense, evaluate, move, on_device, tolerance
-from normbench.torch.updates import fromage
+from normbench.torch.updates.fromage import fromage_, lars_
 
 _FROMAGE, _LARS = (specs.get(key).resolve({}) for key in ("fromage", "lars"))
 
@@ -89,6 +89,18 @@ class Fromage(_Layerwise):
     -----
     NotReachedWarning
         Once, if a step finds no gradient at all.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench.torch import Fromage
+    >>> model, x = torch.nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+    >>> optimizer = Fromage(model.parameters(), lr=0.01)
+    >>> before = (model(x) - 1).square().mean()
+    >>> before.backward()
+    >>> optimizer.step()
+    >>> (model(x) - 1).square().mean() < before
+    tensor(True)
     """
 
     key = "fromage"
@@ -115,7 +127,7 @@ class Fromage(_Layerwise):
 
     def _update(self, gradient: list[Tensor], weights: list[Tensor], layers: list[Tensor], group: Group) -> None:
         if group["p_bound"] is None:
-            fromage.fromage_(gradient, weights, None, learning_rate=group["lr"])
+            fromage_(gradient, weights, None, learning_rate=group["lr"])
             return
         live = norms(weights)
         states = [self.state[p] for p in layers]
@@ -126,7 +138,7 @@ class Fromage(_Layerwise):
         # without waiting for the device; NaN, as in states of older versions, leaves the bound as it is
         loaded = (live - seen).abs() > tolerance(layers[0].dtype) * seen
         limits = torch.where(loaded, group["p_bound"] * live, bounds)
-        reached = fromage.fromage_(gradient, weights, limits, learning_rate=group["lr"], sizes=live)
+        reached = fromage_(gradient, weights, limits, learning_rate=group["lr"], sizes=live)
         torch._foreach_copy_([own["norm_bound"] for own in states], limits.unbind())
         torch._foreach_copy_(
             [own["norm_seen"] for own in states], torch.where(reached.isfinite(), reached, seen).unbind()
@@ -145,6 +157,18 @@ class LARS(_Layerwise):
     W <- W - eta (||W||_F / ||g||_F) g        (arXiv 2002.03432, eq. 5)
 
     Parameters, errors and warnings as :class:`Fromage`, without ``p_bound``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench.torch import LARS
+    >>> model, x = torch.nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+    >>> optimizer = LARS(model.parameters(), lr=0.01)
+    >>> before = (model(x) - 1).square().mean()
+    >>> before.backward()
+    >>> optimizer.step()
+    >>> (model(x) - 1).square().mean() < before
+    tensor(True)
     """
 
     key = "lars"
@@ -153,4 +177,4 @@ class LARS(_Layerwise):
         super().__init__(params, {"lr": lr})
 
     def _update(self, gradient: list[Tensor], weights: list[Tensor], layers: list[Tensor], group: Group) -> None:
-        fromage.lars_(gradient, weights, learning_rate=group["lr"])
+        lars_(gradient, weights, learning_rate=group["lr"])

@@ -1,0 +1,42 @@
+"""Optimisers of optax as the trainer takes them: transformations that are made anew for every step, with its rate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import optax
+from jax import Array
+
+from normbench.backends.method import Method, Step
+from normbench.jax.updates.spheres import Arrays
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library's optimiser that needs the gradient and at most the loss.
+
+    Attributes
+    ----------
+    transformation : optax.GradientTransformation
+    learning_rate : scalar Array
+        That of the transformation.
+    """
+
+    transformation: optax.GradientTransformation
+    learning_rate: float | Array
+
+    def as_method(self, gradient_at: Callable[[Any, Any], Any]) -> Method:
+        """Its estimate of the learning rate, if it has one, is part of the step size."""
+
+        def init(objective: Any, weights: Arrays) -> Any:
+            return self.transformation.init(weights)
+
+        def step(objective: Any, point: Any, state: Any) -> Step:
+            transformation = optax.with_extra_args_support(self.transformation)
+            updates, state = transformation.update(
+                gradient_at(objective, point), state, point.weights, value=point.loss
+            )
+            step_size = self.learning_rate * getattr(state, "estim_lr", 1.0)
+            return Step(objective.point(optax.apply_updates(point.weights, updates)), state, step_size)
+
+        return Method(init, step)
