@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from normbench import data
-from normbench.campaigns.campaign import estimated_cost
+from normbench.campaigns.cost import estimated_cost
 from normbench.networks import Network, perceptron
 from normbench.networks.base import Attention, Convolution, Dense, Embedding, Flatten, LayerNorm, Relu, Residual
 from normbench.networks.operations import multiply_adds, outputs
