@@ -31,8 +31,6 @@ from normbench.specs import BACKENDS
 from normbench.writing import probe_folder
 
 CHECKPOINTS = 20
-
-
 _NO_ERRORS = (Errors(math.nan, math.nan),) * 2
 
 _NEEDS = {"torch": ("torch",), "jax": ("jax", "optax"), "reference": ()}
