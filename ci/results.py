@@ -46,7 +46,9 @@ def pictures(runs: Sequence[Record], experiment2: Sequence[Record]) -> list[Pict
     table1 = [
         run
         for run in runs
-        if run.optimiser in ITERATIONS and run.backend == "jax" and applies(run.task, run.split, run.layers)
+        if run.request.optimiser in ITERATIONS
+        and run.request.backend == "jax"
+        and applies(run.request.task, run.request.split, run.request.layers)
     ]
     return [*board_pictures(runs), experiments.experiment1(table1), experiments.experiment2(experiment2)]
 

@@ -59,12 +59,12 @@ class Metric:
 
 def _linear(part: str) -> Callable[[Record], float]:
     """RMS of linear least squares on the same split, with which trained networks' RMS rises and falls."""
-    return lambda record: record.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
+    return lambda record: record.outcome.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
 
 
 METRICS = (
-    Metric("test RMS", lambda record: record.test_rms, Direction.LOWER, _linear("test")),
-    Metric("train RMS", lambda record: record.train_rms, Direction.LOWER, _linear("train")),
+    Metric("test RMS", lambda record: record.outcome.test_rms, Direction.LOWER, _linear("test")),
+    Metric("train RMS", lambda record: record.outcome.train_rms, Direction.LOWER, _linear("train")),
 )
 
 
@@ -204,17 +204,17 @@ def _by_row(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
     rows: dict[Key, list[Record]] = {}
     for runs in grouped(current(records), lambda run: (board_key(run), row_key(run))).values():
         for rule in tuning(runs).rules:
-            key = Key(search_key(runs[0]), rule, runs[0].data_sha256, runs[0])
+            key = Key(search_key(runs[0]), rule, runs[0].provenance.data_sha256, runs[0])
             rows[key] = max(rows.get(key, runs), runs, key=_newest)  # two values were each the best of a search
-    return {key: {run.seed: run for run in runs} for key, runs in rows.items()}
+    return {key: {run.request.seed: run for run in runs} for key, runs in rows.items()}
 
 
 def _newest(runs: Sequence[Record]) -> str:
-    return max(run.created for run in runs)
+    return max(run.provenance.created for run in runs)
 
 
 def _has_result(record: Record) -> bool:
-    return record.status not in (Status.DIVERGED, Status.FAILED) and math.isfinite(record.test_rms)
+    return record.outcome.status not in (Status.DIVERGED, Status.FAILED) and math.isfinite(record.outcome.test_rms)
 
 
 def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Comparison:
@@ -236,9 +236,9 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
         old_failures=failed[0],
         new_failures=failed[1],
         failure_p_value=1.0 if paired else _fisher(failed, [len(old), len(new)]),
-        old_ms=1e3 * spread([run.seconds_per_iteration for run in clocks[0]]).mean,
-        new_ms=1e3 * spread([run.seconds_per_iteration for run in clocks[1]]).mean,
-        same_clock=len({machine(runs[0].environment, runs[0].threads) for runs in clocks}) == 1,
+        old_ms=1e3 * spread([run.outcome.seconds_per_iteration for run in clocks[0]]).mean,
+        new_ms=1e3 * spread([run.outcome.seconds_per_iteration for run in clocks[1]]).mean,
+        same_clock=len({machine(runs[0].provenance.environment, runs[0].provenance.threads) for runs in clocks}) == 1,
     )
 
 

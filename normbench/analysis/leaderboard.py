@@ -61,27 +61,27 @@ class Board:
     @property
     def task(self) -> str:
         """Key of the task."""
-        return self.runs[0].task
+        return self.runs[0].request.task
 
     @property
     def split(self) -> str:
         """Name of the rule."""
-        return self.runs[0].split
+        return self.runs[0].request.split
 
     @property
     def layers(self) -> tuple[int, ...]:
         """Widths of the network."""
-        return self.runs[0].layers
+        return self.runs[0].request.layers
 
     @property
     def simulated(self) -> bool:
         """True if a simulator made the data."""
-        return self.runs[0].simulated
+        return self.runs[0].provenance.simulated
 
     @property
     def unit(self) -> str:
         """Of the RMS."""
-        return self.runs[0].unit
+        return self.runs[0].outcome.unit
 
     @property
     def resampled_seeds(self) -> int:
@@ -98,8 +98,8 @@ class Board:
         """What the environments of the rows' runs of one backend differ in, each with the values that occur."""
         found: dict[str, set[str]] = {}
         shown = (run for row in self.optimisers for run in row.records)
-        for runs in grouped(shown, lambda run: run.backend).values():
-            made = [dict(machine(run.environment, run.threads)) for run in runs]
+        for runs in grouped(shown, lambda run: run.request.backend).values():
+            made = [dict(machine(run.provenance.environment, run.provenance.threads)) for run in runs]
             for name in {name for each in made for name in each}:
                 values = {each.get(name, NOT_RECORDED) for each in made}
                 if len(values) > 1:
@@ -134,7 +134,7 @@ def _board(runs: Sequence[Record], published: Published, *, stored: int) -> Boar
         outdated=stored - len(runs),
         optimisers=tuple(judged[: len(lines)]),
         predictors=tuple(judged[len(lines) :]),
-        published=tuple(published(first.task, first.split, first.layers)),
+        published=tuple(published(first.request.task, first.request.split, first.request.layers)),
     )
 
 

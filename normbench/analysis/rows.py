@@ -13,7 +13,8 @@ from normbench.analysis.tuning import Tuning, tuning
 from normbench.backends.trajectory import Status
 from normbench.problems.predictors import NAMES
 from normbench.records.schema import Record
-from normbench.running.request import Level, axes
+from normbench.running.axis import Level
+from normbench.running.request import axes
 
 NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
 FAILURES = (Status.STALLED, Status.DIVERGED, Status.FAILED)
@@ -89,7 +90,7 @@ class Row:
     @property
     def failures(self) -> dict[Status, int]:
         """How many runs stalled, diverged or failed; nothing else is left out."""
-        counts = Counter(run.status for run in self.records)
+        counts = Counter(run.outcome.status for run in self.records)
         return {status: counts[status] for status in FAILURES}
 
     @property
@@ -117,7 +118,7 @@ class OptimiserRow(Row):
     @property
     def ms_per_iteration(self) -> float:
         """Of the iterations that were done, on the clock of one environment."""
-        return 1e3 * mean(self.timed, lambda run: run.seconds_per_iteration)
+        return 1e3 * mean(self.timed, lambda run: run.outcome.seconds_per_iteration)
 
 
 class PredictorRow(Row):
@@ -139,17 +140,17 @@ def optimiser_row(runs: Sequence[Record]) -> OptimiserRow:
     """The row of runs that differ in nothing but their seeds, which are given by seed."""
     first = runs[0]
     return OptimiserRow(
-        optimiser=first.optimiser,
-        simulated=first.simulated,
-        train=spread([run.train_rms for run in runs]),
-        test=spread([run.test_rms for run in runs]),
-        seeds=tuple(run.seed for run in runs),
+        optimiser=first.request.optimiser,
+        simulated=first.provenance.simulated,
+        train=spread([run.outcome.train_rms for run in runs]),
+        test=spread([run.outcome.test_rms for run in runs]),
+        seeds=tuple(run.request.seed for run in runs),
         runs=len(runs),
-        accuracy=_accuracy([run.test_accuracy for run in runs]),
+        accuracy=_accuracy([run.outcome.test_accuracy for run in runs]),
         records=tuple(runs),
         tuning=tuning(runs),
-        iterations=first.iterations,
-        seconds_per_run=mean(timed_alike(runs), lambda run: run.seconds_train),
+        iterations=first.request.iterations,
+        seconds_per_run=mean(timed_alike(runs), lambda run: run.outcome.seconds_train),
     )
 
 
@@ -160,15 +161,19 @@ def _accuracy(shares: Sequence[float | None]) -> Spread | None:
 
 def sample(runs: Sequence[Record]) -> Sample:
     """Test RMS by seed, where it is finite."""
-    return {run.seed: run.test_rms for run in runs if math.isfinite(run.test_rms)}
+    return {run.request.seed: run.outcome.test_rms for run in runs if math.isfinite(run.outcome.test_rms)}
 
 
 def predictor_rows(board: Sequence[Record]) -> list[tuple[PredictorRow, Sample]]:
     """The trivial predictors over every seed of the board, each with its test RMS by seed."""
-    by_seed = {run.seed: run.predictors for run in sorted(board, key=lambda run: run.seed) if run.predictors}
+    by_seed = {
+        run.request.seed: run.outcome.predictors
+        for run in sorted(board, key=lambda run: run.request.seed)
+        if run.outcome.predictors
+    }
     return [
         (
-            _predictor_row(name, by_seed, board[0].simulated),
+            _predictor_row(name, by_seed, board[0].provenance.simulated),
             {seed: figures[name]["test"] for seed, figures in by_seed.items()},
         )
         for name in NAMES

@@ -12,7 +12,8 @@ from normbench import backends, specs
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
 from normbench.records.versions import machine
-from normbench.running.request import Level, setting
+from normbench.running.axis import Level
+from normbench.running.request import setting
 
 Key = TypeVar("Key")
 Sortable = tuple[tuple[str, bool, Any], ...]
@@ -22,7 +23,7 @@ _HYPERPARAMETERS = "hyperparameters"
 def sortable(record: Record, *levels: Level, without: Collection[str] = ()) -> Sortable:
     """What separates the record from others on these levels, in an order: nothing before something."""
     return tuple(
-        (name, value is not None, _ordered(value)) for name, value in setting(record, *levels, without=without)
+        (name, value is not None, _ordered(value)) for name, value in setting(record.request, *levels, without=without)
     )
 
 
@@ -50,8 +51,8 @@ def search_key(record: Record) -> Sortable:
 
 def fixed(record: Record) -> str:
     """The hyperparameters that are not tuned, as text to compare."""
-    tuned = specs.get(record.optimiser).tuned
-    values = dict(setting(record))[_HYPERPARAMETERS]
+    tuned = specs.get(record.request.optimiser).tuned
+    values = dict(setting(record.request))[_HYPERPARAMETERS]
     return json.dumps([(name, value) for name, value in values if tuned is None or name != tuned.name])
 
 
@@ -65,17 +66,17 @@ def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key
 
 def strange(record: Record) -> str:
     """Why this normbench cannot show the record among its own, or "": names that it does not declare."""
-    if record.optimiser not in specs.SPECS:
-        return f"the optimiser {record.optimiser!r}"
-    if record.backend not in backends.names():
-        return f"the backend {record.backend!r}"
-    spec = specs.get(record.optimiser)
-    if {h.name for h in spec.hyperparameters} != record.hyperparameters.keys():
-        return f"{record.optimiser} with the hyperparameters {', '.join(sorted(record.hyperparameters)) or 'none'}"
+    if record.request.optimiser not in specs.SPECS:
+        return f"the optimiser {record.request.optimiser!r}"
+    if record.request.backend not in backends.names():
+        return f"the backend {record.request.backend!r}"
+    spec, given = specs.get(record.request.optimiser), record.request.hyperparameters
+    if {h.name for h in spec.hyperparameters} != given.keys():
+        return f"{record.request.optimiser} with the hyperparameters {', '.join(sorted(given)) or 'none'}"
     try:
-        spec.resolve(record.hyperparameters)
+        spec.resolve(given)
     except InvalidArgumentError as error:
-        return f"{record.optimiser}: {error}"
+        return f"{record.request.optimiser}: {error}"
     return ""
 
 
@@ -88,10 +89,10 @@ def current(records: Iterable[Record]) -> list[Record]:
     """Of each board the newest data, and of each row on them the newest code; by seed within a row."""
     chosen: list[Record] = []
     for board in grouped(known(records), board_key).values():
-        latest = max(board, key=lambda r: (r.created, r.data_sha256)).data_sha256
-        for row in grouped([r for r in board if r.data_sha256 == latest], row_key).values():
-            newest = max(row, key=lambda r: (r.created, r.code_version)).code_version
-            chosen += sorted((r for r in row if r.code_version == newest), key=lambda r: r.seed)
+        latest = max(board, key=lambda r: (r.provenance.created, r.provenance.data_sha256)).provenance.data_sha256
+        for row in grouped([r for r in board if r.provenance.data_sha256 == latest], row_key).values():
+            newest = max(row, key=lambda r: (r.provenance.created, r.provenance.code_version)).provenance.code_version
+            chosen += sorted((r for r in row if r.provenance.code_version == newest), key=lambda r: r.request.seed)
     return chosen
 
 
@@ -99,14 +100,14 @@ def timed_alike(runs: Iterable[Record]) -> list[Record]:
     """The runs of that environment which made most of them, the newest of equals: other machines have other clocks."""
     groups: dict[object, list[Record]] = {}
     for run in runs:
-        groups.setdefault(machine(run.environment, run.threads), []).append(run)
-    return max(groups.values(), key=lambda group: (len(group), max(run.created for run in group)))
+        groups.setdefault(machine(run.provenance.environment, run.provenance.threads), []).append(run)
+    return max(groups.values(), key=lambda group: (len(group), max(run.provenance.created for run in group)))
 
 
 def unusual_hyperparameters(record: Record) -> dict[str, specs.Value]:
     """What is not at its default, the tuned one apart."""
     return {
-        h.name: record.hyperparameters[h.name]
-        for h in specs.get(record.optimiser).hyperparameters
-        if not h.grid and record.hyperparameters[h.name] != h.default
+        h.name: record.request.hyperparameters[h.name]
+        for h in specs.get(record.request.optimiser).hyperparameters
+        if not h.grid and record.request.hyperparameters[h.name] != h.default
     }

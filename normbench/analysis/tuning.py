@@ -40,10 +40,10 @@ class Tuning:
 
 def tuning(runs: Sequence[Record]) -> Tuning:
     """The tuning of runs that differ in nothing but their seeds."""
-    tuned = specs.get(runs[0].optimiser).tuned
-    cost = max(run.tuning_runs for run in runs)
+    tuned = specs.get(runs[0].request.optimiser).tuned
+    cost = max(run.provenance.tuning_runs for run in runs)
     if tuned is None:
         return Tuning((Rule.NONE,), None, cost, on_edge=False)
-    value = runs[0].hyperparameters[tuned.name]
+    value = runs[0].request.hyperparameters[tuned.name]
     rules = [Rule.DEFAULT] * (value == tuned.default) + [Rule.BEST] * (cost > 0)
     return Tuning(tuple(rules), value, cost, on_edge=bool(cost) and value in (tuned.grid[0], tuned.grid[-1]))

@@ -8,41 +8,26 @@ import numpy as np
 
 from normbench import backends
 from normbench.backends.trajectory import Status
+from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.plan import Plan, Search
-from normbench.campaigns.pool import Outcome, Pool, last_line
+from normbench.campaigns.pool import Outcome as JobOutcome
+from normbench.campaigns.pool import Pool, last_line
 from normbench.campaigns.samples import Samples, of_worker
 from normbench.data.dataset import Dataset
-from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
+from normbench.errors import BackendUnavailableError, OutputError
 from normbench.machine import cores, threads_per_run
-from normbench.problems import tasks
-from normbench.records.build import failed_record, finished_record, request_id
+from normbench.problems.predictors import trivial_predictors
+from normbench.records.build import record_of, request_id
 from normbench.records.schema import Record
 from normbench.records.store import Store
-from normbench.running.request import RunRequest
+from normbench.running.request import RunRequest, setting
+from normbench.running.result import Outcome
 from normbench.writing import probe_folder
 
-_STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
-_PER_OUTPUT = 50.0  # what it costs to write and read a number, in multiplications: small networks do little else
 
-
-def estimated_cost(request: RunRequest) -> float:
-    """Rough duration of a run in arbitrary units: iterations times samples times the network's own count of operations.
-
-    Of declarations alone, no data are read. A network that cannot be built costs next to nothing, as its run fails.
-    """
-    task = tasks.get(request.task)
-    try:
-        network = task.declared_network(request.layers)
-        work = network.multiply_adds + _PER_OUTPUT * network.outputs
-    except InvalidArgumentError:
-        return _STARTUP_COST
-    samples = request.batch_size or task.source_info.samples
-    return _STARTUP_COST + backends.get(request.backend).slowness * request.iterations * samples * work
-
-
-def run_name(run: RunRequest | Record) -> str:
+def run_name(run: RunRequest) -> str:
     """One run in a few words, for messages."""
-    values = (f"{name}={value:g}" for name, value in dict(run.hyperparameters).items() if isinstance(value, float))
+    values = (f"{name}={value:g}" for name, value in run.hyperparameters.items() if isinstance(value, float))
     return " ".join((run.optimiser, run.backend, f"seed {run.seed}", f"on {run.task}", *values))
 
 
@@ -65,8 +50,7 @@ class RunJob:
     @property
     def family(self) -> object:
         """What has to be compiled anew when it changes."""
-        r = self.request
-        return r.backend, r.optimiser, r.layers, r.device, r.dtype, r.iterations
+        return setting(self.request, without=("seed", "hyperparameters"))
 
     def __call__(self) -> Record:
         """Train, and have the record on disk before anyone is told.
@@ -80,8 +64,8 @@ class RunJob:
 
         dataset = of_worker(self.data_dir).of(self.request.task)
         try:
-            result = run(self.request, dataset)
-            record = finished_record(result, dataset, tuning_runs=self.tuning_runs, jobs=self.jobs)
+            outcome = run(self.request, dataset).outcome
+            record = self._record(outcome, dataset, threads=backends.get(self.request.backend).threads())
         except BackendUnavailableError:
             raise
         except Exception as error:
@@ -91,14 +75,13 @@ class RunJob:
 
     def failed(self, dataset: Dataset, reason: str) -> Record:
         """The record to write when the run gave no result."""
-        return failed_record(
-            self.request,
-            dataset,
-            reason=reason,
-            tuning_runs=self.tuning_runs,
-            jobs=self.jobs,
-            threads=self.threads,
-        )
+        request = self.request
+        predictors = trivial_predictors(dataset, split=request.split, seed=request.seed)
+        failed = Outcome.failed(reason, unit=dataset.unit, predictors=predictors)
+        return self._record(failed, dataset, threads=self.threads)
+
+    def _record(self, outcome: Outcome, dataset: Dataset, *, threads: int) -> Record:
+        return record_of(self.request, outcome, dataset, tuning_runs=self.tuning_runs, jobs=self.jobs, threads=threads)
 
 
 def store_result(store: Store, record: Record) -> None:
@@ -113,8 +96,8 @@ def store_result(store: Store, record: Record) -> None:
         store.write(record)
     except OutputError as error:
         raise OutputError(
-            f"{error} The result of {run_name(record)} is lost, and with it those of the runs in flight; the same "
-            "command makes them."
+            f"{error} The result of {run_name(record.request)} is lost, and with it those of the runs in flight; the "
+            "same command makes them."
         ) from error
 
 
@@ -197,7 +180,9 @@ class Campaign:
 
     def _missing(self, requests: Iterable[RunRequest]) -> list[RunRequest]:
         found = {request: self.find(request) for request in dict.fromkeys(requests)}
-        return [request for request, record in found.items() if record is None or record.status == Status.FAILED]
+        return [
+            request for request, record in found.items() if record is None or record.outcome.status == Status.FAILED
+        ]
 
     def _expected(self, searches: Iterable[Search], first: Iterable[RunRequest]) -> list[RunRequest]:
         """Runs that the searches will bring; before a search has ended, as many at its default value."""
@@ -213,7 +198,7 @@ class Campaign:
             trial
             for search in searches
             for trial in search.trials()
-            if (record := self.find(trial)) is not None and record.status == Status.FAILED
+            if (record := self.find(trial)) is not None and record.outcome.status == Status.FAILED
         ]
         if again:
             self._announce(again)
@@ -242,7 +227,7 @@ class Campaign:
         ]
         pool.run(jobs, self._finished)
 
-    def _finished(self, outcome: Outcome) -> None:
+    def _finished(self, outcome: JobOutcome) -> None:
         record = outcome.value
         if outcome.error is not None:
             raise outcome.error
@@ -278,11 +263,11 @@ class Campaign:
     def _mark(self, searches: Iterable[Search], tuned: Mapping[RunRequest, int]) -> None:
         """Write into the records what the search made of them; runs that it did not choose cost nothing."""
         for search in searches:
-            for value in {*search.grid, dict(search.trial.hyperparameters)[search.name]}:
+            for value in {*search.grid, search.trial.hyperparameters[search.name]}:
                 for request in search.at(value):
                     record, cost = self.find(request), tuned.get(request, 0)
-                    if record is not None and record.tuning_runs != cost:
-                        self.store.write(replace(record, tuning_runs=cost))
+                    if record is not None and record.provenance.tuning_runs != cost:
+                        self.store.write(replace(record, provenance=replace(record.provenance, tuning_runs=cost)))
 
 
 def best_value(search: Search, find: Callable[[RunRequest], Record | None]) -> float | None:
@@ -292,11 +277,13 @@ def best_value(search: Search, find: Callable[[RunRequest], Record | None]) -> f
     Trials that diverged are results and lose.
     """
     records = [find(trial) for trial in search.trials()]
-    if any(record is None or record.status == Status.FAILED for record in records):
+    if any(record is None or record.outcome.status == Status.FAILED for record in records):
         return None
     scores = {
-        value: record.train_rms
+        value: record.outcome.train_rms
         for value, record in zip(search.grid, records, strict=True)
-        if record is not None and record.status in (Status.DONE, Status.STALLED) and np.isfinite(record.train_rms)
+        if record is not None
+        and record.outcome.status in (Status.DONE, Status.STALLED)
+        and np.isfinite(record.outcome.train_rms)
     }
     return min(scores, key=lambda value: scores[value]) if scores else None

@@ -77,7 +77,7 @@ def _command(experiment: Experiment) -> click.Command:
         setting = Setting(task, chosen, seeds, data_dir)
         found = _found(experiment, setting, options.job_count(jobs), out)
         _show(experiment, setting, found, out)
-        if print_failures([run for run in found.records if run.status == Status.FAILED]):
+        if print_failures([run for run in found.records if run.outcome.status == Status.FAILED]):
             raise click.exceptions.Exit(CHECK_FAILED)
 
     made: Callable[..., Any] = reproduce

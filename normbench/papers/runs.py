@@ -13,7 +13,7 @@ from normbench import backends
 from normbench.campaigns.samples import Samples
 from normbench.data.dataset import Dataset
 from normbench.problems.tasks import PAPER_HIDDEN
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.specs import Value
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ def asked(
     batch_size: int | None = None,
 ) -> RunRequest:
     """One run; a backend that does not know ``dtype`` takes its own."""
-    return request(
+    return Asked(
         task=setting.task,
         layers=layers,
         optimiser=optimiser,
         backend=setting.backend,
         seed=seed,
         iterations=iterations,
-        hyperparameters=hyperparameters,
+        hyperparameters=dict(hyperparameters),
         dtype=backends.get(setting.backend).dtype_for(dtype),
         batch_size=batch_size,
-    )
+    ).resolved()

@@ -49,7 +49,7 @@ def _classes(rows: Sequence[Row]) -> list[str]:
 
 
 def _threads(board: Board) -> str:
-    threads = sorted({run.threads for run in board.runs})
+    threads = sorted({run.provenance.threads for run in board.runs})
     return f"{' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} per run"
 
 
@@ -117,7 +117,9 @@ def remarks(records: Iterable[Record]) -> list[str]:
     """Sentences on every record that boards leave out or show without knowing it, so that none goes without a word."""
     every = list(records)
     hidden = Counter(filter(None, map(strange, every)))
-    foreign = Counter(record.task for record in every if record.task not in tasks.TASKS and not strange(record))
+    foreign = Counter(
+        record.request.task for record in every if record.request.task not in tasks.TASKS and not strange(record)
+    )
     return [
         *(f"{_records(n)} of {what}, not known to this normbench, not shown." for what, n in sorted(hidden.items())),
         *(f"{_records(n)} of the task {task!r}, not known to this normbench." for task, n in sorted(foreign.items())),

@@ -85,8 +85,8 @@ def rank_fields(row: Row) -> dict[str, Any]:
 def evaluations(row: Row) -> dict[str, float]:
     """Passes over the training set, means over runs."""
     return {
-        "loss_evaluations": row.mean(lambda run: run.loss_evaluations),
-        "gradient_evaluations": row.mean(lambda run: run.gradient_evaluations),
+        "loss_evaluations": row.mean(lambda run: run.outcome.loss_evaluations),
+        "gradient_evaluations": row.mean(lambda run: run.outcome.gradient_evaluations),
     }
 
 

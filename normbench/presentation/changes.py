@@ -120,4 +120,4 @@ def row_names(keys: Iterable[Key]) -> str:
 
 def _name(key: Key) -> str:
     rule = [] if key.rule is Rule.NONE else [key.rule]
-    return f"{key.run.optimiser} ({', '.join([*rule, *how(key.run), where(key.run)])})"
+    return f"{key.run.request.optimiser} ({', '.join([*rule, *how(key.run), where(key.run)])})"

@@ -9,10 +9,10 @@ from normbench.analysis.rows import Row
 from normbench.analysis.selection import unusual_hyperparameters
 from normbench.problems import tasks
 from normbench.records.schema import Record
-from normbench.running.request import Axis, Level, axes, setting
+from normbench.running.axis import Axis, Level
+from normbench.running.request import axes, setting
 
 _HYPERPARAMETERS = "hyperparameters"
-_OF_THE_TASK = ("split", "batch_size")  # which the command leaves to the task where they are not said
 
 
 def command(row: Row, board: Board) -> str:
@@ -31,13 +31,13 @@ def command(row: Row, board: Board) -> str:
     if not row.records:
         return ""
     first = row.records[0]
-    if first.task not in tasks.TASKS or unusual_hyperparameters(first):
+    if first.request.task not in tasks.TASKS or unusual_hyperparameters(first):
         return ""
     words = ["normbench", "run"]
     for axis in axes():
         if axis.name == _HYPERPARAMETERS:
             continue  # at their defaults, but the one that the command tunes itself
-        value = getattr(first, axis.name)
+        value = getattr(first.request, axis.name)
         if axis.name == "backend":
             words += [word for backend in _backends(row, board) for word in (axis.option, backend)]
         elif axis.name == "seed":
@@ -54,8 +54,8 @@ def command(row: Row, board: Board) -> str:
 def _unsaid(axis: Axis, record: Record) -> object:
     """What the command does where nothing is said."""
     if axis.name == "dtype":
-        return backends.get(record.backend).dtype_for(axis.usual)
-    return getattr(tasks.get(record.task), axis.name, axis.usual) if axis.name in _OF_THE_TASK else axis.usual
+        return backends.get(record.request.backend).dtype_for(axis.default)
+    return getattr(tasks.get(record.request.task), axis.name) if axis.of_task else axis.default
 
 
 def _text(value: object) -> str:
@@ -73,17 +73,17 @@ def _backends(row: Row, board: Board) -> list[str]:
 
 def _searched(record: Record, runs: Iterable[Record]) -> list[str]:
     """Backends that ran the whole grid."""
-    tuned = specs.get(record.optimiser).tuned
+    tuned = specs.get(record.request.optimiser).tuned
     if tuned is None:
         return []
     values: dict[str, set[specs.Value]] = {}
     for run in runs:
         if _same_search(run, record):
-            values.setdefault(run.backend, set()).add(run.hyperparameters[tuned.name])
+            values.setdefault(run.request.backend, set()).add(run.request.hyperparameters[tuned.name])
     return sorted((b for b, tried in values.items() if tried >= set(tuned.grid)), key=backends.names().index)
 
 
 def _same_search(run: Record, record: Record) -> bool:
     left_out = ("backend", "device", "dtype", _HYPERPARAMETERS)
-    same = setting(run, Level.ROW, without=left_out) == setting(record, Level.ROW, without=left_out)
+    same = setting(run.request, Level.ROW, without=left_out) == setting(record.request, Level.ROW, without=left_out)
     return same and not unusual_hyperparameters(run)

@@ -17,7 +17,8 @@ from normbench.presentation.labels import board_title, environment, row_name
 from normbench.presentation.quantities import LEGEND, legend, shown
 from normbench.presentation.tables import markdown_table
 from normbench.records.formats import csv_frame, markdown_code, markdown_text
-from normbench.running.request import Level, axes
+from normbench.running.axis import Level
+from normbench.running.request import axes
 
 Fields = Callable[[Row], Mapping[str, Any]]
 
@@ -79,7 +80,7 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
     return values | {
         "command": command(row, board),
         "environment": environment(row),
-        "code_version": row.records[0].code_version if row.records else "",
+        "code_version": row.records[0].provenance.code_version if row.records else "",
         "records": " ".join(run.record_id for run in row.records),
     }
 

@@ -10,7 +10,8 @@ from normbench.analysis.tuning import Rule, Tuning
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
 from normbench.records.schema import Record
-from normbench.running.request import Place, axes
+from normbench.running.axis import Place
+from normbench.running.request import axes
 
 PUBLISHED = "published, real data"
 
@@ -22,7 +23,9 @@ def board_title(board: Board) -> str:
 
 def network_title(run: Record) -> str:
     """``quadrotor-sim (SIMULATED data), network 12-25-30-15-3, random split``: the board that a run is on."""
-    return f"{run.task} ({origin(run.simulated)} data), network {layers_text(run.layers)}, {run.split} split"
+    asked = run.request
+    data = f"{asked.task} ({origin(run.provenance.simulated)} data)"
+    return f"{data}, network {layers_text(asked.layers)}, {asked.split} split"
 
 
 def where(record: Record) -> str:
@@ -89,7 +92,7 @@ def row_name(row: Row) -> str:
 
 def environment(row: Row) -> str:
     """What the runs of the row were made with; set-ups that differ stand side by side."""
-    made = {", ".join(f"{name} {value}" for name, value in run.environment.items()) for run in row.records}
+    made = {", ".join(f"{name} {value}" for name, value in run.provenance.environment.items()) for run in row.records}
     return " | ".join(sorted(made))
 
 

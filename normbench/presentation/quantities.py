@@ -66,11 +66,11 @@ class Quantity(Column):
 
 
 def _bound(run: Record) -> float:
-    return run.lipschitz_bound
+    return run.outcome.lipschitz_bound
 
 
 def _measured(run: Record) -> float:
-    return run.lipschitz_measured
+    return run.outcome.lipschitz_measured
 
 
 def exceeds(run: Record) -> bool:
@@ -221,7 +221,7 @@ QUANTITIES = (
         fields=lambda row: {
             "timed_runs": len(row.timed),
             "seconds_per_run": row.seconds_per_run,
-            "seconds_compile": mean(row.timed, lambda run: run.seconds_compile),
+            "seconds_compile": mean(row.timed, lambda run: run.outcome.seconds_compile),
         },
         better=Direction.LOWER,
         leaves=6,

@@ -19,9 +19,7 @@ from normbench.machine import cores
 from normbench.records.imports import Package
 
 _PACKAGE = Path(normbench.__file__).parent
-# what makes the numbers of a record: a run with its data, trainer and certificate, and the predictors beside it
-_RUN = "normbench.running.run"
-_PREDICTORS = "normbench.problems.predictors"
+_RUN = "normbench.running.run"  # what makes the numbers of a record
 _NAMED_OTHERWISE = {"sklearn": "scikit-learn"}
 NOT_RECORDED = "not recorded"
 _NOT_OF_THE_MACHINE = ("rekeyed",)  # said about a record, not about what made it
@@ -38,7 +36,7 @@ def modules_of(backend: str) -> tuple[str, ...]:
     InvalidArgumentError
         If there is no such backend.
     """
-    return tuple(sorted(Package(_PACKAGE).closure((_RUN, _PREDICTORS, backends.get(backend).trainer.module))))
+    return tuple(sorted(Package(_PACKAGE).closure((_RUN, backends.get(backend).trainer.module))))
 
 
 @cache

@@ -16,11 +16,12 @@ from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss
 from normbench.problems import tasks
+from normbench.problems.predictors import trivial_predictors
 from normbench.problems.problem import Problem
 from normbench.running.batches import batches
 from normbench.running.certificate import largest_gain
 from normbench.running.request import RunRequest
-from normbench.running.result import Clock, Errors, RunResult
+from normbench.running.result import Curves, Errors, Outcome, RunResult
 from normbench.running.schedule import Plateau
 from normbench.running.support import check_support
 
@@ -132,7 +133,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
             evaluating += seconds
             errors.append(found)
         test_iterations.append(iteration)
-        test_loss.append(loss)
+        test_loss.append(float(loss))
         elapsed.append(training)
         if plateau and plateau.is_flat(errors[-1][Part.TRAIN].rms if errors else trainer.trajectory().loss[-1]):
             trainer.scale_learning_rate(plateau.factor)
@@ -141,25 +142,45 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
     trajectory = trainer.trajectory()
     diverged = trajectory.status is Status.DIVERGED
     train, test = _NO_ERRORS if diverged else _final(problem, trajectory.loss[-1], test_loss[-1], errors)
-    return RunResult(
-        request=request,
-        data_sha256=dataset.sha256,
-        simulated=dataset.simulated,
+    steps = len(trajectory.step_size)
+    outcome = Outcome(
+        status=str(trajectory.status),
+        reason=trajectory.reason,
         unit=dataset.unit,
-        trajectory=trajectory,
-        test_iterations=np.array(test_iterations),
-        test_loss=np.array(test_loss),
-        seconds=np.array(elapsed),
-        errors=errors,
+        predictors=trivial_predictors(dataset, split=request.split, seed=request.seed),
         train_rms=train.rms,
         test_rms=test.rms,
-        train_accuracy=train.accuracy,
-        test_accuracy=test.accuracy,
+        train_accuracy=train.accuracy if math.isfinite(train.accuracy) else None,
+        test_accuracy=test.accuracy if math.isfinite(test.accuracy) else None,
+        train_loss=float(trajectory.loss[-1]),
+        test_loss=test_loss[-1],
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
         lipschitz_measured=largest_gain(problem, trajectory.weights),
-        clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
-        threads=backends.get(request.backend).threads(),
+        seconds_train=training,
+        seconds_compile=compiling,
+        seconds_evaluate=evaluating,
+        seconds_transfer=transfer,
+        seconds_per_iteration=training / steps if steps else math.nan,
+        loss_evaluations=int(trajectory.loss_evaluations[-1]),
+        gradient_evaluations=int(trajectory.gradient_evaluations[-1]),
+        halvings=trajectory.halvings,
+        iterations_done=steps,
+        curves=Curves(
+            loss=tuple(map(float, trajectory.loss)),
+            step_size=tuple(map(float, trajectory.step_size)),
+            test_iterations=tuple(test_iterations),
+            test_loss=tuple(test_loss),
+            seconds=tuple(elapsed),
+            loss_evaluations=tuple(map(int, trajectory.loss_evaluations)),
+            gradient_evaluations=tuple(map(int, trajectory.gradient_evaluations)),
+            **{
+                f"{part}_{name}": tuple(getattr(found[part], name) for found in errors)
+                for part in Part
+                for name in ("rms", "accuracy")
+            },
+        ),
     )
+    return RunResult(outcome, trajectory)
 
 
 def _needs_outputs(request: RunRequest, problem: Problem) -> bool:

@@ -10,7 +10,7 @@ from normbench.backends import get, oracle
 from normbench.backends.trajectory import Trajectory
 from normbench.data.dataset import Dataset
 from normbench.problems.tasks import Task
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, problem_of
 from normbench.specs import Value
 
@@ -214,7 +214,7 @@ def _request(
     dtype: str,
     scope: Scope,
 ) -> RunRequest:
-    return request(
+    return Asked(
         task=task.key,
         layers=task.layers(dataset, scope.hidden),
         optimiser=specs.get(optimiser).key,
@@ -223,4 +223,4 @@ def _request(
         dtype=dtype,
         seed=0,
         iterations=scope.iterations,
-    )
+    ).resolved()

@@ -16,8 +16,8 @@ from normbench.analysis.targets import Median, attain, reach
 from normbench.cli import main
 from normbench.errors import InvalidArgumentError
 from normbench.presentation.targets import targets_markdown
-from normbench.records.schema import Curves
 from normbench.records.store import Store
+from normbench.running.result import Curves
 
 RMS = (2.0, 1.5, 1.7, 1.0, 0.8)
 CURVES = Curves(

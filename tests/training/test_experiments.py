@@ -21,14 +21,14 @@ from normbench.problems.initial_weights import xavier_uniform
 from normbench.records.build import finished_record
 from normbench.reference.network import Objective
 from normbench.running.batches import batches
-from normbench.running.request import request
+from normbench.running.request import Asked
 from normbench.running.run import problem_of, run
 
 LAYERS = (12, 5, 4, 3)
 
 
 def asked(optimiser, iterations, layers=LAYERS, **hyperparameters):
-    return request(
+    return Asked(
         task="quadrotor-sim",
         layers=layers,
         optimiser=optimiser,
@@ -37,7 +37,7 @@ def asked(optimiser, iterations, layers=LAYERS, **hyperparameters):
         seed=3,
         iterations=iterations,
         hyperparameters=hyperparameters,
-    )
+    ).resolved()
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +179,10 @@ def test_a_batch_larger_than_the_training_set_raises():
 
 
 def recorded(dataset, iterations, batch_size=None):
-    wanted = request(
+    wanted = Asked(
         task="quadrotor-sim", layers=LAYERS, optimiser="agd", backend="reference", dtype="float64", seed=3,
         iterations=iterations, batch_size=batch_size,
-    )  # fmt: skip
+    ).resolved()  # fmt: skip
     return finished_record(run(wanted, dataset), dataset, tuning_runs=0, jobs=1)
 
 

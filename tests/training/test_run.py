@@ -9,7 +9,7 @@ from normbench.backends.trajectory import Status
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.problems import tasks
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, problem_of, run
 
 LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
@@ -17,7 +17,7 @@ LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
 
 def asked(**changes: object) -> RunRequest:
     fields = {"task": "quadrotor-sim", "layers": LAYERS, "optimiser": "method1", "backend": "torch", "seed": 0}
-    return request(**{**fields, "iterations": 30, **changes})
+    return Asked(**{**fields, "iterations": 30, **changes}).resolved()
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])

@@ -27,19 +27,24 @@ def batch_rows(records: Iterable[Record], *, samples: int, epochs: int) -> list[
         ``batch, seed, step, epoch, train_rms, test_rms``, the latter two in the unit of the data, and ``step_size,
         step_size_low, step_size_high``: mean, least and greatest eta since the evaluation before, NaN at the start.
     """
-    whole = (run for run in records if math.isfinite(run.train_rms))
+    whole = (run for run in records if math.isfinite(run.outcome.train_rms))
     return [
-        {"batch": run.batch_size or samples, "seed": run.seed, "epoch": epochs * row["step"] / run.iterations} | row
+        {
+            "batch": run.request.batch_size or samples,
+            "seed": run.request.seed,
+            "epoch": epochs * row["step"] / run.request.iterations,
+        }
+        | row
         for run in whole
         for row in _evaluations(run)
     ]
 
 
 def _evaluations(run: Record) -> list[dict[str, Any]]:
-    train, test, steps = train_rms_curve(run), test_rms_curve(run), run.curves.test_iterations
+    train, test, steps = train_rms_curve(run), test_rms_curve(run), run.outcome.curves.test_iterations
     rows = []
     for k, step in enumerate(steps):
-        taken = np.array(run.curves.step_size[steps[k - 1] if k else 0 : step])
+        taken = np.array(run.outcome.curves.step_size[steps[k - 1] if k else 0 : step])
         low, mean, high = (taken.min(), taken.mean(), taken.max()) if len(taken) else (math.nan,) * 3
         rows.append(
             {

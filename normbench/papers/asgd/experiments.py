@@ -36,7 +36,8 @@ def experiment2(setting: Setting) -> Plan:
 
 def _title(records: Sequence[Record], what: str) -> str:
     first = records[0]
-    return f"{what} on {first.task} ({first.backend}, {first.unit}): {against(first.simulated)}"
+    where = f"{first.request.task} ({first.request.backend}, {first.outcome.unit})"
+    return f"{what} on {where}: {against(first.provenance.simulated)}"
 
 
 def _show1(setting: Setting, found: Found) -> Iterator[Shown]:

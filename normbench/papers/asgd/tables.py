@@ -81,7 +81,9 @@ def experiment1_cells(records: Iterable[Record]) -> list[Cell]:
     return [
         cell
         for optimiser in published.ITERATIONS
-        for cell in _cells(optimiser, [r for r in runs if r.optimiser == optimiser], published.experiment1(optimiser))
+        for cell in _cells(
+            optimiser, [r for r in runs if r.request.optimiser == optimiser], published.experiment1(optimiser)
+        )
     ]
 
 
@@ -95,15 +97,15 @@ def experiment2_cells(records: Iterable[Record]) -> list[Cell]:
         for width in WIDTHS
         for cell in _cells(
             Size(depth, width),
-            [r for r in runs if r.layers == perceptron_layers(width=width, depth=depth)],
+            [r for r in runs if r.request.layers == perceptron_layers(width=width, depth=depth)],
             figures.loc[(depth, width)],
         )
     ]
 
 
 def _cells(subject: str | Size, runs: Sequence[Record], figures) -> list[Cell]:
-    failures = sum(r.status in (Status.DIVERGED, Status.FAILED) for r in runs)
-    seconds = spread([r.seconds_train for r in runs]).mean
+    failures = sum(r.outcome.status in (Status.DIVERGED, Status.FAILED) for r in runs)
+    seconds = spread([r.outcome.seconds_train for r in runs]).mean
     return [
         Cell(
             subject=subject,

@@ -12,7 +12,7 @@ from normbench.papers.fromage.published import published_gan
 from normbench.papers.runs import DEFAULT, PAPER_LAYERS, TINY, Setting, asked, perceptron_layers
 from normbench.papers.tables import frame_table
 from normbench.records.schema import Record
-from normbench.running.request import RunRequest
+from normbench.running.request import Asked, RunRequest
 from normbench.specs import OWN, SPECS
 
 FIGURE1_DEPTHS, FIGURE1_WIDTH, FIGURE1_ITERATIONS, FIGURE1_LEARNING_RATE = (2, 16), 64, 300, 0.003
@@ -73,7 +73,8 @@ def figure3(setting: Setting) -> Plan:
 def figure4(setting: Setting) -> Plan:
     """Figure 4: every optimiser that has a learning rate, over its grid."""
     tuned, seeds = [key for key in OWN if SPECS[key].tuned], range(setting.seeds)
-    return sweep(task=setting.task, layers=PAPER_LAYERS, optimisers=tuned, backends=[setting.backend], seeds=seeds)
+    common = Asked(task=setting.task, layers=PAPER_LAYERS, optimiser="", backend="", seed=0)
+    return sweep(common, optimisers=tuned, backends=[setting.backend], seeds=seeds)
 
 
 def _perturbations(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
