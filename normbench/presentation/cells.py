@@ -39,10 +39,13 @@ def accuracy(row: Row) -> str:
     return " ± ".join(f"{share:.1f}" for share in shares if math.isfinite(share))
 
 
+def _leads(row: Row) -> bool:
+    return row.rank is not None and row.rank.rank == 1
+
+
 def difference(row: Row) -> float | None:
     """To the best row, which differs by nothing from itself."""
-    leads = row.rank is not None and row.rank.rank == 1
-    return row.difference.mean if row.difference else 0.0 if leads else None
+    return row.difference.mean if row.difference else 0.0 if _leads(row) else None
 
 
 def versus_best(row: Row) -> str:
@@ -54,10 +57,10 @@ def versus_best(row: Row) -> str:
 
 
 def certainty(row: Row) -> str:
-    """``+0.5 % to +1.9 %, p = 0.012``, or "" where nothing can be tested."""
+    """``+0.5 % to +1.9 %, p = 0.012``, "best", or "" where nothing can be tested."""
     found = row.difference
     if found is None or found.pairs < 2:
-        return ""
+        return "best" if _leads(row) else ""
     p_value = "< 0.001" if found.p_value < 0.001 else f"= {found.p_value:.2g}"
     return f"{percent(found.low)} to {percent(found.high) or '∞'}, p {p_value}"
 
