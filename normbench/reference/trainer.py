@@ -8,14 +8,14 @@ import numpy as np
 from normbench import specs
 from normbench.backends.method import Method, implementations
 from normbench.backends.trajectory import Part, Status, Trajectory, ending
-from normbench.problems.problem import Problem, Weights
-from normbench.reference.network import Objective, Point, forward
+from normbench.problems.problem import Problem
+from normbench.reference.network import Objective, forward
 
 METHODS = implementations("normbench.reference", specs.on("reference"))
 
 
-def _gradient_at(objective: Objective, point: Point) -> Weights:
-    return objective.gradient(point.weights)
+def _method(key: str, hyperparameters: dict[str, Any]) -> Method:
+    return METHODS[key](**hyperparameters).as_method(lambda objective, point: objective.gradient(point.weights))
 
 
 def _quiet() -> np.errstate:
@@ -48,6 +48,7 @@ class ReferenceTrainer:
         self._rows = rows
         self._key = key
         self._hyperparameters = dict(hyperparameters)
+        self._method = _method(key, self._hyperparameters)
         self._step_sizes: list[float] = []
         whole = Objective.of(problem)
         self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
@@ -59,11 +60,6 @@ class ReferenceTrainer:
         self._evaluations = [self._passed()]
         self._halvings = 0
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
-
-    @property
-    def _method(self) -> Method:
-        """The optimiser at the learning rate as it is now."""
-        return METHODS[self._key](**self._hyperparameters).as_method(_gradient_at)
 
     def _batch(self, rows: np.ndarray) -> Objective:
         return Objective.of(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
@@ -116,6 +112,7 @@ class ReferenceTrainer:
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
         self._hyperparameters["learning_rate"] *= factor
+        self._method = _method(self._key, self._hyperparameters)
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""

@@ -109,7 +109,8 @@ def fgsgd(
     def init(params: Any) -> ManifoldState:
         check(params)
         dtype = working_dtype(params)
-        return ManifoldState(*fgsgd_update(**hyper).init(None, cast(params, dtype)), jnp.zeros((), dtype))
+        start = fgsgd_update(**hyper).init(None, cast(params, dtype))
+        return ManifoldState(start.count, start.deviations, jnp.zeros((), dtype))
 
     def update(
         updates: Any, state: ManifoldState, params: Any = None, *, feature_std: Any = None, **extra: Any
@@ -130,7 +131,7 @@ def fgsgd(
         }
         before = FGSGDState(state.count, tuple(jnp.asarray(d, dtype) for d in state.deviations))
         moved, new, rate = fgsgd_update(**step_hyper).step(cast(updates, dtype), weights, before)
-        return as_updates(params, moved), as_before(ManifoldState(*new, rate), state)
+        return as_updates(params, moved), as_before(ManifoldState(new.count, new.deviations, rate), state)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

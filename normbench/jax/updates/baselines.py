@@ -1,11 +1,13 @@
 """Adam and SGD as optax has them, with the hyperparameters of their declarations."""
 
+from typing import TypeAlias
+
 import optax
 from jax import Array
 
 from normbench.jax.updates.library import Library
 
-Number = float | Array
+Number: TypeAlias = float | Array
 
 
 def adam(*, learning_rate: Number, beta1: Number, beta2: Number, epsilon: Number) -> Library:

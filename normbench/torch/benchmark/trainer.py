@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from normbench.backends.method import Method
 from normbench.backends.trajectory import Part, Status, Trajectory, ending
 from normbench.errors import BackendUnavailableError
 from normbench.problems.problem import Problem
@@ -58,6 +57,7 @@ class TorchTrainer:
         self._dtype = _DTYPES[dtype]
         self._key = key
         self._hyperparameters = dict(hyperparameters)
+        self._method = method(key, self._hyperparameters)
         self._rows = rows
         self._halvings = 0
         self._step_sizes: list[float] = []
@@ -74,11 +74,6 @@ class TorchTrainer:
             self._evaluations = [self._objective.evaluations]
         self._status, self._reason = ending(self._losses[0], 0, stalled=False)
         self._synchronise()
-
-    @property
-    def _method(self) -> Method:
-        """The optimiser at the learning rate as it is now."""
-        return method(self._key, self._hyperparameters)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=self._dtype, device=self._device)
@@ -142,6 +137,7 @@ class TorchTrainer:
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
         self._hyperparameters["learning_rate"] *= factor
+        self._method = method(self._key, self._hyperparameters)
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, some samples at a time."""
