@@ -8,14 +8,14 @@ import numpy as np
 from normbench import specs
 from normbench.backends.method import Method, implementations
 from normbench.backends.trajectory import Part, Progress, Trajectory
-from normbench.problems.problem import Problem, Weights
-from normbench.reference.network import Objective, Point, forward
+from normbench.problems.problem import Problem
+from normbench.reference.network import Objective, forward
 
 METHODS = implementations("normbench.reference", specs.on("reference"))
 
 
-def _gradient_at(objective: Objective, point: Point) -> Weights:
-    return objective.gradient(point.weights)
+def _method(key: str, hyperparameters: dict[str, Any]) -> Method:
+    return METHODS[key](**hyperparameters).as_method(lambda objective, point: objective.gradient(point.weights))
 
 
 def _quiet() -> np.errstate:
@@ -48,6 +48,7 @@ class ReferenceTrainer:
         self._rows = rows
         self._key = key
         self._hyperparameters = dict(hyperparameters)
+        self._method = _method(key, self._hyperparameters)
         whole = Objective.of(problem)
         self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
         self._objective = whole if rows is None else self._batch(rows[0])
@@ -55,11 +56,6 @@ class ReferenceTrainer:
             self._state = self._method.init(whole, problem.weights)
             self._point = self._objective.point(problem.weights)
             self._progress = Progress(self._point.loss, self._passed())
-
-    @property
-    def _method(self) -> Method:
-        """The optimiser at the learning rate as it is now."""
-        return METHODS[self._key](**self._hyperparameters).as_method(_gradient_at)
 
     def _batch(self, rows: np.ndarray) -> Objective:
         return Objective.of(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
@@ -103,6 +99,7 @@ class ReferenceTrainer:
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
         self._hyperparameters["learning_rate"] *= factor
+        self._method = _method(self._key, self._hyperparameters)
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from normbench.backends.method import Method
 from normbench.backends.trajectory import Part, Progress, Trajectory
 from normbench.errors import BackendUnavailableError
 from normbench.problems.problem import Problem
@@ -58,6 +57,7 @@ class TorchTrainer:
         self._dtype = _DTYPES[dtype]
         self._key = key
         self._hyperparameters = dict(hyperparameters)
+        self._method = method(key, self._hyperparameters)
         self._rows = rows
         with torch.no_grad():
             place: Callable[..., Any] = self._tiled if rows is None and problem.is_by_hand else self._whole
@@ -70,11 +70,6 @@ class TorchTrainer:
             self._point = self._objective.point(weights)
             self._progress = Progress(float(self._point.loss), self._objective.evaluations)
         self._synchronise()
-
-    @property
-    def _method(self) -> Method:
-        """The optimiser at the learning rate as it is now."""
-        return method(self._key, self._hyperparameters)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=self._dtype, device=self._device)
@@ -130,6 +125,7 @@ class TorchTrainer:
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
         self._hyperparameters["learning_rate"] *= factor
+        self._method = method(self._key, self._hyperparameters)
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, some samples at a time."""
