@@ -35,7 +35,7 @@ def rekeyed(records: Sequence[Record], *, note: str, only: Sequence[str], left: 
     """
     if not note.strip():
         raise InvalidArgumentError("--note must say why the change cannot alter these numbers; got nothing.")
-    earlier = [record for record in records if record.code_version != code_version(record.backend)]
+    earlier = [record for record in records if record.provenance.code_version != code_version(record.request.backend)]
     unnamed = Counter(_name(record) for record in earlier if not _matches(record, (*only, *left)))
     if unnamed:
         found = ", ".join(f"{count} of {name}" for name, count in sorted(unnamed.items()))
@@ -54,7 +54,7 @@ def rekeyed(records: Sequence[Record], *, note: str, only: Sequence[str], left: 
 
 
 def _name(record: Record) -> str:
-    return f"{record.optimiser}/{record.backend}/{record.task}"
+    return f"{record.request.optimiser}/{record.request.backend}/{record.request.task}"
 
 
 def _matches(record: Record, patterns: Sequence[str]) -> bool:
@@ -62,10 +62,11 @@ def _matches(record: Record, patterns: Sequence[str]) -> bool:
 
 
 def _rekey(record: Record, note: str) -> Record:
-    before = [record.environment[REKEYED]] if REKEYED in record.environment else []
-    said = "; ".join([*before, f"made by {record.code_version}: {note}"])
-    version = code_version(record.backend)
-    return replace(record, code_version=version, environment=record.environment | {REKEYED: said})
+    before = [record.provenance.environment[REKEYED]] if REKEYED in record.provenance.environment else []
+    said = "; ".join([*before, f"made by {record.provenance.code_version}: {note}"])
+    version = code_version(record.request.backend)
+    environment = record.provenance.environment | {REKEYED: said}
+    return replace(record, provenance=replace(record.provenance, code_version=version, environment=environment))
 
 
 def main() -> int:
@@ -80,7 +81,7 @@ def main() -> int:
     found = {path: rekeyed(read_file(path), note=given.note, only=given.only, left=given.left) for path in given.files}
     for path, records in found.items():
         write_file(records, path)
-        new = sum(record.code_version == code_version(record.backend) for record in records)
+        new = sum(record.provenance.code_version == code_version(record.request.backend) for record in records)
         print(f"{path}: {new} of {len(records)} records are of the present code.")
     return 0
 

@@ -44,7 +44,11 @@ def differences(folder: Path) -> dict[str, str]:
 def pictures(runs: Sequence[Record], experiment2: Sequence[Record]) -> list[Picture]:
     """Figures of the board, and of experiments 1 and 2 as ``normbench reproduce`` draws them."""
     table1 = [
-        run for run in runs if run.optimiser in EXPERIMENT1 and run.backend == "jax" and applies(run.task, run.layers)
+        run
+        for run in runs
+        if run.request.optimiser in EXPERIMENT1
+        and run.request.backend == "jax"
+        and applies(run.request.task, run.request.layers)
     ]
     return [*board_pictures(runs), experiments.experiment1(table1), experiments.experiment2(experiment2)]
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from click.testing import CliRunner
 from normbench.campaigns.pool import Outcome
 from normbench.cli import main
 from normbench.records.store import Store
+from tests.changes import changed
 
 TINY = ["--layers", "12,4,3", "--iterations", "3", "--backend", "reference", "--jobs", "1"]
 COMMAND = [sys.executable, "-m", "normbench.cli"]
@@ -176,7 +176,7 @@ def test_data_verify_fails_on_a_damaged_file(tmp_path):
 def planted(source, target, factor):
     store = Store(target / "records")
     for record in source:
-        store.write(replace(record, test_rms=factor * record.test_rms))
+        store.write(changed(record, test_rms=factor * record.outcome.test_rms))
     return target
 
 
@@ -196,14 +196,14 @@ def test_compare_finds_a_planted_regression_and_passes_identical_records(finishe
 def test_comparing_folders_with_nothing_in_common_is_a_wrong_call(finished, tmp_path):
     out, _ = finished
     records, _ = Store(out / "records").load_all()
-    other = planted([replace(r, split="blocked") for r in records], tmp_path / "split", 1.0)
+    other = planted([changed(r, split="blocked") for r in records], tmp_path / "split", 1.0)
     assert call("compare", out, other).exit_code == 2
 
 
 def test_a_rerun_with_other_seeds_raises_no_alarm(finished, tmp_path):
     out, _ = finished
     records, _ = Store(out / "records").load_all()
-    other = planted([replace(r, seed=r.seed + 50) for r in records], tmp_path / "seeds", 1.0)
+    other = planted([changed(r, seed=r.request.seed + 50) for r in records], tmp_path / "seeds", 1.0)
     assert call("compare", out, other).exit_code == 0
 
 

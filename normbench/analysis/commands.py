@@ -7,10 +7,10 @@ from normbench import specs
 from normbench.analysis.selection import other_hyperparameters, tuning_cost
 from normbench.problems import tasks
 from normbench.records.schema import Record
-from normbench.running.request import Axis, Level, axes, setting
+from normbench.running.axis import Axis, Level
+from normbench.running.request import axes, setting
 
 _HYPERPARAMETERS = "hyperparameters"
-_OF_THE_TASK = ("split", "batch_size")  # which the command leaves to the task where they are not said
 
 
 def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
@@ -28,17 +28,17 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
         All runs of its board; among them is the search, which may have been made on another backend.
     """
     first = runs[0]
-    if first.task not in tasks.TASKS or other_hyperparameters(first):
+    if first.request.task not in tasks.TASKS or other_hyperparameters(first):
         return ""
     words = ["normbench", "run"]
     for axis in axes():
         if axis.name == _HYPERPARAMETERS:
             continue  # at their defaults, but the one that the command tunes itself
-        value = getattr(first, axis.name)
+        value = getattr(first.request, axis.name)
         if axis.name == "backend":
             words += [word for backend in _backends(runs, board) for word in (axis.option, backend)]
         elif axis.name == "seed":
-            words += [axis.option, str(1 + max(run.seed for run in runs))]
+            words += [axis.option, str(1 + max(run.request.seed for run in runs))]
         elif value == _unsaid(axis, first):
             continue
         elif value is None or not axis.option:
@@ -50,9 +50,9 @@ def command(runs: Sequence[Record], board: Iterable[Record]) -> str:
 
 def _unsaid(axis: Axis, record: Record) -> object:
     """What the command does where nothing is said."""
-    if record.backend == "reference" and axis.name == "dtype":
-        return record.dtype  # it has float64 only
-    return getattr(tasks.get(record.task), axis.name, axis.usual) if axis.name in _OF_THE_TASK else axis.usual
+    if record.request.backend == "reference" and axis.name == "dtype":
+        return record.request.dtype  # it has float64 only
+    return getattr(tasks.get(record.request.task), axis.name) if axis.of_task else axis.default
 
 
 def _text(value: object) -> str:
@@ -61,7 +61,7 @@ def _text(value: object) -> str:
 
 def _backends(runs: Sequence[Record], board: Iterable[Record]) -> list[str]:
     """The row's backend and, for a tuned row, that of the search that chose its value, where the records show one."""
-    own = runs[0].backend
+    own = runs[0].request.backend
     if not tuning_cost(runs):
         return [own]
     searched = _searched(runs[0], board)
@@ -70,17 +70,17 @@ def _backends(runs: Sequence[Record], board: Iterable[Record]) -> list[str]:
 
 def _searched(record: Record, board: Iterable[Record]) -> list[str]:
     """Backends that ran the whole grid."""
-    tuned = specs.get(record.optimiser).tuned
+    tuned = specs.get(record.request.optimiser).tuned
     if tuned is None:
         return []
     values: dict[str, set[specs.Value]] = {}
     for run in board:
         if _same_search(run, record):
-            values.setdefault(run.backend, set()).add(run.hyperparameters[tuned.name])
+            values.setdefault(run.request.backend, set()).add(run.request.hyperparameters[tuned.name])
     return sorted((b for b, tried in values.items() if tried >= set(tuned.grid)), key=specs.BACKENDS.index)
 
 
 def _same_search(run: Record, record: Record) -> bool:
     left_out = ("backend", "device", "dtype", _HYPERPARAMETERS)
-    same = setting(run, Level.ROW, without=left_out) == setting(record, Level.ROW, without=left_out)
+    same = setting(run.request, Level.ROW, without=left_out) == setting(record.request, Level.ROW, without=left_out)
     return same and not other_hyperparameters(run)

@@ -60,12 +60,12 @@ class Metric:
 
 def _linear(part: str) -> Callable[[Record], float]:
     """RMS of linear least squares on the same split, with which trained networks' RMS rises and falls."""
-    return lambda record: record.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
+    return lambda record: record.outcome.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
 
 
 METRICS = (
-    Metric("test RMS", lambda record: record.test_rms, Direction.LOWER, _linear("test")),
-    Metric("train RMS", lambda record: record.train_rms, Direction.LOWER, _linear("train")),
+    Metric("test RMS", lambda record: record.outcome.test_rms, Direction.LOWER, _linear("test")),
+    Metric("train RMS", lambda record: record.outcome.train_rms, Direction.LOWER, _linear("train")),
 )
 
 
@@ -212,19 +212,19 @@ def _by_row(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
         for rule in rules(runs):
             key = _key(runs[0], rule.partition(" ")[0])
             rows[key] = max(rows.get(key, runs), runs, key=_newest)  # two values were each the best of a search
-    return {key: {run.seed: run for run in runs} for key, runs in rows.items()}
+    return {key: {run.request.seed: run for run in runs} for key, runs in rows.items()}
 
 
 def _newest(runs: Sequence[Record]) -> str:
-    return max(run.created for run in runs)
+    return max(run.provenance.created for run in runs)
 
 
 def _key(record: Record, rule: str) -> Key:
-    return Key(search_key(record), rule, record.data_sha256, record)
+    return Key(search_key(record), rule, record.provenance.data_sha256, record)
 
 
 def _has_result(record: Record) -> bool:
-    return record.status not in (Status.DIVERGED, Status.FAILED) and math.isfinite(record.test_rms)
+    return record.outcome.status not in (Status.DIVERGED, Status.FAILED) and math.isfinite(record.outcome.test_rms)
 
 
 def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Comparison:
@@ -237,8 +237,8 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
     newest = next(iter(new.values()))
     return Comparison(
         key=key,
-        simulated=newest.simulated,
-        unit=newest.unit,
+        simulated=newest.provenance.simulated,
+        unit=newest.outcome.unit,
         tuning=_tuning(newest, key.rule),
         old_seeds=tuple(sorted(old)),
         new_seeds=tuple(sorted(new)),
@@ -249,9 +249,9 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
         old_failures=failed[0],
         new_failures=failed[1],
         failure_p_value=1.0 if paired else _fisher(failed, [len(old), len(new)]),
-        old_ms=1e3 * spread([run.seconds_per_iteration for run in clocks[0]]).mean,
-        new_ms=1e3 * spread([run.seconds_per_iteration for run in clocks[1]]).mean,
-        same_clock=len({machine(runs[0].environment, runs[0].threads) for runs in clocks}) == 1,
+        old_ms=1e3 * spread([run.outcome.seconds_per_iteration for run in clocks[0]]).mean,
+        new_ms=1e3 * spread([run.outcome.seconds_per_iteration for run in clocks[1]]).mean,
+        same_clock=len({machine(runs[0].provenance.environment, runs[0].provenance.threads) for runs in clocks}) == 1,
     )
 
 

@@ -68,21 +68,21 @@ def _board(runs: Sequence[Record], *, stored: int) -> Board:
     seeds = shared_seeds([values for row, values in lines if not row.incomplete])
     first = runs[0]
     judged = _judged([*_ranked(lines), *predictor_rows(runs)])
-    rows = (*judged, *published_rows(first.task, first.split, first.layers))
+    rows = (*judged, *published_rows(first.request.task, first.request.split, first.request.layers))
     return Board(
         key=board_key(first),
-        task=first.task,
-        split=first.split,
-        layers=first.layers,
-        simulated=first.simulated,
-        unit=first.unit,
+        task=first.request.task,
+        split=first.request.split,
+        layers=first.request.layers,
+        simulated=first.provenance.simulated,
+        unit=first.outcome.unit,
         rows=rows,
         notes=captions(
-            unit=first.unit,
-            simulated=first.simulated,
+            unit=first.outcome.unit,
+            simulated=first.provenance.simulated,
             rows=rows,
             resampled_seeds=len(seeds),
-            threads=sorted({run.threads for run in runs}),
+            threads=sorted({run.provenance.threads for run in runs}),
             search_runs=sum(len(group) for group in groups if not rules(group)),
             outdated=stored - len(runs),
             broken_certificates=sum(map(_breaks_certificate, runs)),
@@ -94,8 +94,8 @@ def _board(runs: Sequence[Record], *, stored: int) -> Board:
 def _differing(groups: Iterable[Sequence[Record]]) -> dict[str, list[str]]:
     """What the environments of the shown runs of one backend differ in, each with the values that occur."""
     found: dict[str, set[str]] = {}
-    for runs in grouped((run for group in groups for run in group), lambda run: run.backend).values():
-        made = [dict(machine(run.environment, run.threads)) for run in runs]
+    for runs in grouped((run for group in groups for run in group), lambda run: run.request.backend).values():
+        made = [dict(machine(run.provenance.environment, run.provenance.threads)) for run in runs]
         for name in {name for each in made for name in each}:
             values = {each.get(name, NOT_RECORDED) for each in made}
             if len(values) > 1:
@@ -128,4 +128,4 @@ def _judged(lines: Sequence[Line]) -> list[Row]:
 
 
 def _breaks_certificate(run: Record) -> bool:
-    return run.lipschitz_measured > run.lipschitz_bound * (1 + _CERTIFICATE_ROUNDING)
+    return run.outcome.lipschitz_measured > run.outcome.lipschitz_bound * (1 + _CERTIFICATE_ROUNDING)

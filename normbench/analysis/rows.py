@@ -14,7 +14,8 @@ from normbench.analysis.statistics import Difference, Interval, Spread, spread
 from normbench.backends.trajectory import Status
 from normbench.problems.predictors import NAMES
 from normbench.records.schema import Record
-from normbench.running.request import Level, axes
+from normbench.running.axis import Level
+from normbench.running.request import axes
 
 NO_INTERVAL = Interval(math.nan, math.nan, math.nan)
 
@@ -126,37 +127,37 @@ def optimiser_row(runs: Sequence[Record], board: Sequence[Record]) -> Row:
         All runs of the board, for :func:`normbench.analysis.commands.command`.
     """
     first = runs[0]
-    tuned, cost = specs.get(first.optimiser).tuned, tuning_cost(runs)
-    counts = Counter(run.status for run in runs)
+    tuned, cost = specs.get(first.request.optimiser).tuned, tuning_cost(runs)
+    counts = Counter(run.outcome.status for run in runs)
     timed = timed_alike(runs)
     return Row(
         kind="optimiser",
-        optimiser=first.optimiser,
+        optimiser=first.request.optimiser,
         tuning=tuning_label(runs),
         tuning_runs=cost,
-        simulated=first.simulated,
-        train=spread([run.train_rms for run in runs]),
-        test=spread([run.test_rms for run in runs]),
-        seeds=tuple(run.seed for run in runs),
+        simulated=first.provenance.simulated,
+        train=spread([run.outcome.train_rms for run in runs]),
+        test=spread([run.outcome.test_rms for run in runs]),
+        seeds=tuple(run.request.seed for run in runs),
         runs=len(runs),
-        accuracy=_accuracy([run.test_accuracy for run in runs]),
-        asked={axis.name: getattr(first, axis.name) for axis in axes(Level.ROW)},
+        accuracy=_accuracy([run.outcome.test_accuracy for run in runs]),
+        asked={axis.name: getattr(first.request, axis.name) for axis in axes(Level.ROW)},
         where=where(first),
-        iterations=first.iterations,
-        seconds_per_run=_mean(timed, lambda run: run.seconds_train),
-        seconds_compile=_mean(timed, lambda run: run.seconds_compile),
-        ms_per_iteration=1e3 * _mean(timed, lambda run: run.seconds_per_iteration),
+        iterations=first.request.iterations,
+        seconds_per_run=_mean(timed, lambda run: run.outcome.seconds_train),
+        seconds_compile=_mean(timed, lambda run: run.outcome.seconds_compile),
+        ms_per_iteration=1e3 * _mean(timed, lambda run: run.outcome.seconds_per_iteration),
         timed=len(timed),
-        loss_evaluations=_mean(runs, lambda run: run.loss_evaluations),
-        gradient_evaluations=_mean(runs, lambda run: run.gradient_evaluations),
-        lipschitz_bound=_mean(runs, lambda run: run.lipschitz_bound),
-        lipschitz_measured=_mean(runs, lambda run: run.lipschitz_measured),
+        loss_evaluations=_mean(runs, lambda run: run.outcome.loss_evaluations),
+        gradient_evaluations=_mean(runs, lambda run: run.outcome.gradient_evaluations),
+        lipschitz_bound=_mean(runs, lambda run: run.outcome.lipschitz_bound),
+        lipschitz_measured=_mean(runs, lambda run: run.outcome.lipschitz_measured),
         failures={str(s): counts[str(s)] for s in (Status.STALLED, Status.DIVERGED, Status.FAILED)},
-        on_edge=bool(cost and tuned and first.hyperparameters[tuned.name] in (tuned.grid[0], tuned.grid[-1])),
+        on_edge=bool(cost and tuned and first.request.hyperparameters[tuned.name] in (tuned.grid[0], tuned.grid[-1])),
         command=command(runs, board),
         records=tuple(run.record_id for run in runs),
         environment=" | ".join(sorted({_environment(run) for run in runs})),
-        code_version=first.code_version,
+        code_version=first.provenance.code_version,
     )
 
 
@@ -171,7 +172,7 @@ def _mean(runs: Sequence[Record], quantity: Callable[[Record], float]) -> float:
 
 
 def _environment(run: Record) -> str:
-    return ", ".join(f"{name} {value}" for name, value in run.environment.items())
+    return ", ".join(f"{name} {value}" for name, value in run.provenance.environment.items())
 
 
 def tuning_label(runs: Sequence[Record]) -> str:
@@ -187,15 +188,19 @@ def tuning_label(runs: Sequence[Record]) -> str:
 
 def sample(runs: Sequence[Record]) -> Sample:
     """Test RMS by seed, where it is finite."""
-    return {run.seed: run.test_rms for run in runs if math.isfinite(run.test_rms)}
+    return {run.request.seed: run.outcome.test_rms for run in runs if math.isfinite(run.outcome.test_rms)}
 
 
 def predictor_rows(board: Sequence[Record]) -> list[tuple[Row, Sample]]:
     """The trivial predictors over every seed of the board, each with its test RMS by seed."""
-    by_seed = {run.seed: run.predictors for run in sorted(board, key=lambda run: run.seed) if run.predictors}
+    by_seed = {
+        run.request.seed: run.outcome.predictors
+        for run in sorted(board, key=lambda run: run.request.seed)
+        if run.outcome.predictors
+    }
     return [
         (
-            _predictor_row(name, by_seed, board[0].simulated),
+            _predictor_row(name, by_seed, board[0].provenance.simulated),
             {seed: figures[name]["test"] for seed, figures in by_seed.items()},
         )
         for name in NAMES

@@ -17,23 +17,27 @@ def train_rms_curve(record: Record) -> np.ndarray:
     for the whole run. Elsewhere (see :class:`normbench.records.schema.Curves`) the errors at the checkpoints are
     joined by straight lines. A diverged run has no RMS to take it from.
     """
-    if not math.isfinite(record.train_rms):
+    if not math.isfinite(record.outcome.train_rms):
         return np.array([])
-    if record.curves.train_rms:
-        iterations = np.arange(len(record.curves.loss))
-        return np.interp(iterations, record.curves.test_iterations, record.curves.train_rms)
-    if not record.train_loss > 0:
+    if record.outcome.curves.train_rms:
+        iterations = np.arange(len(record.outcome.curves.loss))
+        return np.interp(iterations, record.outcome.curves.test_iterations, record.outcome.curves.train_rms)
+    if not record.outcome.train_loss > 0:
         return np.array([])
-    return _rms_of(record, record.curves.loss)
+    return _rms_of(record, record.outcome.curves.loss)
 
 
 def test_rms_curve(record: Record) -> np.ndarray:
     """Test RMS after ``curves.test_iterations``, of a run that has a finite training RMS."""
-    return np.array(record.curves.test_rms) if record.curves.test_rms else _rms_of(record, record.curves.test_loss)
+    return (
+        np.array(record.outcome.curves.test_rms)
+        if record.outcome.curves.test_rms
+        else _rms_of(record, record.outcome.curves.test_loss)
+    )
 
 
 def _rms_of(record: Record, losses: Sequence[float]) -> np.ndarray:
-    return np.sqrt(np.array(losses) / record.train_loss) * record.train_rms
+    return np.sqrt(np.array(losses) / record.outcome.train_loss) * record.outcome.train_rms
 
 
 def cost_curve(record: Record, cost: str) -> np.ndarray:
@@ -48,12 +52,12 @@ def cost_curve(record: Record, cost: str) -> np.ndarray:
     cost : str
         One of :data:`COSTS`.
     """
-    iterations = np.arange(len(record.curves.loss), dtype=float)
+    iterations = np.arange(len(record.outcome.curves.loss), dtype=float)
     if cost == "iterations":
         return iterations
     if cost == "seconds":
-        known = record.curves.seconds
-        even = record.seconds_train * iterations / max(record.iterations_done, 1)
-        return np.interp(iterations, record.curves.test_iterations, known) if known else even
-    counted = getattr(record.curves, cost)
+        known = record.outcome.curves.seconds
+        even = record.outcome.seconds_train * iterations / max(record.outcome.iterations_done, 1)
+        return np.interp(iterations, record.outcome.curves.test_iterations, known) if known else even
+    counted = getattr(record.outcome.curves, cost)
     return np.asarray(counted, dtype=float) if counted else np.full(len(iterations), np.nan)

@@ -14,7 +14,8 @@ from normbench.errors import InvalidArgumentError
 from normbench.problems import tasks
 from normbench.records.schema import Record
 from normbench.records.versions import machine
-from normbench.running.request import Level, Place, axes, setting
+from normbench.running.axis import Level, Place
+from normbench.running.request import axes, setting
 
 Key = TypeVar("Key")
 Sortable = tuple[tuple[str, bool, Any], ...]
@@ -24,7 +25,7 @@ _HYPERPARAMETERS = "hyperparameters"
 def sortable(record: Record, *levels: Level, without: Collection[str] = ()) -> Sortable:
     """What separates the record from others on these levels, in an order: nothing before something."""
     return tuple(
-        (name, value is not None, _ordered(value)) for name, value in setting(record, *levels, without=without)
+        (name, value is not None, _ordered(value)) for name, value in setting(record.request, *levels, without=without)
     )
 
 
@@ -52,8 +53,8 @@ def search_key(record: Record) -> Sortable:
 
 def fixed(record: Record) -> str:
     """The hyperparameters that are not tuned, as text to compare."""
-    tuned = specs.get(record.optimiser).tuned
-    values = dict(setting(record))[_HYPERPARAMETERS]
+    tuned = specs.get(record.request.optimiser).tuned
+    values = dict(setting(record.request))[_HYPERPARAMETERS]
     return json.dumps([(name, value) for name, value in values if tuned is None or name != tuned.name])
 
 
@@ -67,17 +68,17 @@ def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key
 
 def strange(record: Record) -> str:
     """Why this normbench cannot show the record among its own, or "": names that it does not declare."""
-    if record.optimiser not in specs.SPECS:
-        return f"the optimiser {record.optimiser!r}"
-    if record.backend not in specs.BACKENDS:
-        return f"the backend {record.backend!r}"
-    spec = specs.get(record.optimiser)
-    if {h.name for h in spec.hyperparameters} != record.hyperparameters.keys():
-        return f"{record.optimiser} with the hyperparameters {', '.join(sorted(record.hyperparameters)) or 'none'}"
+    if record.request.optimiser not in specs.SPECS:
+        return f"the optimiser {record.request.optimiser!r}"
+    if record.request.backend not in specs.BACKENDS:
+        return f"the backend {record.request.backend!r}"
+    spec, given = specs.get(record.request.optimiser), record.request.hyperparameters
+    if {h.name for h in spec.hyperparameters} != given.keys():
+        return f"{record.request.optimiser} with the hyperparameters {', '.join(sorted(given)) or 'none'}"
     try:
-        spec.resolve(record.hyperparameters)
+        spec.resolve(given)
     except InvalidArgumentError as error:
-        return f"{record.optimiser}: {error}"
+        return f"{record.request.optimiser}: {error}"
     return ""
 
 
@@ -90,7 +91,9 @@ def remarks(records: Iterable[Record]) -> list[str]:
     """Sentences on every record that boards leave out or show without knowing it, so that none goes without a word."""
     every = list(records)
     hidden = Counter(filter(None, map(strange, every)))
-    foreign = Counter(record.task for record in every if record.task not in tasks.TASKS and not strange(record))
+    foreign = Counter(
+        record.request.task for record in every if record.request.task not in tasks.TASKS and not strange(record)
+    )
     return [
         *(f"{_records(n)} of {what}, not known to this normbench, not shown." for what, n in sorted(hidden.items())),
         *(f"{_records(n)} of the task {task!r}, not known to this normbench." for task, n in sorted(foreign.items())),
@@ -105,10 +108,10 @@ def current(records: Iterable[Record]) -> list[Record]:
     """Of each board the newest data, and of each row on them the newest code; by seed within a row."""
     chosen: list[Record] = []
     for board in grouped(known(records), board_key).values():
-        latest = max(board, key=lambda r: (r.created, r.data_sha256)).data_sha256
-        for row in grouped([r for r in board if r.data_sha256 == latest], row_key).values():
-            newest = max(row, key=lambda r: (r.created, r.code_version)).code_version
-            chosen += sorted((r for r in row if r.code_version == newest), key=lambda r: r.seed)
+        latest = max(board, key=lambda r: (r.provenance.created, r.provenance.data_sha256)).provenance.data_sha256
+        for row in grouped([r for r in board if r.provenance.data_sha256 == latest], row_key).values():
+            newest = max(row, key=lambda r: (r.provenance.created, r.provenance.code_version)).provenance.code_version
+            chosen += sorted((r for r in row if r.provenance.code_version == newest), key=lambda r: r.request.seed)
     return chosen
 
 
@@ -116,13 +119,13 @@ def timed_alike(runs: Iterable[Record]) -> list[Record]:
     """The runs of that environment which made most of them, the newest of equals: other machines have other clocks."""
     groups: dict[object, list[Record]] = {}
     for run in runs:
-        groups.setdefault(machine(run.environment, run.threads), []).append(run)
-    return max(groups.values(), key=lambda group: (len(group), max(run.created for run in group)))
+        groups.setdefault(machine(run.provenance.environment, run.provenance.threads), []).append(run)
+    return max(groups.values(), key=lambda group: (len(group), max(run.provenance.created for run in group)))
 
 
 def tuning_cost(runs: Sequence[Record]) -> int:
     """Runs that the choice of a row's hyperparameters cost."""
-    return max(run.tuning_runs for run in runs)
+    return max(run.provenance.tuning_runs for run in runs)
 
 
 def rules(runs: Sequence[Record]) -> list[str]:
@@ -130,20 +133,20 @@ def rules(runs: Sequence[Record]) -> list[str]:
 
     Nothing: the runs of a search at a value that was neither the default nor chosen.
     """
-    spec = specs.get(runs[0].optimiser)
+    spec = specs.get(runs[0].request.optimiser)
     if spec.tuned is None:
         return ["none"]
     cost = tuning_cost(runs)
-    is_default = runs[0].hyperparameters[spec.tuned.name] == spec.tuned.default
+    is_default = runs[0].request.hyperparameters[spec.tuned.name] == spec.tuned.default
     return ["default"] * is_default + [f"best of {cost}"] * (cost > 0)
 
 
 def other_hyperparameters(record: Record) -> list[str]:
     """``order 3``, ``p_bound off``: what is not at its default, the tuned one apart."""
     return [
-        f"{h.name} {value_text(record.hyperparameters[h.name])}"
-        for h in specs.get(record.optimiser).hyperparameters
-        if not h.grid and record.hyperparameters[h.name] != h.default
+        f"{h.name} {value_text(record.request.hyperparameters[h.name])}"
+        for h in specs.get(record.request.optimiser).hyperparameters
+        if not h.grid and record.request.hyperparameters[h.name] != h.default
     ]
 
 
@@ -158,7 +161,7 @@ def where(record: Record) -> str:
 
 
 def _said(record: Record, place: Place) -> list[str]:
-    found = (axis.label(getattr(record, axis.name)) for axis in axes() if axis.place is place)
+    found = (axis.label(getattr(record.request, axis.name)) for axis in axes() if axis.place is place)
     return [words for words in found if words]
 
 
@@ -174,5 +177,5 @@ def value_text(value: specs.Value) -> str:
 
 def tuned_value(record: Record) -> str:
     """The value of the hyperparameter that is tuned, or "" where there is none."""
-    tuned = specs.get(record.optimiser).tuned
-    return value_text(record.hyperparameters[tuned.name]) if tuned else ""
+    tuned = specs.get(record.request.optimiser).tuned
+    return value_text(record.request.hyperparameters[tuned.name]) if tuned else ""

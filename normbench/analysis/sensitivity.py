@@ -64,24 +64,24 @@ def learning_rate_sensitivity(records: Iterable[Record], *, metric: str = "train
 def _searches(records: Iterable[Record]) -> list[list[Record]]:
     """Runs of every complete grid, by value."""
     found = []
-    for runs in grouped(current(records), lambda run: (search_key(run), run.seed)).values():
-        tuned = specs.get(runs[0].optimiser).tuned
-        on_grid = [run for run in runs if tuned and run.hyperparameters[tuned.name] in tuned.grid]
+    for runs in grouped(current(records), lambda run: (search_key(run), run.request.seed)).values():
+        tuned = specs.get(runs[0].request.optimiser).tuned
+        on_grid = [run for run in runs if tuned and run.request.hyperparameters[tuned.name] in tuned.grid]
         if tuned and len(on_grid) == len(tuned.grid):
             found.append(sorted(on_grid, key=_value))
     return found
 
 
 def _value(run: Record) -> float:
-    tuned = specs.get(run.optimiser).tuned
-    value = run.hyperparameters[tuned.name] if tuned else None
+    tuned = specs.get(run.request.optimiser).tuned
+    value = run.request.hyperparameters[tuned.name] if tuned else None
     return math.nan if value is None else float(value)
 
 
 def _error(run: Record, metric: str) -> float:
     """The error, NaN for a run that gave none."""
-    lost = run.status in (Status.DIVERGED, Status.FAILED)
-    return math.nan if lost else float(getattr(run, metric))
+    lost = run.outcome.status in (Status.DIVERGED, Status.FAILED)
+    return math.nan if lost else float(getattr(run.outcome, metric))
 
 
 def _rows(runs: Sequence[Record], metric: str) -> list[dict[str, Any]]:
@@ -93,10 +93,10 @@ def _rows(runs: Sequence[Record], metric: str) -> list[dict[str, Any]]:
 
 
 def _row(run: Record, error: float, ratio: float) -> dict[str, Any]:
-    tuned = specs.get(run.optimiser).tuned
-    shared = {name: getattr(run, name) for name in COLUMNS if name in Record.__dataclass_fields__}
-    return shared | {
-        "layers": "-".join(map(str, run.layers)),
+    tuned = specs.get(run.request.optimiser).tuned
+    stored = run.flat()
+    return {name: stored[name] for name in COLUMNS if name in stored} | {
+        "layers": "-".join(map(str, run.request.layers)),
         "where": where(run),
         "setting": ", ".join(how(run)),
         "hyperparameter": tuned.name if tuned else "",

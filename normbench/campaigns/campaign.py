@@ -9,15 +9,18 @@ import numpy as np
 
 from normbench.backends.trajectory import Status
 from normbench.campaigns.plan import Plan, Search
-from normbench.campaigns.pool import Outcome, Pool, last_line
+from normbench.campaigns.pool import Outcome as JobOutcome
+from normbench.campaigns.pool import Pool, last_line
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
-from normbench.machine import cores, threads_per_run
+from normbench.machine import cores, threads_in_use, threads_per_run
 from normbench.problems import tasks
-from normbench.records.build import failed_record, finished_record, request_id
+from normbench.problems.predictors import trivial_predictors
+from normbench.records.build import record_of, request_id
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.running.request import RunRequest
+from normbench.running.result import Outcome
 from normbench.writing import probe_folder
 
 _STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
@@ -40,9 +43,9 @@ def estimated_cost(request: RunRequest) -> float:
     return _STARTUP_COST + _SLOWNESS.get(request.backend, 1.0) * request.iterations * samples * work
 
 
-def run_name(run: RunRequest | Record) -> str:
+def run_name(run: RunRequest) -> str:
     """One run in a few words, for messages."""
-    values = (f"{name}={value:g}" for name, value in dict(run.hyperparameters).items() if isinstance(value, float))
+    values = (f"{name}={value:g}" for name, value in run.hyperparameters.items() if isinstance(value, float))
     return " ".join((run.optimiser, run.backend, f"seed {run.seed}", f"on {run.task}", *values))
 
 
@@ -85,8 +88,8 @@ class RunJob:
 
         dataset = _dataset(self.request.task, self.data_dir)
         try:
-            result = run(self.request, dataset)
-            record = finished_record(result, dataset, tuning_runs=self.tuning_runs, jobs=self.jobs)
+            outcome = run(self.request, dataset).outcome
+            record = self._record(outcome, dataset, threads=threads_in_use(self.request.backend))
         except BackendUnavailableError:
             raise
         except Exception as error:
@@ -96,14 +99,13 @@ class RunJob:
 
     def failed(self, dataset: Dataset, reason: str) -> Record:
         """The record to write when the run gave no result."""
-        return failed_record(
-            self.request,
-            dataset,
-            reason=reason,
-            tuning_runs=self.tuning_runs,
-            jobs=self.jobs,
-            threads=self.threads,
-        )
+        request = self.request
+        predictors = trivial_predictors(dataset, split=request.split, seed=request.seed)
+        failed = Outcome.failed(reason, unit=dataset.unit, predictors=predictors)
+        return self._record(failed, dataset, threads=self.threads)
+
+    def _record(self, outcome: Outcome, dataset: Dataset, *, threads: int) -> Record:
+        return record_of(self.request, outcome, dataset, tuning_runs=self.tuning_runs, jobs=self.jobs, threads=threads)
 
 
 def store_result(store: Store, record: Record) -> None:
@@ -118,8 +120,8 @@ def store_result(store: Store, record: Record) -> None:
         store.write(record)
     except OutputError as error:
         raise OutputError(
-            f"{error} The result of {run_name(record)} is lost, and with it those of the runs in flight; the same "
-            "command makes them."
+            f"{error} The result of {run_name(record.request)} is lost, and with it those of the runs in flight; the "
+            "same command makes them."
         ) from error
 
 
@@ -202,7 +204,9 @@ class Campaign:
 
     def _missing(self, requests: Iterable[RunRequest]) -> list[RunRequest]:
         found = {request: self.find(request) for request in dict.fromkeys(requests)}
-        return [request for request, record in found.items() if record is None or record.status == Status.FAILED]
+        return [
+            request for request, record in found.items() if record is None or record.outcome.status == Status.FAILED
+        ]
 
     def _expected(self, searches: Iterable[Search], first: Iterable[RunRequest]) -> list[RunRequest]:
         """Runs that the searches will bring; before a search has ended, as many at its default value."""
@@ -218,7 +222,7 @@ class Campaign:
             trial
             for search in searches
             for trial in search.trials()
-            if (record := self.find(trial)) is not None and record.status == Status.FAILED
+            if (record := self.find(trial)) is not None and record.outcome.status == Status.FAILED
         ]
         if again:
             self._announce(again)
@@ -247,7 +251,7 @@ class Campaign:
         ]
         pool.run(jobs, self._finished)
 
-    def _finished(self, outcome: Outcome) -> None:
+    def _finished(self, outcome: JobOutcome) -> None:
         record = outcome.value
         if outcome.error is not None:
             raise outcome.error
@@ -283,11 +287,11 @@ class Campaign:
     def _mark(self, searches: Iterable[Search], tuned: Mapping[RunRequest, int]) -> None:
         """Write into the records what the search made of them; runs that it did not choose cost nothing."""
         for search in searches:
-            for value in {*search.grid, dict(search.trial.hyperparameters)[search.name]}:
+            for value in {*search.grid, search.trial.hyperparameters[search.name]}:
                 for request in search.at(value):
                     record, cost = self.find(request), tuned.get(request, 0)
-                    if record is not None and record.tuning_runs != cost:
-                        self.store.write(replace(record, tuning_runs=cost))
+                    if record is not None and record.provenance.tuning_runs != cost:
+                        self.store.write(replace(record, provenance=replace(record.provenance, tuning_runs=cost)))
 
 
 def best_value(search: Search, find: Callable[[RunRequest], Record | None]) -> float | None:
@@ -297,11 +301,13 @@ def best_value(search: Search, find: Callable[[RunRequest], Record | None]) -> f
     Trials that diverged are results and lose.
     """
     records = [find(trial) for trial in search.trials()]
-    if any(record is None or record.status == Status.FAILED for record in records):
+    if any(record is None or record.outcome.status == Status.FAILED for record in records):
         return None
     scores = {
-        value: record.train_rms
+        value: record.outcome.train_rms
         for value, record in zip(search.grid, records, strict=True)
-        if record is not None and record.status in (Status.DONE, Status.STALLED) and np.isfinite(record.train_rms)
+        if record is not None
+        and record.outcome.status in (Status.DONE, Status.STALLED)
+        and np.isfinite(record.outcome.train_rms)
     }
     return min(scores, key=lambda value: scores[value]) if scores else None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from normbench import specs
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.specs import BACKENDS, Value
 
 _FASTEST_FIRST = ("jax", "torch", "reference")
@@ -12,7 +12,7 @@ _FASTEST_FIRST = ("jax", "torch", "reference")
 
 def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
     """The same run with one hyperparameter changed."""
-    return replace(base, hyperparameters=tuple((k, value if k == name else v) for k, v in base.hyperparameters))
+    return replace(base, hyperparameters=base.hyperparameters | {name: value})
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,19 @@ class Plan:
         return Plan(self.requests + other.requests, self.searches + other.searches)
 
 
-def sweep(
-    *,
-    task: str,
-    layers: tuple[int, ...],
-    optimisers: Iterable[str],
-    backends: Iterable[str],
-    seeds: Sequence[int],
-    iterations: int | None = None,
-    split: str = "random",
-    device: str = "cpu",
-    dtype: str = "float32",
-    batch_size: int | None = None,
-    schedule: str = "constant",
-) -> Plan:
+def sweep(asked: Asked, *, optimisers: Iterable[str], backends: Iterable[str], seeds: Sequence[int]) -> Plan:
     """Every optimiser over the same seeds, at its defaults and, where it has one to tune, at its best value.
 
     An optimiser is left out on those of the backends that do not implement it; at least one must. A schedule is for
     those that have a learning rate; the others run without.
-    The reference knows float64 on the CPU only and gets that whatever ``dtype`` and ``device`` say.
+    The reference knows float64 on the CPU only and gets that whatever was asked.
+
+    Parameters
+    ----------
+    asked : Asked
+        What the runs have in common; its own optimiser, backend and seed do not count.
+    optimisers, backends : iterable of str
+    seeds : sequence of int
 
     Raises
     ------
@@ -88,22 +82,11 @@ def sweep(
     searches: list[Search] = []
     for optimiser in dict.fromkeys(optimisers):
         has_rate = "learning_rate" in specs.get(optimiser).resolve({})
+        own = replace(asked, optimiser=optimiser, schedule=asked.schedule if has_rate else "constant")
         implemented = [backend for backend in chosen if backend in specs.get(optimiser).backends]
         defaults = [
-            request(
-                task=task,
-                layers=layers,
-                optimiser=optimiser,
-                backend=backend,
-                seed=seed,
-                iterations=iterations,
-                split=split,
-                device="cpu" if backend == "reference" else device,
-                dtype="float64" if backend == "reference" else dtype,
-                batch_size=batch_size,
-                schedule=schedule if has_rate else "constant",
-            )
-            for backend in implemented or chosen  # request() says what is wrong where there is none
+            replace(_on(own, backend), seed=seed).resolved()
+            for backend in implemented or chosen  # it says what is wrong where there is none
             for seed in seeds
         ]
         runs += defaults
@@ -112,3 +95,9 @@ def sweep(
             trial = min(defaults, key=lambda run: (_FASTEST_FIRST.index(run.backend), run.seed))
             searches.append(Search(tuned.name, tuned.grid, trial, tuple(defaults)))
     return Plan(tuple(runs), tuple(searches))
+
+
+def _on(asked: Asked, backend: str) -> Asked:
+    """The run on a backend, in what the backend knows."""
+    on = replace(asked, backend=backend)
+    return replace(on, device="cpu", dtype="float64") if backend == "reference" else on

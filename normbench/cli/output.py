@@ -118,9 +118,9 @@ def print_failures(records: "Iterable[Record]") -> bool:
     from normbench.backends.trajectory import Status
     from normbench.campaigns.campaign import run_name
 
-    failed = [record for record in records if record.status == Status.FAILED]
+    failed = [record for record in records if record.outcome.status == Status.FAILED]
     for record in failed[:_NAMED]:
-        click.echo(f"Failed: {run_name(record)}: {record.reason}", err=True)
+        click.echo(f"Failed: {run_name(record.request)}: {record.outcome.reason}", err=True)
     if failed:
         more = f", of which {len(failed) - _NAMED} are not named here" if len(failed) > _NAMED else ""
         click.echo(f"{len(failed)} of the runs failed{more}. The same command makes them again.", err=True)

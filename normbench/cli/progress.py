@@ -52,7 +52,7 @@ def _last(tally: "Tally") -> str:
     if tally.record is None:
         return ""
     record = tally.record
-    return f"{record.optimiser} {record.backend} seed {record.seed} {record.status}"
+    return f"{record.request.optimiser} {record.request.backend} seed {record.request.seed} {record.outcome.status}"
 
 
 def _plain_lines(console: Console) -> "Callable[[Tally], None]":

@@ -1,9 +1,9 @@
 """``normbench run``: train, store, show."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +21,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
 from normbench.networks.families import check_layers
 from normbench.problems.tasks import TASKS, Task, get
-from normbench.running.request import DEVICES, DTYPES, SCHEDULES, SPLITS
+from normbench.running.request import Asked, axes
 from normbench.specs import BACKENDS, OWN, PEERS, SPECS
 from normbench.writing import probe_folder
 
@@ -38,31 +38,7 @@ _PEERS = "peers"  # all of them that one of the backends has
 @options.many("optimiser", "What trains it", [*SPECS, _PEERS], default=f"all but the peers, {', '.join(PEERS)}")
 @options.many("backend", "What computes", BACKENDS, default="torch and jax, where installed")
 @options.seeds(3)
-@click.option("--iterations", type=click.IntRange(min=1), help="Iterations per run.  [default: each optimiser's own]")
-@click.option(
-    "--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True, help="The reference uses float64."
-)
-@click.option(
-    "--device", type=click.Choice(DEVICES), default=DEVICES[0], show_default=True, help="The reference uses the CPU."
-)
-@click.option(
-    "--split",
-    type=click.Choice(SPLITS),
-    help="random: 80/20 by sample, as in the paper. blocked: whole blocks of 5 s are held out, because neighbouring "
-    "samples of a flight are alike. official: the data's own test set.  [default: the task's, mostly random]",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Samples that an iteration sees.  [default: the task's, mostly the whole training set]",
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(SCHEDULES),
-    default=SCHEDULES[0],
-    show_default=True,
-    help="plateau: the learning rate falls to a tenth where the training error no longer falls.",
-)
+@options.of_the_request
 @click.option(
     "--layers", "layers_text", metavar="D0,D1,...", help="Network, input or channels first.  [default: the task's own]"
 )
@@ -73,17 +49,12 @@ _PEERS = "peers"  # all of them that one of the backends has
 @options.out
 @options.output_format("table", "json", "csv")
 def command(
+    given: dict[str, Any],
     *,
     tasks: Sequence[str],
     optimisers: Sequence[str],
     backends: Sequence[str],
     seeds: int,
-    iterations: int | None,
-    dtype: str,
-    device: str,
-    split: str | None,
-    batch_size: int | None,
-    schedule: str,
     layers_text: str | None,
     width: int | None,
     depth: int | None,
@@ -123,23 +94,13 @@ def command(
         entry = get(task)
         dataset = entry.dataset(data_dir)
         found = _layers(entry, dataset, layers, width, depth)
-        batch = batch_size or entry.batch_size
         network = entry.network(dataset, found)
-        check_split(dataset, split=split or entry.split, seeds=seeds, batch_size=batch)
-        check_sizes(network.weight_shapes, iterations=iterations or entry.iterations or 1, batch_size=batch)
-        plan += sweep(
-            task=task,
-            layers=found,
-            optimisers=_supported(_expanded(optimisers or OWN, chosen), entry, network, batch),
-            backends=chosen,
-            seeds=range(seeds),
-            iterations=iterations,
-            split=split or entry.split,
-            device=device,
-            dtype=dtype,
-            batch_size=batch,
-            schedule=schedule,
-        )
+        asked = Asked(task=task, layers=found, optimiser="", backend="", seed=0, **_said(given, entry))
+        check_split(dataset, split=asked.split, seeds=seeds, batch_size=asked.batch_size)
+        iterations = asked.iterations or entry.iterations or 1
+        check_sizes(network.weight_shapes, iterations=iterations, batch_size=asked.batch_size)
+        named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked.batch_size)
+        plan += sweep(asked, optimisers=named, backends=chosen, seeds=range(seeds))
     kept = set(store.kept())
     with campaign_progress() as on_progress:
         records = Campaign(store, data_dir, options.job_count(jobs), on_progress, print_remark).run(plan)
@@ -155,6 +116,12 @@ def command(
     failed, made_room = print_failures(records), _print_kept(set(store.kept()) - kept)
     if failed or made_room:
         raise click.exceptions.Exit(CHECK_FAILED)
+
+
+def _said(given: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """The values of the options, with those of the task where its own stand for what is not given."""
+    own = {axis.name: getattr(task, axis.name) for axis in axes() if axis.of_task}
+    return own | {name: value for name, value in given.items() if value is not None}
 
 
 def _print_kept(made_room: Iterable[Path]) -> bool:

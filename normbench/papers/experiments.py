@@ -4,10 +4,10 @@ Table 1 and figure 2 of arXiv 2312.10672; figures 1 to 3 of arXiv 2002.03432 (Fr
 arXiv 2304.05187 (AGD). The latter two papers classify images; here the task is a regression, and smaller.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from normbench.published import EXPERIMENT1, INPUTS, OUTPUTS, PAPER_LAYERS
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.specs import Value
 
 WIDTHS = (15, 20, 25, 30, 35)
@@ -52,10 +52,10 @@ def _run(
     optimiser: str,
     layers: tuple[int, ...],
     iterations: int,
-    hyperparameters: Mapping[str, Value] | None = None,
+    hyperparameters: dict[str, Value] = _DEFAULT,
     dtype: str = "float32",
 ) -> RunRequest:
-    return request(
+    return Asked(
         task=task,
         layers=layers,
         optimiser=optimiser,
@@ -64,7 +64,7 @@ def _run(
         iterations=iterations,
         hyperparameters=hyperparameters,
         dtype="float64" if backend == "reference" else dtype,
-    )
+    ).resolved()
 
 
 def experiment1(task: str, backend: str, seeds: Sequence[int]) -> list[RunRequest]:

@@ -53,7 +53,9 @@ def experiment1_cells(records: Iterable[Record]) -> list[Cell]:
     return [
         cell
         for optimiser in EXPERIMENT1
-        for cell in _cells(optimiser, [r for r in runs if r.optimiser == optimiser], published.experiment1(optimiser))
+        for cell in _cells(
+            optimiser, [r for r in runs if r.request.optimiser == optimiser], published.experiment1(optimiser)
+        )
     ]
 
 
@@ -67,20 +69,20 @@ def experiment2_cells(records: Iterable[Record]) -> list[Cell]:
         for width in WIDTHS
         for cell in _cells(
             f"depth {depth}, width {width}",
-            [r for r in runs if r.layers == perceptron_layers(width=width, depth=depth)],
+            [r for r in runs if r.request.layers == perceptron_layers(width=width, depth=depth)],
             figures.loc[(depth, width)],
         )
     ]
 
 
 def _cells(name: str, runs: Sequence[Record], figures) -> list[Cell]:
-    failures = sum(r.status in (Status.DIVERGED, Status.FAILED) for r in runs)
-    seconds = spread([r.seconds_train for r in runs]).mean
+    failures = sum(r.outcome.status in (Status.DIVERGED, Status.FAILED) for r in runs)
+    seconds = spread([r.outcome.seconds_train for r in runs]).mean
     return [
         Cell(
             name=name,
             quantity=f"{part} RMS",
-            measured=spread([getattr(r, f"{part}_rms") for r in runs]),
+            measured=spread([getattr(r.outcome, f"{part}_rms") for r in runs]),
             published=Spread(
                 float(figures[f"{part}_rms_mean_n"]), float(figures[f"{part}_rms_std_n"]), int(figures["seeds"])
             ),

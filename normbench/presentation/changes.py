@@ -74,8 +74,8 @@ def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
 def _title(row: Comparison) -> str:
     source = "SIMULATED data" if row.simulated else "real data"
     run = row.key.run
-    network = "-".join(map(str, run.layers))
-    return f"{run.task} ({source}), network {network}, {run.split} split: NEW relative to OLD"
+    network = "-".join(map(str, run.request.layers))
+    return f"{run.request.task} ({source}), network {network}, {run.request.split} split: NEW relative to OLD"
 
 
 def _verdict(row: Comparison) -> str:
@@ -116,4 +116,4 @@ def row_names(keys: Iterable[Key]) -> str:
 
 def _name(key: Key) -> str:
     rule = [] if key.rule == "none" else [key.rule]
-    return f"{key.run.optimiser} ({', '.join([*rule, *how(key.run), where(key.run)])})"
+    return f"{key.run.request.optimiser} ({', '.join([*rule, *how(key.run), where(key.run)])})"

@@ -11,7 +11,8 @@ import pandas as pd
 from normbench.analysis.leaderboard import Board, Row
 from normbench.presentation.tables import FAILURES, backend, columns_of, markdown_table
 from normbench.records.formats import csv_frame, markdown_code, markdown_text
-from normbench.running.request import Level, axes
+from normbench.running.axis import Level
+from normbench.running.request import axes
 
 _WHOLE = (
     "iterations",

@@ -60,24 +60,26 @@ def problem_costs(records: Iterable[Record], target_rms: Target, *, cost: str) -
 
 
 def _problem(run: Record) -> tuple[str, str, str, int]:
-    return run.task, run.split, "-".join(map(str, run.layers)), run.seed
+    return run.request.task, run.request.split, "-".join(map(str, run.request.layers)), run.request.seed
 
 
 def _solvers(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
     """Runs of every solver; those with more iterations later, so that they replace the others."""
-    rows = grouped(current(records), lambda run: (run.iterations, board_key(run), row_key(run)))
+    rows = grouped(current(records), lambda run: (run.request.iterations, board_key(run), row_key(run)))
     return [(_name(runs[0], rule), runs) for runs in rows.values() for rule in rules(runs)]
 
 
 def _name(run: Record, rule: str) -> str:
-    words = [run.optimiser, *how(run), rule.replace("none", "")]
+    words = [run.request.optimiser, *how(run), rule.replace("none", "")]
     return f"{', '.join(filter(None, words))} ({where(run)})"
 
 
 def _cost(run: Record, target_rms: Target, cost: str) -> float:
-    if isinstance(target_rms, Mapping) and run.task not in target_rms:
-        raise InvalidArgumentError(f"target_rms has no target for task {run.task!r}; it has {sorted(target_rms)}.")
-    found = reach(run, target_rms[run.task] if isinstance(target_rms, Mapping) else target_rms)
+    if isinstance(target_rms, Mapping) and run.request.task not in target_rms:
+        raise InvalidArgumentError(
+            f"target_rms has no target for task {run.request.task!r}; it has {sorted(target_rms)}."
+        )
+    found = reach(run, target_rms[run.request.task] if isinstance(target_rms, Mapping) else target_rms)
     return math.inf if found.censored else float(getattr(found, cost))
 
 

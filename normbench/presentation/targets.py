@@ -69,7 +69,7 @@ def reaches(record: Record, targets_rms: Sequence[float]) -> list[Reach]:
         if not (math.isfinite(target) and target > 0):
             raise InvalidArgumentError(f"target_rms must be positive and finite; got {target}.")
     lowest = np.fmin.accumulate(train_rms_curve(record))
-    if record.status in (Status.DIVERGED, Status.FAILED) or not len(lowest):
+    if record.outcome.status in (Status.DIVERGED, Status.FAILED) or not len(lowest):
         return [spent(record)] * len(targets_rms)
     positions = [math.nan if lowest[-1] > target else _crossing(lowest, target) for target in targets_rms]
     amounts = {cost: np.interp(positions, np.arange(len(lowest)), cost_curve(record, cost)) for cost in COSTS}
@@ -84,10 +84,10 @@ def reaches(record: Record, targets_rms: Sequence[float]) -> list[Reach]:
 def spent(record: Record) -> Reach:
     """What the run spent in all, as for a target that it does not reach."""
     return Reach(
-        iterations=float(record.iterations_done),
-        loss_evaluations=float(record.loss_evaluations),
-        gradient_evaluations=float(record.gradient_evaluations),
-        seconds=record.seconds_train,
+        iterations=float(record.outcome.iterations_done),
+        loss_evaluations=float(record.outcome.loss_evaluations),
+        gradient_evaluations=float(record.outcome.gradient_evaluations),
+        seconds=record.outcome.seconds_train,
         censored=True,
     )
 

@@ -12,15 +12,17 @@ import pandas as pd
 
 from normbench.errors import InvalidArgumentError, RecordError
 from normbench.records.formats import csv_frame, csv_original
-from normbench.records.record import CHECKSUM
-from normbench.records.schema import Curves, Record, from_dict
+from normbench.records.identity import plain
+from normbench.records.record import CHECKSUM, VERSION, stored_fields
+from normbench.records.schema import Record, from_dict
 from normbench.records.store import Store, no_records
 from normbench.records.strict_json import parse, reason
+from normbench.running.result import Curves
+from normbench.specs import Value
 from normbench.writing import write_bytes
 
 CURVES = "curves_"  # prefix of the columns that hold an array per run
-_TEXTS = ("hyperparameters", "predictors", "environment")  # mappings, as JSON
-_OPTIONAL = ("batch_size",)  # integers or nothing
+_MAPPINGS = (dict[str, Value], dict[str, str], dict[str, dict[str, float]])
 _CURVE_NAMES = tuple(f"{CURVES}{f.name}" for f in fields(Curves))
 _FORMATS = (".parquet", ".csv", ".csv.gz")
 # counts as differences; of floats bytes of equal weight side by side: those of float32 runs leave half of theirs zero
@@ -28,6 +30,11 @@ _ENCODINGS = {
     f"{CURVES}{f.name}.list.element": "DELTA_BINARY_PACKED" if f.type == tuple[int, ...] else "BYTE_STREAM_SPLIT"
     for f in fields(Curves)
 }
+
+
+def _named(*kinds: Any) -> list[str]:
+    """Names of the fields of a record that have one of these types."""
+    return [f.name for f in stored_fields() if f.type in kinds]
 
 
 def load_records(folder: str | Path) -> pd.DataFrame:
@@ -73,30 +80,25 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     -------
     DataFrame
         One row a run: ``record`` (its identity), ``checksum`` (of all its fields) and every field of
-        :class:`normbench.records.schema.Record`;
+        :class:`normbench.records.record.Record`;
         ``layers`` as "12-25-30-15-3"; ``hyperparameters``, ``predictors`` and ``environment`` as JSON;
         ``curves_loss`` and the other curves as lists.
     """
     ordered = sorted(records, key=lambda record: record.record_id)
-    frame = pd.DataFrame([_row(record) for record in ordered], columns=_columns())
-    return frame.astype(dict.fromkeys(_OPTIONAL, "Int64"))
-
-
-def _columns() -> list[str]:
-    scalars = [f.name for f in fields(Record) if f.name != "curves"]
-    return ["record", CHECKSUM, *scalars, *_CURVE_NAMES]
+    columns = [f.name for f in stored_fields() if f.type is not Curves]
+    frame = pd.DataFrame(map(_row, ordered), columns=["record", CHECKSUM, *columns, VERSION, *_CURVE_NAMES])
+    return frame.astype(dict.fromkeys(_named(int | None), "Int64"))
 
 
 def _row(record: Record) -> dict[str, Any]:
-    values = {f.name: getattr(record, f.name) for f in fields(Record) if f.name != "curves"}
-    curves = {f.name: list(getattr(record.curves, f.name)) for f in fields(Curves)}
-    plain = record.as_dict()
+    values = record.flat()
+    curves = {f"{CURVES}{f.name}": list(getattr(values["curves"], f.name)) for f in fields(Curves)}
     return (
         {"record": record.record_id, CHECKSUM: record.checksum}
         | values
-        | {"layers": "-".join(map(str, record.layers))}
-        | {name: json.dumps(plain[name]) for name in _TEXTS}
-        | {f"{CURVES}{name}": curve for name, curve in curves.items()}
+        | {name: "-".join(map(str, values[name])) for name in _named(tuple[int, ...])}
+        | {name: json.dumps(plain(values[name])) for name in _named(*_MAPPINGS)}
+        | curves
     )
 
 
@@ -119,12 +121,12 @@ def _record(row: dict[Any, Any], where: str) -> Record:
         del row[CHECKSUM]  # a row of an earlier schema among others
     curves = {name.removeprefix(CURVES): row.pop(name) for name in list(row) if name.startswith(CURVES)}
     try:
-        texts = {name: parse(row[name]).value for name in _TEXTS}
-        texts |= {name: None if pd.isna(row[name]) else int(row[name]) for name in _OPTIONAL if name in row}
-        layers = [int(width) for width in row["layers"].split("-")]
+        read = {name: parse(row[name]).value for name in _named(*_MAPPINGS)}
+        read |= {name: None if pd.isna(row[name]) else int(row[name]) for name in _named(int | None) if name in row}
+        read |= {name: [int(width) for width in row[name].split("-")] for name in _named(tuple[int, ...])}
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RecordError(f"{where} cannot be read: {reason(error)}. Export the records again.") from error
-    record = from_dict(row | texts | {"layers": layers, "curves": curves}, source=where)
+    record = from_dict(row | read | {"curves": curves}, source=where)
     if record.record_id != identity:
         raise RecordError(f"{where} describes the run {record.record_id} but is named {identity}: it was edited.")
     return record
@@ -197,7 +199,7 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     int | None: lambda text: int(text) if text else None,
     float | None: lambda text: float(text) if text else None,
 }
-_CONVERTERS = {f.name: _PARSERS[f.type] for f in fields(Record) if f.type in _PARSERS}
+_CONVERTERS = {f.name: _PARSERS[f.type] for f in stored_fields() if f.type in _PARSERS} | {VERSION: int}
 
 
 def check_format(path: Path) -> str:

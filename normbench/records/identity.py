@@ -7,41 +7,40 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from normbench.running.request import axes
-from normbench.specs import Value
-
-MADE_WITH = ("data_sha256", "code_version")
+from normbench.running.request import RunRequest, axes, setting
 
 
-def identity_fields() -> tuple[str, ...]:
-    """Names of everything that determines the numbers of a run."""
-    return (*(axis.name for axis in axes()), *MADE_WITH)
+def identify(request: RunRequest, *, data_sha256: str, code_version: str) -> str:
+    """SHA-256 (first 32 hexadecimal digits) of everything that determines the numbers of a run.
 
-
-def identify(identity: Mapping[str, Any]) -> str:
-    """SHA-256 (first 32 hexadecimal digits) of the fields in :func:`identity_fields`, whatever their order.
-
-    Integers and floats of equal value count as equal, so 1 and 1.0 give the same run. A field that is at the default
-    of its declaration is left out: it came later than the first records, which keep their names.
+    Integers and floats of equal value count as equal, so 1 and 1.0 give the same run. A field that came later than the
+    first records is left out at its default, so that they keep their names.
     """
-    unsaid = {axis.name: axis.default for axis in axes()}
-    named = {name: identity[name] for name in identity_fields()}
-    said = plain({name: value for name, value in named.items() if name in MADE_WITH or value != unsaid[name]})
-    said["hyperparameters"] = {name: _as_float(value) for name, value in said["hyperparameters"].items()}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    said = dict(setting(request))
+    for axis in axes():
+        if not axis.original and said[axis.name] == axis.default:
+            del said[axis.name]
+    said |= {"hyperparameters": dict(said["hyperparameters"])}
+    said |= {"data_sha256": data_sha256, "code_version": code_version}
+    return hashlib.sha256(_text(said)).hexdigest()[:32]
 
 
 def checksum(fields: Mapping[str, Any]) -> str:
-    """SHA-256 of every field of a record in plain types; 1 and 1.0 are one value, as some files know no other."""
-    text = json.dumps(_same_numbers(fields), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of every field of a record; 1 and 1.0 are one value, as some files know no other."""
+    return hashlib.sha256(_text(_same_numbers(fields))).hexdigest()
+
+
+def _text(fields: Any) -> bytes:
+    return json.dumps(plain(fields), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def plain(value: Any) -> Any:
     """Nested lists, dictionaries and scalars in which every non-finite float is None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -49,10 +48,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _as_float(value: Value) -> Value:
-    return float(value) if isinstance(value, int | float) else value
 
 
 def _same_numbers(value: Any) -> Any:

@@ -67,7 +67,7 @@ def _difference(present: Record, record: Record) -> str:
     """Names of the fields; of the environment what it says on either side."""
     a, b = present.as_dict(), record.as_dict()
     names = [name for name in a if a[name] != b[name] and name != "environment"]
-    ours, theirs = (dict(machine(run.environment, run.threads)) for run in (present, record))
+    ours, theirs = (dict(machine(run.provenance.environment, run.provenance.threads)) for run in (present, record))
     said = [
         f"{name} ({ours.get(name, NOT_RECORDED)} here, {theirs.get(name, NOT_RECORDED)} there)"
         for name in sorted(ours.keys() | theirs.keys())

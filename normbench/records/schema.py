@@ -10,16 +10,16 @@ from dataclasses import fields
 from typing import Any
 
 from normbench.errors import RecordError
-from normbench.records.identity import identify, identity_fields
-from normbench.records.record import CHECKSUM, SCHEMA_VERSION, Curves, Record
+from normbench.records.identity import checksum
+from normbench.records.record import CHECKSUM, PARTS, SCHEMA_VERSION, VERSION, Record, stored_fields
 from normbench.records.sense import objections
 from normbench.records.strict_json import brief, parse
-from normbench.running.request import ALWAYS, Values, axes
+from normbench.running.request import axes
+from normbench.running.result import Curves
 from normbench.specs import Value
 
-__all__ = ["IDENTITY", "SCHEMA_VERSION", "Curves", "Record", "from_dict", "from_json", "identify"]
+__all__ = ["SCHEMA_VERSION", "Record", "from_dict", "from_json"]
 
-IDENTITY = identity_fields()
 _READABLE = (1, 2, 3, SCHEMA_VERSION)
 _WITH_CHECKSUM = 4  # the first schema that has one
 _REMEDY = "Delete the file and run again."
@@ -47,7 +47,7 @@ def from_json(text: str, *, source: str) -> Record:
     if not isinstance(raw, dict):
         raise RecordError(f"{source} holds {type(raw).__name__} instead of a JSON object. {_REMEDY}")
     record = from_dict(raw, source=source)
-    if unusual and raw["schema_version"] >= _WITH_CHECKSUM:
+    if unusual and raw[VERSION] >= _WITH_CHECKSUM:
         raise RecordError(f"{source} was edited: normbench does not write {brief(unusual[0])}. {_REMEDY}")
     return record
 
@@ -57,20 +57,25 @@ def from_dict(raw: Mapping[str, Any], *, source: str) -> Record:
     given = dict(raw)
     version = _version(given, source)
     sum_ = given.pop(CHECKSUM, None) if version >= _WITH_CHECKSUM else None
-    record: Record = _build(Record, _upgraded(given, version), source)
+    record = _record(_upgraded(given, version), source)
     for objection in objections(record):
         raise RecordError(f"{source}: {objection}. {_REMEDY}")
-    if version >= _WITH_CHECKSUM and sum_ != record.checksum:
+    if version >= _WITH_CHECKSUM and sum_ != checksum(given):
         found = "has no checksum" if sum_ is None else "does not have the checksum that it carries"
         raise RecordError(f"{source} {found}: it was edited or damaged. {_REMEDY}")
     return record
 
 
+def _record(raw: dict[str, Any], source: str) -> Record:
+    values = _values({f.name: f.type for f in stored_fields()}, raw, source)
+    return Record(**{part: kind(**{f.name: values[f.name] for f in fields(kind)}) for part, kind in PARTS.items()})
+
+
 def _version(raw: Mapping[str, Any], source: str) -> int:
-    found = raw.get("schema_version")
+    found = raw.get(VERSION)
     if type(found) is not int or found not in _READABLE:
         raise RecordError(
-            f"{source}: field 'schema_version' is {brief(found)}; this normbench reads "
+            f"{source}: field {VERSION!r} is {brief(found)}; this normbench reads "
             f"{' and '.join(map(str, _READABLE))}. Read it with the normbench that wrote it, or delete the file and "
             "run again."
         )
@@ -85,31 +90,36 @@ _LATER_FIELDS = {"lipschitz_measured": None, "train_accuracy": None, "test_accur
 
 
 def _upgraded(raw: dict[str, Any], version: int) -> dict[str, Any]:
-    """The record in the present schema; what an earlier one did not hold is NaN, empty or the default."""
+    """The fields of the present schema; what an earlier one did not hold is NaN, empty or the default.
+
+    A field of a request that is younger than its file is at its default, too: the checksum of the file guards what was
+    there when it was written.
+    """
+    later = {axis.name: axis.default for axis in axes() if not axis.original}
+    given = later | {name: value for name, value in raw.items() if name != VERSION}
     if version == SCHEMA_VERSION:
-        return raw
+        return given
     curves = raw.get("curves")
     if isinstance(curves, dict):
         curves = {name: [] for name in _LATER_CURVES} | curves
-    defaults = {axis.name: axis.default for axis in axes() if axis.default is not ALWAYS}
-    return _LATER_FIELDS | defaults | raw | {"curves": curves, "schema_version": SCHEMA_VERSION}
+    return _LATER_FIELDS | given | {"curves": curves}
 
 
-def _build(kind: type, raw: Any, source: str) -> Any:
-    if not isinstance(raw, dict):
-        raise RecordError(f"{source}: expected an object for {kind.__name__}, got {brief(raw)}. {_REMEDY}")
-    expected = {f.name: f.type for f in fields(kind)}
+def _values(expected: Mapping[str, Any], raw: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The values as their types, of exactly the fields expected."""
     for name in expected.keys() - raw.keys():
         raise RecordError(f"{source}: field {name!r} is missing. {_REMEDY}")
     for name in raw.keys() - expected.keys():
         raise RecordError(f"{source}: field {brief(name)} is unknown; a newer normbench may have written it. {_REMEDY}")
-    return kind(**{name: _read(raw[name], kind_, f"{source}: field {name!r}") for name, kind_ in expected.items()})
+    return {name: _read(raw[name], kind, f"{source}: field {name!r}") for name, kind in expected.items()}
 
 
 def _read(value: Any, kind: Any, where: str) -> Any:
     """``value`` as the field type ``kind``, with null read as NaN where a float is due."""
     if kind is Curves:
-        return _build(Curves, value, where)
+        if not isinstance(value, dict):
+            raise RecordError(f"{where}: expected an object for Curves, got {brief(value)}. {_REMEDY}")
+        return Curves(**_values({f.name: f.type for f in fields(Curves)}, value, where))
     reader = _READERS[kind]
     try:
         return reader(value)
@@ -153,7 +163,7 @@ _READERS: dict[Any, Any] = {
     float | None: lambda value: None if value is None or math.isnan(value) else _float(value),
     tuple[int, ...]: lambda value: tuple(_exactly(int)(v) for v in _exactly(list)(value)),
     tuple[float, ...]: lambda value: tuple(_float(v) for v in _exactly(list)(value)),
-    Values: _mapping(_hyperparameter),
+    dict[str, Value]: _mapping(_hyperparameter),
     dict[str, str]: _mapping(_exactly(str)),
     dict[str, dict[str, float]]: _mapping(_mapping(_float)),
 }

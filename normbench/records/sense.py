@@ -12,11 +12,12 @@ from typing import Any
 
 from normbench.backends.trajectory import Status
 from normbench.problems.predictors import NAMES
-from normbench.records.record import Curves, Record
+from normbench.records.record import Record, stored_fields
 from normbench.records.strict_json import brief
+from normbench.running.request import axes
+from normbench.running.result import Curves
 
 LONGEST_TEXT = 10_000
-_SEEN = ("iterations", "threads", "batch_size")  # at least one of them
 _PER_LOSS = ("loss_evaluations", "gradient_evaluations")
 _PER_CHECKPOINT = ("test_loss", "seconds", "train_rms", "test_rms", "train_accuracy", "test_accuracy")
 _SIGNED = ("step_size",)  # the other curves are never negative
@@ -25,24 +26,27 @@ _WITH_LINES = ("reason",)
 
 def objections(record: Record) -> Iterator[str]:
     """What cannot be so: each names its field and value."""
-    for f in fields(record):
-        value = getattr(record, f.name)
+    values = record.flat()
+    least = {"threads": 1} | {axis.name: axis.at_least for axis in axes() if axis.at_least is not None}
+    for f in stored_fields():
+        value = values[f.name]
         if isinstance(value, str):
             yield from _text(f.name, value)
         elif isinstance(value, dict) and f.name != "predictors":
             for text in (part for item in value.items() for part in item if isinstance(part, str)):
                 yield from _text(f.name, text)
         elif isinstance(value, int | float):
-            yield from _number(f.name, value, largest=1.0 if f.type == float | None else math.inf)
-    if record.status not in list(Status):
-        yield f"field 'status' is {brief(record.status)}; known are {', '.join(Status)}"
-    if len(record.layers) < 2 or min(record.layers) < 1:
-        yield f"field 'layers' must be two positive widths or more; got {brief(record.layers)}"
-    if record.iterations_done > record.iterations:
-        yield f"field 'iterations_done' is {record.iterations_done}, of {record.iterations} iterations"
+            largest = 1.0 if f.type == float | None else math.inf
+            yield from _number(f.name, value, least=least.get(f.name, 0), largest=largest)
+    if record.outcome.status not in list(Status):
+        yield f"field 'status' is {brief(record.outcome.status)}; known are {', '.join(Status)}"
+    if len(record.request.layers) < 2 or min(record.request.layers) < 1:
+        yield f"field 'layers' must be two positive widths or more; got {brief(record.request.layers)}"
+    if record.outcome.iterations_done > record.request.iterations:
+        yield f"field 'iterations_done' is {record.outcome.iterations_done}, of {record.request.iterations} iterations"
     yield from _predictors(record)
     yield from _curves(record)
-    yield from _created(record.created)
+    yield from _created(record.provenance.created)
 
 
 def _text(name: str, value: str) -> Iterator[str]:
@@ -57,8 +61,7 @@ def legible(text: str, *, lines: bool) -> bool:
     return (text.replace("\n", "").replace("\t", "") if lines else text).isprintable()
 
 
-def _number(name: str, value: float, *, largest: float) -> Iterator[str]:
-    least = 1 if name in _SEEN else 0
+def _number(name: str, value: float, *, least: int, largest: float) -> Iterator[str]:
     if value < least or value > largest:  # NaN stands for no figure
         yield f"field {name!r} must lie in [{least}, {largest:g}]; got {brief(value)}"
 
@@ -66,9 +69,9 @@ def _number(name: str, value: float, *, largest: float) -> Iterator[str]:
 def _predictors(record: Record) -> Iterator[str]:
     wanted = NAMES[:2]  # a linear fit is not for tokens
     for name in wanted:
-        if name not in record.predictors:
+        if name not in record.outcome.predictors:
             yield f"field 'predictors' lacks {name!r}"
-    for name, figures in record.predictors.items():
+    for name, figures in record.outcome.predictors.items():
         for part in ("train", "test"):
             if not figures.get(part, math.nan) >= 0:
                 yield f"field 'predictors': {brief(name)} has no {part} RMS of at least 0: {brief(figures)}"
@@ -78,7 +81,7 @@ def _predictors(record: Record) -> Iterator[str]:
 
 
 def _curves(record: Record) -> Iterator[str]:
-    curves, done = record.curves, record.iterations_done
+    curves, done = record.outcome.curves, record.outcome.iterations_done
     losses, checkpoints = len(curves.loss), len(curves.test_iterations)
     yield from _length(curves, ("loss",), done + 1)
     yield from _length(curves, ("step_size",), done)

@@ -20,9 +20,7 @@ from normbench.records.imports import Package
 from normbench.specs import BACKENDS
 
 _PACKAGE = Path(normbench.__file__).parent
-# what makes the numbers of a record: a run with its data, trainer and certificate, and the predictors beside it
-_RUN = "normbench.running.run"
-_PREDICTORS = "normbench.problems.predictors"
+_RUN = "normbench.running.run"  # what makes the numbers of a record
 _COMPANIONS = {"jax": ("jaxlib",)}  # installed with a library and a part of it, imported by nobody here
 _NAMED_OTHERWISE = {"sklearn": "scikit-learn"}
 NOT_RECORDED = "not recorded"
@@ -51,7 +49,7 @@ def modules_of(backend: str) -> tuple[str, ...]:
     def follows(module: str, name: str) -> bool:
         return module != _RUN or not name.startswith(others)
 
-    return tuple(sorted(Package(_PACKAGE).closure((_RUN, _PREDICTORS), follows)))
+    return tuple(sorted(Package(_PACKAGE).closure((_RUN,), follows)))
 
 
 @cache

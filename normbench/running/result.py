@@ -1,83 +1,109 @@
-"""What a finished run hands over: the trajectory, the figures in physical units, and the clock's readings."""
+"""What a run brings: its figures in physical units and its curves as records store them, and the trajectory itself."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from normbench.backends.trajectory import Part, Trajectory
-from normbench.running.request import RunRequest
+from normbench.backends.trajectory import Status, Trajectory
 
 
 @dataclass(frozen=True)
-class Clock:
-    """Wall-clock seconds of one run, each kind of work apart; device work is synchronised at the edges."""
+class Curves:
+    """What a run did over its iterations.
 
-    transfer: float
-    compile: float
-    train: float
-    evaluate: float
+    Attributes
+    ----------
+    loss : tuple of float
+        Normalised training loss before each iteration and after the last.
+    step_size : tuple of float
+        The optimiser's own step, one per iteration.
+    test_iterations : tuple of int
+    test_loss : tuple of float
+        Normalised test loss after those iterations.
+    seconds : tuple of float
+        Seconds of training up to those iterations.
+    loss_evaluations, gradient_evaluations : tuple of int
+        Passes over the training set made by the time each entry of ``loss`` was known.
+    train_rms, test_rms, train_accuracy, test_accuracy : tuple of float
+        Errors after ``test_iterations`` in the unit of the record, where the losses do not tell them: for classes, for
+        cross-entropy and with mini-batches.
+    """
+
+    loss: tuple[float, ...] = ()
+    step_size: tuple[float, ...] = ()
+    test_iterations: tuple[int, ...] = ()
+    test_loss: tuple[float, ...] = ()
+    seconds: tuple[float, ...] = ()
+    loss_evaluations: tuple[int, ...] = ()
+    gradient_evaluations: tuple[int, ...] = ()
+    train_rms: tuple[float, ...] = ()
+    test_rms: tuple[float, ...] = ()
+    train_accuracy: tuple[float, ...] = ()
+    test_accuracy: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
-class Errors:
-    """RMS error norm in the unit of the data, and the share classified rightly, NaN for regression."""
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended, finished or not. Figures that do not exist (a diverged run has no RMS) are NaN.
 
-    rms: float
-    accuracy: float
+    Attributes
+    ----------
+    status : str
+        "done", "stalled", "diverged" or "failed"; ``reason`` says why where it is not "done".
+    unit : str
+        Of the RMS, and of the Lipschitz bound per unit-norm input.
+    predictors : mapping of str to mapping of str to float
+        RMS of the trivial predictors on this run's split: ``{"zero": {"train": ..., "test": ...}, ...}``.
+    train_rms, test_rms : float
+        Root-mean-square error norm after the last iteration, in ``unit``; of probabilities for classes.
+    train_accuracy, test_accuracy : float or None
+        Share of samples classified rightly; None for regression, and where the run diverged.
+    train_loss, test_loss : float
+        The same in normalised units, as the optimiser saw it.
+    lipschitz_bound : float
+        prod ||W_i||_op after the last iteration, in ``unit`` per unit-norm input.
+    lipschitz_measured : float
+        Largest ||f(x) - f(x')|| / ||x - x'|| over many pairs, in the same unit; a lower estimate of what the bound
+        bounds, see :func:`normbench.running.certificate.largest_gain`.
+    seconds_train, seconds_compile, seconds_evaluate, seconds_transfer : float
+        Wall-clock seconds, each kind of work apart; device work is synchronised at the edges.
+    seconds_per_iteration : float
+        Of training alone; NaN where no iteration was done.
+    loss_evaluations, gradient_evaluations, halvings, iterations_done : int
+    curves : Curves
+    """
+
+    status: str
+    reason: str
+    unit: str
+    predictors: dict[str, dict[str, float]]
+    train_rms: float = math.nan
+    test_rms: float = math.nan
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
+    train_loss: float = math.nan
+    test_loss: float = math.nan
+    lipschitz_bound: float = math.nan
+    lipschitz_measured: float = math.nan
+    seconds_train: float = math.nan
+    seconds_compile: float = math.nan
+    seconds_evaluate: float = math.nan
+    seconds_transfer: float = math.nan
+    seconds_per_iteration: float = math.nan
+    loss_evaluations: int = 0
+    gradient_evaluations: int = 0
+    halvings: int = 0
+    iterations_done: int = 0
+    curves: Curves = field(default_factory=Curves)
+
+    @classmethod
+    def failed(cls, reason: str, *, unit: str, predictors: dict[str, dict[str, float]]) -> "Outcome":
+        """Of a run that raised an exception or whose process died: there is no figure, ``reason`` says why."""
+        return cls(status=str(Status.FAILED), reason=reason, unit=unit, predictors=predictors)
 
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """One run, finished or not.
+    """What one run hands over: the outcome, which its record keeps, and the trajectory, whose weights are not kept."""
 
-    Attributes
-    ----------
-    request : RunRequest
-    data_sha256 : str
-    simulated : bool
-    unit : str
-        Unit of the RMS and of the Lipschitz bound (per unit-norm input).
-    trajectory : Trajectory
-    test_iterations : array, shape (checkpoints,), int
-        Iterations after which the test loss was evaluated.
-    test_loss, seconds : array, shape (checkpoints,), float64
-        The loss there, and the seconds of training up to there.
-    errors : list of mapping of Part to Errors
-        The errors there, where the losses do not tell them (classes, cross-entropy, mini-batches); else empty.
-    train_rms, test_rms : float
-        At the last iteration, in ``unit``; NaN if the run diverged.
-    train_accuracy, test_accuracy : float
-        Share classified rightly; NaN for regression.
-    lipschitz_bound : float
-        prod ||W_i||_op at the last iteration, in ``unit`` per unit-norm input.
-    lipschitz_measured : float
-        Largest gain over many pairs of inputs, see :func:`normbench.running.certificate.largest_gain`.
-    clock : Clock
-    threads : int
-        Threads that the run was allowed.
-    """
-
-    request: RunRequest
-    data_sha256: str
-    simulated: bool
-    unit: str
+    outcome: Outcome
     trajectory: Trajectory
-    test_iterations: np.ndarray
-    test_loss: np.ndarray
-    seconds: np.ndarray
-    errors: list[dict[Part, Errors]]
-    train_rms: float
-    test_rms: float
-    train_accuracy: float
-    test_accuracy: float
-    lipschitz_bound: float
-    lipschitz_measured: float
-    clock: Clock
-    threads: int
-
-    @property
-    def seconds_per_iteration(self) -> float:
-        """Of training alone; NaN where no iteration was done."""
-        done = len(self.trajectory.step_size)
-        return self.clock.train / done if done else math.nan

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
@@ -16,20 +17,31 @@ from normbench.backends.trajectory import Part, Path, Status, Trainer
 from normbench.data.cache import cache_folder
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
-from normbench.machine import threads_in_use, variable
+from normbench.machine import variable
 from normbench.networks import Loss
 from normbench.problems import tasks
+from normbench.problems.predictors import trivial_predictors
 from normbench.problems.problem import Problem
 from normbench.running.batches import batches
 from normbench.running.certificate import largest_gain
 from normbench.running.request import RunRequest
-from normbench.running.result import Clock, Errors, RunResult
+from normbench.running.result import Curves, Outcome, RunResult
 from normbench.running.schedule import Plateau
 from normbench.running.support import check_support
 from normbench.specs import BACKENDS
 from normbench.writing import probe_folder
 
 CHECKPOINTS = 20
+
+
+@dataclass(frozen=True)
+class Errors:
+    """RMS error norm in the unit of the data, and the share classified rightly, NaN for regression."""
+
+    rms: float
+    accuracy: float
+
+
 _NO_ERRORS = (Errors(math.nan, math.nan),) * 2
 
 _NEEDS = {"torch": ("torch",), "jax": ("jax", "optax"), "reference": ()}
@@ -210,7 +222,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
             evaluating += seconds
             errors.append(found)
         test_iterations.append(iteration)
-        test_loss.append(loss)
+        test_loss.append(float(loss))
         elapsed.append(training)
         if plateau and plateau.is_flat(errors[-1][Part.TRAIN].rms if errors else trainer.trajectory().loss[-1]):
             trainer.scale_learning_rate(plateau.factor)
@@ -219,25 +231,49 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
     trajectory = trainer.trajectory()
     diverged = trajectory.status is Status.DIVERGED
     train, test = _NO_ERRORS if diverged else _final(problem, trajectory.loss[-1], test_loss[-1], errors)
-    return RunResult(
-        request=request,
-        data_sha256=dataset.sha256,
-        simulated=dataset.simulated,
+    steps = len(trajectory.step_size)
+    outcome = Outcome(
+        status=str(trajectory.status),
+        reason=trajectory.reason,
         unit=dataset.unit,
-        trajectory=trajectory,
-        test_iterations=np.array(test_iterations),
-        test_loss=np.array(test_loss),
-        seconds=np.array(elapsed),
-        errors=errors,
+        predictors=trivial_predictors(dataset, split=request.split, seed=request.seed),
         train_rms=train.rms,
         test_rms=test.rms,
-        train_accuracy=train.accuracy,
-        test_accuracy=test.accuracy,
+        train_accuracy=_known(train.accuracy),
+        test_accuracy=_known(test.accuracy),
+        train_loss=float(trajectory.loss[-1]),
+        test_loss=test_loss[-1],
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
         lipschitz_measured=largest_gain(problem, trajectory.weights),
-        clock=Clock(transfer=transfer, compile=compiling, train=training, evaluate=evaluating),
-        threads=threads_in_use(request.backend),
+        seconds_train=training,
+        seconds_compile=compiling,
+        seconds_evaluate=evaluating,
+        seconds_transfer=transfer,
+        seconds_per_iteration=training / steps if steps else math.nan,
+        loss_evaluations=int(trajectory.loss_evaluations[-1]),
+        gradient_evaluations=int(trajectory.gradient_evaluations[-1]),
+        halvings=trajectory.halvings,
+        iterations_done=steps,
+        curves=Curves(
+            loss=tuple(map(float, trajectory.loss)),
+            step_size=tuple(map(float, trajectory.step_size)),
+            test_iterations=tuple(test_iterations),
+            test_loss=tuple(test_loss),
+            seconds=tuple(elapsed),
+            loss_evaluations=tuple(map(int, trajectory.loss_evaluations)),
+            gradient_evaluations=tuple(map(int, trajectory.gradient_evaluations)),
+            **{
+                f"{part}_{name}": tuple(getattr(found[part], name) for found in errors)
+                for part in Part
+                for name in ("rms", "accuracy")
+            },
+        ),
     )
+    return RunResult(outcome, trajectory)
+
+
+def _known(share: float) -> float | None:
+    return share if math.isfinite(share) else None
 
 
 def _needs_outputs(request: RunRequest, problem: Problem) -> bool:

@@ -9,7 +9,7 @@ from normbench import specs
 from normbench.backends.trajectory import Trajectory
 from normbench.data.dataset import Dataset
 from normbench.problems.tasks import Task
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, problem_of
 from normbench.specs import Value
 
@@ -209,7 +209,7 @@ def _request(
     dtype: str,
     scope: Scope,
 ) -> RunRequest:
-    return request(
+    return Asked(
         task=task.key,
         layers=task.layers(dataset, scope.hidden),
         optimiser=specs.get(optimiser).key,
@@ -218,4 +218,4 @@ def _request(
         dtype=dtype,
         seed=0,
         iterations=scope.iterations,
-    )
+    ).resolved()

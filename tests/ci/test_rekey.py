@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -11,33 +10,37 @@ from ci.results import RESULTS
 from normbench.errors import InvalidArgumentError
 from normbench.records.frame import read_file, write_file
 from normbench.records.versions import code_version
+from tests.changes import changed
 
 NOTE = "comments only"
 
 
 @pytest.fixture(scope="module")
 def runs():
-    found = [run for run in read_file(RESULTS / "figures" / "records.parquet") if run.seed == 0]
+    found = [run for run in read_file(RESULTS / "figures" / "records.parquet") if run.request.seed == 0]
     # as they were first made, whatever became of the published ones since
-    made = {name: value for name, value in found[0].environment.items() if name != REKEYED}
+    made = {name: value for name, value in found[0].provenance.environment.items() if name != REKEYED}
     old = {"code_version": "0.1.0+0123456789ab", "environment": made}
     return [
-        replace(found[0], **old),
-        replace(found[1], backend="torch", **old),
-        replace(found[2], optimiser="sgd", **old),
+        changed(found[0], **old),
+        changed(found[1], backend="torch", **old),
+        changed(found[2], optimiser="sgd", **old),
     ]
 
 
 def test_named_records_are_of_the_present_code_and_keep_everything_else(runs):
     found = rekeyed(runs, note=NOTE, only=["*"], left=["sgd/*"])
-    assert [run.code_version for run in found] == [
-        code_version(runs[0].backend),
+    assert [run.provenance.code_version for run in found] == [
+        code_version(runs[0].request.backend),
         code_version("torch"),
-        runs[2].code_version,
+        runs[2].provenance.code_version,
     ]
     for before, after in zip(runs[:2], found[:2], strict=True):
-        assert after.environment[REKEYED] == f"made by {before.code_version}: {NOTE}"
-        assert replace(after, code_version=before.code_version, environment=before.environment) == before
+        assert after.provenance.environment[REKEYED] == f"made by {before.provenance.code_version}: {NOTE}"
+        assert (
+            changed(after, code_version=before.provenance.code_version, environment=before.provenance.environment)
+            == before
+        )
         assert after.record_id != before.record_id
     assert found[2] == runs[2]
     assert rekeyed(found, note=NOTE, only=["*"], left=["sgd/*"]) == found
@@ -45,8 +48,11 @@ def test_named_records_are_of_the_present_code_and_keep_everything_else(runs):
 
 def test_a_second_note_stands_beside_the_first(runs):
     once = rekeyed(runs[:1], note="first", only=["*"], left=[])
-    twice = rekeyed([replace(once[0], code_version="0.1.0+second")], note="second", only=["*"], left=[])
-    assert twice[0].environment[REKEYED] == f"made by {runs[0].code_version}: first; made by 0.1.0+second: second"
+    twice = rekeyed([changed(once[0], code_version="0.1.0+second")], note="second", only=["*"], left=[])
+    assert (
+        twice[0].provenance.environment[REKEYED]
+        == f"made by {runs[0].provenance.code_version}: first; made by 0.1.0+second: second"
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_records_that_nobody_named_are_refused(runs, given, said):
 
 
 def test_a_run_that_is_there_already_is_refused(runs):
-    present = replace(runs[0], code_version=code_version(runs[0].backend))
+    present = changed(runs[0], code_version=code_version(runs[0].request.backend))
     with pytest.raises(InvalidArgumentError, match="present code already"):
         rekeyed([runs[0], present], note=NOTE, only=["*"], left=[])
 
@@ -86,4 +92,6 @@ def test_the_command_writes_all_files_or_none(runs, tmp_path):
     assert [(tmp_path / name).read_bytes() for name in ("a.parquet", "b.parquet")] == before
     done = call("--only", "*", "--except", "*/torch/*")
     assert (done.returncode, done.stdout.count("2 of 3 records")) == (0, 2)
-    assert {run.backend for run in read_file(tmp_path / "a.parquet") if REKEYED not in run.environment} == {"torch"}
+    assert {
+        run.request.backend for run in read_file(tmp_path / "a.parquet") if REKEYED not in run.provenance.environment
+    } == {"torch"}

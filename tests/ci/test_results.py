@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
 from ci.results import RESULTS, differences, rebuilt
 from normbench.records.frame import read_file, write_file
+from tests.changes import changed
 
 
 def test_the_published_board_is_what_its_records_make():
@@ -17,7 +17,7 @@ def test_the_published_board_is_what_its_records_make():
 @pytest.fixture
 def folder(tmp_path):
     """A small part of the published records with its board."""
-    runs = [run for run in read_file(RESULTS / "records.parquet") if run.optimiser in ("fromage", "adam")]
+    runs = [run for run in read_file(RESULTS / "records.parquet") if run.request.optimiser in ("fromage", "adam")]
     write_file(runs, tmp_path / "records.parquet")
     for name, text in rebuilt(tmp_path).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -40,7 +40,7 @@ def test_a_rebuilt_board_passes_and_an_edited_one_does_not(folder):
 
 def test_a_changed_record_changes_every_file(folder):
     runs = read_file(folder / "records.parquet")
-    write_file([replace(run, test_rms=1.1 * run.test_rms) for run in runs], folder / "records.parquet")
+    write_file([changed(run, test_rms=1.1 * run.outcome.test_rms) for run in runs], folder / "records.parquet")
     assert differences(folder).keys() == {"leaderboard.md", "leaderboard.csv", "leaderboard.json"}
 
 

@@ -13,7 +13,7 @@ from normbench.networks.base import Residual
 from normbench.networks.layers import Attention, Convolution, Dense, Embedding, Flatten, LayerNorm
 from normbench.problems import tasks
 from normbench.reference import network as reference
-from normbench.running.request import request
+from normbench.running.request import Asked
 
 
 class Counted(np.ndarray):
@@ -58,10 +58,10 @@ def test_layers_count_their_products(network, expected):
 def asked(task, layers, backend="torch", iterations=100):
     batch = tasks.get(task).batch_size
     dtype = "float64" if backend == "reference" else "float32"
-    return request(
+    return Asked(
         task=task, layers=layers, optimiser="adam", backend=backend, seed=0, iterations=iterations, batch_size=batch,
         dtype=dtype,
-    )  # fmt: skip
+    ).resolved()  # fmt: skip
 
 
 def test_runs_of_larger_networks_cost_more_whatever_their_family():

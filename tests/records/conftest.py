@@ -3,8 +3,8 @@
 import pytest
 
 from normbench.problems import tasks
-from normbench.records.build import finished_record
-from normbench.running.request import request
+from normbench.records.build import record_of
+from normbench.running.request import Asked
 from normbench.running.run import run
 
 
@@ -15,7 +15,7 @@ def dataset():
 
 @pytest.fixture(scope="session")
 def record(dataset):
-    asked = request(
+    asked = Asked(
         task="quadrotor-sim",
         layers=(12, 4, 3),
         optimiser="adam",
@@ -23,5 +23,5 @@ def record(dataset):
         dtype="float64",
         seed=0,
         iterations=4,
-    )
-    return finished_record(run(asked, dataset), dataset, tuning_runs=0, jobs=1)
+    ).resolved()
+    return record_of(asked, run(asked, dataset).outcome, dataset, tuning_runs=0, jobs=1, threads=1)

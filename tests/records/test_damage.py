@@ -3,7 +3,6 @@
 import json
 import math
 import random
-from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,13 +10,15 @@ from click.testing import CliRunner
 
 from normbench.cli import main
 from normbench.errors import RecordError
-from normbench.records.build import failed_record
+from normbench.records.build import record_of
 from normbench.records.frame import read_file, to_frame, write_file
 from normbench.records.identity import checksum
 from normbench.records.record import CHECKSUM
 from normbench.records.schema import from_dict, from_json
 from normbench.records.store import Store
-from normbench.running.request import request
+from normbench.running.request import Asked
+from normbench.running.result import Outcome
+from tests.changes import changed
 
 DEEP = "[" * 100_000 + "]" * 100_000
 HUGE = "9" * 400
@@ -36,7 +37,7 @@ def curves(record, **changes):
 
 def damaged(record):
     """Field and a value that it cannot have."""
-    length = len(record.curves.loss)
+    length = len(record.outcome.curves.loss)
     yield from (("status", value) for value in ("bogus", "", "DONE", 1, None))
     yield from (("train_rms", value) for value in (-5.0, "low", [1.0], True, {}))
     yield from (("test_rms", -5.0), ("train_loss", -0.1), ("lipschitz_bound", -1.0), ("seconds_train", -1e-9))
@@ -47,11 +48,11 @@ def damaged(record):
     yield from (("created", value) for value in ("x", "yesterday", "2026-13-01", 5))
     yield from (("unit", value) for value in ("\x1b[31mred", "a\nb", LONG, 3))
     yield from (("reason", value) for value in (LONG, "bell \a"))
-    yield ("iterations_done", record.iterations + 1)
+    yield ("iterations_done", record.request.iterations + 1)
     yield from (("predictors", value) for value in ({}, {"zero": {}}, {"mean": {"train": 1.0, "test": 1.0}}, [], None))
-    yield ("predictors", record.predictors | {"zero": {"train": -1.0, "test": 1.0}})
-    yield ("predictors", record.predictors | {"zero": {"train": None, "test": 1.0}})
-    yield ("predictors", record.predictors | {"linear": {"train": 1.0}})
+    yield ("predictors", record.outcome.predictors | {"zero": {"train": -1.0, "test": 1.0}})
+    yield ("predictors", record.outcome.predictors | {"zero": {"train": None, "test": 1.0}})
+    yield ("predictors", record.outcome.predictors | {"linear": {"train": 1.0}})
     yield from (("curves", value) for value in (None, [], {}, "x"))
     yield ("curves", curves(record, loss=[1.0] * (length - 1)))
     yield ("curves", curves(record, loss=[1.0] * (length + 1)))
@@ -62,7 +63,7 @@ def damaged(record):
     yield ("curves", curves(record, seconds=[0.1]))
     yield ("curves", curves(record, loss_evaluations=[1]))
     yield ("curves", curves(record, loss_evaluations=list(range(length))[::-1]))
-    yield ("curves", curves(record, test_iterations=[10**6] * len(record.curves.test_iterations)))
+    yield ("curves", curves(record, test_iterations=[10**6] * len(record.outcome.curves.test_iterations)))
     yield from (("environment", value) for value in ({"cpu": 1}, {"cpu": LONG}, {"cpu": "\x07"}, [], "x"))
     yield from (("hyperparameters", value) for value in ({"a": [1]}, {"a": True}, {"a": LONG}, [], None))
     yield from (("schema_version", value) for value in (True, "4", 4.0, 0, 5, -1, None, 10**15))
@@ -97,15 +98,15 @@ def test_a_key_that_stands_there_twice_is_refused(record):
 
 
 def test_a_measured_gain_above_the_bound_is_read_and_shown(record):
-    odd = replace(record, lipschitz_measured=2 * record.lipschitz_bound)
+    odd = changed(record, lipschitz_measured=2 * record.outcome.lipschitz_bound)
     assert from_json(odd.to_json(), source="x") == odd
 
 
 def test_every_field_is_under_the_checksum(record):
     for name, value in record.as_dict().items():
-        changed = record.as_dict() | {name: _other(value), CHECKSUM: record.checksum}
+        other = record.as_dict() | {name: _other(value), CHECKSUM: record.checksum}
         with pytest.raises(RecordError):
-            from_dict(changed, source="x")
+            from_dict(other, source="x")
     with pytest.raises(RecordError, match="no checksum"):
         from_dict(record.as_dict(), source="x")
 
@@ -128,14 +129,14 @@ def _other(value):
 
 def test_one_flipped_bit_is_found(record):
     """Of 400 at random; also where it changes how a number is written and not its value, 1e-05 to 1E-05."""
-    small = replace(record, train_loss=1.25e-05, reason="café: died")
+    small = changed(record, train_loss=1.25e-05, reason="café: died")
     content, draw = small.to_json().encode(), random.Random(0)
     flips = [(draw.randrange(len(content)), draw.randrange(8)) for _ in range(400)]
     for byte, bit in [*flips, (content.index(b"1.25e-05") + 4, 5)]:
-        changed = bytearray(content)
-        changed[byte] ^= 1 << bit
+        damaged = bytearray(content)
+        damaged[byte] ^= 1 << bit
         with pytest.raises((RecordError, UnicodeDecodeError)):
-            from_json(changed.decode(), source="x")
+            from_json(damaged.decode(), source="x")
 
 
 @pytest.mark.parametrize("name", ["runs.parquet", "runs.csv"])
@@ -172,7 +173,7 @@ def test_the_others_are_shown_and_the_bad_ones_named(record, tmp_path):
 
 def test_strings_that_spreadsheets_would_run_are_neutral_in_csv_and_come_back(record, tmp_path):
     odd = [
-        replace(record, seed=k, unit=text, reason=text)
+        changed(record, seed=k, unit=text, reason=text)
         for k, text in enumerate(["=1+1", "+x", "-x", "@SUM(A1)", "'=1", "''", "'", "-5", "plain"])
     ]
     write_file(odd, tmp_path / "runs.csv")
@@ -182,11 +183,13 @@ def test_strings_that_spreadsheets_would_run_are_neutral_in_csv_and_come_back(re
 
 
 def test_a_reason_of_any_kind_makes_a_record_that_can_be_read(dataset):
-    asked = request(
+    asked = Asked(
         task="quadrotor-sim", layers=(12, 4, 3), optimiser="adam", backend="reference", dtype="float64", seed=0
-    )
+    ).resolved()
+    predictors = {"zero": {"train": 1.0, "test": 1.0}, "mean": {"train": 1.0, "test": 1.0}}
     for reason in ("x" * 10**6, "\x1b[2J", "half a pair \ud800", "two\nlines"):
-        made = failed_record(asked, dataset, reason=reason, tuning_runs=0, jobs=1, threads=1)
+        failed = Outcome.failed(reason, unit="N", predictors=predictors)
+        made = record_of(asked, failed, dataset, tuning_runs=0, jobs=1, threads=1)
         made.to_json().encode()
-        assert from_json(made.to_json(), source="x").reason == made.reason
-        assert math.isnan(made.train_rms)
+        assert from_json(made.to_json(), source="x").outcome.reason == made.outcome.reason
+        assert math.isnan(made.outcome.train_rms)

@@ -8,6 +8,7 @@ from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.plan import sweep
 from normbench.campaigns.pool import LONGEST_REASON, last_line
 from normbench.records.store import Store
+from normbench.running.request import Asked
 
 
 def noted():
@@ -75,14 +76,8 @@ def test_the_reason_of_an_error_that_leaves_a_jitted_function():
 def test_the_number_of_jobs_changes_no_result(backend, tmp_path):
     if backend != "reference":
         pytest.importorskip(backend)
-    plan = sweep(
-        task="quadrotor-sim",
-        layers=(12, 25, 30, 15, 3),
-        optimisers=["agd", "method1"],
-        backends=[backend],
-        seeds=[0],
-        iterations=10,
-    )
+    asked = Asked(task="quadrotor-sim", layers=(12, 25, 30, 15, 3), optimiser="", backend="", seed=0, iterations=10)
+    plan = sweep(asked, optimisers=["agd", "method1"], backends=[backend], seeds=[0])
     found = []
     for jobs in (1, 2):
         made = Campaign(Store(tmp_path / str(jobs)), jobs=jobs).run(plan)
@@ -92,8 +87,8 @@ def test_the_number_of_jobs_changes_no_result(backend, tmp_path):
 
 def numbers(record):
     """What a run found, without its times."""
-    fields = asdict(record)
-    curves = fields.pop("curves")
+    fields = record.flat()
+    curves = asdict(fields.pop("curves"))
     curves.pop("seconds")
     fields["environment"] = {name: text for name, text in fields["environment"].items() if name != "jobs"}
     kept = {name: value for name, value in fields.items() if not name.startswith("seconds") and name != "created"}

@@ -12,14 +12,15 @@ import normbench
 from normbench.cli import main
 from normbench.errors import InvalidArgumentError, RecordError
 from normbench.records.frame import from_frame, read_file, to_frame, write_file
-from normbench.records.schema import Curves
 from normbench.records.store import Store
+from normbench.running.result import Curves
+from tests.changes import changed
 
 
 @pytest.fixture
 def records(record):
     nothing = float("nan")
-    failed = replace(
+    failed = changed(
         record,
         seed=1,
         status="failed",
@@ -28,8 +29,10 @@ def records(record):
         lipschitz_measured=nothing,
         curves=Curves(),
     )
-    off = replace(record, seed=2, optimiser="fromage", hyperparameters={"learning_rate": 0.1, "p_bound": None})
-    broken_off = replace(record, seed=3, curves=replace(record.curves, loss=(1 / 3, nothing, 0.5, nothing, nothing)))
+    off = changed(record, seed=2, optimiser="fromage", hyperparameters={"learning_rate": 0.1, "p_bound": None})
+    broken_off = changed(
+        record, seed=3, curves=replace(record.outcome.curves, loss=(1 / 3, nothing, 0.5, nothing, nothing))
+    )
     return [record, failed, off, broken_off]
 
 
@@ -58,9 +61,9 @@ def test_load_records_is_tidy(records, tmp_path):
     assert frame["record"].is_unique
     assert set(frame["layers"]) == {"12-4-3"}
     done = frame[(frame["seed"] == 0)].iloc[0]
-    assert done["test_rms"] == records[0].test_rms
-    np.testing.assert_array_equal(done["curves_loss"], records[0].curves.loss)
-    assert json.loads(done["hyperparameters"]) == records[0].hyperparameters
+    assert done["test_rms"] == records[0].outcome.test_rms
+    np.testing.assert_array_equal(done["curves_loss"], records[0].outcome.curves.loss)
+    assert json.loads(done["hyperparameters"]) == records[0].request.hyperparameters
     assert frame["train_rms"].dtype == float
 
 
@@ -74,7 +77,7 @@ def test_a_table_of_schema_1_is_read(records):
     frame = frame.drop(columns=["curves_loss_evaluations", "curves_gradient_evaluations"]).assign(schema_version=1)
     found = from_frame(frame, source="old.csv")
     assert {r.record_id for r in found} == {r.record_id for r in records}
-    assert all(np.isnan(r.lipschitz_measured) for r in found)
+    assert all(np.isnan(r.outcome.lipschitz_measured) for r in found)
 
 
 def test_an_edited_row_is_refused(records):

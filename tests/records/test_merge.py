@@ -1,7 +1,6 @@
 """What lies in a folder of records is never replaced by what comes from elsewhere, and nothing that comes is lost."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +9,7 @@ from normbench.cli import main
 from normbench.records.frame import write_file
 from normbench.records.merge import merge
 from normbench.records.store import Store
+from tests.changes import changed
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def store(tmp_path):
 
 def elsewhere(record):
     """The same run on another machine."""
-    return replace(record, environment=record.environment | {"cpu": "Other 9000"}, seconds_train=9.0)
+    return changed(record, environment=record.provenance.environment | {"cpu": "Other 9000"}, seconds_train=9.0)
 
 
 def test_what_is_new_is_written_and_what_is_the_same_is_not_a_conflict(record, store):
@@ -33,7 +33,7 @@ def test_the_same_run_of_another_machine_is_kept_beside_and_named(record, store)
     [conflict] = found.conflicts
     assert store.load_all() == ([record], [])
     assert Store(conflict.there.parent).read(record.record_id) == elsewhere(record)
-    assert f"cpu ({record.environment['cpu']} here, Other 9000 there)" in str(conflict)
+    assert f"cpu ({record.provenance.environment['cpu']} here, Other 9000 there)" in str(conflict)
     assert "seconds_train" in str(conflict)
 
 
@@ -62,7 +62,7 @@ def test_what_lies_under_the_name_of_a_run_is_kept_when_it_is_made(record, store
     text = {
         "half": path.read_text()[:100],
         "newer": json.dumps(record.as_dict() | {"schema_version": 99}),
-        "another run": replace(record, seed=5).to_json(),
+        "another run": changed(record, seed=5).to_json(),
         "folder": None,
     }[damage]
     path.unlink()
@@ -77,7 +77,7 @@ def test_what_lies_under_the_name_of_a_run_is_kept_when_it_is_made(record, store
     path.write_text("")
     store.write(record)
     assert len(store.kept()) == 2
-    store.write(replace(record, tuning_runs=5))  # a newer figure of the same run
+    store.write(changed(record, tuning_runs=5))  # a newer figure of the same run
     assert len(store.kept()) == 2
 
 

@@ -2,12 +2,12 @@
 
 import os
 import time
-from dataclasses import replace
 
 import pytest
 
 from normbench.errors import RecordError
 from normbench.records.store import Store
+from tests.changes import changed
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_an_empty_or_absent_store_has_no_records(store):
 
 
 def test_a_truncated_file_is_named_and_the_others_still_load(store, record):
-    broken = store.write(replace(record, seed=1))
+    broken = store.write(changed(record, seed=1))
     broken.write_bytes(broken.read_bytes()[:200])
     store.write(record)
 

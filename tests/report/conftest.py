@@ -1,21 +1,20 @@
 """Records with chosen figures, all variations of one real run of the reference."""
 
-from dataclasses import replace
-
 import pytest
 
 from normbench import specs
 from normbench.papers.experiments import PAPER_LAYERS
 from normbench.problems import tasks
-from normbench.records.build import finished_record
-from normbench.running.request import request
+from normbench.records.build import record_of
+from normbench.running.request import Asked
 from normbench.running.run import run
+from tests.changes import changed
 
 
 @pytest.fixture(scope="session")
 def real_record():
     dataset = tasks.get("quadrotor-sim").dataset()
-    asked = request(
+    asked = Asked(
         task="quadrotor-sim",
         layers=(12, 4, 3),
         optimiser="method1",
@@ -23,8 +22,8 @@ def real_record():
         dtype="float64",
         seed=0,
         iterations=2,
-    )
-    return finished_record(run(asked, dataset), dataset, tuning_runs=0, jobs=1)
+    ).resolved()
+    return record_of(asked, run(asked, dataset).outcome, dataset, tuning_runs=0, jobs=1, threads=1)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +33,6 @@ def make(real_record):
     def make_record(optimiser="method1", learning_rate=None, **changes):
         values = specs.get(optimiser).resolve({} if learning_rate is None else {"learning_rate": learning_rate})
         usual = {"layers": PAPER_LAYERS, "backend": "torch", "dtype": "float32", "iterations": 200}
-        return replace(real_record, **(usual | {"optimiser": optimiser, "hyperparameters": values} | changes))
+        return changed(real_record, **(usual | {"optimiser": optimiser, "hyperparameters": values} | changes))
 
     return make_record

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import asdict, field, fields, make_dataclass, replace
+from dataclasses import field, make_dataclass, replace
 
 import pytest
 
@@ -17,10 +17,11 @@ from normbench.presentation import exports
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.ways import sections
 from normbench.presentation.profiles import problem_costs
-from normbench.records.schema import Record
 from normbench.records.store import Store
-from normbench.running.request import AXES, Level, Place, axes, declared
-from normbench.running.request import axis as declare
+from normbench.running.axis import Level, Place, declared
+from normbench.running.axis import axis as declare
+from normbench.running.request import AXES, RunRequest, axes
+from tests.changes import changed
 
 OTHER = {
     "task": "neural-fly",
@@ -45,11 +46,11 @@ PLANTED = make_dataclass(
             str,
             field(
                 default="plain",
-                metadata=declare(Level.ROW, Place.HOW, words="tastes {}", usual="plain", option="--flavour"),
+                metadata=declare(Level.ROW, Place.HOW, words="tastes {}", option="--flavour"),
             ),
         )
     ],
-    bases=(Record,),
+    bases=(RunRequest,),
     frozen=True,
     kw_only=True,
 )
@@ -71,15 +72,15 @@ def pair(axis, make):
     def made(learning_rate=None, **changes):
         record = make("fgsgd", learning_rate, **changes)
         if axis.name == "flavour":
-            record = PLANTED(**{f.name: getattr(record, f.name) for f in fields(Record)})
+            record = replace(record, request=PLANTED(**vars(record.request)))
         value = OTHER[axis.name]
         if axis.name == "optimiser":
             other = make(value, learning_rate, **changes)
         elif axis.name == "hyperparameters":
-            other = replace(record, hyperparameters=record.hyperparameters | value)
+            other = changed(record, hyperparameters=record.request.hyperparameters | value)
         else:
-            other = replace(record, **{axis.name: value})
-        return record, replace(other, test_rms=2 * record.test_rms, train_rms=2 * record.train_rms)
+            other = changed(record, **{axis.name: value})
+        return record, changed(other, test_rms=2 * record.outcome.test_rms, train_rms=2 * record.outcome.train_rms)
 
     return made
 
@@ -117,7 +118,7 @@ def test_their_searches_are_two(axis, pair):
     first, both = [a for a, _ in grids], [record for pair_ in grids for record in pair_]
     if axis.name == "optimiser":  # its grid is another
         values = specs.get(OTHER["optimiser"]).tuned.grid
-        both = first + [replace(b, hyperparameters=b.hyperparameters | {"learning_rate": v}) for v in values]
+        both = first + [changed(b, hyperparameters=b.request.hyperparameters | {"learning_rate": v}) for v in values]
     alone = len(learning_rate_sensitivity(first))
     frame = learning_rate_sensitivity(both)
     assert alone == len(specs.get("fgsgd").tuned.grid)
@@ -141,11 +142,11 @@ def test_their_labels_differ_on_the_page(axis, pair):
 
 def test_backends_agree_only_about_the_same_request(axis, pair):
     a, b = pair()
-    elsewhere = replace(b, backend="torch" if axis.name == "backend" else "jax")
+    elsewhere = changed(b, backend="torch" if axis.name == "backend" else "jax")
     records = [a, elsewhere]
     pairs = [pair for section in sections(boards(records), records) for pair in backend_pairs(section)]
     assert pairs == []
-    records = [a, replace(a, backend="jax")]
+    records = [a, changed(a, backend="jax")]
     assert len([p for section in sections(boards(records), records) for p in backend_pairs(section)]) == 1
 
 
@@ -184,9 +185,9 @@ def test_the_commands_that_make_the_rows_again_differ(axis, pair):
 
 def test_a_field_at_its_default_leaves_the_names_of_earlier_records(make):
     record = make("adam")
-    planted = PLANTED(**{f.name: getattr(record, f.name) for f in fields(Record)})
+    planted = replace(record, request=PLANTED(**vars(record.request)))
     assert planted.record_id == record.record_id
-    assert "flavour" in asdict(planted)
+    assert "flavour" in planted.as_dict()
 
 
 def test_what_a_row_is_not_called_by_a_rounded_value(make):

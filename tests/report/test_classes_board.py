@@ -17,6 +17,7 @@ from normbench.analysis.runs import test_rms_curve as rms_curve_of_the_test_set
 from normbench.analysis.selection import row_key
 from normbench.presentation import exports, tables
 from normbench.presentation.tables import columns_of
+from tests.changes import changed
 
 CLASSES = {"task": "digits-xent", "layers": (64, 64, 32, 10), "unit": "probability", "simulated": False}
 SHARES = {"train": 0.9, "test": 0.95, "train_accuracy": 0.1, "test_accuracy": 0.11}
@@ -150,7 +151,7 @@ def test_a_search_on_other_batches_is_not_the_rows_own(classified):
 
 
 def curves(record, **changes):
-    return replace(record, curves=replace(record.curves, **changes))
+    return changed(record, curves=replace(record.outcome.curves, **changes))
 
 
 def test_errors_of_cross_entropy_are_those_that_were_measured(classified):
@@ -184,4 +185,4 @@ def test_errors_of_the_full_square_loss_follow_from_it(make):
     record = curves(make(train_rms=0.5, train_loss=1.0), loss=(4.0, 1.0), test_iterations=(0, 1), test_loss=(9.0, 4.0))
     np.testing.assert_allclose(train_rms_curve(record), [1.0, 0.5])
     np.testing.assert_allclose(rms_curve_of_the_test_set(record), [1.5, 1.0])
-    assert len(train_rms_curve(replace(record, train_loss=0.0))) == 0
+    assert len(train_rms_curve(changed(record, train_loss=0.0))) == 0

@@ -2,7 +2,6 @@
 
 import io
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from normbench.analysis.compare import Direction, Metric, compare
 from normbench.cli import main
 from normbench.presentation.changes import comparison_tables
 from normbench.records.store import Store
+from tests.changes import changed
 
 OLD = [0.80, 0.82, 0.84, 0.81, 0.83]
 NOISE = [1.001, 0.999, 1.002, 0.998, 1.0]
@@ -47,7 +47,7 @@ def test_a_large_but_uncertain_change_is_undecided(make):
 @pytest.mark.parametrize("field", ["train_rms", "test_rms"])
 def test_either_rms_alone_is_judged(make, field):
     new = [1.1 * a * b for a, b in zip(OLD, NOISE, strict=True)]
-    changed = [replace(r, **{field: v}) for r, v in zip(over_seeds(make, OLD), new, strict=True)]
+    changed = [changed(r, **{field: v}) for r, v in zip(over_seeds(make, OLD), new, strict=True)]
     assert verdict(over_seeds(make, OLD), changed) == "worse"
     assert verdict(changed, over_seeds(make, OLD)) == "better"
 
@@ -55,13 +55,13 @@ def test_either_rms_alone_is_judged(make, field):
 def test_one_better_and_one_worse_is_worse(make):
     new = [0.5 * a * b for a, b in zip(OLD, NOISE, strict=True)]
     worse = [1.1 * a * b for a, b in zip(OLD, NOISE, strict=True)]
-    mixed = [replace(r, train_rms=v) for r, v in zip(over_seeds(make, new), worse, strict=True)]
+    mixed = [changed(r, train_rms=v) for r, v in zip(over_seeds(make, new), worse, strict=True)]
     assert verdict(over_seeds(make, OLD), mixed) == "worse"
 
 
 @pytest.mark.parametrize(("better", "expected"), [(Direction.HIGHER, "worse"), (Direction.LOWER, "better")])
 def test_the_direction_of_the_metric_is_known(make, better, expected):
-    metrics = [Metric("accuracy", lambda record: record.test_rms, better)]
+    metrics = [Metric("accuracy", lambda record: record.outcome.test_rms, better)]
     lower = [0.9 * a * b for a, b in zip(OLD, NOISE, strict=True)]
     assert verdict(over_seeds(make, OLD), over_seeds(make, lower), metrics=metrics) == expected
 
@@ -136,8 +136,8 @@ def test_best_meets_best_even_at_another_value(make):
 def test_rows_on_one_side_only_are_reported(make):
     comparisons, old_only, new_only = compare([make()], [make("agd"), make("agd", split="blocked")])
     assert comparisons == []
-    assert [key.run.optimiser for key in old_only] == ["method1"]
-    assert [key.run.split for key in new_only] == ["blocked", "random"]
+    assert [key.run.request.optimiser for key in old_only] == ["method1"]
+    assert [key.run.request.split for key in new_only] == ["blocked", "random"]
 
 
 def test_the_worst_rows_come_first(make):
@@ -145,7 +145,7 @@ def test_the_worst_rows_come_first(make):
     old = [r for name in factors for r in over_seeds(make, OLD, optimiser=name)]
     new = [r for name, f in factors.items() for r in over_seeds(make, [f * v for v in OLD], optimiser=name)]
     found, _, _ = compare(old, new)
-    assert [c.key.run.optimiser for c in found] == ["fromage", "method1", "lars", "agd"]
+    assert [c.key.run.request.optimiser for c in found] == ["fromage", "method1", "lars", "agd"]
 
 
 ROWS = [
@@ -172,7 +172,9 @@ def is_worse(old, new):
 
 def one_by_one(old, new):
     """Whether a row would be said to be worse if each were compared as if it were the only one."""
-    rows = [[[r for r in runs if (r.optimiser, r.backend) == row] for runs in (old, new)] for row in ROWS]
+    rows = [
+        [[r for r in runs if (r.request.optimiser, r.request.backend) == row] for runs in (old, new)] for row in ROWS
+    ]
     return any(is_worse(*row) for row in rows)
 
 
@@ -191,7 +193,9 @@ def test_a_planted_regression_is_found_among_27_rows(make, first):
     old = synthetic(make, rng, first=0, seeds=10)
     new = synthetic(make, rng, first=first, seeds=10, factors={("agd", "jax"): 1.15})
     found, _, _ = compare(old, new)
-    assert [(c.key.run.optimiser, c.key.run.backend) for c in found if c.verdict == "worse"] == [("agd", "jax")]
+    assert [(c.key.run.request.optimiser, c.key.run.request.backend) for c in found if c.verdict == "worse"] == [
+        ("agd", "jax")
+    ]
 
 
 def write(folder, records):

@@ -1,7 +1,6 @@
 """What a figure shows is what its CSV holds, and that is what the records say; the same records give the same bytes."""
 
 import math
-from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -17,8 +16,9 @@ from normbench.papers.fromage import figures as fromage
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
 from normbench.presentation.figures import curves, style
 from normbench.presentation.figures.style import Origin
-from normbench.records.schema import Curves
+from normbench.running.result import Curves
 from normbench.specs import SPECS
+from tests.changes import changed
 from tests.report.drawn import line_points, rows_as_points, title
 
 SIMULATED = Origin("quadrotor-sim", "N", "reference", "float64", True, 2)
@@ -44,7 +44,7 @@ def table1_runs(make):
 
 
 def by_optimiser(runs):
-    return curves.mean_curves(runs, lambda run: {"optimiser": run.optimiser})
+    return curves.mean_curves(runs, lambda run: {"optimiser": run.request.optimiser})
 
 
 def value(data, **where):
@@ -102,7 +102,7 @@ def test_experiment1_shows_the_published_rms_beside_the_curves(table1_runs):
 
 
 def test_real_data_are_not_called_simulated(table1_runs):
-    picture = experiments.experiment1([replace(run, simulated=False) for run in table1_runs])
+    picture = experiments.experiment1([changed(run, simulated=False) for run in table1_runs])
     assert "real data" in title(picture)
     assert "SIMULATED" not in title(picture)
 
@@ -181,7 +181,9 @@ def depth_records(make):
         for depth in (2, 4) for key, values in rates.items() for rate in values for seed in (0, 1)
     ]  # fmt: skip
     lost = {"status": "diverged", "train_rms": math.nan}
-    return [replace(r, **lost) if r.hyperparameters["learning_rate"] == 0.01 and r.seed else r for r in runs]
+    return [
+        changed(r, **lost) if r.request.hyperparameters["learning_rate"] == 0.01 and r.request.seed else r for r in runs
+    ]
 
 
 def test_the_best_learning_rate_of_a_depth_has_lost_no_run(depth_records):
@@ -201,7 +203,7 @@ def test_fromage_figure3_draws_the_best_and_the_trivial_predictors(depth_records
     table = picture.data[picture.data["optimiser"] == "fromage"]
     assert rows_as_points((r for _, r in table.groupby("learning_rate")), "depth", "train_rms") <= line_points(rates)
     levels = {line.get_ydata()[0] for line in best.lines if list(line.get_xdata()) == [0, 1]}
-    predictors = depth_records[0].predictors
+    predictors = depth_records[0].outcome.predictors
     assert {predictors[name]["train"] for name in ("zero", "mean", "linear")} <= levels
 
 
@@ -217,7 +219,11 @@ def rivals(make):
 
 def test_agd_figure5_compares_with_the_tuned_runs_only(rivals):
     chosen = agd.chosen_runs(rivals)
-    assert [(run.optimiser, run.tuning_runs) for run in chosen] == [("agd", 0), ("agd", 0), ("adam", 5)]
+    assert [(run.request.optimiser, run.provenance.tuning_runs) for run in chosen] == [
+        ("agd", 0),
+        ("agd", 0),
+        ("adam", 5),
+    ]
     updates = [
         {"optimiser": key, "seed": seed, "iteration": k, "layer": layer, "relative_update": layer * (seed + 1.0)}
         for key, seeds in (("agd", (0, 1)), ("adam", (0,))) for seed in seeds for k in (0, 2) for layer in (1, 2)

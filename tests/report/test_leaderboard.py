@@ -85,7 +85,7 @@ def test_a_default_that_is_also_the_best_has_one_row(make):
 
 
 def test_other_hyperparameters_make_another_row(make):
-    third = make(hyperparameters=make().hyperparameters | {"order": 3})
+    third = make(hyperparameters=make().request.hyperparameters | {"order": 3})
     assert {r.tuning for r in only([make(), third]).rows if r.kind == "optimiser"} == {"none", "order 3"}
 
 
@@ -195,7 +195,7 @@ def test_a_command_names_what_is_not_the_default_and_nothing_it_cannot_make(make
     )
     reference = find_row(only([make(backend="reference", dtype="float64")]), kind="optimiser")
     assert "--dtype" not in reference.command
-    third = make(hyperparameters=make().hyperparameters | {"order": 3})
+    third = make(hyperparameters=make().request.hyperparameters | {"order": 3})
     assert find_row(only([third]), kind="optimiser").command == ""
 
 
@@ -216,8 +216,8 @@ def test_every_figure_can_be_traced_to_its_records(make):
     records = over_seeds(make, [0.9, 0.8])
     row = find_row(only(records), kind="optimiser")
     assert row.records == tuple(record.record_id for record in records)
-    assert f"python {records[0].environment['python']}" in row.environment
-    assert row.code_version == records[0].code_version
+    assert f"python {records[0].provenance.environment['python']}" in row.environment
+    assert row.code_version == records[0].provenance.code_version
 
 
 def test_a_measured_ratio_above_the_bound_is_a_warning(make):

@@ -5,7 +5,6 @@ import math
 import re
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,9 +24,10 @@ from normbench.presentation.page.reaching import common_problems, common_solvers
 from normbench.presentation.page.ways import sections
 from normbench.presentation.palette import series
 from normbench.records.frame import write_file
-from normbench.records.schema import Curves
 from normbench.records.store import Store
+from normbench.running.result import Curves
 from normbench.specs import SPECS
+from tests.changes import changed
 
 
 def with_curve(make, rms, **changes):
@@ -97,7 +97,7 @@ def test_labels_tell_rows_apart(make):
         make("adam", 1e-3),
         make("adam", 1e-2, tuning_runs=5),
         make("method1"),
-        make("method1", hyperparameters=make().hyperparameters | {"order": 3}),
+        make("method1", hyperparameters=make().request.hyperparameters | {"order": 3}),
         make("agd", iterations=200),
         make("agd", iterations=300),
     ]
@@ -183,7 +183,13 @@ def test_three_hundred_records_make_less_than_six_megabytes(make):
     k = np.arange(3001)
     long = with_curve(make, (0.8 + 0.4 * np.exp(-0.002 * k)).tolist(), iterations=3000)
     runs = [
-        replace(long, optimiser=optimiser, hyperparameters=make(optimiser).hyperparameters, seed=seed, backend=backend)
+        changed(
+            long,
+            optimiser=optimiser,
+            hyperparameters=make(optimiser).request.hyperparameters,
+            seed=seed,
+            backend=backend,
+        )
         for optimiser in list(SPECS)[:8]
         for seed in range(20)
         for backend in ("torch", "jax")

@@ -7,7 +7,7 @@ import pytest
 
 from normbench.errors import InvalidArgumentError
 from normbench.presentation.profiles import charged, performance_profile, problem_costs, tuning_runs
-from normbench.records.schema import Curves
+from normbench.running.result import Curves
 
 INF = math.inf
 

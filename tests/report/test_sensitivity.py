@@ -40,7 +40,7 @@ def test_ratios_are_best_over_this_and_nought_where_it_diverged(make):
 def test_a_diverged_run_is_nought_even_where_it_left_a_figure(make):
     records = search(make, [2.0, 1.0, 0.5, 4.0, 4.0])
     lost = [
-        r if r.hyperparameters["learning_rate"] < 1 else make("adam", 1.0, status="diverged", train_rms=0.1)
+        r if r.request.hyperparameters["learning_rate"] < 1 else make("adam", 1.0, status="diverged", train_rms=0.1)
         for r in records
     ]
     assert learning_rate_sensitivity(lost)["ratio"].tolist() == [0.25, 0.5, 1.0, 0.125, 0.0]

@@ -15,8 +15,8 @@ from normbench.analysis.runs import train_rms_curve
 from normbench.cli import main
 from normbench.errors import InvalidArgumentError
 from normbench.presentation.targets import Median, attain, reach, targets_markdown
-from normbench.records.schema import Curves
 from normbench.records.store import Store
+from normbench.running.result import Curves
 
 RMS = (2.0, 1.5, 1.7, 1.0, 0.8)
 CURVES = Curves(
@@ -54,8 +54,8 @@ def run(make):
 def test_the_curve_is_in_the_unit_of_the_data(run, real_record):
     assert train_rms_curve(run()) == pytest.approx([10 * r for r in RMS])
     real = train_rms_curve(real_record)
-    assert len(real) == real_record.iterations_done + 1
-    assert real[-1] == pytest.approx(real_record.train_rms)
+    assert len(real) == real_record.outcome.iterations_done + 1
+    assert real[-1] == pytest.approx(real_record.outcome.train_rms)
 
 
 def test_a_target_between_two_iterations_is_interpolated(run):
@@ -102,10 +102,10 @@ def test_records_of_schema_1_know_totals_only(run):
 
 
 def test_the_counts_of_a_real_run_are_those_of_its_trainer(real_record):
-    end = reach(real_record, real_record.train_rms * (1 + 1e-12))
-    assert end.iterations == pytest.approx(real_record.iterations_done)
-    assert end.loss_evaluations == pytest.approx(real_record.loss_evaluations)
-    assert end.seconds == pytest.approx(real_record.seconds_train)
+    end = reach(real_record, real_record.outcome.train_rms * (1 + 1e-12))
+    assert end.iterations == pytest.approx(real_record.outcome.iterations_done)
+    assert end.loss_evaluations == pytest.approx(real_record.outcome.loss_evaluations)
+    assert end.seconds == pytest.approx(real_record.outcome.seconds_train)
 
 
 @pytest.mark.parametrize("target", [0.0, -1.0, math.nan, math.inf])

@@ -8,7 +8,7 @@ import numpy as np
 from normbench.backends.trajectory import Trajectory
 from normbench.data.dataset import Dataset
 from normbench.problems import tasks
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.running.run import problem_of
 from normbench.running.validation import trajectory_of
 
@@ -26,7 +26,7 @@ def asked(task: str, optimiser: str, backend: str, **changes: Any) -> RunRequest
     """A request at float64 for a narrow network: the reference decomposes matrices a hundred times an iteration."""
     layers = tasks.get(task).layers(few_digits(), HIDDEN[task])
     fields = {"layers": layers, "dtype": "float64", "seed": 0, "iterations": ITERATIONS}
-    return request(**{"task": task, "optimiser": optimiser, "backend": backend} | fields | changes)
+    return Asked(**{"task": task, "optimiser": optimiser, "backend": backend} | fields | changes).resolved()
 
 
 def trained(task: str, optimiser: str, backend: str, path: str = "fast", **changes: Any) -> Trajectory:

@@ -9,7 +9,7 @@ import pytest
 from normbench import specs
 from normbench.problems import tasks
 from normbench.running.certificate import largest_gain
-from normbench.running.request import request
+from normbench.running.request import Asked
 from normbench.running.run import run
 from normbench.specs import Normalisation
 
@@ -54,7 +54,7 @@ def test_weights_that_are_not_finite_have_no_gain(problem):
 
 
 def test_a_run_reports_its_measured_gain_under_its_bound(dataset):
-    asked = request(
+    asked = Asked(
         task="quadrotor-sim",
         layers=(12, 25, 30, 15, 3),
         optimiser="adam",
@@ -63,6 +63,6 @@ def test_a_run_reports_its_measured_gain_under_its_bound(dataset):
         dtype="float64",
         seed=0,
         iterations=3,
-    )
+    ).resolved()
     result = run(asked, dataset)
-    assert 0.0 < result.lipschitz_measured <= result.lipschitz_bound
+    assert 0.0 < result.outcome.lipschitz_measured <= result.outcome.lipschitz_bound

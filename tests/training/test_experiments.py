@@ -18,14 +18,14 @@ from normbench.problems import tasks
 from normbench.problems.initial_weights import xavier_uniform
 from normbench.reference.perceptron import Objective
 from normbench.running.batches import batches
-from normbench.running.request import request
+from normbench.running.request import Asked
 from normbench.running.run import problem_of, run
 
 LAYERS = (12, 5, 4, 3)
 
 
 def asked(optimiser, iterations, layers=LAYERS, **hyperparameters):
-    return request(
+    return Asked(
         task="quadrotor-sim",
         layers=layers,
         optimiser=optimiser,
@@ -34,7 +34,7 @@ def asked(optimiser, iterations, layers=LAYERS, **hyperparameters):
         seed=3,
         iterations=iterations,
         hyperparameters=hyperparameters,
-    )
+    ).resolved()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_checkpoints_of_a_run_are_those_of_shorter_runs(dataset):
         shorter = run(asked("method1", iterations), dataset)
         for found, expected in zip(seen[iterations].weights, shorter.trajectory.weights, strict=True):
             np.testing.assert_array_equal(found, expected)
-        assert seen[iterations].rms == shorter.train_rms
+        assert seen[iterations].rms == shorter.outcome.train_rms
 
 
 def test_the_last_checkpoint_of_a_run_that_diverges_is_its_end(dataset):
@@ -117,7 +117,7 @@ def test_a_perturbation_job_has_a_row_for_every_checkpoint_and_strength(dataset)
     rows = PerturbationJob(wanted, None, (0, 3), (0.0, 0.1))()
     assert [(row["iteration"], row["strength"]) for row in rows] == [(0, 0.0), (0, 0.1), (3, 0.0), (3, 0.1)]
     assert {row["depth"] for row in rows} == {3}
-    assert rows[2]["rms"] == pytest.approx(run(wanted, dataset).train_rms, rel=1e-12)
+    assert rows[2]["rms"] == pytest.approx(run(wanted, dataset).outcome.train_rms, rel=1e-12)
 
 
 def test_the_gradient_of_a_normalised_layer_is_orthogonal_to_it_and_the_true_one(objective, weights):
@@ -183,8 +183,8 @@ def test_evaluations_are_close_in_the_first_epoch_and_one_an_epoch_after():
 def test_the_whole_set_as_one_batch_is_the_trainers_agd(dataset):
     rows = MinibatchJob(asked("agd", 1), None, None, 3)()
     expected = run(asked("agd", 3), dataset)
-    assert rows[-1]["train_rms"] == pytest.approx(expected.train_rms, rel=1e-10)  # sums in another order
-    assert rows[-1]["test_rms"] == pytest.approx(expected.test_rms, rel=1e-10)
+    assert rows[-1]["train_rms"] == pytest.approx(expected.outcome.train_rms, rel=1e-10)  # sums in another order
+    assert rows[-1]["test_rms"] == pytest.approx(expected.outcome.test_rms, rel=1e-10)
     np.testing.assert_allclose([row["step_size"] for row in rows[1:]], expected.trajectory.step_size, rtol=1e-10)
     assert math.isnan(rows[0]["step_size"])
 

@@ -130,12 +130,13 @@ def _only(problem: Any, rows: np.ndarray, weights: Any) -> Any:
 
 @pytest.mark.parametrize("backend", ["reference", "torch", "jax"])
 def test_a_run_measures_its_errors_on_the_whole_sets(backend: str) -> None:
-    result = run(asked(TASK, "agd", backend, **PROTOCOL), few_digits())
-    problem = problem_of(result.request, few_digits())
+    wanted = asked(TASK, "agd", backend, **PROTOCOL)
+    result = run(wanted, few_digits())
+    outcome, problem = result.outcome, problem_of(wanted, few_digits())
     expected = _errors_by_hand(problem, result.trajectory)
-    found = [result.train_rms, result.train_accuracy, result.test_rms, result.test_accuracy]
+    found = [outcome.train_rms, outcome.train_accuracy, outcome.test_rms, outcome.test_accuracy]
     assert found == pytest.approx(expected, rel=1e-9)
-    assert len(result.errors) == len(result.test_iterations) == 21
+    assert len(outcome.curves.train_rms) == len(outcome.curves.test_iterations) == 21
 
 
 def _errors_by_hand(problem: Any, trajectory: Trajectory) -> list[float]:

@@ -9,14 +9,17 @@ from normbench import data
 from normbench.data.dataset import Dataset
 from normbench.problems import tasks
 from normbench.problems.predictors import trivial_predictors
-from normbench.running.request import request
+from normbench.running.request import Asked
 from normbench.running.run import run
 
 
 def mean_train_rms(dataset: Dataset, task: str, optimiser: str, *, seeds: int) -> float:
     layers = tasks.get("quadrotor-sim").layers(dataset)
-    wanted = [request(task=task, layers=layers, optimiser=optimiser, backend="jax", seed=seed) for seed in range(seeds)]
-    return float(np.mean([run(one, dataset).train_rms for one in wanted]))
+    wanted = [
+        Asked(task=task, layers=layers, optimiser=optimiser, backend="jax", seed=seed).resolved()
+        for seed in range(seeds)
+    ]
+    return float(np.mean([run(one, dataset).outcome.train_rms for one in wanted]))
 
 
 def test_method1_on_the_simulated_flight_is_within_3_percent_of_the_published_rms(simulated: Dataset) -> None:

@@ -12,10 +12,10 @@ from normbench.cli.run import _supported
 from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
 from normbench.problems import tasks
-from normbench.records.build import finished_record
+from normbench.records.build import record_of
 from normbench.records.schema import from_json
-from normbench.running.request import RunRequest, request
-from normbench.running.result import RunResult
+from normbench.running.request import Asked, RunRequest
+from normbench.running.result import Outcome
 from normbench.running.run import problem_of, run
 from normbench.running.support import check_support
 from tests.training.on_demand import small_dataset
@@ -57,45 +57,53 @@ def asked(key: str, optimiser: str, dataset: Dataset, **changes: Any) -> RunRequ
     """As the command line asks for it, but for sizes."""
     task = tasks.get(key)
     fields = {"layers": task.layers(dataset, HIDDEN[key]), "split": task.split, "batch_size": 8, "dtype": "float64"}
-    return request(**{"task": key, "optimiser": optimiser, "seed": 0, "iterations": 3} | fields | changes)
+    return Asked(**{"task": key, "optimiser": optimiser, "seed": 0, "iterations": 3} | fields | changes).resolved()
 
 
 def dataset_of(key: str, datasets: dict[str, Dataset]) -> Dataset:
     return datasets[tasks.get(key).source]
 
 
-def assert_complete(result: RunResult, dataset: Dataset) -> None:
+def assert_complete(asked: RunRequest, outcome: Outcome, dataset: Dataset) -> None:
     """Every figure is there, and the record of it can be written and read."""
-    record = finished_record(result, dataset, tuning_runs=0, jobs=1)
-    figures = [record.train_rms, record.test_rms, record.train_loss, record.test_loss]
-    figures += [*record.curves.loss, *record.curves.step_size, *record.curves.train_rms, *record.curves.test_rms]
+    record = record_of(asked, outcome, dataset, tuning_runs=0, jobs=1, threads=1)
+    figures = [record.outcome.train_rms, record.outcome.test_rms, record.outcome.train_loss, record.outcome.test_loss]
+    curves = record.outcome.curves
+    figures += [*curves.loss, *curves.step_size, *curves.train_rms, *curves.test_rms]
     assert np.isfinite(figures).all()
-    shares = [record.train_accuracy, record.test_accuracy, *record.curves.train_accuracy, *record.curves.test_accuracy]
+    shares = [
+        record.outcome.train_accuracy,
+        record.outcome.test_accuracy,
+        *record.outcome.curves.train_accuracy,
+        *record.outcome.curves.test_accuracy,
+    ]
     assert all(0 <= share <= 1 for share in shares)
-    assert len(record.curves.loss) == 4
-    assert record.curves.test_iterations == (0, 1, 2, 3)
-    assert math.isfinite(record.lipschitz_bound) == (record.task not in BOUNDLESS)
-    if record.task not in BOUNDLESS:
-        assert 0 <= record.lipschitz_measured <= record.lipschitz_bound  # a step too long leaves dead units
+    assert len(record.outcome.curves.loss) == 4
+    assert record.outcome.curves.test_iterations == (0, 1, 2, 3)
+    assert math.isfinite(record.outcome.lipschitz_bound) == (record.request.task not in BOUNDLESS)
+    if record.request.task not in BOUNDLESS:
+        assert (
+            0 <= record.outcome.lipschitz_measured <= record.outcome.lipschitz_bound
+        )  # a step too long leaves dead units
     assert from_json(record.to_json(), source="x").as_dict() == record.as_dict()
-    names = {"zero", "mean"} if record.task == "wikitext2-transformer" else {"zero", "mean", "linear"}
-    assert set(record.predictors) == names
+    names = {"zero", "mean"} if record.request.task == "wikitext2-transformer" else {"zero", "mean", "linear"}
+    assert set(record.outcome.predictors) == names
 
 
 @pytest.mark.parametrize(("key", "optimiser"), IN_BOTH)
 def test_torch_and_jax_agree_from_files_to_figures(key: str, optimiser: str, datasets: dict[str, Dataset]) -> None:
     dataset = dataset_of(key, datasets)
-    first, second = (run(asked(key, optimiser, dataset, backend=backend), dataset) for backend in ("torch", "jax"))
-    for result in (first, second):
-        assert_complete(result, dataset)
+    wanted = [asked(key, optimiser, dataset, backend=backend) for backend in ("torch", "jax")]
+    first, second = (run(each, dataset) for each in wanted)
+    for each, result in zip(wanted, (first, second), strict=True):
+        assert_complete(each, result.outcome, dataset)
     close = {"rtol": 1e-8}
     np.testing.assert_allclose(second.trajectory.loss, first.trajectory.loss, **close)
     np.testing.assert_allclose(second.trajectory.step_size, first.trajectory.step_size, **close)
-    np.testing.assert_allclose(second.test_loss, first.test_loss, **close)
-    for found, expected in zip(second.errors, first.errors, strict=True):
-        for part in expected:
-            assert found[part].rms == pytest.approx(expected[part].rms, rel=1e-8)
-            assert found[part].accuracy == expected[part].accuracy
+    found, expected = second.outcome.curves, first.outcome.curves
+    for name in ("test_loss", "train_rms", "test_rms"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), **close)
+    assert (found.train_accuracy, found.test_accuracy) == (expected.train_accuracy, expected.test_accuracy)
     for weights in zip(second.trajectory.weights, first.trajectory.weights, strict=True):
         assert np.linalg.norm(weights[0] - weights[1]) <= 1e-8 * np.linalg.norm(weights[1])
 
@@ -119,9 +127,10 @@ def test_every_optimiser_that_supports_the_task_runs_in_torch(key: str, datasets
     assert {"method2", "method2_exp"}.isdisjoint(tried) == (key in BOUNDLESS)
     assert "lbfgs" not in tried
     for optimiser in tried:
-        result = run(asked(key, optimiser, dataset, backend="torch", dtype="float32"), dataset)
+        wanted = asked(key, optimiser, dataset, backend="torch", dtype="float32")
+        result = run(wanted, dataset)
         if result.trajectory.status == "done":
-            assert_complete(result, dataset)
+            assert_complete(wanted, result.outcome, dataset)
         assert np.isfinite(result.trajectory.loss[0])
         assert len(result.trajectory.step_size) > 0
 
@@ -162,7 +171,7 @@ def test_the_reference_runs_the_perceptrons_and_refuses_the_rest(key: str, datas
         return
     expected = run(replace(wanted, backend="torch"), dataset)
     found = run(wanted, dataset)
-    assert found.train_rms == pytest.approx(expected.train_rms, rel=1e-9)
+    assert found.outcome.train_rms == pytest.approx(expected.outcome.train_rms, rel=1e-9)
     assert_complete(found, dataset)
 
 

@@ -11,7 +11,7 @@ from normbench import specs
 from normbench.cli import main
 from normbench.data.dataset import Dataset
 from normbench.problems import tasks
-from normbench.running.request import RunRequest, request
+from normbench.running.request import Asked, RunRequest
 from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
 
 
@@ -64,7 +64,7 @@ def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64", path
     def asked(on: str, precision: str) -> RunRequest:
         layers = tasks.get("neural-fly").layers(dataset)
         fields = {"task": dataset.name, "layers": layers, "optimiser": key, "seed": 0, "iterations": 20}
-        return request(backend=on, dtype=precision, **fields)
+        return Asked(backend=on, dtype=precision, **fields).resolved()
 
     expected = trajectory_of(asked("reference", "float64"), dataset)
     return judge(trajectory_of(asked(backend, dtype), dataset, path), expected, asked(backend, dtype), {}, path)

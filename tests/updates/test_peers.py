@@ -14,7 +14,7 @@ import torch
 from normbench import specs
 from normbench.backends.trajectory import Status
 from normbench.errors import InvalidArgumentError
-from normbench.running.request import request
+from normbench.running.request import Asked
 from normbench.specs import PEERS, SPECS
 from tests.updates.conftest import problem_for, train
 
@@ -149,5 +149,5 @@ def test_schedule_free_pays_for_the_gradient_and_for_the_average():
 
 def test_a_peer_is_refused_where_no_library_has_it():
     with pytest.raises(InvalidArgumentError, match="dog is not implemented on backend 'torch'; choose jax"):
-        request(task="quadrotor-sim", layers=(12, 3), optimiser="dog", backend="torch", seed=0)
+        Asked(task="quadrotor-sim", layers=(12, 3), optimiser="dog", backend="torch", seed=0).resolved()
     assert specs.get("dog").backends == ("jax",)

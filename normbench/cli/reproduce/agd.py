@@ -12,8 +12,7 @@ from normbench.papers.agd.minibatch import MinibatchJob
 from normbench.papers.checkpoints import UpdateSizeJob
 from normbench.papers.reproduce import frame_table
 from normbench.presentation.terminal import console
-from normbench.records.schema import Record
-from normbench.running.request import RunRequest, request
+from normbench.running.request import RunRequest
 
 _LOOKS = 40  # iterations at which the size of an update is measured, about
 
@@ -28,21 +27,6 @@ def tuned_plan(requests: list[RunRequest]) -> Plan:
     return Plan(tuple(run for run in requests if run.optimiser == "agd"), tuple(searches))
 
 
-def _request_of(run: Record) -> RunRequest:
-    return request(
-        task=run.task,
-        layers=run.layers,
-        optimiser=run.optimiser,
-        backend=run.backend,
-        seed=run.seed,
-        hyperparameters=run.hyperparameters,
-        iterations=run.iterations,
-        split=run.split,
-        device=run.device,
-        dtype=run.dtype,
-    )
-
-
 @click.command("agd-figure5")
 @takes_setting(seeds=1)
 def figure5(setting: Setting) -> None:
@@ -52,7 +36,7 @@ def figure5(setting: Setting) -> None:
     requests = setting.requests(experiments.agd_figure5)
     records = figures.chosen_runs(setting.records(tuned_plan(requests)))
     looks = tuple(range(0, experiments.AGD5_ITERATIONS, math.ceil(experiments.AGD5_ITERATIONS / _LOOKS)))
-    updates = setting.rows([UpdateSizeJob(_request_of(run), setting.data_dir, looks) for run in records])
+    updates = setting.rows([UpdateSizeJob(run.request, setting.data_dir, looks) for run in records])
     title = f"AGD against tuned Adam and SGD, {experiments.AGD5_DEPTH} layers, on {setting.task}"
     console().print(frame_table(figures.rivals_summary(records), title=title))
     setting.save([figures.figure5(records, updates)])

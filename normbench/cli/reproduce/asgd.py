@@ -17,8 +17,8 @@ from normbench.writing import write_text
 
 def _title(records: list[Record], what: str) -> str:
     first = records[0]
-    versus = report.against(first.simulated)
-    return f"{what} on {first.task} ({first.backend}, {first.unit}): {versus}"
+    versus = report.against(first.provenance.simulated)
+    return f"{what} on {first.request.task} ({first.request.backend}, {first.outcome.unit}): {versus}"
 
 
 def _draw(setting: Setting, name: str, records: list[Record]) -> None:

@@ -12,6 +12,7 @@ from normbench.papers.fromage.perturbation import PerturbationJob
 from normbench.papers.reproduce import frame_table
 from normbench.presentation.terminal import console
 from normbench.problems import tasks
+from normbench.running.request import Asked
 from normbench.specs import OWN, SPECS
 
 _EVERY = 20  # iterations between two looks at the norms
@@ -78,8 +79,7 @@ def figure4(setting: Setting) -> None:
     from normbench.analysis.sensitivity import learning_rate_sensitivity
 
     plan = sweep(
-        task=setting.task,
-        layers=published.PAPER_LAYERS,
+        Asked(task=setting.task, layers=published.PAPER_LAYERS, optimiser="", backend="", seed=0),
         optimisers=[key for key in OWN if SPECS[key].tuned],
         backends=[setting.backend],
         seeds=range(setting.seeds),

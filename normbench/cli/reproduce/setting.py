@@ -75,7 +75,7 @@ class Setting:
         with campaign_progress() as on_progress:
             campaign = Campaign(Store(self.out / RECORDS), self.data_dir, self.jobs, on_progress, print_remark)
             records = campaign.run(plan)
-        self.failed.extend(record for record in records if record.status == Status.FAILED)
+        self.failed.extend(record for record in records if record.outcome.status == Status.FAILED)
         return records
 
     def rows(self, jobs: Sequence[Any]) -> list[dict[str, Any]]:

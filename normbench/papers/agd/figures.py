@@ -41,18 +41,20 @@ def mean_updates(rows: Rows) -> pd.DataFrame:
 
 def chosen_runs(records: Sequence[Record]) -> list[Record]:
     """AGD's runs, and those of the others at the learning rate that their search has chosen."""
-    return [run for run in records if run.optimiser == "agd" or run.tuning_runs > 0]
+    return [run for run in records if run.request.optimiser == "agd" or run.provenance.tuning_runs > 0]
 
 
 def rivals_summary(records: Iterable[Record]) -> pd.DataFrame:
     """Final RMS by optimiser, mean over seeds, beside the learning rate that was found."""
     rows = pd.DataFrame(
         {
-            "optimiser": run.optimiser,
-            "learning rate": f"{run.hyperparameters['learning_rate']:g}" if run.tuning_runs else "automatic",
-            "tuning runs": run.tuning_runs,
-            "train RMS": run.train_rms,
-            "test RMS": run.test_rms,
+            "optimiser": run.request.optimiser,
+            "learning rate": f"{run.request.hyperparameters['learning_rate']:g}"
+            if run.provenance.tuning_runs
+            else "automatic",
+            "tuning runs": run.provenance.tuning_runs,
+            "train RMS": run.outcome.train_rms,
+            "test RMS": run.outcome.test_rms,
         }
         for run in records
     )
@@ -69,9 +71,9 @@ def figure5(records: Sequence[Record], updates: Rows) -> Picture:
     updates : list of dict
         Rows of :class:`normbench.papers.checkpoints.UpdateSizeJob` for the same runs.
     """
-    curves = mean_curves(records, lambda run: {"optimiser": run.optimiser})
+    curves = mean_curves(records, lambda run: {"optimiser": run.request.optimiser})
     data = pd.concat([curves[curves["quantity"] == RMS], mean_updates(updates)], ignore_index=True)
-    source, first = origin(records), records[0]
+    source, asked = origin(records), records[0].request
     with printed():
         figure, (panels,) = canvas(1, 2, width=TWO_COLUMNS, height=3.0)
         looks = optimiser_looks(data["optimiser"].unique())
@@ -89,7 +91,7 @@ def figure5(records: Sequence[Record], updates: Rows) -> Picture:
         entitle(
             figure,
             f"AGD, figure 5: against tuned Adam and SGD. {source.data}",
-            f"{len(first.layers) - 1} layers of width {first.layers[1]}, {first.iterations} full-batch iterations "
+            f"{len(asked.layers) - 1} layers of width {asked.layers[1]}, {asked.iterations} full-batch iterations "
             f"({source.runs}); learning rates: lowest training RMS of a log grid, on one seed. AGD starts from "
             "semi-orthogonal weights (its prescription 1), the others from Algorithm 1 of arXiv 2312.10672, with "
             f"Adam's epsilon at 1e-300. {PAPER}: width 256, CIFAR-10, mini-batches of 128, loss and accuracy.",
@@ -110,10 +112,10 @@ def _optimiser_lines(panel: Axes, data: pd.DataFrame, looks: Looks) -> None:
 
 
 def _tuned_label(optimiser: str, records: Sequence[Record]) -> str:
-    run = next(run for run in records if run.optimiser == optimiser)
-    if not run.tuning_runs:
+    run = next(run for run in records if run.request.optimiser == optimiser)
+    if not run.provenance.tuning_runs:
         return f"{optimiser}\n(nothing to tune)"
-    return f"{optimiser}\n(best of {run.tuning_runs}: {run.hyperparameters['learning_rate']:g})"
+    return f"{optimiser}\n(best of {run.provenance.tuning_runs}: {run.request.hyperparameters['learning_rate']:g})"
 
 
 def grid_summary(data: pd.DataFrame) -> pd.DataFrame:
@@ -137,7 +139,7 @@ def _published(source: str) -> pd.DataFrame:
 
 def figure6(records: Sequence[Record]) -> Picture:
     """Automatic learning rate, training and test RMS of AGD over iterations, by depth and width."""
-    every = mean_curves(records, lambda run: {"depth": len(run.layers) - 1, "width": run.layers[1]})
+    every = mean_curves(records, lambda run: {"depth": len(run.request.layers) - 1, "width": run.request.layers[1]})
     data = every[every["quantity"] != LOSS]
     source = origin(records)
     depths, looks = sorted(data["depth"].unique()), ordered_looks(sorted(data["width"].unique()))
@@ -165,8 +167,8 @@ def figure6(records: Sequence[Record]) -> Picture:
         entitle(
             figure,
             f"AGD, figure 6: width and depth. {source.data}",
-            f"Bias-free perceptrons, {records[0].iterations} full-batch iterations, {source.runs}; nothing is tuned. "
-            "Dotted: predictors without an optimiser; the axes of the RMS end a little above the worst of them. "
+            f"Bias-free perceptrons, {records[0].request.iterations} full-batch iterations, {source.runs}; nothing is "
+            "tuned. Dotted: predictors without an optimiser; the axes of the RMS end a little above the worst of them. "
             f"{PAPER}: widths 64 to 2048, depths 2 to 32, CIFAR-10, mini-batches of 128, accuracy.",
         )
     return Picture("agd-figure6", figure, data)

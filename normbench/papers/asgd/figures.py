@@ -30,13 +30,13 @@ from normbench.records.schema import Record
 
 def experiment1(records: Sequence[Record]) -> Picture:
     """Loss, RMS and step size of methods 1 and 2 over iterations, mean and one standard deviation over seeds."""
-    data = mean_curves(records, lambda run: {"optimiser": run.optimiser})
+    data = mean_curves(records, lambda run: {"optimiser": run.request.optimiser})
     source = origin(records)
     with printed():
         figure, panels = canvas(2, 3, width=TWO_COLUMNS, height=4.2)
         for row, cells in zip(panels, _table1(records), strict=True):
             _method_row(row, data[data["optimiser"] == cells[0].name], cells, source.unit)
-        layers = "-".join(map(str, records[0].layers))
+        layers = "-".join(map(str, records[0].request.layers))
         entitle(
             figure,
             f"Experiment 1 of arXiv 2312.10672 (its figure 1): {source.data}",
@@ -131,7 +131,10 @@ def experiment2(records: Sequence[Record]) -> Picture:
 
 
 def _machine(run: Record) -> str:
-    return f"{run.environment.get('cpu', 'unknown processor')}, {run.threads} thread{'' if run.threads == 1 else 's'}"
+    made = run.provenance
+    return (
+        f"{made.environment.get('cpu', 'unknown processor')}, {made.threads} thread{'' if made.threads == 1 else 's'}"
+    )
 
 
 def _unsteady() -> int:

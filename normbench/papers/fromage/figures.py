@@ -146,8 +146,8 @@ def _overflow(panel: Axes, data: pd.DataFrame, learning_rate: float) -> None:
 
 def depth_label(run: Record) -> str:
     """Key of the optimiser, with epsilon where it has one."""
-    epsilon = run.hyperparameters.get("epsilon")
-    return run.optimiser if epsilon is None else f"{run.optimiser}, epsilon {epsilon:g}"
+    epsilon = run.request.hyperparameters.get("epsilon")
+    return run.request.optimiser if epsilon is None else f"{run.request.optimiser}, epsilon {epsilon:g}"
 
 
 def depth_runs(records: Iterable[Record]) -> pd.DataFrame:
@@ -158,10 +158,10 @@ def depth_runs(records: Iterable[Record]) -> pd.DataFrame:
     """
     rows = pd.DataFrame(
         {
-            "depth": len(run.layers) - 1,
+            "depth": len(run.request.layers) - 1,
             "optimiser": depth_label(run),
-            "learning_rate": run.hyperparameters["learning_rate"],
-            "rms": run.train_rms,
+            "learning_rate": run.request.hyperparameters["learning_rate"],
+            "rms": run.outcome.train_rms,
         }
         for run in records
     )
@@ -194,13 +194,13 @@ def figure3(records: Sequence[Record]) -> Picture:
             panel.set_xticks(depths, [str(d) for d in depths])
             panel.set(xlabel="depth (weight matrices)", ylabel=f"final training RMS in {source.unit}")
             finish(panel)
-        width = records[0].layers[1]
+        width = records[0].request.layers[1]
         entitle(
             figure,
             f"Fromage, figure 3: training over depth. {source.data}",
-            f"Perceptrons of width {width}, {records[0].iterations} full-batch iterations, {source.runs}. The gradient "
-            "of a normalised network shrinks with every layer, far below Adam's default epsilon of 1e-8, hence a "
-            "second, negligible one. Dotted: predictors without an optimiser. "
+            f"Perceptrons of width {width}, {records[0].request.iterations} full-batch iterations, {source.runs}. The "
+            "gradient of a normalised network shrinks with every layer, far below Adam's default epsilon of 1e-8, "
+            "hence a second, negligible one. Dotted: predictors without an optimiser. "
             f"{PAPER}: MNIST, accuracy after 100 epochs, depths to 50.",
         )
     return Picture("fromage-figure3", figure, data)

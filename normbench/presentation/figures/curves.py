@@ -20,7 +20,7 @@ def run_curves(run: Record) -> pd.DataFrame:
 
     Of runs beyond 300 iterations every so many-th is kept, the same for all seeds.
     """
-    curves = run.curves
+    curves = run.outcome.curves
     train, test = np.array(curves.loss), np.array(curves.test_loss)
     frames = [
         _frame(LOSS, "train", range(len(train)), train),
@@ -30,7 +30,7 @@ def run_curves(run: Record) -> pd.DataFrame:
         _frame(STEP, "train", range(1, len(train)), np.array(curves.step_size)),
     ]
     every = pd.concat(frames, ignore_index=True)
-    stride = math.ceil(run.iterations / _POINTS)
+    stride = math.ceil(run.request.iterations / _POINTS)
     return every[(every["part"] == "test") | (every["iteration"] % stride == 0)]
 
 
@@ -52,7 +52,7 @@ def mean_curves(records: Iterable[Record], names: Callable[[Record], dict[str, A
     DataFrame
         The columns of ``names``, then ``quantity, part, iteration, mean, sd, seeds``.
     """
-    whole = [run for run in records if run.status not in (Status.DIVERGED, Status.FAILED)]
+    whole = [run for run in records if run.outcome.status not in (Status.DIVERGED, Status.FAILED)]
     every = pd.concat([run_curves(run).assign(**names(run)) for run in whole], ignore_index=True)
     columns = [*names(whole[0]), "quantity", "part", "iteration"]
     return every.groupby(columns, sort=False)["value"].agg(mean="mean", sd="std", seeds="count").reset_index()

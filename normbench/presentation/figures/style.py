@@ -132,9 +132,11 @@ class Origin:
 def origin(records: Sequence[Record]) -> Origin:
     """Origin of records that share task and backend."""
     first = records[0]
-    dtypes = "/".join(sorted({record.dtype for record in records}))
-    seeds = len({record.seed for record in records})
-    return Origin(first.task, first.unit, first.backend, dtypes, first.simulated, seeds)
+    dtypes = "/".join(sorted({record.request.dtype for record in records}))
+    seeds = len({record.request.seed for record in records})
+    return Origin(
+        first.request.task, first.outcome.unit, first.request.backend, dtypes, first.provenance.simulated, seeds
+    )
 
 
 def canvas(
@@ -193,7 +195,7 @@ def level_line(panel: Axes, name: str, level: float) -> None:
 
 def trivial_levels(panel: Axes, records: Iterable[Record], part: str) -> float:
     """RMS of the predictors without an optimiser as level lines, mean over seeds; returns the zero predictor's."""
-    by_seed = {run.seed: run.predictors for run in records}
+    by_seed = {run.request.seed: run.outcome.predictors for run in records}
     levels = {name: float(np.mean([found[name][part] for found in by_seed.values()])) for name in NAMES}
     for name, level in levels.items():
         level_line(panel, name, level)

@@ -9,7 +9,8 @@ import numpy as np
 
 from normbench.presentation.page.ways import Section, Way
 from normbench.records.schema import Record
-from normbench.running.request import Level, setting
+from normbench.running.axis import Level
+from normbench.running.request import setting
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,22 @@ def backend_pairs(section: Section) -> list[BackendPair]:
 
 def _elsewhere(run: Record) -> tuple[object, ...]:
     """Everything that was asked for but the backend and the seed."""
-    return setting(run, Level.BOARD, Level.ROW, without=("backend",))
+    return setting(run.request, Level.BOARD, Level.ROW, without=("backend",))
 
 
 def _pair(first: Way, second: Way) -> BackendPair:
     a, b = sorted((first, second), key=lambda way: way.row.backend, reverse=True)  # torch before jax
-    ours, theirs = ({run.seed: run for run in way.runs} for way in (a, b))
+    ours, theirs = ({run.request.seed: run for run in way.runs} for way in (a, b))
     both = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
     return BackendPair(
         label=a.label,
         backends=(a.backend, b.backend),
-        iterations=a.runs[0].iterations,
+        iterations=a.runs[0].request.iterations,
         pairs=len(both),
         curve=_largest([_curve_difference(x, y) for x, y in both]),
-        train=_largest([abs(y.train_rms / x.train_rms - 1) for x, y in both]),
-        test=_largest([abs(y.test_rms / x.test_rms - 1) for x, y in both]),
-        statuses=sum(x.status != y.status for x, y in both),
+        train=_largest([abs(y.outcome.train_rms / x.outcome.train_rms - 1) for x, y in both]),
+        test=_largest([abs(y.outcome.test_rms / x.outcome.test_rms - 1) for x, y in both]),
+        statuses=sum(x.outcome.status != y.outcome.status for x, y in both),
     )
 
 
@@ -78,7 +79,7 @@ def _largest(values: Sequence[float]) -> float:
 
 
 def _curve_difference(x: Record, y: Record) -> float:
-    n = min(len(x.curves.loss), len(y.curves.loss))
-    a, b = np.asarray(x.curves.loss[:n]), np.asarray(y.curves.loss[:n])
+    n = min(len(x.outcome.curves.loss), len(y.outcome.curves.loss))
+    a, b = np.asarray(x.outcome.curves.loss[:n]), np.asarray(y.outcome.curves.loss[:n])
     usable = np.isfinite(a) & np.isfinite(b) & (a > 0)
     return float(np.max(np.abs(b[usable] / a[usable] - 1), initial=0.0)) if n else math.nan

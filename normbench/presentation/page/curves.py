@@ -32,7 +32,7 @@ def learning_curves(section: Section) -> list[dict[str, Any]]:
 
 def _curve(runs: list[tuple[Record, np.ndarray]]) -> dict[str, list[float | int | None]]:
     chosen = thinned(max(len(curve) for _, curve in runs) - 1)
-    rms = np.array([_at(curve, chosen, hold=run.status == Status.STALLED) for run, curve in runs])
+    rms = np.array([_at(curve, chosen, hold=run.outcome.status == Status.STALLED) for run, curve in runs])
     costs = {name: _mean([_at(cost_curve(run, name), chosen, hold=True) for run, _ in runs]) for name in COSTS}
     mean = _mean(rms)
     sd = np.sqrt(_mean((rms - mean) ** 2) * _bessel(rms))

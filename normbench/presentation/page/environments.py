@@ -35,12 +35,24 @@ def environments(sections: Sequence[Section]) -> list[Environment]:
     """Every set-up among the shown runs, by backend and code version."""
     groups: dict[tuple[object, ...], list[Record]] = {}
     for run in (run for section in sections for way in section.ways for run in way.runs):
-        key = run.backend, run.code_version, run.threads, tuple(sorted(run.environment.items()))
+        key = (
+            run.request.backend,
+            run.provenance.code_version,
+            run.provenance.threads,
+            tuple(sorted(run.provenance.environment.items())),
+        )
         groups.setdefault(key, []).append(run)
     return [_environment(groups[key]) for key in sorted(groups, key=str)]
 
 
 def _environment(runs: Sequence[Record]) -> Environment:
     first = runs[0]
-    tasks = tuple(sorted({run.task for run in runs}))
-    return Environment(first.backend, first.code_version, first.threads, dict(first.environment), len(runs), tasks)
+    tasks = tuple(sorted({run.request.task for run in runs}))
+    return Environment(
+        first.request.backend,
+        first.provenance.code_version,
+        first.provenance.threads,
+        dict(first.provenance.environment),
+        len(runs),
+        tasks,
+    )

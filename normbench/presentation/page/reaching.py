@@ -51,7 +51,7 @@ def grid(sections: Sequence[Section]) -> Grid | None:
 
 def linear_rms(run: Record) -> float:
     """Training RMS of the linear fit on the run's split; NaN where the record has none."""
-    return run.predictors.get("linear", {}).get("train", math.nan)
+    return run.outcome.predictors.get("linear", {}).get("train", math.nan)
 
 
 def _best_ratio(run: Record) -> float:
@@ -71,9 +71,9 @@ def reaching_runs(sections: Sequence[Section], ratios: Sequence[float]) -> list[
         solver
         | {
             "board": section.key,
-            "seed": run.seed,
-            "problem": f"{section.key}-{run.seed}",
-            "common": (section.key, run.seed) in problems and _key(solver) in solvers,
+            "seed": run.request.seed,
+            "problem": f"{section.key}-{run.request.seed}",
+            "common": (section.key, run.request.seed) in problems and _key(solver) in solvers,
         }
         | costs
         for section in sections

@@ -1,7 +1,6 @@
 """Records with chosen learning curves, the page made from them, and a browser to open it in."""
 
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +9,9 @@ from normbench.analysis.leaderboard import boards
 from normbench.papers.experiments import PAPER_LAYERS, perceptron_layers
 from normbench.presentation.page import report_page
 from normbench.presentation.page.ways import sections
-from normbench.records.schema import Curves
 from normbench.records.store import Store
+from normbench.running.result import Curves
+from tests.changes import changed
 
 PATIENCE = 180_000  # ms; on two busy cores a frame may take seconds
 ITERATIONS = 200
@@ -83,7 +83,7 @@ def _board(trained, *, task, simulated):
                 trained("agd", final=1.05 * factor, **where),
             ]
     lost = trained("agd", backend="torch", **shared, seed=3)
-    return [*runs, replace(lost, status="diverged", train_rms=np.nan, test_rms=np.nan, reason="planted")]
+    return [*runs, changed(lost, status="diverged", train_rms=np.nan, test_rms=np.nan, reason="planted")]
 
 
 @pytest.fixture(scope="session")

@@ -139,10 +139,10 @@ def torch_costs(compared, ratio):
     for section in compared:
         for way in section.ways:
             if way.backend == "torch" and way.is_best:
-                for run in [run for run in way.runs if run.seed < 3]:
+                for run in [run for run in way.runs if run.request.seed < 3]:
                     found = reach(run, ratio * linear_rms(run))
                     spent = math.inf if found.censored else found.iterations
-                    costs.setdefault(way.row.optimiser, {})[section.key, run.seed] = spent
+                    costs.setdefault(way.row.optimiser, {})[section.key, run.request.seed] = spent
     return pd.DataFrame(costs)
 
 
@@ -163,7 +163,9 @@ def test_the_profile_draws_what_python_computes(visit, page_path, compared):
 
 def test_the_slider_spans_what_was_reached(compared):
     found = grid(compared)
-    lowest = min(r.train_rms / linear_rms(r) for s in compared for w in s.ways for r in w.runs if r.train_rms > 0)
+    lowest = min(
+        r.outcome.train_rms / linear_rms(r) for s in compared for w in s.ways for r in w.runs if r.outcome.train_rms > 0
+    )
     assert lowest <= found.low < lowest + found.step
     assert found.values[0] == found.low
     assert found.values[-1] == found.high

@@ -1,0 +1,112 @@
+"""What the rest of the program knows of a field of a request: what it separates, its label, checks and option."""
+
+from dataclasses import MISSING, dataclass, fields, replace
+from enum import Enum
+from typing import Any
+
+from normbench.errors import InvalidArgumentError
+
+ALWAYS = object()  # in the place of a default: there is none, every value is said
+_DECLARED = "axis"
+
+
+class Level(Enum):
+    """What two runs are to each other that differ in one field."""
+
+    BOARD = "on boards of their own"
+    ROW = "rows of their own on one board"
+    RUN = "runs of one row"
+
+
+class Place(Enum):
+    """Where the label of a row says the value."""
+
+    NAME = "in words of its own: the optimiser, its hyperparameters, the number of iterations"
+    WHERE = "beside the backend"
+    HOW = "behind the optimiser"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the rest of the program knows of a field of a request.
+
+    Attributes
+    ----------
+    separates : Level
+    place : Place
+    words : str
+        How a label says a value that is not the default: ``batch {}``.
+    choices : tuple of str
+        The values that there are; empty where they are not texts from a list.
+    at_least : int or None
+        The smallest value of a number.
+    option : str
+        Of ``normbench run``, which makes the value; "" where none does.
+    help : str
+        Of that option; "" where the command makes the option itself, because it takes more than one value of the field.
+    of_task : bool
+        True if the command takes the attribute of the task of that name where the option is not given.
+    original : bool
+        True if the first records have it. A later field is no part of an identity at its default, so that the records
+        from before it keep their names, and may be missing in their files.
+    name : str
+        Of the field.
+    default : object
+        Its default, which labels and commands leave unsaid; :data:`ALWAYS` where it has none.
+    """
+
+    separates: Level
+    place: Place = Place.NAME
+    words: str = "{}"
+    choices: tuple[str, ...] = ()
+    at_least: int | None = None
+    option: str = ""
+    help: str = ""
+    of_task: bool = False
+    original: bool = False
+    name: str = ""
+    default: Any = ALWAYS
+
+    def label(self, value: Any) -> str:
+        """The value in words, or "" where it is the default."""
+        return "" if value == self.default else self.words.format(value)
+
+    def check(self, value: Any) -> None:
+        """Raise where there is no such value.
+
+        Raises
+        ------
+        InvalidArgumentError
+        """
+        if value is None and self.default is None:
+            return
+        if self.choices and value not in self.choices:
+            raise InvalidArgumentError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}.")
+        if self.at_least is not None and value < self.at_least:
+            remedy = "" if self.default is not None else " Leave it out for the default."
+            raise InvalidArgumentError(f"{self.name} must be at least {self.at_least}; got {value}.{remedy}")
+
+
+def axis(
+    separates: Level,
+    place: Place = Place.NAME,
+    *,
+    words: str = "{}",
+    choices: tuple[str, ...] = (),
+    at_least: int | None = None,
+    option: str = "",
+    help: str = "",
+    of_task: bool = False,
+    original: bool = False,
+) -> dict[str, Axis]:
+    """The metadata of a field that is an :class:`Axis`."""
+    return {_DECLARED: Axis(separates, place, words, choices, at_least, option, help, of_task, original)}
+
+
+def declared(kind: type[Any]) -> tuple[Axis, ...]:
+    """The axes among the fields of a dataclass, in their order."""
+    return tuple(
+        replace(f.metadata[_DECLARED], name=f.name, default=ALWAYS if f.default is MISSING else f.default)
+        for f in fields(kind)
+        if _DECLARED in f.metadata
+    )
