@@ -51,16 +51,7 @@ def delta_orthogonal(shapes: tuple[Shape, ...], rng: np.random.Generator) -> Wei
 
     Images then pass as through a dense layer at every pixel, however deep the network. In the first steps of AGD, which
     moves every position by its own norm, the zero ones move by infinitely much of what they were.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If there is no kernel, where these weights are the semi-orthogonal ones.
     """
-    if all(len(s) == 2 for s in shapes):
-        raise InvalidArgumentError(
-            "delta_orthogonal is about kernels, and the network has none. Choose initialisation orthogonal: the same."
-        )
     weights = []
     for s in shapes:
         kernel = np.zeros(s)
@@ -83,17 +74,26 @@ def usual(normalisation: Normalisation) -> str:
     return "orthogonal" if normalisation is Normalisation.PRESCRIPTION else "xavier"
 
 
-def draw(shapes: tuple[Shape, ...], *, seed: int, initialisation: str) -> Weights:
-    """Weights of these shapes by seed.
+def check(shapes: tuple[Shape, ...], initialisation: str) -> None:
+    """Raise unless weights of these shapes can be drawn so.
 
     Raises
     ------
     InvalidArgumentError
-        If there is no such initialisation, or it does not fit the shapes.
+        If there is no such initialisation, or another one gives the same weights.
     """
     if initialisation not in INITIALISATIONS:
         known = ", ".join(INITIALISATIONS)
         raise InvalidArgumentError(f"initialisation must be one of {known}; got {initialisation!r}.")
+    if initialisation == "delta_orthogonal" and all(len(s) == 2 for s in shapes):
+        raise InvalidArgumentError(
+            "initialisation delta_orthogonal is about kernels, and the network has none. Choose orthogonal: the same."
+        )
+
+
+def draw(shapes: tuple[Shape, ...], *, seed: int, initialisation: str) -> Weights:
+    """Weights of these shapes by seed; errors as :func:`check`."""
+    check(shapes, initialisation)
     return INITIALISATIONS[initialisation](shapes, np.random.default_rng([seed, WEIGHT_STREAM]))
 
 

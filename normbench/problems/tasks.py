@@ -81,15 +81,15 @@ class Task:
             )
         return found
 
-    def declared_network(self, layers: tuple[int, ...]) -> Network:
-        """The network of these widths, with ReLUs, for samples as the source declares them; no data are read.
+    def declared_network(self, layers: tuple[int, ...], activation: str = "relu") -> Network:
+        """The network of these widths for samples as the source declares them; no data are read.
 
         Raises
         ------
         InvalidArgumentError
-            If the widths do not make a network.
+            If widths and activation do not make a network.
         """
-        return FAMILIES[self.family].network(layers, self.source_info.shape, "relu")
+        return FAMILIES[self.family].network(layers, self.source_info.shape, activation)
 
     @property
     def source_info(self) -> SourceInfo:
