@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Sequence
 
 from normbench.errors import InvalidArgumentError
-from normbench.networks.activations import Relu
+from normbench.networks.activations import Activation, Relu
 from normbench.networks.base import Layer, Network, Shape
 from normbench.networks.layers import AveragePool, Convolution, Dense, Flatten
+
+RELU = Relu()
 
 
 def check_layers(layers: Shape) -> None:
@@ -40,8 +42,8 @@ def check_sizes(**sizes: int) -> None:
             raise InvalidArgumentError(f"{name} must be at least 1; got {size}.")
 
 
-def perceptron(layers: Shape) -> Network:
-    """Dense layers of widths d_0, ..., d_L with ReLUs between them.
+def perceptron(layers: Shape, activation: Activation = RELU) -> Network:
+    """Dense layers of widths d_0, ..., d_L with activations between them.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def perceptron(layers: Shape) -> Network:
     check_layers(layers)
     blocks: list[Layer] = []
     for fan_in, fan_out in itertools.pairwise(layers):
-        blocks += [Dense(fan_in, fan_out), Relu()]
+        blocks += [Dense(fan_in, fan_out), activation]
     return Network((layers[0],), tuple(blocks[:-1]))
 
 
@@ -66,8 +68,8 @@ def as_network(network: Network | Shape) -> Network:
     return network if isinstance(network, Network) else perceptron(network)
 
 
-def convolutional(layers: Shape, *, side: int) -> Network:
-    """3 x 3 convolutions with ReLUs, the map halved by averages behind each but the last, and one dense layer.
+def convolutional(layers: Shape, *, side: int, activation: Activation = RELU) -> Network:
+    """3 x 3 convolutions with activations, the map halved by averages behind each but the last, and one dense layer.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ def convolutional(layers: Shape, *, side: int) -> Network:
         Channels of the image, of every convolution, and outputs: 1,8,16,10 has two convolutions.
     side : int
         Height and width of the image; divisible by 2 to the power of (number of convolutions - 1).
+    activation : Activation
 
     Raises
     ------
@@ -92,6 +95,6 @@ def convolutional(layers: Shape, *, side: int) -> Network:
     blocks: list[Layer] = []
     for index, (channels_in, channels_out) in enumerate(itertools.pairwise(channels)):
         blocks += [AveragePool(2)] if index else []
-        blocks += [Convolution(channels_in, channels_out), Relu()]
+        blocks += [Convolution(channels_in, channels_out), activation]
     blocks += [Flatten(), Dense(channels[-1] * (side // 2**halvings) ** 2, outputs)]
     return Network((channels[0], side, side), tuple(blocks))

@@ -8,7 +8,7 @@ from normbench.errors import DataError, InvalidArgumentError
 from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
 from normbench.networks.layers import Scale
-from normbench.problems.initial_weights import WEIGHT_STREAM, semi_orthogonal, xavier_uniform
+from normbench.problems.initial_weights import draw
 from normbench.problems.problem import Part, Problem, Weights
 from normbench.specs.manifolds import initial_weights
 
@@ -43,6 +43,7 @@ def spectral_initialisation(
     radius: float = 1.0,
     loss: Loss = Loss.SQUARE,
     classes: int = 0,
+    initialisation: str = "xavier",
 ) -> Problem:
     """Algorithm 1 of arXiv 2312.10672: unit-norm inputs, weights on spheres, outputs scaled to the network's gain.
 
@@ -57,11 +58,13 @@ def spectral_initialisation(
         Inputs and outputs in physical units; outputs one-hot or integers for classes.
     network : Network, or widths d_0, ..., d_L of a perceptron
     seed : int
-        Seeds the uniform Xavier weights.
+        Seeds the weights.
     radius : float
         mu, the Frobenius norm of every layer.
     loss : Loss
     classes : int
+    initialisation : str
+        What is drawn, one of :data:`normbench.problems.initial_weights.INITIALISATIONS`.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def spectral_initialisation(
     if not 0.0 < radius < np.inf:
         raise InvalidArgumentError(f"radius must be positive and finite; got {radius!r}.")
     network = as_network(network)
-    drawn = xavier_uniform(network.weight_shapes, np.random.default_rng([seed, WEIGHT_STREAM]))
+    drawn = draw(network.weight_shapes, seed=seed, initialisation=initialisation)
     weights = tuple(radius * w / np.linalg.norm(w) for w in drawn)
     return _scaled_to_gain(train, test, network, weights, loss, classes)
 
@@ -90,15 +93,16 @@ def manifold_initialisation(
     partition_seed: int,
     loss: Loss = Loss.SQUARE,
     classes: int = 0,
+    initialisation: str = "xavier",
 ) -> Problem:
-    """Uniform Xavier weights projected onto the scaled manifolds of FG-SGD; the rest as Algorithm 1 of 2312.10672.
+    """Drawn weights projected onto the scaled manifolds of FG-SGD; the rest as Algorithm 1 of 2312.10672.
 
     The scales make gains so small that the square loss is divided by their square: else no learning rate would do.
 
     Parameters and errors as :func:`spectral_initialisation` and :func:`normbench.specs.manifolds.initial_weights`.
     """
     network = as_network(network)
-    drawn = xavier_uniform(network.weight_shapes, np.random.default_rng([seed, WEIGHT_STREAM]))
+    drawn = draw(network.weight_shapes, seed=seed, initialisation=initialisation)
     weights = initial_weights(
         drawn,
         manifold=manifold,
@@ -135,20 +139,32 @@ def dimensional_scaling(
     seed: int,
     loss: Loss = Loss.SQUARE,
     classes: int = 0,
+    initialisation: str = "orthogonal",
 ) -> Problem:
     """Prescription 1 of arXiv 2304.05187: ||x|| = sqrt(d_0), ||W_k||_op = sqrt(d_k / d_{k-1}), ||y|| <= sqrt(d_L).
 
     The paper gives every target the norm sqrt(d_L); a regression target carries its size, so here the largest
     training target has that norm and the others keep their ratio to it. Lemmas 3 to 8 need the upper bound only.
 
+    Weights of another initialisation are scaled to the norm that they should have, layer by layer: of a kernel the root
+    of the sum over its positions of ||W||_op^2, which is that of the semi-orthogonal ones.
+
     Parameters and errors as :func:`spectral_initialisation`.
     """
     network = as_network(network)
     outputs = network.output_shape[-1]
-    weights = semi_orthogonal(network.weight_shapes, np.random.default_rng([seed, WEIGHT_STREAM]))
+    weights = draw(network.weight_shapes, seed=seed, initialisation=initialisation)
+    if initialisation != "orthogonal":  # which comes with the norms of the prescription
+        weights = tuple(map(_prescribed, weights))
     input_norm = math.sqrt(math.prod(network.input_shape))
     scale = math.sqrt(outputs) / _largest_norm(train[1]) if loss is Loss.SQUARE else 1.0
     return _problem(train, test, network, weights, scale, input_norm, float(outputs), loss, classes)
+
+
+def _prescribed(weight: np.ndarray) -> np.ndarray:
+    """The weight with the norm of prescription 1."""
+    norms = np.linalg.norm(weight, 2, axis=(0, 1))
+    return weight * (math.sqrt(weight.shape[0] / weight.shape[1]) / np.linalg.norm(norms))
 
 
 def _problem(

@@ -1,7 +1,7 @@
 """What is learned: a task is data, a network, a loss, a normalisation and the targets to reach."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,63 +10,13 @@ from normbench.data import SOURCES, SourceInfo, load
 from normbench.data.dataset import Dataset
 from normbench.data.splits import split_indices
 from normbench.errors import InvalidArgumentError
-from normbench.networks import (
-    Loss,
-    Network,
-    as_network,
-    convolutional,
-    perceptron,
-    preactivation_resnet18,
-    transformer,
-    vgg16,
-)
+from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
+from normbench.problems.families import FAMILIES
+from normbench.problems.initial_weights import USUAL, usual
 from normbench.problems.problem import Problem
 from normbench.problems.scaling import dimensional_scaling, manifold_initialisation, spectral_initialisation
 from normbench.specs.base import Normalisation, suggestion
-
-
-@dataclass(frozen=True)
-class NetworkFamily:
-    """Networks that differ in their widths only.
-
-    Attributes
-    ----------
-    build : callable
-        From the widths, input first, and the shape of a sample to a network.
-    inputs : callable
-        From the shape of a sample to the first width; 0 where that is the number of outputs.
-    """
-
-    build: Callable[[Shape, Shape], Network]
-    inputs: Callable[[Shape], int]
-
-
-FAMILIES = {
-    "perceptron": NetworkFamily(lambda layers, shape: perceptron(layers), math.prod),
-    "convolutional": NetworkFamily(lambda layers, shape: convolutional(layers, side=shape[-1]), lambda shape: shape[0]),
-    "vgg16": NetworkFamily(lambda layers, shape: _of_width(vgg16, "vgg16", layers, shape), lambda shape: shape[0]),
-    "resnet18": NetworkFamily(
-        lambda layers, shape: _of_width(preactivation_resnet18, "resnet18", layers, shape), lambda shape: shape[0]
-    ),
-    "transformer": NetworkFamily(lambda layers, shape: _language_model(layers, shape), lambda shape: 0),
-}
-
-
-def _of_width(build: Callable[..., Network], name: str, layers: Shape, shape: Shape) -> Network:
-    channels, width, classes = _three(name, "channels,width,classes", layers)
-    return build(classes, width=width, side=shape[-1], channels=channels)
-
-
-def _language_model(layers: Shape, shape: Shape) -> Network:
-    vocabulary, width, _ = _three("transformer", "vocabulary,width,vocabulary", layers)
-    return transformer(vocabulary, width=width, hidden=width, length=shape[0])
-
-
-def _three(name: str, meaning: str, layers: Shape) -> Shape:
-    if len(layers) != 3:
-        raise InvalidArgumentError(f"layers of a {name} are {meaning}; got {','.join(map(str, layers))}.")
-    return layers
 
 
 @dataclass(frozen=True)
@@ -85,7 +35,7 @@ class Task:
     title : str
     loss : Loss
     family : str
-        Key of :data:`FAMILIES`.
+        Key of :data:`normbench.problems.families.FAMILIES`.
     split : str
         What its runs are split by, unless the user says otherwise.
     batch_size : int or None
@@ -114,15 +64,15 @@ class Task:
         inputs = FAMILIES[self.family].inputs(dataset.inputs.shape[1:]) or _outputs(dataset)
         return (inputs, *(self.hidden if hidden is None else hidden), _outputs(dataset))
 
-    def network(self, dataset: Dataset, layers: tuple[int, ...]) -> Network:
+    def network(self, dataset: Dataset, layers: tuple[int, ...], activation: str = "relu") -> Network:
         """The network of these widths for the data.
 
         Raises
         ------
         InvalidArgumentError
-            If the outer widths do not match the data, or the widths do not make a network.
+            If the outer widths do not match the data, or widths and activation do not make a network.
         """
-        found = FAMILIES[self.family].build(layers, dataset.inputs.shape[1:])
+        found = FAMILIES[self.family].network(layers, dataset.inputs.shape[1:], activation)
         expected = self.layers(dataset, ())
         if (layers[0], layers[-1]) != expected:
             raise InvalidArgumentError(
@@ -131,15 +81,15 @@ class Task:
             )
         return found
 
-    def declared_network(self, layers: tuple[int, ...]) -> Network:
+    def declared_network(self, layers: tuple[int, ...], activation: str = "relu") -> Network:
         """The network of these widths for samples as the source declares them; no data are read.
 
         Raises
         ------
         InvalidArgumentError
-            If the widths do not make a network.
+            If widths and activation do not make a network.
         """
-        return FAMILIES[self.family].build(layers, self.source_info.shape)
+        return FAMILIES[self.family].network(layers, self.source_info.shape, activation)
 
     @property
     def source_info(self) -> SourceInfo:
@@ -254,6 +204,7 @@ def problem(
     seed: int,
     loss: Loss = Loss.SQUARE,
     hyperparameters: Mapping[str, Any] | None = None,
+    initialisation: str = USUAL,
 ) -> Problem:
     """Split, scale and initialise: everything a run starts from.
 
@@ -269,11 +220,13 @@ def problem(
     loss : Loss
     hyperparameters : mapping, optional
         Of the optimiser: for scaled manifolds, which ones.
+    initialisation : str
+        One of :data:`normbench.problems.initial_weights.INITIALISATIONS`, or what is usual with the normalisation.
 
     Raises
     ------
     InvalidArgumentError
-        If the network does not fit the data.
+        If the network does not fit the data, or the initialisation the network.
     """
     network = as_network(network)
     samples, outputs = dataset.inputs.shape[1:], _outputs(dataset)
@@ -287,7 +240,12 @@ def problem(
         (dataset.inputs[rows].reshape(-1, *network.input_shape), dataset.outputs[rows])
         for rows in (indices.train, indices.test)
     )
-    given: dict[str, Any] = {"seed": seed, "loss": loss, "classes": len(dataset.classes)}
+    given: dict[str, Any] = {
+        "seed": seed,
+        "loss": loss,
+        "classes": len(dataset.classes),
+        "initialisation": usual(normalisation) if initialisation == USUAL else initialisation,
+    }
     if normalisation is Normalisation.MANIFOLDS:
         return manifold_initialisation(
             train, test, network, **given, **{name: (hyperparameters or {})[name] for name in MANIFOLD_OPTIONS}

@@ -13,8 +13,10 @@ from typing import Any
 from normbench import backends, specs
 from normbench.data.splits import RULES
 from normbench.errors import InvalidArgumentError
+from normbench.networks.activations import ACTIVATIONS
 from normbench.networks.families import check_layers
 from normbench.problems import tasks
+from normbench.problems.initial_weights import INITIALISATIONS, USUAL, check, usual
 from normbench.running.axis import Axis, Level, Place, axis, declared
 from normbench.specs import Value
 
@@ -42,6 +44,11 @@ class Asked:
         Samples that an iteration sees; None for the whole training set.
     schedule : str
         "constant", or "plateau": the learning rate falls to a tenth where the training loss no longer falls.
+    activation : str
+        One of :data:`normbench.networks.activations.ACTIVATIONS`.
+    initialisation : str
+        One of :data:`normbench.problems.initial_weights.INITIALISATIONS`. The one that the optimiser's normalisation
+        asks for is "usual" under its own name as well, so that a run has one identity.
     """
 
     task: str = field(metadata=axis(Level.BOARD, option="--task", original=True))
@@ -121,6 +128,27 @@ class Asked:
             help="plateau: the learning rate falls to a tenth where the training error no longer falls.",
         ),
     )
+    activation: str = field(
+        default="relu",
+        metadata=axis(
+            Level.ROW,
+            Place.HOW,
+            choices=tuple(ACTIVATIONS),
+            option="--activation",
+            help="Of perceptrons and convolutional networks. maxmin: pairs of units, or channels, sorted.",
+        ),
+    )
+    initialisation: str = field(
+        default=USUAL,
+        metadata=axis(
+            Level.ROW,
+            Place.HOW,
+            words="{} weights",
+            choices=(USUAL, *INITIALISATIONS),
+            option="--initialisation",
+            help="What is drawn before every layer is scaled. usual: xavier, which is uniform; for AGD orthogonal.",
+        ),
+    )
 
     def resolved(self) -> "RunRequest":
         """The run, fully specified.
@@ -146,6 +174,10 @@ class Asked:
                 f"dtype={self.dtype!r}, device={self.device!r}."
             )
         check_layers(self.layers)
+        initialisation = USUAL if self.initialisation == usual(spec.normalisation) else self.initialisation
+        if self.activation != "relu" or initialisation != USUAL:
+            shapes = entry.declared_network(self.layers, self.activation).weight_shapes
+            check(shapes, initialisation if initialisation != USUAL else usual(spec.normalisation))
         hyperparameters = spec.resolve(self.hyperparameters)
         if self.schedule != SCHEDULES[0] and "learning_rate" not in hyperparameters:
             raise InvalidArgumentError(
@@ -156,6 +188,7 @@ class Asked:
             "layers": tuple(self.layers),
             "hyperparameters": hyperparameters,
             "iterations": self.iterations or entry.iterations or spec.iterations,
+            "initialisation": initialisation,
         }
         return RunRequest(**{f.name: getattr(self, f.name) for f in fields(self)} | filled)
 

@@ -88,12 +88,13 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
     task = tasks.get(request.task)
     return tasks.problem(
         dataset,
-        task.network(dataset, request.layers),
+        task.network(dataset, request.layers, request.activation),
         specs.get(request.optimiser).normalisation,
         split=request.split,
         seed=request.seed,
         loss=task.loss,
         hyperparameters=dict(request.hyperparameters),
+        initialisation=request.initialisation,
     )
 
 
