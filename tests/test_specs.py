@@ -1,6 +1,5 @@
-"""The declarations: complete in every backend, strict about what they are given, frozen."""
+"""The declarations: complete in every backend, strict about what they are given."""
 
-import dataclasses
 import importlib
 import math
 
@@ -17,9 +16,12 @@ def hyperparameter(key, name):
     return next(h for h in SPECS[key].hyperparameters if h.name == name)
 
 
-@pytest.mark.parametrize("backend", ["reference", "torch", "jax"])
+PLACES = {"reference": "reference", "torch": "torch.benchmark", "jax": "jax.benchmark"}
+
+
+@pytest.mark.parametrize("backend", PLACES)
 def test_every_spec_is_implemented_and_nothing_else(backend):
-    methods = importlib.import_module(f"normbench.{backend}.registry").METHODS
+    methods = importlib.import_module(f"normbench.{PLACES[backend]}.registry").METHODS
     assert list(methods) == [key for key, spec in SPECS.items() if backend in spec.backends]
 
 
@@ -37,32 +39,20 @@ def test_the_dropin_optimisers_are_the_specs_without_the_library_baselines(backe
 
 
 @pytest.mark.parametrize("key", SPECS)
-def test_a_spec_says_where_it_comes_from_and_is_found_by_its_key(key):
+def test_a_spec_is_found_by_its_key_and_says_where_it_comes_from(key):
     spec = specs.get(key)
     assert spec is SPECS[key]
     assert spec.key == key
-    assert spec.title
-    assert spec.paper
-    assert spec.equations
-    assert isinstance(spec.normalisation, Normalisation)
-
-
-def test_the_papers_iterations_are_the_defaults():
-    assert (SPECS["method1"].iterations, SPECS["method2"].iterations) == (200, 3000)
+    assert all((spec.title, spec.paper, spec.equations))
 
 
 @pytest.mark.parametrize("key", SPECS)
-def test_defaults_resolve_to_every_hyperparameter_in_order(key):
+def test_defaults_resolve_to_every_hyperparameter_in_order_and_a_given_value_replaces_its_own_alone(key):
     resolved = SPECS[key].resolve({})
-    assert list(resolved) == [h.name for h in SPECS[key].hyperparameters]
-    assert list(resolved.values()) == [h.default for h in SPECS[key].hyperparameters]
-
-
-@pytest.mark.parametrize(("key", "name"), EVERY)
-def test_a_given_value_replaces_its_default_alone(key, name):
-    h = hyperparameter(key, name)
-    value = h.choices[-1] if h.choices else int(h.high) if isinstance(h.default, int) else h.high
-    assert SPECS[key].resolve({name: value}) == SPECS[key].resolve({}) | {name: value}
+    assert list(resolved.items()) == [(h.name, h.default) for h in SPECS[key].hyperparameters]
+    for h in SPECS[key].hyperparameters:
+        value = h.choices[-1] if h.choices else int(h.high) if isinstance(h.default, int) else h.high
+        assert SPECS[key].resolve({h.name: value}) == resolved | {h.name: value}
 
 
 @pytest.mark.parametrize("key", SPECS)
@@ -77,26 +67,14 @@ def test_a_misspelt_hyperparameter_gets_a_suggestion():
 
 
 @pytest.mark.parametrize(("key", "name"), EVERY)
-@pytest.mark.parametrize("value", [True, False, "1", [1.0], b"1"], ids=repr)
-def test_a_wrong_type_raises_with_name_and_value(key, name, value):
-    with pytest.raises(InvalidArgumentError) as caught:
-        SPECS[key].resolve({name: value})
-    assert str(caught.value).startswith(f"{name} must be ")
-    assert str(caught.value).endswith(f"got {value!r}.")
-
-
-@pytest.mark.parametrize(("key", "name"), EVERY)
-@pytest.mark.parametrize("value", ["below", "above", math.nan, math.inf, -math.inf, 10**400], ids=lambda v: str(v)[:5])
-def test_a_value_out_of_range_raises_with_name_and_value(key, name, value):
+def test_a_value_of_a_wrong_type_or_out_of_range_raises_with_name_and_value(key, name):
     h = hyperparameter(key, name)
-    if value == "below":
-        value = math.floor(h.low) - 1
-    elif value == "above":
-        value = math.ceil(h.high) + 1
-    with pytest.raises(InvalidArgumentError) as caught:
-        SPECS[key].resolve({name: value})
-    assert str(caught.value).startswith(f"{name} must ")
-    assert str(caught.value).endswith(f"got {value!r}.")
+    outside = () if h.choices else (math.floor(h.low) - 1, math.ceil(h.high) + 1)
+    for value in (True, False, "1", [1.0], b"1", math.nan, math.inf, -math.inf, 10**400, *outside):
+        with pytest.raises(InvalidArgumentError) as caught:
+            SPECS[key].resolve({name: value})
+        assert str(caught.value).startswith(f"{name} must ")
+        assert str(caught.value).endswith(f"got {value!r}.")
 
 
 @pytest.mark.parametrize("name", ["order", "max_halvings"])
@@ -135,15 +113,6 @@ def test_an_unknown_optimiser_gets_the_list_without_a_guess():
         specs.get("quite-different")
     assert "Did you mean" not in str(caught.value)
     assert all(key in str(caught.value) for key in SPECS)
-
-
-@pytest.mark.parametrize("key", SPECS)
-def test_a_spec_is_frozen(key):
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        SPECS[key].iterations = 1
-    for h in SPECS[key].hyperparameters:
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            h.default = None
 
 
 @pytest.mark.parametrize(("key", "name"), EVERY)
