@@ -1,26 +1,16 @@
-"""Shard parameters or optimisers over two processes, and print as JSON what every class makes of it.
+"""Parameters or optimisers sharded over processes: what every torch.optim class makes of them; for two_processes.py."""
 
-``python sharded_parameters.py FOLDER`` starts the other process itself; test_torch_data_parallel runs it.
-"""
-
-import json
-import os
-import sys
 import warnings
-from datetime import timedelta
-from pathlib import Path
 
 import torch
-from torch import distributed, nn
+from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.optim import ZeroRedundancyOptimizer
-from torch.multiprocessing import spawn
 from torch_members import MEMBERS
 
 from normbench.errors import InvalidArgumentError
 
-WORLD = 2
 STEPS = 4
 
 
@@ -52,31 +42,16 @@ def attempt(member, model, make, expected):
     return deviation(descend(model, optimizer), expected)
 
 
-def work(rank, folder):
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=WORLD, timeout=timedelta(seconds=60)
-    )
-    mesh, results = init_device_mesh("cpu", (WORLD,)), {}
-    for member in MEMBERS:
-        dtype = torch.float64
-        expected = None if member.coupled else descend(whole := perceptron(dtype), member.make(whole.parameters()))
-        sharded = perceptron(dtype)
-        fully_shard(sharded, mesh=mesh)
-        results[f"fully_shard-{member.name}"] = attempt(member, sharded, member.make, expected)
-        zero = lambda params, of=member: ZeroRedundancyOptimizer(params, of.kind, **of.options)  # noqa: E731
-        results[f"zero-{member.name}"] = attempt(member, perceptron(dtype), zero, expected)
-    if rank == 0:
-        Path(folder, "results.json").write_text(json.dumps(results))
-    distributed.destroy_process_group()
-
-
-def main():
-    if sys.platform == "linux":
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # the machine's own name may have no address
-    spawn(work, args=(sys.argv[1],), nprocs=WORLD)
-
-
-if __name__ == "__main__":
-    main()
+def deviations(world):
+    """Of every class from one process, or the words of its refusal."""
+    mesh, results, dtype = init_device_mesh("cpu", (world,)), {}, torch.float64
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for member in MEMBERS:
+            expected = None if member.coupled else descend(whole := perceptron(dtype), member.make(whole.parameters()))
+            sharded = perceptron(dtype)
+            fully_shard(sharded, mesh=mesh)
+            results[f"fully_shard-{member.name}"] = attempt(member, sharded, member.make, expected)
+            zero = lambda params, of=member: ZeroRedundancyOptimizer(params, of.kind, **of.options)  # noqa: E731
+            results[f"zero-{member.name}"] = attempt(member, perceptron(dtype), zero, expected)
+    return results

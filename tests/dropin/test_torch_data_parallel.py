@@ -1,4 +1,4 @@
-"""Data-parallel training in two processes takes the steps of one process that sees all samples."""
+"""Two processes take the steps of one: with the samples spread over them, and with sharded parameters or optimisers."""
 
 import json
 import subprocess
@@ -12,20 +12,23 @@ KEYS = ("method1", "method1-forward", "method2", "agd", "fromage", "lars")
 
 
 @pytest.fixture(scope="module")
-def deviations(tmp_path_factory):
-    return run_in_two_processes("data_parallel.py", tmp_path_factory.mktemp("processes"))
-
-
-@pytest.fixture(scope="module")
-def sharded(tmp_path_factory):
-    return run_in_two_processes("sharded_parameters.py", tmp_path_factory.mktemp("shards"))
-
-
-def run_in_two_processes(script, folder):
-    command = [sys.executable, str(Path(__file__).with_name(script)), str(folder)]
+def results(tmp_path_factory):
+    """What two processes found of spread samples and of sharded parameters."""
+    folder = tmp_path_factory.mktemp("processes")
+    command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
     return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def deviations(results):
+    return results["samples"]
+
+
+@pytest.fixture(scope="module")
+def sharded(results):
+    return results["parameters"]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-12)])
