@@ -11,6 +11,7 @@ from normbench.backends.trajectory import Status
 from normbench.problems.scaling import dimensional_scaling, spectral_initialisation
 from normbench.reference.trainer import ReferenceTrainer
 from normbench.specs import Normalisation
+from tests.agreement import comparison
 
 STEPS = 60
 SEED = 5
@@ -92,16 +93,5 @@ def case_of():
 
 @pytest.fixture(scope="session")
 def deviation():
-    """Largest deviation from a trajectory of the reference: losses and weights relatively, steps to the longest one."""
-
-    def largest(trajectory, losses, step_sizes, weights):
-        steps = np.subtract(step_sizes, trajectory.step_size) / trajectory.step_size.max()
-        relative = [np.subtract(losses, trajectory.loss) / trajectory.loss, steps]
-        for w, expected in zip(weights, trajectory.weights, strict=True):
-            assert w.shape == expected.shape
-            relative.append([np.linalg.norm(w - expected) / np.linalg.norm(expected)])
-        everything = np.abs(np.concatenate(relative))
-        assert np.isfinite(everything).all()
-        return everything.max()
-
-    return largest
+    """Largest deviation from a trajectory of the reference."""
+    return comparison.deviation

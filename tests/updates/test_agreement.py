@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from normbench import specs
-from normbench.backends.trajectory import Status, Trajectory
+from normbench.backends.trajectory import Status
 from normbench.problems.problem import Problem
+from tests.agreement.comparison import deviation_of
 from tests.updates.conftest import BUILDERS, CAPACITY, problem_for, train
 
 CASES = [(key, {}) for key in specs.OWN] + [
@@ -26,20 +27,13 @@ def case_id(case: tuple[str, dict]) -> str:
     return case[0] + "".join(f"-{name}={value}" for name, value in case[1].items())
 
 
-def assert_close(found: Trajectory, expected: Trajectory, rtol: float) -> None:
-    np.testing.assert_allclose(found.loss, expected.loss, rtol=rtol)
-    np.testing.assert_allclose(found.step_size, expected.step_size, rtol=rtol)
-    for layer, (a, b) in enumerate(zip(found.weights, expected.weights, strict=True)):
-        np.testing.assert_allclose(a, b, rtol=0, atol=rtol * np.abs(b).max(), err_msg=f"layer {layer}")
-
-
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_update_follows_the_reference_at_float64(framework: str, case: tuple[str, dict]) -> None:
     key, given = case
     problem = problem_for(key, seed=3)
     found = train(framework, problem, key, iterations=120, **given).trajectory()
     expected = train("reference", problem, key, iterations=120, **given).trajectory()
-    assert_close(found, expected, 1e-9)
+    assert deviation_of(found, expected) <= 1e-9
     assert (found.status, found.halvings) == (expected.status, expected.halvings)
     np.testing.assert_array_equal(found.loss_evaluations, expected.loss_evaluations)
     # JAX makes loss and gradient in one sweep
@@ -87,7 +81,7 @@ def with_one_dead_unit(problem: Problem) -> Problem:
 def test_update_follows_the_reference_with_a_dead_unit(framework: str, key: str) -> None:
     problem = with_one_dead_unit(problem_for(key, seed=5))
     found = train(framework, problem, key, iterations=50).trajectory()
-    assert_close(found, train("reference", problem, key, iterations=50).trajectory(), 1e-9)
+    assert deviation_of(found, train("reference", problem, key, iterations=50).trajectory()) <= 1e-9
 
 
 def fitted(problem: Problem) -> Problem:
@@ -132,7 +126,7 @@ def test_layer_without_tangent_space_rests(backend: str, case: tuple[str, dict])
     expected = train("reference", problem, key, iterations=6, **given).trajectory()
     np.testing.assert_array_equal(found.weights[1], problem.weights[1])
     assert found.loss[-1] < found.loss[0]
-    assert_close(found, expected, 1e-9)
+    assert deviation_of(found, expected) <= 1e-9
 
 
 def test_divergence_is_a_result(backend: str) -> None:
