@@ -9,6 +9,8 @@ import pytest
 import normbench
 from normbench.records.imports import Package, used
 
+pytestmark = pytest.mark.quick
+
 # a module imports its own layer and layers of lower rank; layers of equal rank do not know each other
 RANKS = {
     "": 0,  # the package itself: its version, and a name that it lends

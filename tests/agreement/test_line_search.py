@@ -16,6 +16,8 @@ from normbench.reference.spheres import direction, radii, slopes
 from normbench.torch.updates import method2 as torch_method2
 from tests.agreement.conftest import problem_for
 
+pytestmark = pytest.mark.quick
+
 jax_method2 = import_module("normbench.jax.updates.method2")  # the package exports the transformation under that name
 
 CALM, STEEP = 1.0, 1e5  # factors on the gradient: the first minimum moves from below a degree to tens of degrees

@@ -116,6 +116,7 @@ def resting_problem() -> Problem:
     raise AssertionError("no seed gave a positive 1 x 1 weight")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "case", [("method1", {}), ("method1", {"order": 4}), ("method2", {}), ("method2_exp", {})], ids=case_id
 )
@@ -129,6 +130,7 @@ def test_layer_without_tangent_space_rests(backend: str, case: tuple[str, dict])
     assert deviation_of(found, expected) <= 1e-9
 
 
+@pytest.mark.quick
 def test_divergence_is_a_result(backend: str) -> None:
     steep = dataclasses.replace(problem_for("sgd"), loss_divisor=1e-60)
     trajectory = train(backend, steep, "sgd", iterations=100, learning_rate=1.0).trajectory()

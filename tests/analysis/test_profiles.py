@@ -9,6 +9,8 @@ from normbench.errors import InvalidArgumentError
 from normbench.presentation.profiles import charged, performance_profile, problem_costs, tuning_runs
 from normbench.records.schema import Curves
 
+pytestmark = pytest.mark.quick
+
 INF = math.inf
 
 

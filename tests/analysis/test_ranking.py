@@ -8,6 +8,8 @@ import pytest
 from normbench.analysis.ranking import differences, rank_spans, shared_seeds
 from normbench.analysis.statistics import paired_difference
 
+pytestmark = pytest.mark.quick
+
 
 def samples(values):
     """One sample per row of ``values``, by seed 0, 1, ..."""

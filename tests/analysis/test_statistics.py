@@ -17,6 +17,8 @@ from normbench.analysis.statistics import (
 )
 from normbench.errors import InvalidArgumentError
 
+pytestmark = pytest.mark.quick
+
 
 def test_spread_uses_the_sample_standard_deviation():
     figure = spread([1.0, 2.0, 4.0])

@@ -18,6 +18,8 @@ from normbench.presentation.targets import Median, attain, reach, targets_markdo
 from normbench.records.schema import Curves
 from normbench.records.store import Store
 
+pytestmark = pytest.mark.quick
+
 RMS = (2.0, 1.5, 1.7, 1.0, 0.8)
 CURVES = Curves(
     loss=tuple(r**2 / 2 for r in RMS),

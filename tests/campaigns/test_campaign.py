@@ -27,6 +27,7 @@ def times(store):
     return {path.name: path.stat().st_mtime_ns for path in store.directory.glob("*.json")}
 
 
+@pytest.mark.quick
 def test_running_again_computes_nothing(store):
     plan = sweep(**TINY, optimisers=["method1"], seeds=range(3))
     tallies = []
@@ -101,6 +102,7 @@ def test_the_tuned_value_is_the_best_on_the_first_seed_and_then_runs_everywhere(
     assert {(r.seed, r.hyperparameters["learning_rate"], r.tuning_runs) for r in chosen} == {(0, best, 5), (1, best, 5)}
 
 
+@pytest.mark.quick
 def test_tuning_looks_at_training_error_only_and_passes_over_what_diverged(record):
     plan = sweep(**TINY, optimisers=["sgd"], seeds=[0])
     [search] = plan.searches
@@ -155,6 +157,7 @@ class Suicide:
         return "alive"
 
 
+@pytest.mark.quick
 def test_a_killed_worker_costs_its_own_run_only():
     outcomes: list[Outcome] = []
     with Pool(size=1, threads=1) as pool:

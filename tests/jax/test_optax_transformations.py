@@ -103,18 +103,21 @@ def test_agrees_with_the_reference(case, deviation):
     assert deviation(case.reference(STEPS), *compiled_loop(case).run(STEPS)) <= TIGHT
 
 
+@pytest.mark.quick
 @pytest.mark.usefixtures("float64")
 def test_the_check_of_agreement_catches_a_planted_fault(case_of, deviation):
     case = case_of("method2_exp")
     assert deviation(case.reference(STEPS), *Loop(case, mean_square_input=1.000001).run(STEPS)) > 100 * TIGHT
 
 
+@pytest.mark.quick
 @pytest.mark.usefixtures("float64")
 def test_the_check_of_agreement_catches_a_wrong_sign(case_of, deviation):
     case = case_of("agd")
     assert deviation(case.reference(5), *Loop(case, wrap=partial(optax.chain, optax.scale(-1.0))).run(5)) > 1e-3
 
 
+@pytest.mark.quick
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("key", ["agd", "fromage"])
 def test_works_without_jit(case_of, deviation, key):

@@ -32,6 +32,8 @@ from normbench.networks.base import (
 from normbench.networks.positions import sinusoids
 from tests.networks.examples import ALL
 
+pytestmark = pytest.mark.quick
+
 
 def count(network: Network) -> int:
     return sum(math.prod(shape) for shape in network.weight_shapes)

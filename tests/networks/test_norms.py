@@ -26,6 +26,8 @@ from normbench.networks.norms import fixed_gain, lipschitz, operator_norm
 from normbench.reference.network import forward
 from tests.networks.examples import STRIDED, draw_weights
 
+pytestmark = pytest.mark.quick
+
 ROUNDING = 1 + 1e-12
 GEOMETRIES = [
     (size, stride, padding)

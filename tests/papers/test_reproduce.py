@@ -18,6 +18,8 @@ from normbench.papers.reproduce import (
     list_table,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def text(table):
     console = Console(width=140, record=True, file=io.StringIO())

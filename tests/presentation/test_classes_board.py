@@ -18,6 +18,8 @@ from normbench.analysis.selection import row_key
 from normbench.presentation import exports, tables
 from normbench.presentation.tables import columns_of
 
+pytestmark = pytest.mark.quick
+
 CLASSES = {"task": "digits-xent", "layers": (64, 64, 32, 10), "unit": "probability", "simulated": False}
 SHARES = {"train": 0.9, "test": 0.95, "train_accuracy": 0.1, "test_accuracy": 0.11}
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from normbench.analysis.leaderboard import boards
 from normbench.presentation import exports, tables
 
+pytestmark = pytest.mark.quick
+
 
 def find_row(board, **wanted):
     """The first row whose attributes have the wanted values."""

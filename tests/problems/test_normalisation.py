@@ -18,6 +18,8 @@ from normbench.problems.scaling import dimensional_scaling, spectral_initialisat
 from normbench.reference.perceptron import Objective, forward
 from normbench.specs import Normalisation
 
+pytestmark = pytest.mark.quick
+
 EPS = np.finfo(np.float64).eps
 NETWORKS = [(5, 3), (5, 7, 3), (5, 9, 2, 8, 3), (5, 1, 3), (5, 6, 6, 6, 6, 6, 3)]
 SCALINGS = {"algorithm1": spectral_initialisation, "prescription1": dimensional_scaling}

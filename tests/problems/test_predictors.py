@@ -7,6 +7,8 @@ from normbench.data.dataset import Dataset
 from normbench.data.images import image_dataset
 from normbench.problems.predictors import error_rms, trivial_predictors
 
+pytestmark = pytest.mark.quick
+
 
 def test_error_rms_is_the_root_of_the_mean_squared_norm():
     targets = np.array([[3.0, 4.0], [0.0, 0.0]])

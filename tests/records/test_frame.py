@@ -15,6 +15,8 @@ from normbench.records.frame import from_frame, read_file, to_frame, write_file
 from normbench.records.schema import Curves
 from normbench.records.store import Store
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def records(record):

@@ -11,6 +11,8 @@ from normbench.records.build import request_id
 from normbench.records.schema import IDENTITY, SCHEMA_VERSION, from_json
 from normbench.running.request import request
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_record_survives_writing_and_reading(record):
     assert from_json(record.to_json(), source="x") == record

@@ -9,6 +9,8 @@ import pytest
 from normbench.errors import RecordError
 from normbench.records.store import Store
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def store(tmp_path):

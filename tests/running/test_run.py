@@ -21,6 +21,7 @@ def asked(**changes: object) -> RunRequest:
     return request(**{**fields, "iterations": 30, **changes})
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_run_reports_figures_that_follow_from_its_weights(simulated: Dataset, backend: str) -> None:
     wanted = asked(backend=backend, dtype="float64")

@@ -9,6 +9,8 @@ from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.specs import BACKENDS, OWN, PEERS, SPECS, Family, Hyperparameter, Normalisation, OptimiserSpec
 
+pytestmark = pytest.mark.quick
+
 EVERY = [(spec.key, h.name) for spec in SPECS.values() for h in spec.hyperparameters]
 
 

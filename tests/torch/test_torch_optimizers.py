@@ -16,6 +16,7 @@ STEPS = 60
 TIGHT = 1e-10
 
 
+@pytest.mark.quick
 def test_agrees_with_the_reference(case, deviation):
     assert deviation(case.reference(STEPS), *Loop(case).run(STEPS).results()) <= TIGHT
 
@@ -31,6 +32,7 @@ def test_a_stall_comes_when_the_reference_stalls_and_leaves_everything_in_place(
     assert same(loop.weights(), before)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("key", "fault"),
     [
