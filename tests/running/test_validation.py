@@ -39,7 +39,13 @@ def test_quick_check_judges_every_backend_and_path_and_says_what_it_leaves_out()
         (kernels, "torch", "fast", "float32") for kernels in (False, True)
     }
     assert all(row["iterations"] == 10 for row in rows)
-    for part in ("more than 10 iterations", "float32 in JAX", "cross-entropy in JAX", "--thorough has them"):
+    for part in (
+        "Validating on",
+        "more than 10 iterations",
+        "float32 in JAX",
+        "cross-entropy in JAX",
+        "--thorough has them",
+    ):
         assert part in result.stderr
 
 
