@@ -21,5 +21,5 @@ cat "$folder/pins.txt"
 # Old libraries warn of what newer ones changed: warnings are no errors here.
 export JAX_PLATFORMS=cpu
 "$folder/bin/python" -m pytest -q -W default -p no:cacheprovider \
-  tests/data tests/networks tests/report tests/test_cli.py tests/test_specs.py tests/test_numbers.py \
-  tests/updates/test_peers.py tests/dropin/test_torch_loops.py tests/dropin/test_optax_composition.py
+  tests/data tests/networks tests/specs tests/analysis tests/presentation tests/papers tests/cli/test_cli.py \
+  tests/test_numbers.py tests/agreement/test_peers.py tests/torch/test_torch_loops.py tests/jax/test_optax_composition.py

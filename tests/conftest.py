@@ -1,5 +1,20 @@
-"""One thread per test process: pytest-xdist keeps the cores busy, and small matrices lose to thread hand-over."""
+"""One thread per test process, and programs of XLA that compile quickly and once; so in processes that tests start."""
+
+import atexit
+import os
+import shutil
+import tempfile
 
 from normbench.machine import limit_threads
 
-limit_threads(1)
+# The tests' programs run for milliseconds and compile for seconds, of which these two flags save three in four; what
+# they compute differs by roundings.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+limit_threads(1)  # pytest-xdist keeps the cores busy, and small matrices lose to thread hand-over
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers of pytest-xdist inherit it from their controller
+    folder = tempfile.mkdtemp(prefix="normbench-jax-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"

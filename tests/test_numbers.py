@@ -10,6 +10,8 @@ from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_integer, as_number, count, positive
 
+pytestmark = pytest.mark.quick
+
 HALVES = [0.5, np.float16(0.5), np.float32(0.5), np.float64(0.5), np.longdouble(0.5), np.array(0.5), Fraction(1, 2)]
 THREES = [3, np.int8(3), np.uint64(3), np.array(3), np.array(3, dtype=np.int16)]
 NONE = [True, np.True_, np.array(True), "3", None, 1j, np.complex64(1), np.array([0.5]), [3], {}]

@@ -26,13 +26,6 @@ def test_snippet_trains(snippet: str) -> None:
     assert end < start
 
 
-def test_both_commands_are_there() -> None:
-    for marker in ("<!-- main job -->", "<!-- tests -->"):
-        block = README.split(marker)[1].split("```")[1]
-        assert "python3 -m venv" in block
-        assert "-c constraints.txt" in block
-
-
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`normbench ([a-z]+)", README))))
 def test_command_exists(command: str) -> None:
     assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0

@@ -11,6 +11,8 @@ from ci.gate.measure import SAMPLES, Bench, MeasurementError, pattern_of
 from ci.gate.summary import summary
 from tests.ci.asv_results import benchmark, write
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[2]
 BASE, HEAD = "a" * 40, "b" * 40
 ROUNDS = 4

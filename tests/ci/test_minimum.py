@@ -7,6 +7,8 @@ import pytest
 
 from ci.minimum import PROJECT, lowest, main
 
+pytestmark = pytest.mark.quick
+
 SMALL = {
     "name": "small",
     "dependencies": ["numpy>=2.0", "scipy >= 1.15, <2"],

@@ -10,6 +10,8 @@ from normbench.data import Dataset, Split, split_indices
 from normbench.data.splits import block_ids
 from normbench.errors import InvalidArgumentError
 
+pytestmark = pytest.mark.quick
+
 SEEDS = [0, 1, 2]
 
 

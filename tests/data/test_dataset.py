@@ -8,6 +8,8 @@ import pytest
 from normbench.data import Dataset, Kind
 from normbench.errors import DataError, InvalidArgumentError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def sound() -> Dataset:

@@ -8,6 +8,8 @@ from normbench.data import Dataset, split_indices
 from normbench.data.sources import digits
 from normbench.errors import DataError, InvalidArgumentError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:

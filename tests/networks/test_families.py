@@ -21,6 +21,8 @@ from normbench.networks.layers import Attention, BatchNorm, Convolution, Dense, 
 from normbench.networks.positions import sinusoids
 from tests.networks.examples import ALL
 
+pytestmark = pytest.mark.quick
+
 
 def count(network: Network) -> int:
     return sum(math.prod(shape) for shape in network.weight_shapes)

@@ -14,6 +14,8 @@ from normbench.networks.layers import AveragePool, Convolution, Dense, Flatten, 
 from normbench.reference.network import forward
 from tests.networks.examples import STRIDED, draw_weights
 
+pytestmark = pytest.mark.quick
+
 ROUNDING = 1 + 1e-12
 GEOMETRIES = [
     (size, stride, padding)

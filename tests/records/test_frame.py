@@ -16,6 +16,8 @@ from normbench.records.store import Store
 from normbench.running.result import Curves
 from tests.changes import changed
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def records(record):

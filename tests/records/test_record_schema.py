@@ -12,6 +12,8 @@ from normbench.records.schema import SCHEMA_VERSION, from_json
 from normbench.running.request import AXES
 from tests.changes import changed
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_record_survives_writing_and_reading(record):
     assert from_json(record.to_json(), source="x") == record

@@ -9,6 +9,8 @@ from normbench.errors import RecordError
 from normbench.records.store import Store
 from tests.changes import changed
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def store(tmp_path):

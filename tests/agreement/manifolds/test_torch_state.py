@@ -1,0 +1,324 @@
+"""FGSGD against the live model: weights loaded, replaced, cast or frozen since, and what track() measures."""
+
+import copy
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from normbench.errors import InvalidArgumentError, NotReachedWarning
+from normbench.torch import FGSGD
+from tests.agreement.manifolds import runs
+from tests.agreement.manifolds.conftest import KERNELS, Case
+
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+def network(seed=0, dtype=torch.float32):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.Flatten(), nn.Linear(16, 3, bias=False)).to(dtype)
+
+
+def images(seed=0, dtype=torch.float32):
+    return (5 * torch.randn(12, 2, 4, 4, generator=torch.Generator().manual_seed(seed))).to(dtype)
+
+
+def train(model, optimizer, steps=1, seed=0):
+    for t in range(seed, seed + steps):
+        optimizer.zero_grad()
+        model(images(t, next(model.parameters()).dtype)).float().square().mean().backward()
+        optimizer.step()
+
+
+def copies(params):
+    return [p.detach().clone() for p in params]
+
+
+def copied(p, w):
+    with torch.no_grad():
+        p.copy_(w)
+
+
+CHANGES = {
+    "copy_": copied,
+    "data": lambda p, w: p.data.copy_(w),
+    "new data": lambda p, w: setattr(p, "data", w),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_weights_that_left_their_manifolds_are_refused_before_anything_moves(manifold, dtype, change):
+    model = network(dtype=dtype)
+    optimizer = FGSGD(model.named_parameters(), lr=1.0, manifold=manifold)
+    train(model, optimizer, 2)
+    CHANGES[change](model[2].weight, 1.3 * model[2].weight.detach())
+    before = copies(model.parameters())
+    with pytest.raises(InvalidArgumentError, match=r"parameter '2\.weight' .* is not on its manifold.*FGSGD anew"):
+        train(model, optimizer)
+    assert all(map(torch.equal, before, model.parameters()))
+    FGSGD(model.parameters(), lr=1.0, manifold=manifold)  # the remedy
+    train(model, FGSGD(model.parameters(), lr=1.0, manifold=manifold))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_steps_alone_never_leave_the_manifolds(manifold, dtype):
+    model = network(dtype=dtype)
+    optimizer = FGSGD(model.parameters(), lr=3.0, manifold=manifold)
+    optimizer.track(model)
+    train(model, optimizer, 40)
+    assert float(optimizer.state[model[0].weight]["deviation"]) > 3
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_blocks_without_a_gradient_follow_the_scale_in_half_precision(manifold, dtype):
+    p = nn.Parameter(torch.randn(8, 8, generator=torch.Generator().manual_seed(0)).to(dtype))
+    optimizer = FGSGD([p], lr=1.0, manifold=manifold)
+    for t in range(300):
+        p.grad = torch.zeros_like(p)
+        optimizer.state[p]["feature_std"] = torch.tensor(1.003**t, dtype=torch.float64)
+        optimizer.step()  # which refuses weights that are not on their manifolds
+    assert float(optimizer.state[p]["deviation"]) > 2
+
+
+def test_pretrained_weights_go_in_before_the_optimiser_is_made():
+    source, model = network(3), network()
+    model.load_state_dict(source.state_dict())
+    optimizer = FGSGD(model.parameters(), lr=1e-6)
+    before = copies(model.parameters())
+    train(model, optimizer)
+    assert all(torch.allclose(p, q, rtol=1e-3, atol=1e-6) for p, q in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("first", ["model", "optimizer"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_tracked_run_goes_on_with_the_same_bits_at_every_dtype(dtype, first):
+    whole = network(dtype=dtype)
+    optimizer = FGSGD(whole.parameters(), lr=1.0)
+    optimizer.track(whole)
+    train(whole, optimizer, 3)
+    file = io.BytesIO()
+    torch.save({"model": whole.state_dict(), "optimizer": optimizer.state_dict()}, file)
+    stored = torch.load(io.BytesIO(file.getvalue()), weights_only=True)
+    resumed = network(5, dtype)
+    again = FGSGD(resumed.parameters())
+    for name in (first, "optimizer" if first == "model" else "model"):
+        {"model": resumed, "optimizer": again}[name].load_state_dict(stored[name])
+    again.track(resumed)
+    for model, own in ((whole, optimizer), (resumed, again)):
+        train(model, own, 3, seed=3)
+    assert all(map(torch.equal, whole.parameters(), resumed.parameters()))
+    assert again.param_groups[0]["count"] == 6
+
+
+def test_a_state_of_an_older_version_is_completed():
+    model = network()
+    optimizer = FGSGD(model.parameters(), lr=1.0)
+    stored = optimizer.state_dict()
+    for own in stored["state"].values():
+        del own["layer"], own["deviation"]
+    del stored["param_groups"][0]["count"]
+    other = FGSGD(model.parameters())
+    other.load_state_dict(stored)
+    train(model, other)
+    assert [own["layer"] for own in other.state.values()] == [0, 1]
+
+
+def test_frozen_weights_keep_their_bits_and_are_refused_once_they_are_free():
+    model = network()
+    model[0].requires_grad_(False)
+    before = model[0].weight.detach().clone()
+    optimizer = FGSGD(model.named_parameters(), lr=1.0)
+    train(model, optimizer, 2)
+    assert torch.equal(before, model[0].weight)
+    model[0].requires_grad_(True)
+    with pytest.raises(InvalidArgumentError, match=r"parameter '0\.weight' .* freed since FGSGD was made"):
+        train(model, optimizer)
+
+
+def test_a_constructor_that_refuses_moves_nothing():
+    good, zero = (nn.Parameter(w) for w in (torch.ones(3, 2), torch.zeros(3, 2)))
+    for groups in ([good, zero], [{"params": [good]}, {"params": [zero]}]):
+        with pytest.raises(InvalidArgumentError, match="is zero"):
+            FGSGD(groups)
+        assert torch.equal(good.detach(), torch.ones(3, 2))
+
+
+@pytest.mark.parametrize("change", ["half", "double"])
+def test_a_model_that_was_cast_goes_on(change):
+    model = network()
+    optimizer = FGSGD(model.parameters(), lr=1.0)
+    optimizer.track(model)
+    train(model, optimizer, 2)
+    getattr(model, change)()
+    before = copies(model.parameters())
+    train(model, optimizer, 3)
+    assert {p.dtype for p in model.parameters()} == {before[0].dtype}
+    assert not torch.equal(before[0], model[0].weight)
+
+
+def measured(model, optimizer):
+    return [float(optimizer.state[w].get("feature_std", 1.0)) for w in model.parameters()]
+
+
+def tracked():
+    model = network()
+    optimizer = FGSGD(model.parameters(), lr=1.0)
+    optimizer.track(model)
+    return model, optimizer
+
+
+BAD_PASSES = {
+    "inf": lambda: images().index_fill(0, torch.tensor([0]), math.inf),
+    "nan": lambda: images().index_fill(0, torch.tensor([0]), math.nan),
+    "empty": lambda: images()[:0],
+}
+
+
+@pytest.mark.parametrize("bad", BAD_PASSES)
+def test_a_pass_that_measures_nothing_leaves_no_trace(bad):
+    (model, optimizer), (twin, twins) = tracked(), tracked()
+    for t in range(3):
+        model(images(t))
+        model(BAD_PASSES[bad]())
+        twin(images(t))
+    assert measured(model, optimizer) == measured(twin, twins) != [1.0, 1.0]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_features_of_any_size_are_measured(size):
+    layer = nn.Linear(4, 3, bias=False)
+    optimizer = FGSGD(layer.parameters())
+    optimizer.track(layer)
+    x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    layer(size * x)
+    assert measured(layer, optimizer) == pytest.approx([0.9 + 0.1 * size * float(x.std(correction=0))], rel=1e-5)
+
+
+def test_track_twice_counts_once_and_the_last_handle_ends_it():
+    (model, optimizer), (twin, twins) = tracked(), tracked()
+    handles = optimizer.track(model)
+    model(images())
+    twin(images())
+    assert measured(model, optimizer) == measured(twin, twins)
+    for handle in handles:
+        handle.remove()
+    model(images(1))
+    assert measured(model, optimizer) == measured(twin, twins)
+
+
+def test_copies_of_model_and_optimiser_can_be_tracked_again_and_count_once():
+    (model, optimizer), (twin, twins) = tracked(), copy.deepcopy(tracked())
+    twins.track(twin)
+    for m in (model, twin):
+        m(images())
+    assert measured(model, optimizer) == measured(twin, twins)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_pass_that_a_checkpoint_repeats_counts_once(reentrant):
+    (model, optimizer), (twin, twins) = tracked(), tracked()
+    x = images().requires_grad_()
+    checkpoint(model, x, use_reentrant=reentrant).square().mean().backward()
+    twin(images())
+    assert measured(model, optimizer) == measured(twin, twins)
+
+
+def test_inputs_by_keyword_in_half_precision_and_of_other_kinds():
+    layer = nn.Linear(4, 3, bias=False, dtype=torch.bfloat16)
+    optimizer = FGSGD(layer.parameters())
+    optimizer.track(layer)
+    layer(input=torch.randn(9, 4, dtype=torch.bfloat16))
+    assert measured(layer, optimizer) != [1.0]
+    for wrong in ("text", None, torch.ones(2, 4, dtype=torch.int64)):
+        before = measured(layer, optimizer)
+        with pytest.raises((TypeError, RuntimeError)):  # of the layer itself
+            layer(wrong)
+        assert measured(layer, optimizer) == before
+
+
+def test_a_replaced_weight_is_said_once_and_leaves_no_entry():
+    model, optimizer = tracked()
+    model[2].weight = nn.Parameter(model[2].weight.detach().clone())
+    with pytest.warns(NotReachedWarning, match=r"the weight of Linear\(.* was replaced since track\(\)"):
+        model(images())
+    model(images())  # without a second warning, which would be an error
+    assert len(optimizer.state) == 2
+    optimizer.state_dict()
+
+
+def test_a_functional_call_with_other_weights_measures_nothing():
+    model, optimizer = tracked()
+    torch.func.functional_call(model, {n: 2 * w.detach() for n, w in model.named_parameters()}, (images(),))
+    assert measured(model, optimizer) == [1.0, 1.0]
+
+
+def test_a_model_whose_parameters_were_all_replaced_is_not_silent():
+    model = network()
+    optimizer = FGSGD(model.parameters(), lr=1.0)
+    model.load_state_dict(model.state_dict(), assign=True)
+    with pytest.warns(NotReachedWarning, match="not one of the 2 parameters of FGSGD has a gradient"):
+        train(model, optimizer)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-19, 1e19, 1e30])
+def test_gradients_of_any_size_move_as_in_the_reference(manifold, size):
+    case = Case(manifold, "pio", KERNELS, strength=size)
+    expected, _ = case.run_reference(3)
+    found, _ = runs.run_torch(case, 3, dtype=torch.float32)
+    for left, right in zip(found, expected, strict=True):
+        assert abs(left - right).max() < 1e-5
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_gradient_that_is_not_finite_shows_in_its_layer_alone(manifold, bad):
+    model = network()
+    optimizer = FGSGD(model.parameters(), lr=1.0, manifold=manifold)
+    model(images()).square().mean().backward()
+    model[0].weight.grad[0, 0, 0, 0] = bad
+    optimizer.step()
+    assert not model[0].weight.isfinite().all()
+    assert model[2].weight.isfinite().all()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_the_nearest_point_of_what_is_not_finite_is_refused(manifold, bad):
+    case = Case(manifold, "pio")
+    drawn = case.draw(1)
+    drawn[1][0, 0] = bad
+    with pytest.raises(InvalidArgumentError, match="weight 1 holds NaN or infinity"):
+        case.onto(drawn)
+
+
+def test_a_compiled_model_is_measured_too():
+    (model, optimizer), (twin, twins) = tracked(), tracked()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    for m in (compiled, twin):
+        m(images())
+    assert measured(model, optimizer) == pytest.approx(measured(twin, twins), rel=1e-6)
+
+
+@pytest.mark.parametrize("positions", [np.int64(4), np.array(4), torch.tensor(4)], ids=repr)
+def test_positions_may_be_any_integer_and_are_kept_as_pythons(positions):
+    optimizer = FGSGD([{"params": [nn.Parameter(torch.ones(2, 2, 3, 3))], "positions": positions}])
+    assert type(optimizer.param_groups[0]["positions"]) is int
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_wrapper_that_shards_the_parameters_is_refused():
+    from torch.distributed.optim import _apply_optimizer_in_backward  # warns while it is loaded
+
+    model = network()
+    with pytest.raises(InvalidArgumentError, match=r"FGSGD cannot be made by .*, and every process would move others"):
+        _apply_optimizer_in_backward(FGSGD, model.parameters(), {"lr": 1.0})
+
+
+def test_inference_measures_nothing():
+    model, optimizer = tracked()
+    with torch.inference_mode():
+        model(images())
+    assert measured(model, optimizer) == [1.0, 1.0]

@@ -1,0 +1,153 @@
+"""The peers in the trainers: the numbers of a user's own loop with the same library, and honest counts."""
+
+import importlib
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import optax.contrib
+import pytest
+import torch
+
+from normbench import specs
+from normbench.backends.trajectory import Status
+from normbench.errors import InvalidArgumentError
+from normbench.running.request import Asked
+from normbench.specs import PEERS, SPECS
+from tests.agreement.conftest import problem_for, train
+
+STEPS = 40
+TORCH = [key for key in PEERS if SPECS[key].runs_on("torch")]
+
+
+def hyper(key):
+    """Defaults; a learning rate that has to be tuned is one that moves."""
+    return {"learning_rate": 0.01} if SPECS[key].tuned else {}
+
+
+def user_loop_in_torch(problem, key, steps):
+    """Losses of modules, autograd and the library's own class."""
+    x, y = torch.tensor(problem.x_train), torch.tensor(problem.y_train)
+    layers = [torch.nn.Linear(*w.T.shape, bias=False, dtype=torch.float64) for w in problem.weights]
+    for layer, w in zip(layers, problem.weights, strict=True):
+        layer.weight.data.copy_(torch.tensor(w))
+    model = torch.nn.Sequential(*[m for layer in layers for m in (layer, torch.nn.ReLU())][:-1])
+    optimizer = library_class(key, model.parameters())
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (model(x) - y).square().sum() / (2 * len(x))
+        loss.backward()
+        return loss
+
+    losses = [closure().item()]
+    for _ in range(steps):
+        if hasattr(optimizer, "train"):
+            optimizer.train()
+        optimizer.step(closure)
+        if hasattr(optimizer, "eval"):
+            optimizer.eval()
+        losses.append(closure().item())
+    return losses
+
+
+def library_class(key, params):
+    lr = hyper(key).get("learning_rate", 1.0)
+    if key == "lbfgs":
+        return torch.optim.LBFGS(
+            params, max_iter=1, max_eval=25, history_size=10, tolerance_grad=0, tolerance_change=0,
+            line_search_fn="strong_wolfe",
+        )  # fmt: skip
+    if key == "muon":
+        return torch.optim.Muon(params, lr=lr, weight_decay=0.0)
+    library = importlib.import_module("pytorch_optimizer")
+    name = {"prodigy": "Prodigy", "dadapt_adamw": "DAdaptAdam", "schedule_free": "ScheduleFreeAdamW"}[key]
+    return getattr(library, name)(params, lr=lr)
+
+
+def user_loop_in_jax(problem, key, steps):
+    x, y = jnp.asarray(problem.x_train), jnp.asarray(problem.y_train)
+
+    def loss(weights):
+        h = x
+        for w in weights[:-1]:
+            h = jax.nn.relu(h @ w.T)
+        return jnp.sum(jnp.square(h @ weights[-1].T - y)) / (2 * len(x))
+
+    transformation = library_transformation(key)
+    params = tuple(map(jnp.asarray, problem.weights))
+    state = transformation.init(params)
+
+    @jax.jit
+    def step(params, state):
+        value, grad = jax.value_and_grad(loss)(params)
+        extra = {"value": value} if key in ("momo", "lbfgs") else {}
+        extra |= {"grad": grad, "value_fn": loss} if key == "lbfgs" else {}
+        updates, state = transformation.update(grad, state, params, **extra)
+        return optax.apply_updates(params, updates), state
+
+    losses = [float(loss(params))]
+    for _ in range(steps):
+        params, state = step(params, state)
+        shown = optax.contrib.schedule_free_eval_params(state, params) if key == "schedule_free" else params
+        losses.append(float(loss(shown)))
+    return losses
+
+
+def library_transformation(key):
+    lr = hyper(key).get("learning_rate", 1.0)
+    dimensions = optax.contrib.MuonDimensionNumbers(1, 0)
+    muon = partial(optax.contrib.muon, muon_weight_dimension_numbers=lambda params: tuple(dimensions for _ in params))
+    build = {
+        "lbfgs": lambda lr: optax.lbfgs(),
+        "muon": muon,
+        "schedule_free": optax.contrib.schedule_free_adamw,
+    }
+    return build.get(key, getattr(optax.contrib, key, None))(lr)
+
+
+@pytest.mark.parametrize("key", TORCH)
+def test_the_torch_trainer_follows_the_library_in_a_user_loop(key):
+    problem = problem_for(key, seed=3)
+    found = train("torch", problem, key, iterations=STEPS, **hyper(key)).trajectory()
+    assert found.status is Status.DONE
+    rtol = 1e-3 if key == "muon" else 1e-7  # Muon rounds to bfloat16, where the last bit of a gradient can show
+    np.testing.assert_allclose(found.loss, user_loop_in_torch(problem, key, STEPS), rtol=rtol)
+    assert found.loss[-1] < found.loss[0]
+
+
+@pytest.mark.parametrize("key", PEERS)
+def test_the_jax_trainer_follows_the_library_in_a_user_loop(key):
+    problem = problem_for(key, seed=3)
+    found = train("jax", problem, key, iterations=STEPS, **hyper(key)).trajectory()
+    assert found.status is Status.DONE
+    with jax.enable_x64(True):
+        expected = user_loop_in_jax(problem, key, STEPS)
+    np.testing.assert_allclose(found.loss, expected, rtol=1e-7)
+
+
+def counts(trajectory):
+    return np.diff(trajectory.loss_evaluations), np.diff(trajectory.gradient_evaluations)
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax"])
+def test_line_searches_are_counted(framework):
+    found = train(framework, problem_for("lbfgs", seed=3), "lbfgs", iterations=STEPS).trajectory()
+    losses, _ = counts(found)
+    assert (losses >= 1).all()
+    assert losses.sum() > STEPS  # some searches take more than one evaluation
+    np.testing.assert_array_equal(found.loss_evaluations[1:], found.gradient_evaluations[1:])
+
+
+def test_schedule_free_pays_for_the_gradient_and_for_the_average():
+    losses, gradients = counts(train("torch", problem_for("schedule_free"), "schedule_free", iterations=5).trajectory())
+    np.testing.assert_array_equal(losses, np.full(5, 2))
+    np.testing.assert_array_equal(gradients, np.ones(5))
+
+
+def test_a_peer_is_refused_where_no_library_has_it():
+    with pytest.raises(InvalidArgumentError, match="dog is not implemented on backend 'torch'; choose jax"):
+        Asked(task="quadrotor-sim", layers=(12, 3), optimiser="dog", backend="torch", seed=0).resolved()
+    assert specs.get("dog").backends == ("jax",)

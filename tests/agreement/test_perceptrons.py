@@ -1,0 +1,152 @@
+"""Every update on torch and JAX follows the float64 reference: losses, step sizes, weights and counts."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from normbench import specs
+from normbench.backends.trajectory import Status
+from normbench.problems.problem import Problem
+from tests.agreement.comparison import deviation_of
+from tests.agreement.conftest import BUILDERS, CAPACITY, problem_for, train
+
+CASES = [(key, {}) for key in specs.OWN] + [
+    ("method1", {"order": 3}),
+    ("method1", {"order": 4}),
+    ("method1", {"order": 4, "trust_region": 3.0}),
+    ("method1", {"trust_region": 6.0, "max_halvings": 0}),
+    ("method1", {"trust_region": 1e-3}),
+    ("fromage", {"p_bound": 1.0, "learning_rate": 0.1}),
+    ("adam", {"learning_rate": 0.03, "beta1": 0.5}),
+    ("sgd_momentum", {"learning_rate": 3.0}),
+]
+
+
+def case_id(case: tuple[str, dict]) -> str:
+    return case[0] + "".join(f"-{name}={value}" for name, value in case[1].items())
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_update_follows_the_reference_at_float64(framework: str, case: tuple[str, dict]) -> None:
+    key, given = case
+    problem = problem_for(key, seed=3)
+    found = train(framework, problem, key, iterations=120, **given).trajectory()
+    expected = train("reference", problem, key, iterations=120, **given).trajectory()
+    assert deviation_of(found, expected) <= 1e-9
+    assert (found.status, found.halvings) == (expected.status, expected.halvings)
+    np.testing.assert_array_equal(found.loss_evaluations, expected.loss_evaluations)
+    # JAX makes loss and gradient in one sweep
+    gradients = {"torch": expected.gradient_evaluations, "jax": found.loss_evaluations}
+    np.testing.assert_array_equal(found.gradient_evaluations, gradients[framework])
+
+
+@pytest.mark.parametrize("key", specs.OWN)
+def test_update_at_float32_reaches_the_reference_loss(framework: str, key: str) -> None:
+    problem = problem_for(key, seed=3)
+    found = train(framework, problem, key, iterations=40, dtype="float32").trajectory()
+    expected = train("reference", problem, key, iterations=40).trajectory()
+    # rounding enters once an iteration: 40 iterations of a few hundred float32 units each
+    assert abs(found.loss[-1] / expected.loss[-1] - 1) <= 40 * 500 * np.finfo(np.float32).eps
+
+
+def dead_layer(problem: Problem) -> Problem:
+    """The second layer sees inputs >= 0 through weights <= 0: it is dead, and every gradient below the top is zero."""
+    weights = list(problem.weights)
+    weights[1] = -np.abs(weights[1])
+    return dataclasses.replace(problem, weights=tuple(weights))
+
+
+@pytest.mark.parametrize("key", specs.OWN)
+def test_dead_relus_leave_the_weights_alone(backend: str, key: str) -> None:
+    problem = dead_layer(problem_for(key))
+    trajectory = train(backend, problem, key, iterations=5).trajectory()
+    assert np.isfinite(trajectory.loss).all()
+    for before, after in zip(problem.weights, trajectory.weights, strict=True):
+        np.testing.assert_array_equal(before, after)
+    if key in ("method1", "method2", "method2_exp", "agd"):
+        assert trajectory.status is Status.STALLED
+        assert trajectory.step_size.tolist() == [0.0]
+        assert "no step lowers the loss" in trajectory.reason
+
+
+def with_one_dead_unit(problem: Problem) -> Problem:
+    """Unit 0 of the second layer never fires; the rest of the network learns."""
+    weights = [w.copy() for w in problem.weights]
+    weights[1][0] = -np.abs(weights[1][0])
+    return dataclasses.replace(problem, weights=tuple(weights))
+
+
+@pytest.mark.parametrize("key", specs.OWN)
+def test_update_follows_the_reference_with_a_dead_unit(framework: str, key: str) -> None:
+    problem = with_one_dead_unit(problem_for(key, seed=5))
+    found = train(framework, problem, key, iterations=50).trajectory()
+    assert deviation_of(found, train("reference", problem, key, iterations=50).trajectory()) <= 1e-9
+
+
+def fitted(problem: Problem) -> Problem:
+    """Targets are the outputs of the initial network: the loss is zero from the start."""
+    from normbench.reference.network import forward
+
+    y = forward(problem.network, problem.weights, problem.x_train)
+    return dataclasses.replace(problem, y_train=y)
+
+
+@pytest.mark.parametrize("key", specs.OWN)
+def test_converged_start_stays_finite(backend: str, key: str) -> None:
+    problem = fitted(problem_for(key))
+    trajectory = train(backend, problem, key, iterations=5).trajectory()
+    assert np.isfinite(trajectory.loss).all()
+    assert all(np.isfinite(w).all() for w in trajectory.weights)
+    if backend == "reference":  # its own forward pass made the targets, so its loss is exactly zero
+        assert trajectory.loss[0] == 0.0
+        assert np.allclose(trajectory.weights[0], problem.weights[0], rtol=0, atol=0)
+
+
+def resting_problem() -> Problem:
+    """A 1 x 1 layer has no tangent space: it must rest while the other layers move."""
+    from normbench.problems.scaling import spectral_initialisation
+
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(100, 3)), np.abs(rng.normal(size=(100, 2)))
+    for seed in range(100):
+        problem = spectral_initialisation((x, y), (x, y), (3, 1, 1, 2), seed=seed)
+        if problem.weights[1][0, 0] > 0:
+            return problem
+    raise AssertionError("no seed gave a positive 1 x 1 weight")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "case", [("method1", {}), ("method1", {"order": 4}), ("method2", {}), ("method2_exp", {})], ids=case_id
+)
+def test_layer_without_tangent_space_rests(backend: str, case: tuple[str, dict]) -> None:
+    key, given = case
+    problem = resting_problem()
+    found = train(backend, problem, key, iterations=6, **given).trajectory()
+    expected = train("reference", problem, key, iterations=6, **given).trajectory()
+    np.testing.assert_array_equal(found.weights[1], problem.weights[1])
+    assert found.loss[-1] < found.loss[0]
+    assert deviation_of(found, expected) <= 1e-9
+
+
+@pytest.mark.quick
+def test_divergence_is_a_result(backend: str) -> None:
+    steep = dataclasses.replace(problem_for("sgd"), loss_divisor=1e-60)
+    trajectory = train(backend, steep, "sgd", iterations=100, learning_rate=1.0).trajectory()
+    assert trajectory.status is Status.DIVERGED
+    assert "the training loss became" in trajectory.reason
+    assert len(trajectory.step_size) < 100
+
+
+def test_advance_in_pieces_equals_advance_at_once(backend: str) -> None:
+    problem = problem_for("method1")
+    hyper = specs.get("method1").resolve({})
+    pieces = BUILDERS[backend](problem, "method1", hyper, iterations=CAPACITY, dtype="float32")
+    pieces.compile()
+    assert [pieces.advance(k) for k in (1, 4, 7)] == [1, 4, 7]
+    pieces.test_loss()
+    whole = train(backend, problem, "method1", iterations=12, dtype="float32").trajectory()
+    np.testing.assert_array_equal(pieces.trajectory().loss, whole.loss)
+    for a, b in zip(pieces.trajectory().weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(a, b)

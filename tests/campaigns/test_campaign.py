@@ -1,0 +1,206 @@
+"""Campaigns make what is missing once, survive failures of single runs, and tune without looking at the test error."""
+
+import math
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+
+from normbench.campaigns.campaign import Campaign, best_value
+from normbench.campaigns.cost import estimated_cost
+from normbench.campaigns.plan import Plan, sweep
+from normbench.campaigns.pool import Outcome, Pool
+from normbench.errors import BackendUnavailableError
+from normbench.records.store import Store
+from normbench.running.request import Asked
+from tests.changes import changed
+
+ASKED = Asked(task="quadrotor-sim", layers=(12, 4, 3), optimiser="", backend="", seed=0, iterations=3)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def tiny(optimiser, seeds=(0,), backends=("reference",), iterations=3):
+    return sweep(replace(ASKED, iterations=iterations), optimisers=[optimiser], backends=backends, seeds=seeds)
+
+
+def times(store):
+    return {path.name: path.stat().st_mtime_ns for path in store.directory.glob("*.json")}
+
+
+@pytest.mark.quick
+def test_running_again_computes_nothing(store):
+    plan = tiny("method1", range(3))
+    tallies = []
+    first = Campaign(store, jobs=2, on_progress=tallies.append).run(plan)
+    before = times(store)
+    again = Campaign(store, jobs=2, on_progress=tallies.append).run(plan)
+
+    assert [r.request.seed for r in first] == [0, 1, 2]
+    assert again == first
+    assert times(store) == before
+    assert [t.runs_done for t in tallies[:4]] == [0, 1, 2, 3]
+    assert tallies[-1].runs_total == 0
+
+
+def test_a_request_asked_twice_runs_once(store):
+    plan = tiny("agd")
+    assert len(Campaign(store, jobs=1).run(plan + plan)) == 1
+
+
+def test_a_failing_run_is_recorded_with_its_reason_retried_and_stops_nothing(store):
+    good = tiny("agd")
+    bad = replace(good.requests[0], hyperparameters={"no_such": 1.0}, optimiser="adam")  # bypasses the checks
+    plan = Plan((bad, *good.requests))
+    failed, done = Campaign(store, jobs=1).run(plan)
+
+    assert (failed.outcome.status, done.outcome.status) == ("failed", "done")
+    assert "Error" in failed.outcome.reason
+    assert math.isnan(failed.outcome.test_rms)
+    assert failed.outcome.predictors
+
+    before = times(store)
+    Campaign(store, jobs=1).run(plan)
+    written = {name for name, at in times(store).items() if at != before[name]}
+    assert written == {f"{failed.record_id}.json"}
+
+
+def test_a_truncated_record_is_made_again(store):
+    plan = tiny("agd")
+    [made] = Campaign(store, jobs=1).run(plan)
+    path = store.path(made.record_id)
+    path.write_text(path.read_text()[:100])
+    [again] = Campaign(store, jobs=1).run(plan)
+    assert again.outcome.train_rms == made.outcome.train_rms
+
+
+def test_a_missing_device_stops_the_campaign_and_leaves_no_record(store):
+    pytest.importorskip("torch")
+    plan = tiny("sgd", backends=["torch"])
+    cuda = Plan(tuple(replace(r, device="cuda") for r in plan.requests))
+    if _has_cuda():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(BackendUnavailableError):
+        Campaign(store, jobs=1).run(cuda)
+    assert times(store) == {}
+
+
+def _has_cuda():
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def test_the_tuned_value_is_the_best_on_the_first_seed_and_then_runs_everywhere(store):
+    plan = tiny("sgd", range(2))
+    records = Campaign(store, jobs=2).run(plan)
+    [search] = plan.searches
+    trials = {r.request.hyperparameters["learning_rate"]: r for r in records if r.request.seed == 0}
+    best = min(search.grid, key=lambda value: trials[value].outcome.train_rms)
+    chosen = [r for r in records if r.provenance.tuning_runs]
+
+    assert set(trials) == {search.trial.hyperparameters["learning_rate"], *search.grid}
+    assert {(r.request.seed, r.request.hyperparameters["learning_rate"], r.provenance.tuning_runs) for r in chosen} == {
+        (0, best, 5),
+        (1, best, 5),
+    }
+
+
+@pytest.mark.quick
+def test_tuning_looks_at_training_error_only_and_passes_over_what_diverged(record):
+    plan = tiny("sgd")
+    [search] = plan.searches
+    a, b, c, *others = search.trials()
+    outcomes = {
+        a: changed(record, train_rms=1.0, test_rms=2.0),
+        b: changed(record, train_rms=0.5, test_rms=9.0),
+        c: changed(record, train_rms=0.1, status="diverged"),
+    } | dict.fromkeys(others, changed(record, train_rms=0.7))
+
+    assert best_value(search, outcomes.get) == search.grid[1]
+    failed = outcomes | {others[0]: changed(record, train_rms=math.nan, status="failed")}
+    assert best_value(search, failed.get) is None  # it might have been the best
+    assert best_value(search, lambda trial: outcomes[c]) is None
+    assert best_value(search, {a: record}.get) is None  # unfinished
+
+
+def test_trials_that_fail_get_a_second_chance_and_then_no_value_is_chosen_without_a_word(store):
+    plan = tiny("sgd")
+    [search] = plan.searches
+    broken = replace(search.trial, hyperparameters=search.trial.hyperparameters | {"no_such": 1.0})
+    search = replace(search, trial=broken, targets=(broken,))
+    tallies, remarks = [], []
+    records = Campaign(store, jobs=1, on_progress=tallies.append, on_remark=remarks.append).run(Plan((), (search,)))
+    assert [record.outcome.status for record in records] == ["failed"] * len(search.grid)
+    assert tallies[-1].runs_done == 2 * len(search.grid)
+    assert len(remarks) == 1
+    assert "No learning_rate is chosen for sgd on quadrotor-sim (reference)" in remarks[0]
+
+
+def test_backends_are_searched_in_a_fixed_order_whatever_the_call_says():
+    plan = tiny("sgd", backends=["jax", "torch"])
+    assert plan.searches[0].trial.backend == "jax"
+
+
+def test_long_runs_cost_more(record):
+    short, long = (tiny("agd", iterations=n).requests[0] for n in (10, 1000))
+    assert estimated_cost(long) > 5 * estimated_cost(short)
+
+
+@dataclass(frozen=True)
+class Suicide:
+    """A job whose process is killed the way the kernel does it when memory runs out."""
+
+    deadly: bool
+    cost: ClassVar[float] = 1.0
+    family: ClassVar[object] = None
+
+    def __call__(self):
+        if self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "alive"
+
+
+@pytest.mark.quick
+def test_a_killed_worker_costs_its_own_run_only():
+    outcomes: list[Outcome] = []
+    with Pool(size=1, threads=1) as pool:
+        pool.run([Suicide(True), Suicide(False), Suicide(False)], outcomes.append)
+    assert [outcome.value for outcome in outcomes] == [None, "alive", "alive"]
+    assert "exit code -9" in outcomes[0].died
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A job that reports its thread limit."""
+
+    cost: ClassVar[float] = 1.0
+    family: ClassVar[object] = None
+
+    def __call__(self):
+        return os.environ["OMP_NUM_THREADS"]
+
+
+def test_workers_get_their_thread_limit_and_the_parent_keeps_its_own():
+    before = dict(os.environ)
+    outcomes: list[Outcome] = []
+    with Pool(size=1, threads=3) as pool:
+        pool.run([Environment()], outcomes.append)
+    assert outcomes[0].value == "3"
+    assert dict(os.environ) == before
+
+
+def test_workers_end_with_the_pool():
+    with Pool(size=1, threads=1) as pool:
+        pool.run([Suicide(False)], lambda outcome: None)
+        [worker] = pool._workers
+    deadline = time.monotonic() + 5
+    while worker.process.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not worker.process.is_alive()

@@ -1,0 +1,312 @@
+"""The command line, run for real on tiny problems: results on standard output, the rest beside, honest exit codes."""
+
+import csv
+import dataclasses
+import importlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from normbench.campaigns.pool import Outcome
+from normbench.cli import main
+from normbench.problems import tasks
+from normbench.records.store import Store
+from tests.changes import changed
+
+TINY = ["--layers", "12,4,3", "--iterations", "3", "--backend", "reference", "--jobs", "1"]
+SHORT = ["--iterations", "1", "--seeds", "1", "--backend", "reference", "--jobs", "1"]
+COMMAND = [sys.executable, "-m", "normbench.cli"]
+
+
+def call(*arguments):
+    return CliRunner(env={"COLUMNS": "120"}).invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with the records of a real run, and what the command printed."""
+    out = tmp_path_factory.mktemp("run")
+    result = call("run", *TINY, "--optimiser", "agd", "--optimiser", "sgd", "--seeds", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    return out, result
+
+
+def test_help_loads_neither_torch_nor_jax_and_names_every_command():
+    code = (
+        "import sys, normbench.cli as c\n"
+        "try: c.main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(bool({'torch', 'jax'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    overview = call("--help").output
+    for command in ("run", "validate", "list", "data", "reproduce", "leaderboard", "compare"):
+        assert command in overview
+        assert call(command, "--help").exit_code == 0
+
+
+@pytest.mark.quick
+def test_run_prints_the_leaderboard_and_where_the_records_are(finished):
+    out, result = finished
+    assert "quadrotor-sim (SIMULATED data)" in result.stdout
+    for row in ("agd", "default 0.001", "best of 5", "zero", "linear"):
+        assert row in result.stdout
+    assert f"normbench leaderboard --out {out}" in result.stderr
+
+
+def test_leaderboard_prints_the_same_board_as_run(finished):
+    out, result = finished
+    assert call("leaderboard", "--out", out).stdout == result.stdout
+
+
+def test_running_again_computes_nothing_and_prints_the_same(finished):
+    out, result = finished
+    before = {p: p.stat().st_mtime_ns for p in (out / "records").iterdir()}
+    again = call("run", *TINY, "--optimiser", "agd", "--optimiser", "sgd", "--seeds", 2, "--out", out)
+    assert again.stdout == result.stdout
+    assert {p: p.stat().st_mtime_ns for p in (out / "records").iterdir()} == before
+
+
+@pytest.mark.quick
+def test_json_is_one_strict_object_per_record_and_nothing_else(finished):
+    out, _ = finished
+    result = call("run", *TINY, "--optimiser", "agd", "--seeds", 2, "--out", out, "--format", "json")
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in result.stdout.splitlines()]
+
+    assert [row["seed"] for row in rows] == [0, 1]
+    assert all(Path(row["record"]).is_file() for row in rows)
+    assert {"task", "simulated", "hyperparameters", "status", "test_rms", "lipschitz_bound", "tuning_runs"} <= set(
+        rows[0]
+    )
+
+
+def test_csv_has_a_header_and_one_line_per_record(finished):
+    out, _ = finished
+    result = call("run", *TINY, "--optimiser", "agd", "--seeds", 2, "--out", out, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["optimiser"], row["layers"]) for row in rows] == [("agd", "12-4-3")] * 2
+
+
+def test_an_unreadable_record_is_named_and_the_board_still_shown(finished, tmp_path):
+    out, _ = finished
+    store = Store(tmp_path / "records")
+    for record in Store(out / "records").load_all()[0]:
+        store.write(record)
+    victim = next(store.directory.glob("*.json"))
+    victim.write_text(victim.read_text()[:50])
+    result = call("leaderboard", "--out", tmp_path)
+    assert result.exit_code == 0
+    assert victim.name in result.stderr
+    assert "zero" in result.stdout
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_backend_runs_from_the_command_line(backend, tmp_path):
+    pytest.importorskip(backend)
+    arguments = ["--layers", "12,4,3", "--iterations", "2", "--jobs", "1", "--seeds", "1", "--optimiser", "method1"]
+    result = call("run", *arguments, "--backend", backend, "--out", tmp_path, "--format", "json")
+    [row] = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (row["backend"], row["status"], row["dtype"]) == (backend, "done", "float32")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--layers", "12,4,3", "--width", "4", "--depth", "2"], "not both"),
+        (["run", "--width", "4"], "--depth"),
+        (["run", "--layers", "12,x,3"], "12,25,30,15,3"),
+        (["run", "--layers", "11,4,3"], "12 inputs"),
+        (["run", "--layers", "12,0,3"], "positive"),
+        (["run", "--optimiser", "adamm"], "adam"),
+        (["run", "--seeds", "0"], "seeds"),
+        (["run", "--data-dir", "/no/such/folder"], "does not exist"),
+        (["leaderboard", "--out", "/no/such/folder"], "no records"),
+        (["reproduce", "experiment3"], "experiment3"),
+        (["list", "papers"], "tasks"),
+    ],
+)
+def test_a_wrong_call_gets_one_clear_message_and_exit_code_2(arguments, message):
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def needs_a_library_that_nobody_has(backend, monkeypatch):
+    module = importlib.import_module(f"normbench.{backend}.backend")
+    missing = dataclasses.replace(module.BACKEND, libraries=("a_library_that_nobody_has",))
+    monkeypatch.setattr(module, "BACKEND", missing)
+
+
+def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypatch, tmp_path):
+    needs_a_library_that_nobody_has("torch", monkeypatch)
+    named = call("run", "--backend", "torch")
+    assert (named.exit_code, "pip install" in named.output) == (2, True)
+
+    pytest.importorskip("jax")
+    arguments = ["--layers", "12,4,3", "--iterations", "1", "--jobs", "1", "--seeds", "1", "--optimiser", "agd"]
+    result = call("run", *arguments, "--out", tmp_path, "--format", "json")
+    assert [json.loads(line)["backend"] for line in result.stdout.splitlines()] == ["jax"]
+    assert "pip install" in result.stderr
+
+
+def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_path):
+    """Its workers, which are other processes, load it for themselves."""
+    loaded = []
+    real = tasks.load
+    monkeypatch.setattr(tasks, "load", lambda name, **where: (loaded.append(name), real(name, **where))[1])
+    call("run", *SHORT, "--task", "digits", "--task", "digits-xent", "--optimiser", "agd", "--out", tmp_path)
+    assert loaded == ["digits"]
+    assert len(list(tmp_path.glob("records/*"))) == 2
+
+
+@pytest.mark.parametrize("what", ["tasks", "optimisers", "backends", "data"])
+def test_list_prints_a_table_and_json(what):
+    assert call("list", what).exit_code == 0
+    rows = [json.loads(line) for line in call("list", what, "--format", "json").stdout.splitlines()]
+    assert len(rows) >= 3
+
+
+def test_data_info_and_verify_report(tmp_path):
+    assert "SIMULATED" in call("data", "info", "quadrotor-sim").stdout
+    result = call("data", "verify", "neural-fly", "--data-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "neural-fly" in result.output
+
+
+def test_data_verify_fails_on_a_damaged_file(tmp_path):
+    from normbench.data import info
+
+    for file in info("neural-fly").files:
+        (tmp_path / file.name).write_text("damaged")
+    result = call("data", "verify", "neural-fly", "--data-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "WRONG" in result.stdout
+
+
+def planted(source, target, factor):
+    store = Store(target / "records")
+    for record in source:
+        store.write(changed(record, test_rms=factor * record.outcome.test_rms))
+    return target
+
+
+@pytest.mark.quick
+def test_compare_finds_a_planted_regression_and_passes_identical_records(finished, tmp_path):
+    out, _ = finished
+    records, _ = Store(out / "records").load_all()
+    same = planted(records, tmp_path / "same", 1.0)
+    worse = planted(records, tmp_path / "worse", 1.05)
+
+    assert call("compare", out, same).exit_code == 0
+    result = call("compare", out, worse)
+    assert result.exit_code == 1
+    assert "worse" in result.stdout
+    assert call("compare", worse, out).exit_code == 0
+
+
+def test_comparing_folders_with_nothing_in_common_is_a_wrong_call(finished, tmp_path):
+    out, _ = finished
+    records, _ = Store(out / "records").load_all()
+    other = planted([changed(r, split="blocked") for r in records], tmp_path / "split", 1.0)
+    assert call("compare", out, other).exit_code == 2
+
+
+def test_a_rerun_with_other_seeds_raises_no_alarm(finished, tmp_path):
+    out, _ = finished
+    records, _ = Store(out / "records").load_all()
+    other = planted([changed(r, seed=r.request.seed + 50) for r in records], tmp_path / "seeds", 1.0)
+    assert call("compare", out, other).exit_code == 0
+
+
+class ThisProcess:
+    """A pool without processes, so that an error planted here reaches the jobs."""
+
+    def __init__(self, size, threads):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def run(self, jobs, on_done):
+        for job in jobs:
+            on_done(Outcome(job, value=job()))
+
+
+def test_validate_exits_with_1_on_a_breach(monkeypatch):
+    pytest.importorskip("torch")
+    from normbench.campaigns import pool
+    from normbench.running import validation
+
+    monkeypatch.setattr(pool, "Pool", ThisProcess)
+    monkeypatch.setattr(validation, "FLOAT64_LIMIT", -1.0)  # nothing agrees that well
+    result = call("validate", "--optimiser", "agd", "--backend", "torch", "--iterations", 2)
+    assert result.exit_code == 1
+    assert "BREACH" in result.stdout
+
+
+def _children(pid):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def _wait(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def _campaign(out, seeds):
+    arguments = ["--backend", "reference", "--optimiser", "method1", "--jobs", "2", "--format", "json"]
+    size = ["--layers", "12,25,30,15,3", "--iterations", "15", "--seeds", str(seeds)]
+    return [*COMMAND, "run", *arguments, *size, "--out", str(out)]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the process table from /proc")
+def test_killing_a_campaign_loses_only_the_runs_in_flight(tmp_path):
+    """Interrupted, then killed, then left alone: each call goes on from what the one before has stored."""
+    records, stored = tmp_path / "records", {}
+    for how, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+        process = subprocess.Popen(_campaign(tmp_path, 9), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        _wait(lambda: len(list(records.glob("*.json"))) > len(stored), 240, "no record appeared")  # noqa: B023
+        workers = _children(process.pid)
+        os.kill(process.pid, how)
+        _, errors = process.communicate(timeout=90)
+        _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 30, f"workers live on: {workers}")  # noqa: B023
+        before, stored = stored, {p: p.stat().st_mtime_ns for p in records.glob("*.json")}
+
+        assert process.returncode == code
+        assert how == signal.SIGKILL or "goes on from there" in errors
+        assert "Traceback" not in errors
+        assert before.items() < stored.items()
+        assert len(stored) < 9
+    again = subprocess.run(_campaign(tmp_path, 9), capture_output=True, text=True, check=True, timeout=240)
+    rows = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [(row["seed"], row["status"]) for row in rows] == [(seed, "done") for seed in range(9)]
+    assert {p: p.stat().st_mtime_ns for p in stored} == stored
+    assert f"0 of {9 - len(stored)} runs" in again.stderr
+
+
+def test_list_shows_the_remedy_for_a_missing_backend_in_full(monkeypatch):
+    needs_a_library_that_nobody_has("jax", monkeypatch)
+    assert "pip install 'normbench[jax]'" in call("list", "backends").stdout

@@ -1,0 +1,335 @@
+"""The command line in its surroundings: encodings, disks, variables, foreign files, and commands that can be pasted."""
+
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from normbench import data
+from normbench.cli import _COMMANDS, main
+from normbench.cli.streams import readable
+from normbench.records.store import Store
+
+TINY = ["--layers", "12,4,3", "--iterations", "2", "--backend", "reference", "--jobs", "1", "--seeds", "1"]
+RUN = ["run", *TINY, "--optimiser", "agd"]
+COMMAND = [sys.executable, "-m", "normbench.cli"]
+ENCODINGS = ["ascii", "cp1252", "gbk", "utf-16"]
+
+
+def call(*arguments, **environment):
+    return CliRunner(env={"COLUMNS": "120"} | environment).invoke(main, [str(a) for a in arguments])
+
+
+def only_line(result, code):
+    """The line on standard error that says why a command was refused."""
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.stderr.splitlines()[-1]  # click writes the usage before it
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A results folder with a blank in its name."""
+    out = tmp_path_factory.mktemp("made here") / "my results; echo $HOME"
+    result = call(*RUN, "--out", out)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def encoded(monkeypatch, encoding, arguments):
+    """What a command writes to standard output in an encoding, and its exit code."""
+    raw = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    with monkeypatch.context() as patch:
+        for name, stream in raw.items():
+            patch.setattr(sys, name, io.TextIOWrapper(stream, encoding=encoding, write_through=True))
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        for name in raw:
+            getattr(sys, name).flush()
+        written = {name: stream.getvalue() for name, stream in raw.items()}
+    return written["stdout"].decode(encoding), written["stderr"].decode(encoding), end.value.code
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_everything_can_be_printed_in_every_encoding(encoding, results, monkeypatch):
+    board = ["leaderboard", "--out", results]
+    commands = [
+        ["compare", results, results],
+        board,
+        *([*board, "--format", name] for name in ("md", "csv", "json")),
+        [*board, "--target-rms", "0.9"],
+        *(["list", what] for what in ("tasks", "optimisers", "backends", "data")),
+        *(["data", "info", name] for name in data.SOURCES),
+        *([name, "--help"] for name in _COMMANDS),
+        ["run", "--task", "→ no such task ±"],
+    ]
+    for arguments in commands:
+        out, err, code = encoded(monkeypatch, encoding, arguments)
+        assert code == (2 if "--task" in arguments else 0), (arguments, err)
+        assert out or err
+
+
+def test_what_an_encoding_lacks_is_replaced_by_something_readable(results, monkeypatch):
+    plain, _, _ = encoded(monkeypatch, "ascii", ["leaderboard", "--out", results])
+    whole, _, _ = encoded(monkeypatch, "utf-8", ["leaderboard", "--out", results])
+    assert "mean ± sample standard deviation" in whole
+    assert "mean +- sample standard deviation" in plain
+    assert readable("→ ± † × – … é ✓ ≤") == "-> +- + x - ... e ? <="
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(
+    ("redirection", "code", "message"),
+    [
+        (">/dev/full", 1, "the output cannot be written: No space left on device."),
+        ("2>/dev/full", 0, ""),
+        (">/dev/full 2>/dev/full", 1, ""),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("| head -c 0; exit ${PIPESTATUS[0]}", None, ""),
+    ],
+)
+def test_a_full_or_closed_output_is_one_line_and_an_exit_code(redirection, code, message, tmp_path):
+    command = f"{shlex.join([*COMMAND, 'list', 'optimisers', '--format', 'json'])} {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == code or (code is None and done.returncode in (0, 1))
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == bool(message)
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("columns", ["0", "", " ", "-5", "junk", "1", "99999999999999999999", "80"])
+@pytest.mark.parametrize("arguments", [["list", "optimisers"], ["leaderboard"]])
+def test_tables_are_printed_however_wide_the_terminal_says_it_is(arguments, columns, results):
+    arguments = [*arguments, "--out", results] if arguments == ["leaderboard"] else arguments
+    result = call(*arguments, COLUMNS=columns, TERM="dumb", NO_COLOR="1")
+    assert result.exit_code == 0
+    assert len(re.findall(r"\w+", result.stdout)) > 20
+
+
+UNWRITABLE = {
+    "file": ["run", "leaderboard", "records-import", "reproduce"],
+    "file/below": ["run", "records-import", "reproduce"],
+    "/dev/null/x": ["run", "records-import", "reproduce"],
+    "x" * 300: ["run", "records-import", "reproduce"],
+}
+
+
+@pytest.mark.parametrize(("out", "command"), [(out, c) for out, commands in UNWRITABLE.items() for c in commands])
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(out, command, results, tmp_path, monkeypatch):
+    export = tmp_path / "records.csv"
+    assert call("records", "export", export, "--out", results).exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    before = sorted(tmp_path.iterdir())
+    calls = {
+        "run": [*RUN, "--out", out],
+        "leaderboard": ["leaderboard", "--out", out],
+        "records-import": ["records", "import", export, "--out", out],
+        "reproduce": ["reproduce", "agd-figure7", "--backend", "torch", "--out", out],
+    }
+    result = call(*calls[command])
+    assert result.exit_code in (1, 2)
+    assert result.stdout == ""
+    assert out in result.stderr
+    assert "runs" not in result.stderr  # nothing was trained
+    assert isinstance(result.exception, SystemExit)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", ["export", "report", "figures", "history"])
+def test_a_file_that_cannot_be_written_is_one_line(command, results, tmp_path, monkeypatch):
+    pytest.importorskip("seaborn")
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / "records")
+    [record], _ = Store.within(results).load_all()
+    store.write(record)
+    blocked = {"export": "out.csv", "report": "report.html", "figures": "figures/x", "history": "out.svg"}[command]
+    if command == "figures":
+        Path("figures").touch()
+    else:
+        Path(blocked).mkdir()
+    calls = {
+        "export": ["records", "export", blocked, "--out", "."],
+        "report": ["report", "--out", "."],
+        "figures": ["leaderboard", "--figures", "--out", "."],
+        "history": ["history", "track", "--output", blocked],
+    }
+    line = only_line(call(*calls[command]), 2 if command in ("export", "history") else 1)
+    assert blocked.partition("/")[0] in line
+
+
+@pytest.mark.parametrize("option", ["--out", "--data-dir"])
+def test_an_empty_path_is_refused_and_a_tilde_expanded(option, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused = call(*RUN, option, "")
+    assert refused.exit_code == 2
+    assert "must name a file or folder" in refused.stderr
+    missing = call("leaderboard", "--out", "~/nowhere", HOME="/home/someone")
+    assert "/home/someone/nowhere" in missing.stderr
+
+
+def test_foreign_files_beside_records_bother_nobody(results, tmp_path):
+    folder = tmp_path / "records"
+    store = Store(folder)
+    [record], _ = Store.within(results).load_all()
+    good = store.write(record)
+    (folder / f"._{good.name}").write_bytes(b"\0\5\26\7")
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".hidden.json").write_text("{")
+    (folder / f"{'0' * 32}.json").mkdir()
+    (folder / "notes.txt").write_text("mine")
+    os.mkfifo(folder / f"{'1' * 32}.json")
+    assert store.files() == [good]
+    export = tmp_path / "x.csv"
+    for arguments in (
+        ["leaderboard", "--out", tmp_path],
+        ["compare", tmp_path, results],
+        ["records", "export", export, "--out", tmp_path],
+        ["records", "import", export, "--out", tmp_path],
+        [*RUN, "--out", tmp_path],
+    ):
+        result = call(*arguments)
+        assert result.exit_code == 0, result.output
+        assert "Skipped" not in result.stderr
+
+
+def test_a_folder_of_records_that_cannot_be_read_is_not_an_empty_one(results, tmp_path):
+    Store(tmp_path / "records").write(Store.within(results).load_all()[0][0])
+    code = (
+        "import os, sys; from normbench.errors import RecordError; from normbench.records.store import Store\n"
+        "from pathlib import Path\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        f"try: print(Store(Path({str(tmp_path / 'records')!r})).load_all())\n"
+        "except RecordError as error: print(error)"
+    )
+    (tmp_path / "records").chmod(0)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (tmp_path / "records").chmod(0o755)
+    assert done.stdout == f"the folder {tmp_path / 'records'} cannot be read: Permission denied.\n"
+
+
+def printed_commands(text):
+    return re.findall(r"(?:again|Make some|Make it): (normbench .*)", text)
+
+
+def test_printed_commands_can_be_pasted_into_a_shell(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = 'it\'s "my" $HOME; results'
+    Path(odd).mkdir()
+    outputs = [
+        call(*RUN, "--out", results).stderr,
+        *(call(name, "--out", odd).stderr for name in ("leaderboard", "report")),
+        call("records", "export", "x.csv", "--out", odd).stderr,
+    ]
+    commands = [command for text in outputs for command in printed_commands(text)]
+    assert len(commands) == 4
+    for command in commands:
+        pasted = f"normbench() {{ {sys.executable} -c 'import sys, json; print(json.dumps(sys.argv[1:]))' \"$@\"; }}\n"
+        done = subprocess.run(["bash", "-c", pasted + command], capture_output=True, text=True, check=True)
+        words = json.loads(done.stdout)
+        assert words[1] == "--out"
+        assert words[2:] in ([str(results)], [odd])
+
+
+def test_a_record_that_cannot_be_written_names_the_run_that_is_lost(results, tmp_path):
+    run = shlex.join([*COMMAND, *RUN, "--iterations", "100", "--out", str(tmp_path)])
+    limited = f"ulimit -f 5 && {run}"  # files of 5 kB: enough for the probe, not for the curves of 100 iterations
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert "File too large. The result of agd reference seed 0 on quadrotor-sim is lost" in line
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "records").iterdir()) == []
+
+
+def test_runs_that_fail_show_in_the_exit_code_and_by_name_with_the_reason(tmp_path):
+    pytest.importorskip("jax")
+    arguments = ["run", "--layers", "12,4,3", "--iterations", "2", "--backend", "jax", "--jobs", "1", "--seeds", "1"]
+    result = call(*arguments, "--optimiser", "agd", "--out", tmp_path, XLA_FLAGS="--no_such_flag_of_xla")
+    assert result.exit_code == 1
+    assert "Failed: agd jax seed 0 on quadrotor-sim: the worker process died" in result.stderr
+    assert "1 of the runs failed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--iterations", str(10**30)], "iterations"),
+        (["run", "--batch-size", str(10**18), "--optimiser", "sgd"], "larger than the training set"),
+        (["run", "--task", "digits", "--batch-size", "1500", "--optimiser", "sgd"], "larger than the training set"),
+        (["run", "--width", str(10**12), "--depth", "3"], "GiB"),
+        (["run", "--layers", "12,10000000000,3"], "GiB"),
+        (["run", "--width", "4", "--depth", "10000000"], "--depth"),
+        (["run", "--seeds", str(10**30)], "--seeds"),
+        (["run", "--jobs", str(10**9)], "--jobs"),
+        (["run", "--split", "official"], "official"),
+        *((["history", "x", "--threshold", text], "positive finite") for text in ("nan", "inf", "-1", "0", "x", "")),
+        *((["leaderboard", "--target-rms", text], "positive finite") for text in ("nan", "inf", "-1", "0")),
+    ],
+)
+def test_what_cannot_work_is_a_wrong_call_and_leaves_no_record(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("backend", ["module://no_such_library", "nonsense"])
+def test_figures_are_drawn_whatever_matplotlib_is_told(backend, tmp_path):
+    pytest.importorskip("asv")
+    measured = Path(__file__).parents[2] / "results" / "asv"
+    environment = os.environ | {"MPLBACKEND": backend}
+    figure = tmp_path / "h.svg"
+    command = [*COMMAND, "history", "track_train_rms", "--results", str(measured), "--output", str(figure)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert figure.is_file()
+    assert figure.with_suffix(".csv").is_file()
+
+
+HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "pooch", "requests", "torch", "jax"}
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("cli --help", HEAVY | {"numpy", "rich", "importlib.metadata"}),
+        ("cli run --help", HEAVY | {"rich"}),
+        ("cli list optimisers", HEAVY),
+        ("cli list tasks", HEAVY),
+        ("cli data --help", HEAVY),
+        ("cli leaderboard --help", HEAVY | {"numpy"}),
+        ("import normbench", HEAVY | {"numpy", "importlib.metadata"}),
+        ("import normbench.torch", HEAVY - {"torch"} | {"torch._dynamo"}),
+        ("import normbench.jax", {"pandas", "sklearn", "matplotlib", "pyarrow", "pooch", "torch"}),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(code, unwanted):
+    if "normbench." in code:
+        pytest.importorskip(code.rpartition(".")[2])
+    arguments = code.split()[1:]
+    run = (
+        f"import normbench.cli\ntry: normbench.cli.main({arguments})\nexcept SystemExit: pass"
+        if "cli" in code
+        else code
+    )
+    script = f"import sys\n{run}\nprint(sorted({unwanted} & sys.modules.keys()), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_the_overview_says_of_every_command_what_its_own_help_says():
+    for name, (_, about) in _COMMANDS.items():
+        command = main.get_command(None, name)
+        assert command.get_short_help_str(limit=200) == about

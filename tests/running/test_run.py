@@ -1,0 +1,132 @@
+"""A run measures what it says: checkpoints, physical units, status, and a clock with parts that are apart."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from normbench.backends.trajectory import Status
+from normbench.data.dataset import Dataset
+from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.problems import tasks
+from normbench.running.request import Asked, RunRequest
+from normbench.running.run import build_plain_trainer, build_trainer, problem_of, run
+
+LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
+
+
+def asked(**changes: object) -> RunRequest:
+    fields = {"task": "quadrotor-sim", "layers": LAYERS, "optimiser": "method1", "backend": "torch", "seed": 0}
+    return Asked(**{**fields, "iterations": 30, **changes}).resolved()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_run_reports_figures_that_follow_from_its_weights(simulated: Dataset, backend: str) -> None:
+    wanted = asked(backend=backend, dtype="float64")
+    result = run(wanted, simulated)
+    problem = problem_of(wanted, simulated)
+    h = problem.x_test
+    for weight in result.trajectory.weights[:-1]:
+        h = np.maximum(h @ weight.T, 0)
+    error = (h @ result.trajectory.weights[-1].T - problem.y_test) * problem.output_scale
+    assert result.test_rms == pytest.approx(np.sqrt((error**2).sum(axis=1).mean()), rel=1e-9)
+    assert result.train_rms == pytest.approx(problem.rms(result.trajectory.loss[-1]), rel=1e-12)
+    assert result.lipschitz_bound == pytest.approx(problem.lipschitz_bound(result.trajectory.weights))
+    assert (result.unit, result.simulated, result.data_sha256) == ("N", True, simulated.sha256)
+
+
+def test_test_loss_is_evaluated_at_evenly_spaced_checkpoints(simulated: Dataset) -> None:
+    result = run(asked(iterations=40), simulated)
+    assert result.test_iterations.tolist() == list(range(0, 41, 2))
+    assert len(result.trajectory.loss) == 41
+    assert result.test_loss[0] > result.test_loss[-1] > 0
+
+
+def test_clock_keeps_compilation_out_of_training(simulated: Dataset) -> None:
+    # an odd number of iterations, so that no other test has compiled this program in this process
+    result = run(asked(backend="jax", optimiser="agd", iterations=7), simulated)
+    assert result.clock.compile > result.clock.train > 0
+    assert result.clock.evaluate > 0
+    assert result.clock.transfer > 0
+
+
+def test_stalled_run_ends_early_and_says_why(simulated: Dataset) -> None:
+    # 25 samples are learned until float32 cannot tell a smaller loss
+    few = {name: getattr(simulated, name)[::1200] for name in ("inputs", "outputs", "time", "flight")}
+    result = run(asked(iterations=20_000), dataclasses.replace(simulated, **few))
+    assert result.trajectory.status is Status.STALLED
+    assert "no step lowers the loss" in result.trajectory.reason
+    assert result.trajectory.halvings >= 20
+    assert result.test_iterations[-1] == len(result.trajectory.step_size) < 20_000
+    assert np.isfinite(result.test_rms)
+
+
+def test_diverged_run_has_no_rms(simulated: Dataset) -> None:
+    result = run(asked(optimiser="sgd", hyperparameters={"learning_rate": 1e9}), simulated)
+    assert result.trajectory.status is Status.DIVERGED
+    assert np.isnan([result.train_rms, result.test_rms]).all()
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_missing_gpu_is_one_clear_error(simulated: Dataset, backend: str) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(BackendUnavailableError, match="'cuda' is not available"):
+        run(asked(backend=backend, device="cuda"), simulated)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_gpu_run_reaches_the_rms_of_the_cpu(simulated: Dataset, backend: str) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    cpu, gpu = (run(asked(backend=backend, device=d, dtype="float64"), simulated) for d in ("cpu", "cuda"))
+    assert gpu.train_rms == pytest.approx(cpu.train_rms, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backend": "tensorflow"}, "backend must be one of torch, jax, reference; got 'tensorflow'"),
+        ({"dtype": "float16"}, "dtype must be one of"),
+        ({"device": "tpu"}, "device must be one of"),
+        ({"split": "odd"}, "split must be one of"),
+        ({"iterations": 0}, "iterations must be at least 1; got 0"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"optimiser": "frommage"}, "Did you mean 'fromage'"),
+        ({"task": "quadrotr"}, "Did you mean 'quadrotor'"),
+        ({"hyperparameters": {"lr": 1.0}}, "method1 has no hyperparameter 'lr'"),
+        ({"layers": (12,)}, "at least two positive widths"),
+        ({"backend": "reference"}, "the reference runs in float64"),
+    ],
+)
+def test_wrong_request_names_argument_and_value(changes: dict, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        asked(**changes)
+
+
+def test_layers_that_do_not_fit_the_data_are_refused(simulated: Dataset) -> None:
+    with pytest.raises(InvalidArgumentError, match="the first width must be 12 and the last 3"):
+        run(asked(layers=(11, 5, 3)), simulated)
+
+
+def test_paper_network_fits_the_data(simulated: Dataset) -> None:
+    assert tasks.get("quadrotor-sim").layers(simulated) == LAYERS
+
+
+@pytest.mark.parametrize("build", [build_trainer, build_plain_trainer])
+def test_a_backend_that_nobody_knows_has_no_trainer(simulated: Dataset, build) -> None:
+    wanted = asked()
+    with pytest.raises(InvalidArgumentError, match=r"no backend 'numpy'.*torch, jax, reference"):
+        build(dataclasses.replace(wanted, backend="numpy"), problem_of(wanted, simulated))
+
+
+def test_the_reference_has_no_plain_trainer(simulated: Dataset) -> None:
+    wanted = asked(backend="reference", dtype="float64")
+    with pytest.raises(InvalidArgumentError, match="'reference' has no drop-in classes"):
+        build_plain_trainer(wanted, problem_of(wanted, simulated))

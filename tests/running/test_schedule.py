@@ -1,0 +1,108 @@
+"""On a plateau the learning rate falls to a tenth: in the same iterations on every backend, and in the steps taken."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from normbench import specs
+from normbench.errors import InvalidArgumentError
+from normbench.running.run import build_trainer, problem_of, run
+from normbench.running.schedule import Plateau
+from tests.running.few_digits import asked, assert_same_run, few_digits
+
+BACKENDS = ("reference", "torch", "jax")
+STUCK = {"learning_rate": 1e-9}  # at which no error falls by one per cent
+HAS_RATE = [key for key in specs.SPECS if "learning_rate" in specs.get(key).resolve({})]
+
+
+def flat_at(errors: list[float], **options: Any) -> list[int]:
+    """Where a plateau is called."""
+    plateau = Plateau(**options)
+    return [k for k, error in enumerate(errors) if plateau.is_flat(error)]
+
+
+def test_a_plateau_is_called_when_patience_is_exceeded_and_counted_anew() -> None:
+    assert flat_at([1.0] * 10) == [3, 6, 9]
+    assert flat_at([1.0] * 6, patience=0) == [1, 2, 3, 4, 5]
+
+
+def test_an_improvement_by_more_than_one_per_cent_starts_the_count_again() -> None:
+    assert flat_at([1.0, 1.0, 1.0, 0.989, 0.989, 0.989, 0.989]) == [6]
+    assert flat_at([1.0, 1.0, 1.0, 0.991, 0.991]) == [3]
+
+
+def test_small_improvements_add_up() -> None:
+    """Each is measured against the best that counted, not against the last error."""
+    assert flat_at([0.995**k for k in range(40)]) == []
+
+
+def test_errors_that_rise_or_are_none_are_no_improvement() -> None:
+    assert flat_at([1.0, 2.0, 3.0, 4.0]) == [3]
+    assert flat_at([1.0, np.nan, np.nan, np.nan]) == [3]
+
+
+@pytest.mark.parametrize("batch_size", [None, 32])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_run_that_is_stuck_has_a_tenth_of_its_rate_every_third_checkpoint(
+    backend: str, batch_size: int | None
+) -> None:
+    """Twenty iterations have a checkpoint each."""
+    wanted = asked(
+        "digits", "lars", backend, hyperparameters=STUCK, schedule="plateau", iterations=20, batch_size=batch_size
+    )
+    found = run(wanted, few_digits()).trajectory.step_size
+    np.testing.assert_allclose(found, 1e-9 * 0.1 ** (np.arange(20) // 3), rtol=1e-12)
+
+
+def learning(backend: str) -> Any:
+    """A rate at which the digits are learned until the steps are too long."""
+    wanted = asked(
+        "digits-xent", "fromage", backend, hyperparameters={"learning_rate": 0.3}, schedule="plateau", iterations=40
+    )
+    return wanted, run(wanted, few_digits())
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_rate_falls_in_the_same_iterations_on_every_backend(backend: str) -> None:
+    _, expected = learning("reference")
+    rates = np.unique(expected.trajectory.step_size)
+    assert 2 <= len(rates) <= 4  # falls at times, and not at once
+    assert expected.trajectory.step_size[5] == 0.3
+    wanted, found = learning(backend)
+    assert_same_run(found.trajectory, expected.trajectory, wanted, rtol=1e-8)
+
+
+_QUICKLY_COMPILED = ("fgsgd", "adam", "muon", "schedule_free")
+_CASES = [
+    (key, backend)
+    for key in HAS_RATE
+    for backend in filter(specs.get(key).runs_on, BACKENDS)
+    if backend != "jax" or key in _QUICKLY_COMPILED
+]
+
+
+@pytest.mark.parametrize(("key", "backend"), _CASES)
+def test_a_lower_rate_is_a_shorter_step(key: str, backend: str) -> None:
+    """Not only a smaller figure in the record."""
+    wanted = asked("digits-xent", key, backend, iterations=4)
+    problem = problem_of(wanted, few_digits())
+    ways = []
+    for factor in (1.0, 1e-3):
+        trainer = build_trainer(wanted, problem)
+        trainer.scale_learning_rate(factor)
+        trainer.advance(1)
+        trajectory = trainer.trajectory()
+        ways.append(sum(np.linalg.norm(a - b) for a, b in zip(trajectory.weights, problem.weights, strict=True)))
+    assert 0 < ways[1] < 0.1 * ways[0]
+
+
+@pytest.mark.parametrize("key", [key for key in specs.SPECS if key not in HAS_RATE])
+def test_a_schedule_without_a_learning_rate_is_refused(key: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"'plateau' changes a learning rate, and {key} has none"):
+        asked("digits", key, "torch", schedule="plateau")
+
+
+def test_an_unknown_schedule_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="schedule must be one of constant, plateau; got 'cosine'"):
+        asked("digits", "adam", "torch", schedule="cosine")

@@ -1,0 +1,48 @@
+"""The data sets are worth learning from, and method 1 reaches what its tasks ask: figures of whole runs."""
+
+import os
+
+import numpy as np
+import pytest
+
+from normbench import data
+from normbench.data.dataset import Dataset
+from normbench.problems import tasks
+from normbench.problems.predictors import trivial_predictors
+from normbench.running.request import Asked
+from normbench.running.run import run
+
+
+def mean_train_rms(dataset: Dataset, task: str, optimiser: str, *, seeds: int) -> float:
+    layers = tasks.get("quadrotor-sim").layers(dataset)
+    wanted = [
+        Asked(task=task, layers=layers, optimiser=optimiser, backend="jax", seed=seed).resolved()
+        for seed in range(seeds)
+    ]
+    return float(np.mean([run(one, dataset).outcome.train_rms for one in wanted]))
+
+
+def test_method1_on_the_simulated_flight_reaches_the_published_rms_and_beats_the_linear_fit(simulated: Dataset) -> None:
+    rms = mean_train_rms(simulated, "quadrotor-sim", "method1", seeds=2)
+    linear = np.mean([trivial_predictors(simulated, split="random", seed=seed)["linear"]["train"] for seed in range(2)])
+    assert rms == pytest.approx(0.837, rel=0.03)
+    assert rms < tasks.get("quadrotor-sim").target_rms
+    assert rms < linear
+
+
+def test_method2_on_the_simulated_flight_is_within_4_percent_of_the_published_rms(simulated: Dataset) -> None:
+    assert mean_train_rms(simulated, "quadrotor-sim", "method2", seeds=1) == pytest.approx(0.848, rel=0.04)
+
+
+def test_neural_lander_network_finds_the_published_error(simulated: Dataset) -> None:
+    from normbench.torch.benchmark.neural_lander import train
+
+    assert np.mean([train(simulated, seed=seed)[0] for seed in range(2)]) == pytest.approx(0.2176, rel=0.05)
+
+
+def test_method1_on_real_flights_lands_where_it_should() -> None:
+    if "NORMBENCH_DATA" not in os.environ:
+        pytest.skip("NORMBENCH_DATA does not name a folder with the Neural-Fly flights")
+    rms = mean_train_rms(data.load("neural-fly"), "neural-fly", "method1", seeds=2)
+    assert 1.07 <= rms <= 1.11
+    assert rms < tasks.get("neural-fly").target_rms

@@ -1,0 +1,199 @@
+"""Every task on demand runs from its files to its figures, at tiny widths, and the same in torch and JAX."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from normbench import specs
+from normbench.cli.run import _supported
+from normbench.data.dataset import Dataset
+from normbench.errors import InvalidArgumentError
+from normbench.problems import tasks
+from normbench.records.build import record_of
+from normbench.records.schema import from_json
+from normbench.running.request import Asked, RunRequest
+from normbench.running.result import Outcome
+from normbench.running.run import problem_of, run
+from normbench.running.support import check_support
+from tests.running.on_demand import small_dataset
+
+# torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+
+HIDDEN = {  # one width where it is that of a family, all of a perceptron's where it is not
+    "mnist": (6, 5),
+    "fashion-mnist": (6, 5),
+    "cifar10": (4, 5, 4),
+    "cifar10-resnet18": (1,),
+    "cifar100-vgg16": (1,),
+    "wikitext2-transformer": (6,),
+}
+IN_BOTH = [
+    ("mnist", "method2"),
+    ("fashion-mnist", "fgsgd"),
+    ("cifar10", "method1"),
+    ("cifar10-resnet18", "fromage"),
+    ("cifar100-vgg16", "agd"),
+    ("wikitext2-transformer", "agd"),
+    ("wikitext2-transformer", "adam"),
+]
+WIDE = ("mnist", "fashion-mnist", "cifar10")  # where the initial weights of AGD take up to 20 s
+BOUNDLESS = ("cifar10-resnet18", "cifar100-vgg16", "wikitext2-transformer")
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
+    sources = {tasks.get(key).source for key in HIDDEN}
+    return {name: small_dataset(name, tmp_path_factory.mktemp(name)) for name in sources}
+
+
+def asked(key: str, optimiser: str, dataset: Dataset, **changes: Any) -> RunRequest:
+    """As the command line asks for it, but for sizes."""
+    task = tasks.get(key)
+    fields = {"layers": task.layers(dataset, HIDDEN[key]), "split": task.split, "batch_size": 8, "dtype": "float64"}
+    return Asked(**{"task": key, "optimiser": optimiser, "seed": 0, "iterations": 3} | fields | changes).resolved()
+
+
+def dataset_of(key: str, datasets: dict[str, Dataset]) -> Dataset:
+    return datasets[tasks.get(key).source]
+
+
+def assert_complete(asked: RunRequest, outcome: Outcome, dataset: Dataset) -> None:
+    """Every figure is there, and the record of it can be written and read."""
+    record = record_of(asked, outcome, dataset, tuning_runs=0, jobs=1, threads=1)
+    figures = [record.outcome.train_rms, record.outcome.test_rms, record.outcome.train_loss, record.outcome.test_loss]
+    curves = record.outcome.curves
+    figures += [*curves.loss, *curves.step_size, *curves.train_rms, *curves.test_rms]
+    assert np.isfinite(figures).all()
+    shares = [
+        record.outcome.train_accuracy,
+        record.outcome.test_accuracy,
+        *record.outcome.curves.train_accuracy,
+        *record.outcome.curves.test_accuracy,
+    ]
+    assert all(0 <= share <= 1 for share in shares)
+    assert len(record.outcome.curves.loss) == 4
+    assert record.outcome.curves.test_iterations == (0, 1, 2, 3)
+    assert math.isfinite(record.outcome.lipschitz_bound) == (record.request.task not in BOUNDLESS)
+    if record.request.task not in BOUNDLESS:
+        assert (
+            0 <= record.outcome.lipschitz_measured <= record.outcome.lipschitz_bound
+        )  # a step too long leaves dead units
+    assert from_json(record.to_json(), source="x").as_dict() == record.as_dict()
+    names = {"zero", "mean"} if record.request.task == "wikitext2-transformer" else {"zero", "mean", "linear"}
+    assert set(record.outcome.predictors) == names
+
+
+@pytest.mark.parametrize(("key", "optimiser"), IN_BOTH)
+def test_torch_and_jax_agree_from_files_to_figures(key: str, optimiser: str, datasets: dict[str, Dataset]) -> None:
+    dataset = dataset_of(key, datasets)
+    wanted = [asked(key, optimiser, dataset, backend=backend) for backend in ("torch", "jax")]
+    first, second = (run(each, dataset) for each in wanted)
+    for each, result in zip(wanted, (first, second), strict=True):
+        assert_complete(each, result.outcome, dataset)
+    close = {"rtol": 1e-8}
+    np.testing.assert_allclose(second.trajectory.loss, first.trajectory.loss, **close)
+    np.testing.assert_allclose(second.trajectory.step_size, first.trajectory.step_size, **close)
+    found, expected = second.outcome.curves, first.outcome.curves
+    for name in ("test_loss", "train_rms", "test_rms"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), **close)
+    assert (found.train_accuracy, found.test_accuracy) == (expected.train_accuracy, expected.test_accuracy)
+    for weights in zip(second.trajectory.weights, first.trajectory.weights, strict=True):
+        assert np.linalg.norm(weights[0] - weights[1]) <= 1e-8 * np.linalg.norm(weights[1])
+
+
+def _supports(key: str, optimiser: str, dataset: Dataset) -> bool:
+    try:
+        network = tasks.get(key).network(dataset, tasks.get(key).layers(dataset, HIDDEN[key]))
+        check_support(specs.get(optimiser), network, batch_size=8)
+    except InvalidArgumentError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("key", HIDDEN)
+def test_every_optimiser_that_supports_the_task_runs_in_torch(key: str, datasets: dict[str, Dataset]) -> None:
+    dataset = dataset_of(key, datasets)
+    tried = [o for o, spec in specs.SPECS.items() if spec.runs_on("torch") and _supports(key, o, dataset)]
+    assert set(tried) >= {"method1", "fromage", "lars", "agd", "fgsgd", "adam", "sgd", "sgd_momentum", "muon"}
+    if key in WIDE:
+        tried.remove("agd")
+    assert {"method2", "method2_exp"}.isdisjoint(tried) == (key in BOUNDLESS)
+    assert "lbfgs" not in tried
+    for optimiser in tried:
+        wanted = asked(key, optimiser, dataset, backend="torch", dtype="float32")
+        result = run(wanted, dataset)
+        if result.trajectory.status == "done":
+            assert_complete(wanted, result.outcome, dataset)
+        assert np.isfinite(result.trajectory.loss[0])
+        assert len(result.trajectory.step_size) > 0
+
+
+@pytest.mark.parametrize("optimiser", ["method2", "method2_exp"])
+@pytest.mark.parametrize("key", BOUNDLESS)
+def test_optimisers_that_need_operator_norms_are_refused(
+    key: str, optimiser: str, datasets: dict[str, Dataset]
+) -> None:
+    dataset = dataset_of(key, datasets)
+    for backend in ("torch", "jax"):
+        with pytest.raises(InvalidArgumentError, match=f"{optimiser} does not train this network: layer .* no fixed"):
+            run(asked(key, optimiser, dataset, backend=backend), dataset)
+
+
+def test_the_command_leaves_out_who_cannot_and_says_so(
+    datasets: dict[str, Dataset], capsys: pytest.CaptureFixture
+) -> None:
+    task = tasks.get("cifar10-resnet18")
+    network = task.network(datasets[task.source], (3, 1, 10))
+    optimisers = ["method2", "agd", "lbfgs"]
+    assert _supported(optimisers, task, network, 8) == ["agd"]
+    said = capsys.readouterr().err
+    assert "cifar10-resnet18: left out: method2 does not train this network" in said
+    assert "cifar10-resnet18: left out: lbfgs compares losses" in said
+    assert _supported(optimisers, task, network, None) == ["agd", "lbfgs"]
+    with pytest.raises(InvalidArgumentError, match="method2 does not train this network"):
+        _supported(["method2"], task, network, 8)
+
+
+@pytest.mark.parametrize("key", HIDDEN)
+def test_the_reference_runs_the_perceptrons_and_refuses_the_rest(key: str, datasets: dict[str, Dataset]) -> None:
+    dataset = dataset_of(key, datasets)
+    wanted = asked(key, "fromage", dataset, backend="reference")
+    if key in BOUNDLESS:
+        with pytest.raises(InvalidArgumentError, match=r"has no reference implementation. Use the torch or the JAX"):
+            run(wanted, dataset)
+        return
+    expected = run(replace(wanted, backend="torch"), dataset)
+    found = run(wanted, dataset)
+    assert found.outcome.train_rms == pytest.approx(expected.outcome.train_rms, rel=1e-9)
+    assert_complete(found, dataset)
+
+
+@pytest.mark.parametrize("key", HIDDEN)
+def test_the_official_test_set_is_what_is_tested_on(key: str, datasets: dict[str, Dataset]) -> None:
+    dataset = dataset_of(key, datasets)
+    problem = problem_of(asked(key, "adam", dataset, backend="torch"), dataset)
+    assert len(problem.x_test) == dataset.official.sum()
+    assert problem.classes == len(dataset.classes)
+    assert problem.network.output_shape[-1] == len(dataset.classes)
+
+
+@pytest.mark.parametrize(
+    ("key", "layers", "said"),
+    [
+        ("cifar10-resnet18", (3, 2, 2, 10), "layers of a resnet18 are channels,width,classes; got 3,2,2,10"),
+        ("cifar100-vgg16", (3, 100), "layers of a vgg16 are channels,width,classes; got 3,100"),
+        ("wikitext2-transformer", (9, 4), "layers of a transformer are vocabulary,width,vocabulary; got 9,4"),
+        ("cifar10-resnet18", (1, 2, 10), "the first width must be 3 and the last 10"),
+        ("mnist", (784, 4, 9), "the first width must be 784 and the last 10"),
+    ],
+)
+def test_widths_that_make_no_network_of_the_task_are_refused(
+    key: str, layers: tuple[int, ...], said: str, datasets: dict[str, Dataset]
+) -> None:
+    dataset = dataset_of(key, datasets)
+    with pytest.raises(InvalidArgumentError, match=said):
+        run(asked(key, "agd", dataset, backend="torch", layers=layers), dataset)

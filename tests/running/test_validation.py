@@ -1,0 +1,177 @@
+"""`normbench validate` itself: everything agrees on real data, and planted errors are caught."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner
+
+from normbench import specs
+from normbench.cli import main
+from normbench.data.dataset import Dataset
+from normbench.problems import tasks
+from normbench.running.request import Asked, RunRequest
+from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
+
+
+@pytest.mark.parametrize("key", specs.OWN)
+def test_every_backend_agrees_with_the_reference_for_200_iterations(flights: Dataset, key: str) -> None:
+    task = tasks.get("neural-fly")
+    agreements = validate(task, flights, optimisers=[key], backends=["torch", "jax"])
+    assert {(a.backend, a.path, a.dtype) for a in agreements} == {
+        (backend, path, dtype)
+        for backend in ("torch", "jax")
+        for path, dtype in (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
+    }
+    assert all(a.iterations == 200 for a in agreements)
+    failed = [a for a in agreements if not a.passed]
+    assert not failed, failed
+
+
+def test_quick_check_judges_every_backend_and_path_and_says_what_it_leaves_out() -> None:
+    result = CliRunner().invoke(main, ["validate", "--optimiser", "sgd", "--jobs", "1", "--format", "json"])
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    judged = {(row["task"].startswith("digits"), row["backend"], row["path"], row["dtype"]) for row in rows}
+    exact = {(kernels, "torch", path, "float64") for kernels in (False, True) for path in ("fast", "plain")}
+    assert judged == exact | {(False, "jax", path, "float64") for path in ("fast", "plain")} | {
+        (kernels, "torch", "fast", "float32") for kernels in (False, True)
+    }
+    assert all(row["iterations"] == 10 for row in rows)
+    for part in (
+        "Validating on",
+        "more than 10 iterations",
+        "float32 in JAX",
+        "cross-entropy in JAX",
+        "--thorough has them",
+    ):
+        assert part in result.stderr
+
+
+def test_thorough_check_leaves_nothing_out() -> None:
+    from normbench.cli.validate import _scope
+
+    assert _scope("neural-fly", None, True) == Scope()
+    assert _scope("digits-conv-xent", None, True) == Scope(20, 300)
+    assert Scope().combinations("jax", {}) == (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
+    assert {"order": 4} in Scope().hyperparameters("method1")
+
+
+def small(dataset: Dataset) -> Dataset:
+    """Every 20th sample: a planted error needs no more."""
+    kept = {name: getattr(dataset, name)[::20] for name in ("inputs", "outputs", "time", "flight")}
+    return dataclasses.replace(dataset, **kept)
+
+
+def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64", path: str = "fast") -> Agreement:
+    """Judge a backend on a small data set; the caller has planted an error in it."""
+
+    def asked(on: str, precision: str) -> RunRequest:
+        layers = tasks.get("neural-fly").layers(dataset)
+        fields = {"task": dataset.name, "layers": layers, "optimiser": key, "seed": 0, "iterations": 20}
+        return Asked(backend=on, dtype=precision, **fields).resolved()
+
+    expected = trajectory_of(asked("reference", "float64"), dataset)
+    return judge(trajectory_of(asked(backend, dtype), dataset, path), expected, asked(backend, dtype), {}, path)
+
+
+def curvature_without_factor_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    from normbench.torch.benchmark.perceptron import Objective
+
+    original = Objective.curve_derivatives
+
+    def planted(self, point, slope, velocity, moving, order):  # type: ignore[no-untyped-def]
+        first, second = original(self, point, slope, velocity, moving, order)
+        return [first, second / 2]
+
+    monkeypatch.setattr(Objective, "curve_derivatives", planted)
+
+
+def wrong_sign_of_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.updates.method2 as module
+
+    original = module.line_search
+    monkeypatch.setattr(module, "line_search", lambda gram, alpha, *rest: original(gram, -alpha, *rest))
+
+
+def missing_prefactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.updates.fromage as module
+
+    def without(gradient, weights, bounds, *, learning_rate):  # type: ignore[no-untyped-def]
+        module.lars_(gradient, weights, learning_rate=learning_rate)
+
+    monkeypatch.setattr(module, "fromage_", without)
+
+
+def wrong_depth_in_agd(monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.updates.agd as module
+
+    original = module._step
+    monkeypatch.setattr(module, "_step", lambda gradient: original([1.01 * g for g in gradient]))
+
+
+@pytest.mark.parametrize(
+    ("key", "plant"),
+    [
+        ("method1", curvature_without_factor_two),
+        ("method2", wrong_sign_of_alpha),
+        ("fromage", missing_prefactor),
+        ("agd", wrong_depth_in_agd),
+    ],
+)
+def test_planted_error_is_caught(
+    simulated: Dataset, monkeypatch: pytest.MonkeyPatch, key: str, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    dataset = small(simulated)
+    assert wrong(dataset, "torch", key).passed
+    plant(monkeypatch)
+    assert not wrong(dataset, "torch", key).passed
+
+
+def bend_forgotten_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The geodesic as a straight line: d^2 Gamma / dt^2 = 0."""
+    import normbench.torch.optimizers.closure as module
+
+    original = module.ClosureCurve.curve_derivatives
+    monkeypatch.setattr(
+        module.ClosureCurve,
+        "curve_derivatives",
+        lambda self, point, slope, velocity, moving, order: original(
+            self, point, slope, velocity, [False] * len(velocity), order
+        ),
+    )
+
+
+def bend_forgotten_in_jax(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax.numpy as jnp
+
+    import normbench.jax.transformations.curve as module
+
+    original = module.ValueCurve.curve_derivatives
+    monkeypatch.setattr(
+        module.ValueCurve,
+        "curve_derivatives",
+        lambda self, point, velocity, moving, order: original(
+            self, point, velocity, [jnp.zeros_like(m) for m in moving], order
+        ),
+    )
+
+
+@pytest.mark.parametrize(("backend", "plant"), [("torch", bend_forgotten_in_torch), ("jax", bend_forgotten_in_jax)])
+def test_planted_error_in_the_automatic_differentiation_is_caught(
+    simulated: Dataset, monkeypatch: pytest.MonkeyPatch, backend: str, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    dataset = small(simulated)
+    assert wrong(dataset, backend, "method1", path="plain").passed
+    plant(monkeypatch)
+    assert not wrong(dataset, backend, "method1", path="plain").passed
+    assert wrong(dataset, backend, "method1").passed
+
+
+def test_nan_is_a_breach(simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    import normbench.torch.updates.agd as module
+
+    original = module._step
+    monkeypatch.setattr(module, "_step", lambda gradient: original([g * float("nan") for g in gradient]))
+    assert not wrong(small(simulated), "torch", "agd", "float32").passed

@@ -1,0 +1,39 @@
+"""Train in two processes and in one, and print what every case makes of it as JSON; test_torch_data_parallel runs it.
+
+``python two_processes.py FOLDER`` starts the other process itself.
+"""
+
+import json
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import data_parallel
+import sharded_parameters
+import torch
+from torch import distributed
+from torch.multiprocessing import spawn
+
+WORLD = 2
+
+
+def work(rank, folder):
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=WORLD, timeout=timedelta(seconds=60)
+    )
+    results = {"samples": data_parallel.deviations(rank, WORLD), "parameters": sharded_parameters.deviations(WORLD)}
+    if rank == 0:
+        Path(folder, "results.json").write_text(json.dumps(results))
+    distributed.destroy_process_group()
+
+
+def main():
+    if sys.platform == "linux":
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # the machine's own name may have no address
+    spawn(work, args=(sys.argv[1],), nprocs=WORLD)
+
+
+if __name__ == "__main__":
+    main()
