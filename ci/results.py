@@ -1,7 +1,8 @@
 """The published board from its records: ``python -m ci.results`` writes it, ``--check`` fails where it differs.
 
-results/records.parquet holds every run; leaderboard.md, .csv and .json beside it are made from it alone. The page and
-the figures are made with them and not compared: they hold libraries and fonts, whose versions differ.
+results/records.parquet holds every run; leaderboard.md and .csv beside it and the board in the README above it are made
+from it alone. The page and the figures are made with them and not compared: they hold libraries and fonts, whose
+versions differ.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ci.readme import with_board
 from normbench.analysis.leaderboard import boards
 from normbench.errors import NormbenchError
 from normbench.papers.asgd import figures as experiments
@@ -23,13 +25,16 @@ from normbench.records.schema import Record
 
 RESULTS = Path(__file__).parent.parent / "results"
 RECORDS, EXPERIMENT2 = "records.parquet", "experiment2.parquet"
-_WRITERS = {"leaderboard.md": exports.markdown, "leaderboard.csv": exports.csv, "leaderboard.json": exports.json_lines}
+README = "../README.md"
+_WRITERS = {"leaderboard.md": exports.markdown, "leaderboard.csv": exports.csv}
 
 
 def rebuilt(folder: Path) -> dict[str, str]:
     """Name and text of every file that the records of the folder make."""
     found = boards(read_file(folder / RECORDS), published=board_rows)
-    return {name: write(found) for name, write in _WRITERS.items()}
+    files = {name: write(found) for name, write in _WRITERS.items()}
+    readme = _text(folder / README)
+    return files | ({README: with_board(readme, found)} if readme else {})
 
 
 def differences(folder: Path) -> dict[str, str]:

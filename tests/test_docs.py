@@ -1,4 +1,4 @@
-"""What docs/own_networks.md shows works: every snippet runs, and prints what stands below it."""
+"""What the pages of docs/ show works: snippets run and print what stands below them, links lead somewhere."""
 
 import contextlib
 import io
@@ -15,8 +15,10 @@ from pathlib import Path
 import jax
 import pytest
 
-PAGE = Path(__file__).parents[1] / "docs" / "own_networks.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "own_networks"
+PAGES = {page.stem: page.read_text(encoding="utf-8") for page in sorted(FOLDER.glob("*.md"))}
+PREAMBLE = "README"  # the page with the lines that every section begins with
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 RELATIVE, LAST_DIGIT = 0.05, 0.01  # roundings of other processors and versions, after some tens of steps
@@ -24,8 +26,9 @@ RELATIVE, LAST_DIGIT = 0.05, 0.01  # roundings of other processors and versions,
 
 @dataclass(frozen=True)
 class Snippet:
-    """A block of Python at a line of the page, the command that runs it if it is a file, and what it prints."""
+    """A block of Python at a line of a page, the command that runs it if it is a file, and what it prints."""
 
+    page: str
     line: int
     code: str
     command: str = ""
@@ -38,23 +41,23 @@ class Snippet:
         return found[1] if found else ""
 
 
-def sections(page: str) -> dict[str, list[Snippet]]:
-    """The snippets by heading; those above the first one under the empty name."""
-    parts, line, found = re.split(r"^## (.*)$", page, flags=re.MULTILINE), 1, {}
+def sections(page: str) -> dict[tuple[str, str], list[Snippet]]:
+    """The snippets of a page by page and heading; those above the first heading under the empty one."""
+    parts, line, found = re.split(r"^## (.*)$", PAGES[page], flags=re.MULTILINE), 1, {}
     for title, body in zip(["", *parts[1::2]], parts[::2], strict=True):
-        found[title] = list(snippets(body, line))
+        found[page, title] = list(snippets(page, body, line))
         line += body.count("\n")
-    return found
+    return {key: shown for key, shown in found.items() if shown}
 
 
-def snippets(body: str, first_line: int) -> Iterator[Snippet]:
+def snippets(page: str, body: str, first_line: int) -> Iterator[Snippet]:
     """Every block of Python, with the blocks of bash and text between it and the next one."""
     blocks = list(FENCE.finditer(body))
     for k, block in enumerate(blocks):
         if block[1] == "python":
             behind = {b[1]: b[2] for b in takewhile(lambda b: b[1] != "python", blocks[k + 1 :])}
             line = first_line + body[: block.start()].count("\n")
-            yield Snippet(line, block[2], behind.get("bash", ""), behind.get("text", ""))
+            yield Snippet(page, line, block[2], behind.get("bash", ""), behind.get("text", ""))
 
 
 def same_output(found: str, shown: str) -> bool:
@@ -66,10 +69,10 @@ def same_output(found: str, shown: str) -> bool:
 
 
 def run_here(snippet: Snippet, space: dict[str, object]) -> str:
-    """Run it in the namespace of its section; tracebacks show the lines of the page."""
+    """Run it in the namespace of its section; tracebacks show page and line."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile("\n" * snippet.line + snippet.code, str(PAGE), "exec"), space)
+        exec(compile("\n" * snippet.line + snippet.code, f"{snippet.page}.md", "exec"), space)
     return printed.getvalue()
 
 
@@ -90,8 +93,8 @@ def run_file(snippet: Snippet, folder: Path) -> str:
     return result.stdout
 
 
-SECTIONS = sections(TEXT)
-PREAMBLE = SECTIONS.pop("")
+SECTIONS = {key: shown for page in PAGES if page != PREAMBLE for key, shown in sections(page).items()}
+FIRST = [snippet for shown in sections(PREAMBLE).values() for snippet in shown]
 
 
 @pytest.fixture
@@ -102,24 +105,26 @@ def _quick_compilation():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-@pytest.mark.parametrize("title", SECTIONS)
+@pytest.mark.parametrize("section", SECTIONS, ids="-".join)
 @pytest.mark.usefixtures("_quick_compilation")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of torch's compiler itself
-def test_snippets_print_what_the_page_says(title, tmp_path):
+def test_snippets_print_what_the_page_says(section, tmp_path):
     space: dict[str, object] = {"__name__": "__main__"}
-    for snippet in [*PREAMBLE, *SECTIONS[title]]:
+    for snippet in [*FIRST, *SECTIONS[section]]:
         if "torch.compile(" in snippet.code and not (shutil.which("g++") or shutil.which("clang++")):
             pytest.skip("torch.compile needs a C++ compiler, and there is none here")
         printed = run_file(snippet, tmp_path) if snippet.file else run_here(snippet, space)
         shown = snippet.output
-        assert same_output(printed, shown), f"line {snippet.line} prints:\n{printed}The page says:\n{shown}"
+        assert same_output(printed, shown), (
+            f"{snippet.page}.md, line {snippet.line}, prints:\n{printed}The page says:\n{shown}"
+        )
 
 
 def test_no_snippet_is_left_out():
-    found = [*PREAMBLE, *(snippet for section in SECTIONS.values() for snippet in section)]
-    assert len(found) == TEXT.count("```python") > 20
+    found = [*FIRST, *(snippet for section in SECTIONS.values() for snippet in section)]
+    assert len(found) == sum(text.count("```python") for text in PAGES.values()) > 20
     assert all(snippet.output for snippet in found if "print(" in snippet.code)
-    assert all(TEXT.splitlines()[snippet.line - 1] == "```python" for snippet in found)
+    assert all(PAGES[snippet.page].splitlines()[snippet.line - 1] == "```python" for snippet in found)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,39 @@ def test_the_check_of_output_notices_other_words_and_figures(shown, same):
     assert same_output("loss 2.30 -> 1.00\n", shown) == same
 
 
-def test_links_lead_somewhere():
-    targets = re.findall(r"\]\(([^)#]+)\)", TEXT)
-    assert targets
-    assert all((PAGE.parent / target).exists() for target in targets)
+WHERE = (ROOT / "docs" / "where_is_what.md").read_text(encoding="utf-8")
+LINKING = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "results" / "README.md"]
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def dead(page: Path, text: str) -> list[str]:
+    """The links of a page that lead nowhere: no such file, or no such heading in it."""
+    found = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http:", "https:")):
+            continue
+        name, _, wanted = target.partition("#")
+        path = page.parent / name if name else page
+        headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE) if wanted else []
+        if not path.exists() or (wanted and wanted not in map(anchor, headings)):
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    assert dead(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_a_link_that_leads_nowhere_is_found():
+    text = "[a](gone.md) [b](README.md) [c](README.md#no-such-heading) [d](https://example.org)"
+    assert dead(ROOT / "README.md", text) == ["gone.md", "README.md#no-such-heading"]
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`(\w[\w.-]*/[\w./-]*\w)`", WHERE))))
+def test_the_page_that_says_where_what_is_names_files_that_exist(path):
+    assert any((root / path).exists() for root in (ROOT, ROOT / "normbench"))

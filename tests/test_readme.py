@@ -1,4 +1,4 @@
-"""What the README shows works: its Python snippets run, and its commands are commands."""
+"""What the README and docs/commands.md show works: Python snippets run, and commands are commands."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from normbench.cli import main
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = README + (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -26,6 +28,6 @@ def test_snippet_trains(snippet: str) -> None:
     assert end < start
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`normbench ([a-z]+)", README))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`normbench ([a-z]+)", PAGES))))
 def test_command_exists(command: str) -> None:
     assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0

@@ -47,4 +47,4 @@ def test_a_changed_record_changes_every_file_and_a_missing_one_differs(folder):
     runs = read_file(folder / "records.parquet")
     write_file([changed(run, test_rms=1.1 * run.outcome.test_rms) for run in runs], folder / "records.parquet")
     (folder / "leaderboard.csv").unlink()
-    assert differences(folder).keys() == {"leaderboard.md", "leaderboard.csv", "leaderboard.json"}
+    assert differences(folder).keys() == {"leaderboard.md", "leaderboard.csv"}
