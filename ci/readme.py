@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from normbench.analysis.leaderboard import Board, Row
-from normbench.presentation.tables import COLUMNS, markdown_table
+from normbench.presentation.quantities import QUANTITIES
+from normbench.presentation.tables import markdown_table
 
 MARK = "<!-- board -->\n\n"
 TASK, BACKEND = "neural-fly", "jax"
@@ -26,10 +27,11 @@ def with_board(text: str, boards: Sequence[Board]) -> str:
         return text
     before, after = text.split(MARK)
     rows = [row for board in boards if board.task == TASK for row in board.rows if _is_shown(row)]
-    columns = [column for column in COLUMNS if column.header in _COLUMNS]
+    columns = [quantity for quantity in QUANTITIES if quantity.header in _COLUMNS]
     rest = after[after.index("\n\n") :] if after.startswith("|") else f"\n\n{after}"
     return before + MARK + "\n".join(markdown_table(columns, rows)) + rest
 
 
 def _is_shown(row: Row) -> bool:
-    return row.backend in (BACKEND, "") and (row.optimiser, row.tuning_runs > 0) in _ROWS
+    searched = bool(row.tuning and row.tuning.cost)
+    return row.backend in (BACKEND, "") and (row.optimiser, searched) in _ROWS
