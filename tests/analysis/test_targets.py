@@ -57,8 +57,8 @@ def run(make):
 def test_the_curve_is_in_the_unit_of_the_data(run, real_record):
     assert train_rms_curve(run()) == pytest.approx([10 * r for r in RMS])
     real = train_rms_curve(real_record)
-    assert len(real) == real_record.iterations_done + 1
-    assert real[-1] == pytest.approx(real_record.train_rms)
+    assert len(real) == real_record.outcome.iterations_done + 1
+    assert real[-1] == pytest.approx(real_record.outcome.train_rms)
 
 
 def test_a_target_between_two_iterations_is_interpolated(run):
@@ -105,10 +105,10 @@ def test_records_of_schema_1_know_totals_only(run):
 
 
 def test_the_counts_of_a_real_run_are_those_of_its_trainer(real_record):
-    end = reach(real_record, real_record.train_rms * (1 + 1e-12))
-    assert end.iterations == pytest.approx(real_record.iterations_done)
-    assert end.loss_evaluations == pytest.approx(real_record.loss_evaluations)
-    assert end.seconds == pytest.approx(real_record.seconds_train)
+    end = reach(real_record, real_record.outcome.train_rms * (1 + 1e-12))
+    assert end.iterations == pytest.approx(real_record.outcome.iterations_done)
+    assert end.loss_evaluations == pytest.approx(real_record.outcome.loss_evaluations)
+    assert end.seconds == pytest.approx(real_record.outcome.seconds_train)
 
 
 @pytest.mark.parametrize("target", [0.0, -1.0, math.nan, math.inf])

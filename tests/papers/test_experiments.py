@@ -18,7 +18,7 @@ from normbench.papers.fromage.growth import InvariantGrowthJob, PlainGrowthJob, 
 from normbench.papers.fromage.perturbation import PerturbationJob, breakdown
 from normbench.problems import tasks
 from normbench.problems.initial_weights import xavier_uniform
-from normbench.records.build import finished_record
+from normbench.records.build import record_of
 from normbench.reference.network import Objective
 from normbench.running.batches import batches
 from normbench.running.request import Asked
@@ -120,7 +120,7 @@ def test_a_perturbation_job_has_a_row_for_every_checkpoint_and_strength(dataset)
     rows = PerturbationJob(wanted, None, (0, 3), (0.0, 0.1))()
     assert [(row["iteration"], row["strength"]) for row in rows] == [(0, 0.0), (0, 0.1), (3, 0.0), (3, 0.1)]
     assert {row["depth"] for row in rows} == {3}
-    assert rows[2]["rms"] == pytest.approx(run(wanted, dataset).train_rms, rel=1e-12)
+    assert rows[2]["rms"] == pytest.approx(run(wanted, dataset).outcome.train_rms, rel=1e-12)
 
 
 def test_the_gradient_of_a_normalised_layer_is_orthogonal_to_it_and_the_true_one(objective, weights):
@@ -183,18 +183,18 @@ def recorded(dataset, iterations, batch_size=None):
         task="quadrotor-sim", layers=LAYERS, optimiser="agd", backend="reference", dtype="float64", seed=3,
         iterations=iterations, batch_size=batch_size,
     ).resolved()  # fmt: skip
-    return finished_record(run(wanted, dataset), dataset, tuning_runs=0, jobs=1)
+    return record_of(wanted, run(wanted, dataset).outcome, dataset, tuning_runs=0, jobs=1, threads=1)
 
 
 def test_the_rows_of_batches_are_the_steps_and_errors_of_the_run(dataset):
     record = recorded(dataset, 46, batch_size=1000)  # two epochs
     rows = batch_rows([record], samples=23_200, epochs=2)
-    assert [row["step"] for row in rows] == list(record.curves.test_iterations)
+    assert [row["step"] for row in rows] == list(record.outcome.curves.test_iterations)
     assert [rows[k]["epoch"] for k in (0, 10, -1)] == [0.0, 1.0, 2.0]
     assert {row["batch"] for row in rows} == {1000}
-    assert (rows[-1]["train_rms"], rows[-1]["test_rms"]) == (record.train_rms, record.test_rms)
+    assert (rows[-1]["train_rms"], rows[-1]["test_rms"]) == (record.outcome.train_rms, record.outcome.test_rms)
     assert math.isnan(rows[0]["step_size"])
-    steps = np.split(np.array(record.curves.step_size), [row["step"] for row in rows[1:-1]])
+    steps = np.split(np.array(record.outcome.curves.step_size), [row["step"] for row in rows[1:-1]])
     for row, taken in zip(rows[1:], steps, strict=True):
         found = [row[name] for name in ("step_size_low", "step_size", "step_size_high")]
         np.testing.assert_allclose(found, [taken.min(), taken.mean(), taken.max()], rtol=1e-12)
@@ -205,7 +205,7 @@ def test_the_whole_set_is_the_batch_of_a_run_without_one_and_its_errors_follow_t
     rows = batch_rows([record], samples=23_200, epochs=3)
     assert {row["batch"] for row in rows} == {23_200}
     assert [row["epoch"] for row in rows] == [0.0, 1.0, 2.0, 3.0]
-    assert rows[-1]["train_rms"] == pytest.approx(record.train_rms, rel=1e-12)
+    assert rows[-1]["train_rms"] == pytest.approx(record.outcome.train_rms, rel=1e-12)
     assert rows[0]["train_rms"] > rows[-1]["train_rms"]
 
 

@@ -19,6 +19,7 @@ from normbench.presentation.captions import captions
 from normbench.presentation.commands import command
 from normbench.presentation.labels import tuning_label
 from normbench.presentation.quantities import shown
+from tests.changes import changed
 
 pytestmark = pytest.mark.quick
 
@@ -159,7 +160,7 @@ def test_a_search_on_other_batches_is_not_the_rows_own(classified):
 
 
 def curves(record, **changes):
-    return replace(record, curves=replace(record.curves, **changes))
+    return changed(record, curves=replace(record.outcome.curves, **changes))
 
 
 def test_errors_of_cross_entropy_are_those_that_were_measured(classified):
@@ -193,4 +194,4 @@ def test_errors_of_the_full_square_loss_follow_from_it(make):
     record = curves(make(train_rms=0.5, train_loss=1.0), loss=(4.0, 1.0), test_iterations=(0, 1), test_loss=(9.0, 4.0))
     np.testing.assert_allclose(train_rms_curve(record), [1.0, 0.5])
     np.testing.assert_allclose(rms_curve_of_the_test_set(record), [1.5, 1.0])
-    assert len(train_rms_curve(replace(record, train_loss=0.0))) == 0
+    assert len(train_rms_curve(changed(record, train_loss=0.0))) == 0

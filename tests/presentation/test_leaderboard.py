@@ -93,7 +93,7 @@ def test_a_default_that_is_also_the_best_has_one_row(make):
 
 
 def test_other_hyperparameters_make_another_row(make):
-    third = make(hyperparameters=make().hyperparameters | {"order": 3})
+    third = make(hyperparameters=make().request.hyperparameters | {"order": 3})
     assert set(map(tuning_label, only([make(), third]).optimisers)) == {"none", "order 3"}
 
 
@@ -204,7 +204,7 @@ def test_a_command_names_what_is_not_the_default_and_nothing_it_cannot_make(make
     )
     reference = only([make(backend="reference", dtype="float64")])
     assert "--dtype" not in command(reference.optimisers[0], reference)
-    third = make(hyperparameters=make().hyperparameters | {"order": 3})
+    third = make(hyperparameters=make().request.hyperparameters | {"order": 3})
     other = only([third])
     assert command(other.optimisers[0], other) == ""
 
@@ -228,8 +228,8 @@ def test_every_figure_can_be_traced_to_its_records(make):
     assert row.records == tuple(records)
     [found, *_] = exports.flat(only(records))
     assert found["records"] == " ".join(record.record_id for record in records)
-    assert f"python {records[0].environment['python']}" in found["environment"]
-    assert found["code_version"] == records[0].code_version
+    assert f"python {records[0].provenance.environment['python']}" in found["environment"]
+    assert found["code_version"] == records[0].provenance.code_version
 
 
 def test_a_measured_ratio_above_the_bound_is_a_warning(make):

@@ -1,7 +1,6 @@
 """Records of other optimisers, tasks, machines and libraries: named, never merged into one time, never dropped."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +12,7 @@ from normbench.cli import main
 from normbench.presentation import exports
 from normbench.presentation.captions import captions, remarks
 from normbench.records.store import Store
+from tests.changes import changed
 
 STRANGE = {
     "optimiser": {"optimiser": "hyperball"},
@@ -26,7 +26,7 @@ STRANGE = {
 
 @pytest.fixture(params=STRANGE)
 def stranger(request, make):
-    return replace(make("adam", task="neural-fly"), **STRANGE[request.param])
+    return changed(make("adam", task="neural-fly"), **STRANGE[request.param])
 
 
 def test_a_stranger_is_no_row_and_is_named(stranger, make):
@@ -44,8 +44,8 @@ def test_a_stranger_is_no_row_and_is_named(stranger, make):
 )
 def test_every_command_names_strangers_and_unknown_tasks(make, tmp_path, command):
     store = Store(tmp_path / "a" / "records")
-    for record in (make("adam"), replace(make("agd"), optimiser="hyperball"), make("agd", task="glider")):
-        store.write(replace(record, curves=record.curves.__class__()))
+    for record in (make("adam"), changed(make("agd"), optimiser="hyperball"), make("agd", task="glider")):
+        store.write(changed(record, curves=record.outcome.curves.__class__()))
     folder = ["--out", str(tmp_path / "a")]
     if command == ["compare"]:
         folder = [str(tmp_path / "a")] * 2
@@ -60,7 +60,7 @@ def test_every_command_names_strangers_and_unknown_tasks(make, tmp_path, command
 
 
 def on(record, **environment):
-    return replace(record, environment=record.environment | environment)
+    return changed(record, environment=record.provenance.environment | environment)
 
 
 @pytest.mark.parametrize("what", [{"cpu": "Other"}, {"numpy": "9.9"}, {"torch": "9.9"}, {"jobs": "9"}, {"gpu": "H100"}])
@@ -82,7 +82,7 @@ def test_times_are_of_one_environment(make, what):
 
 
 def test_threads_are_part_of_the_environment_and_a_note_is_not(make):
-    runs = [make(seed=0), replace(make(seed=1), threads=7)]
+    runs = [make(seed=0), changed(make(seed=1), threads=7)]
     assert len(boards(runs)[0].rows[0].timed) == 1
     noted = [make(seed=0), on(make(seed=1), rekeyed="made by x: y")]
     assert len(boards(noted)[0].rows[0].timed) == 2
