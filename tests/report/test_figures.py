@@ -10,12 +10,13 @@ import pytest
 from matplotlib.colors import to_hex
 
 from normbench import published
+from normbench.analysis import curves
 from normbench.papers.agd import figures as agd
 from normbench.papers.asgd import figures as experiments
 from normbench.papers.experiments import DEPTHS, WIDTHS, perceptron_layers
 from normbench.papers.fromage import figures as fromage
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
-from normbench.presentation.figures import curves, style
+from normbench.presentation.figures import style
 from normbench.presentation.figures.style import Origin
 from normbench.records.schema import Curves
 from normbench.specs import SPECS

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from normbench import published
-from normbench.presentation.figures.curves import LOSS, RMS, STEP, mean_curves
+from normbench.analysis.curves import LOSS, RMS, STEP, mean_curves
 from normbench.presentation.figures.style import (
     TWO_COLUMNS,
     Looks,

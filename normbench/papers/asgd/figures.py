@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from normbench import published
+from normbench.analysis.curves import LOSS, RMS, STEP, mean_curves
 from normbench.papers.reproduce import Cell, experiment1_cells, experiment2_cells
-from normbench.presentation.figures.curves import LOSS, RMS, STEP, mean_curves
 from normbench.presentation.figures.style import (
     GUIDE,
     SEQUENTIAL,

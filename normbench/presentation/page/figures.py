@@ -6,13 +6,13 @@ from typing import Any
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.selection import current
+from normbench.presentation.charts.base import Frame
+from normbench.presentation.charts.bounds import bound_chart
+from normbench.presentation.charts.heatmaps import heat_chart
+from normbench.presentation.charts.learning import learning_chart
+from normbench.presentation.charts.rates import rate_chart
+from normbench.presentation.charts.reaching import profile_chart, reaching_chart
 from normbench.presentation.page import bounds, heatmaps, reaching
-from normbench.presentation.page.charts.base import Frame
-from normbench.presentation.page.charts.bounds import bound_chart
-from normbench.presentation.page.charts.heatmaps import heat_chart
-from normbench.presentation.page.charts.learning import learning_chart
-from normbench.presentation.page.charts.rates import rate_chart
-from normbench.presentation.page.charts.reaching import profile_chart, reaching_chart
 from normbench.presentation.page.curves import learning_curves
 from normbench.presentation.page.palette import BACKEND_DASHES
 from normbench.presentation.page.rates import rate_points

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from normbench.presentation.page.charts.base import (
+from normbench.presentation.charts.base import (
     SHOWN,
     Frame,
     colour,

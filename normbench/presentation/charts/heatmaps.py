@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 
 from normbench.papers.experiments import DEPTHS, WIDTHS
-from normbench.presentation.page.charts.base import Frame, compiled
+from normbench.presentation.charts.base import Frame, compiled
 
 _HEIGHT = 230
 

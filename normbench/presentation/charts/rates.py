@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from normbench.presentation.page.charts.base import Frame, colour, compiled, faded, picked
+from normbench.presentation.charts.base import Frame, colour, compiled, faded, picked
 
 
 def rate_chart(frame: Frame, *, unit: str, optimisers: Sequence[str]) -> dict[str, Any]:
