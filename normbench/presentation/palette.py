@@ -1,12 +1,27 @@
-"""Colours of the optimisers: the same in print and on the page, in a light and a dark variant.
+"""Colours of the optimisers, light and dark, and a dash and a shape per backend: the same in print and on the page.
+
+The page names its colours as CSS, which follows it from light to dark; print has the light ones.
 
 The hues of methods and baselines are Okabe and Ito's, the set made for colour-blind readers, darkened or lightened
 until each has a contrast of 3 to 1 with its background; the peers lie between them. No picture leans on colour alone.
 """
 
+import re
 from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 
 from normbench.specs import SPECS
+
+BACKGROUNDS = ("#ffffff", "#15181d")  # of the charts, light and dark
+
+BACKEND_DASHES = {"torch": (1, 0), "jax": (6, 3), "reference": (2, 2)}
+BACKEND_SHAPES = {"torch": "circle", "jax": "diamond", "reference": "triangle-up"}
+_MARKS = {  # the same shapes as paths, for the legend that the page draws itself
+    "circle": "M21 6a4 4 0 1 1-8 0a4 4 0 1 1 8 0",
+    "diamond": "M17 1L21.5 6L17 11L12.5 6Z",
+    "triangle-up": "M17 1.5L21.5 10H12.5Z",
+}
 
 _SERIES = {  # light, dark
     "method1": ("#0072b2", "#56b4e9"),
@@ -36,3 +51,35 @@ def series(optimisers: Iterable[str]) -> dict[str, tuple[str, str]]:
     spare = (_SPARE[k % len(_SPARE)] for k in range(len(SPECS)))
     colours = {name: _SERIES[name] if name in _SERIES else next(spare) for name in SPECS}
     return {name: pair for name, pair in colours.items() if name in wanted}
+
+
+def backend_keys(backends: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Dash and mark of every backend, as attributes of SVG paths."""
+    return {name: _key(name.split()[0]) for name in backends}
+
+
+def _key(backend: str) -> dict[str, str]:
+    return {"dash": " ".join(map(str, BACKEND_DASHES[backend])), "mark": _MARKS[BACKEND_SHAPES[backend]]}
+
+
+def variable(optimiser: str) -> str:
+    """CSS colour of an optimiser, which follows the page from light to dark."""
+    return f"var(--series-{optimiser.replace('_', '-')})"
+
+
+def declarations(optimisers: Iterable[str]) -> str:
+    """CSS custom properties of the optimisers, in the order of the registry."""
+    return "".join(
+        f"{variable(name)[4:-1]}:light-dark({light},{dark});" for name, (light, dark) in series(optimisers).items()
+    )
+
+
+def ink(colour: str) -> str:
+    """What a CSS colour of the page, ``var(--muted)`` or ``var(--series-adam)``, is in print: its light variant."""
+    return _light()[colour.removeprefix("var(--").removesuffix(")")]
+
+
+@cache
+def _light() -> dict[str, str]:
+    style = (files("normbench.presentation") / "page" / "static" / "page.css").read_text(encoding="utf-8")
+    return dict(re.findall(r"--([\w-]+): ?light-dark\((#\w+),", style + declarations(SPECS)))

@@ -74,7 +74,7 @@ def figure3(setting: Setting) -> None:
 def figure4(setting: Setting) -> None:
     """Learning-rate sensitivity: every optimiser that has a learning rate, over its grid."""
     with drawing_libraries():
-        from normbench.presentation.figures import board as figures
+        from normbench.presentation.charts import board as figures
     from normbench.analysis.sensitivity import learning_rate_sensitivity
 
     plan = sweep(

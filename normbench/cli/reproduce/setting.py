@@ -26,7 +26,7 @@ from normbench.specs import BACKENDS
 from normbench.writing import probe_folder
 
 if TYPE_CHECKING:
-    from normbench.presentation.figures.style import Origin, Picture
+    from normbench.presentation.charts.sheet import Origin, Picture
 
 TASK = click.option(
     "--task",
@@ -93,7 +93,7 @@ class Setting:
 
     def origin(self, backend: str, dtype: str) -> "Origin":
         """Where numbers come from that no record holds."""
-        from normbench.presentation.figures.style import Origin
+        from normbench.presentation.charts.sheet import Origin
 
         data = tasks.get(self.task).dataset(self.data_dir)
         return Origin(self.task, data.unit, backend, dtype, data.simulated, self.seeds)

@@ -8,16 +8,16 @@ import altair as alt
 from normbench.presentation.charts.base import (
     SHOWN,
     Frame,
-    colour,
+    colours,
     compiled,
     control,
     faded,
-    levels,
     narrow,
     picked,
     shape,
     ticks,
 )
+from normbench.presentation.charts.lines import bars, levels, marks
 
 _BY_BOUND: list[alt.SortField | dict[str, str]] = [alt.SortField("bound"), alt.SortField("rms")]
 _APART = "(narrow ? 1.6 : 1.08)"  # names of marks closer than this factor would lie on each other
@@ -27,6 +27,70 @@ _CROWDED = (
 _LEVEL_HEIGHT = 14  # pixels
 _HEIGHT = 420
 _RIGHT = "scale('x', datum.bound) > width / 2"  # there a name would run off the chart
+
+
+def bound_layers(
+    points: alt.Chart,
+    *,
+    unit: str,
+    domain: tuple[float, float],
+    certified: bool,
+    colours: alt.Scale,
+    shapes: alt.Shape,
+    gains: Any = alt.Undefined,
+) -> list[alt.Chart]:
+    """Front, what was measured, spread, and a mark per row, hollow for a default learning rate.
+
+    Parameters
+    ----------
+    points : Chart
+        Rows of :func:`normbench.presentation.page.bounds.bound_points`, and ``front``, true for those on the front.
+    unit : str
+    domain : tuple of float
+        Test RMS at the lower and upper edge.
+    certified : bool
+        True if any point has a measured ratio to draw.
+    colours : alt.Scale
+        Of the optimisers.
+    shapes : alt.Shape
+    gains : list of float
+        Ticks of the bound, where the width of the page does not choose them.
+    """
+    x = alt.X(
+        "bound:Q",
+        scale=alt.Scale(type="log", nice=False, padding=30),
+        axis=alt.Axis(title=f"Lipschitz bound in {unit} per unit-norm input", tickCount=6, format="~g", values=gains),
+    )
+    y = alt.Y(
+        "rms:Q",
+        scale=alt.Scale(type="log", domain=list(domain), nice=False),
+        axis=alt.Axis(title=f"test RMS in {unit}", format="~g", values=ticks(domain)),
+    )
+    placed = points.encode(x=x, y=y)
+    colour = alt.Color("optimiser:N", scale=colours, legend=None)
+    front = (
+        placed.transform_filter("datum.front")
+        .mark_line(interpolate="step-after", color="var(--muted)", strokeWidth=1.5, clip=True, aria=False)
+        .encode(detail="backend:N")
+    )
+    slack = (
+        placed.transform_filter("isValid(datum.measured)")
+        .mark_rule(strokeWidth=1.5, clip=True, aria=False)
+        .encode(x2="measured:Q", color=colour, opacity=faded(0.45))
+    )
+    spread = bars(placed.encode(color=colour))
+    tooltip = [
+        alt.Tooltip("way:N", title="optimiser"),
+        alt.Tooltip("backend:N"),
+        alt.Tooltip("rms:Q", title=f"test RMS in {unit}", format=".4f"),
+        alt.Tooltip("bound:Q", format=".4~g"),
+        alt.Tooltip("measured:Q", title="largest measured ratio", format=".4~g"),
+        alt.Tooltip("seeds:Q"),
+    ]
+    edge, inside = (kind("optimiser:N", scale=colours, legend=None) for kind in (alt.Stroke, alt.Fill))
+    inside = alt.condition("datum.best", inside, alt.value("var(--surface)"))
+    drawn = marks(placed, size=90, shape=shapes, tooltip=tooltip).encode(stroke=edge, fill=inside)
+    return [front, *([slack] if certified else []), spread, drawn]
 
 
 def bound_chart(
@@ -43,11 +107,8 @@ def bound_chart(
     Parameters
     ----------
     frame : Frame
-    unit : str
-    domain : tuple of float
-        Test RMS at the lower and upper edge.
-    certified : bool
-        True if any point has a measured ratio to draw.
+    unit, domain, certified
+        As :func:`bound_layers` takes them.
     optimisers, backends : sequence of str
     """
     points = (
@@ -56,43 +117,8 @@ def bound_chart(
         .transform_window(lowest="min(rms)", groupby=["backend"], sort=_BY_BOUND, frame=[None, 0])
         .transform_calculate(front="datum.rms <= datum.lowest")
     )
-    x = alt.X(
-        "bound:Q",
-        scale=alt.Scale(type="log", nice=False, padding=30),
-        axis=alt.Axis(title=f"Lipschitz bound in {unit} per unit-norm input", tickCount=6),
-    )
-    y = alt.Y(
-        "rms:Q",
-        scale=alt.Scale(type="log", domain=list(domain), nice=False),
-        axis=alt.Axis(title=f"test RMS in {unit}", format="~g", values=ticks(domain)),
-    )
-    front = (
-        points.transform_filter("datum.front")
-        .mark_line(interpolate="step-after", color="var(--muted)", strokeWidth=1.5, clip=True, aria=False)
-        .encode(x=x, y=y, detail="backend:N")
-    )
-    slack = (
-        points.transform_filter("isValid(datum.measured)")
-        .mark_rule(strokeWidth=1.5, clip=True, aria=False)
-        .encode(x=x, x2="measured:Q", y=y, color=colour(optimisers), opacity=faded(0.45))
-    )
-    spread = points.mark_rule(strokeWidth=1.5, clip=True, aria=False).encode(
-        x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour(optimisers), opacity=faded(0.8)
-    )
-    marks = points.mark_point(filled=True, size=110, stroke="var(--surface)", strokeWidth=1, clip=True).encode(
-        x=x,
-        y=y,
-        color=colour(optimisers),
-        shape=shape(backends),
-        opacity=faded(),
-        tooltip=[
-            alt.Tooltip("way:N", title="optimiser"),
-            alt.Tooltip("backend:N"),
-            alt.Tooltip("rms:Q", title=f"test RMS in {unit}", format=".4f"),
-            alt.Tooltip("bound:Q", format=".4~g"),
-            alt.Tooltip("measured:Q", title="largest measured ratio", format=".4~g"),
-            alt.Tooltip("seeds:Q"),
-        ],
+    layers = bound_layers(
+        points, unit=unit, domain=domain, certified=certified, colours=colours(optimisers), shapes=shape(backends)
     )
     names = (
         points.transform_filter(f"datum.front && (backend != 'both' || datum.backend == '{backends[0]}')")
@@ -106,9 +132,9 @@ def bound_chart(
             dy=alt.expr(f"datum.level ? 6 + {_LEVEL_HEIGHT} * datum.level : -6"),
             fontSize=12,
         )
-        .encode(x=x, y=y, text="way:N", opacity=faded())
+        .encode(x="bound:Q", y="rms:Q", text="way:N", opacity=faded())
     )
-    chart = alt.layer(levels(), front, *([slack] if certified else []), spread, marks, names)
+    chart = alt.layer(levels(alt.NamedData("levels")), *layers, names)
     return compiled(
         chart.add_params(control("backend", "both"), control("rule", "best"), picked(), narrow()), frame, height=_HEIGHT
     )

@@ -9,18 +9,18 @@ from markupsafe import Markup
 import normbench
 from normbench.analysis.leaderboard import boards
 from normbench.errors import InvalidArgumentError
+from normbench.presentation.charts.base import COST_NAMES
+from normbench.presentation.compact import script_json
 from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
 from normbench.presentation.page.cells import COLUMNS, KINDS, lines, remark
-from normbench.presentation.page.compact import script_json
-from normbench.presentation.page.curves import COST_NAMES
 from normbench.presentation.page.environments import environments
 from normbench.presentation.page.figures import Figure, Gallery, backends, gallery, source
 from normbench.presentation.page.glance import glances
 from normbench.presentation.page.heatmaps import grids
-from normbench.presentation.page.palette import backend_keys, declarations
 from normbench.presentation.page.ways import Section, layers_text, places, sections
+from normbench.presentation.palette import backend_keys, declarations
 from normbench.presentation.tables import mean_sd, number, percent
 from normbench.problems import tasks
 from normbench.records.schema import Record

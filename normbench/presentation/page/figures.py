@@ -14,10 +14,9 @@ from normbench.presentation.charts.rates import rate_chart
 from normbench.presentation.charts.reaching import profile_chart, reaching_chart
 from normbench.presentation.page import bounds, heatmaps, reaching
 from normbench.presentation.page.curves import learning_curves
-from normbench.presentation.page.palette import BACKEND_DASHES
 from normbench.presentation.page.rates import rate_points
 from normbench.presentation.page.ways import Section
-from normbench.presentation.palette import series
+from normbench.presentation.palette import BACKEND_DASHES, series
 from normbench.records.schema import Record
 
 
@@ -183,7 +182,8 @@ def _bound(section: Section, data: dict[str, Any]) -> Figure | None:
         optimisers=_optimisers([section]),
         caption=f"Test RMS in {board.unit}, mean and one standard deviation, over the bound prod ||W_i||_op. The "
         "grey staircase is the front: nothing of the same backend is better in both. A line to the left of a mark ends "
-        "at the largest ratio ||f(x) - f(x')|| / ||x - x'|| measured, which no valid bound can be below.",
+        "at the largest ratio ||f(x) - f(x')|| / ||x - x'|| measured, which no valid bound can be below. Hollow: the "
+        "default learning rate.",
         specification=bound_chart(
             _frame(board, "Test RMS against the Lipschitz bound, one mark per optimiser"),
             unit=board.unit,
