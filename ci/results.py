@@ -17,8 +17,8 @@ from normbench.errors import NormbenchError
 from normbench.papers.asgd import figures as experiments
 from normbench.papers.asgd.published import ITERATIONS, applies, board_rows
 from normbench.presentation import exports
-from normbench.presentation.figures.board import board_pictures
-from normbench.presentation.figures.style import Picture
+from normbench.presentation.charts.board import board_pictures
+from normbench.presentation.charts.sheet import Picture
 from normbench.presentation.page import report_page
 from normbench.records.frame import read_file
 from normbench.records.schema import Record

@@ -70,7 +70,7 @@ class Row:
     @property
     def asked(self) -> Mapping[str, Any]:
         """Every field of the request that separates rows, by its name; empty where nothing was run here."""
-        return {axis.name: getattr(self.records[0], axis.name) for axis in axes(Level.ROW)} if self.records else {}
+        return {axis.name: getattr(run.request, axis.name) for run in self.records[:1] for axis in axes(Level.ROW)}
 
     @property
     def backend(self) -> str:

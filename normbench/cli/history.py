@@ -61,7 +61,6 @@ def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, th
             probe_file(path)
     with drawing_libraries("history", "bench"):
         from normbench.presentation import history
-        from normbench.presentation.figures.style import save_figure
         from normbench.records.formats import csv_frame
 
     loaded = history.load_history(results)
@@ -70,7 +69,7 @@ def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, th
         return
     chosen = history.select(loaded, patterns, machine)
     steps = history.find_steps(chosen, threshold=threshold)
-    save_figure(history.plot_history(chosen, steps), output)
+    history.save_figure(history.plot_history(chosen, steps), output)
     write_text(data, csv_frame(chosen).to_csv(index=False))
     _print_steps(steps, threshold)
     click.echo(f"{chosen['commit'].nunique()} commits drawn in {output}, data in {data}.")

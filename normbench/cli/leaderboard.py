@@ -48,7 +48,7 @@ def command(*, out: Path, format_: str, target_rms: float | None, figures: bool)
 
 def _draw(records: "Sequence[Record]", folder: Path) -> None:
     with drawing_libraries():
-        from normbench.presentation.figures.board import board_pictures
+        from normbench.presentation.charts.board import board_pictures
     for picture in board_pictures(records):
         for path in picture.save(folder):
             click.echo(path, err=True)

@@ -17,7 +17,7 @@ from normbench.running.request import Asked, RunRequest
 from normbench.specs import Value
 
 if TYPE_CHECKING:
-    from normbench.presentation.figures.style import Origin
+    from normbench.presentation.charts.sheet import Origin
 
 QUADROTOR_TASKS = ("quadrotor-sim", "quadrotor")
 INPUTS, OUTPUTS = 12, 3
@@ -55,7 +55,7 @@ class Setting:
 
     def origin(self, backend: str, dtype: str) -> "Origin":
         """Where numbers come from that no record holds."""
-        from normbench.presentation.figures.style import Origin
+        from normbench.presentation.charts.sheet import Origin
 
         data = self.dataset
         return Origin(self.task, data.unit, backend, dtype, data.simulated, self.seeds)

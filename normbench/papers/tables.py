@@ -3,6 +3,7 @@
 import pandas as pd
 from rich.console import RenderableType
 
+from normbench.data.dataset import origin
 from normbench.presentation.tables import number, titled
 from normbench.presentation.terminal import plain_table
 
@@ -19,4 +20,4 @@ def frame_table(frame: pd.DataFrame, *, title: str) -> RenderableType:
 
 def against(simulated: bool) -> str:
     """What is compared with what, for titles."""
-    return f"measured on {'SIMULATED' if simulated else 'real'} data, published on real data"
+    return f"measured on {origin(simulated)} data, published on real data"

@@ -1,5 +1,6 @@
 """Benchmarks over the commits, from asv's result files: a tidy frame, the steps in it, and the figure."""
 
+import io
 import itertools
 import math
 import re
@@ -20,6 +21,7 @@ from asv.util import UserError
 from matplotlib.figure import Figure
 
 from normbench.errors import InvalidArgumentError, RecordError
+from normbench.writing import write_bytes
 
 _SPREADING = ("seconds", "bytes")  # units whose series differ by factors: on a logarithmic axis
 _LEAST_SPAN = 0.02  # of the mean, shown above and below: rounding must not look like a change
@@ -201,6 +203,19 @@ def plot_history(history: pd.DataFrame, steps: Sequence[Step]) -> Figure:
     panels.flat[-1].set_xticks(range(len(commits)), commits, rotation=60, ha="right", family="monospace")
     panels.flat[-1].set_xlabel("commit, oldest first")
     return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, whole, in the format that the ending of the path says.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.removeprefix("."))
+    write_bytes(path, content.getvalue())
 
 
 def _panel(panel: Any, series: pd.DataFrame, steps: Sequence[Step], position: dict[str, int]) -> None:

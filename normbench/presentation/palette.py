@@ -1,12 +1,29 @@
-"""Colours of the optimisers: the same in print and on the page, in a light and a dark variant.
+"""Looks that print and page share: colours of the optimisers, light and dark, and a mark for the shape of each backend.
+
+The page names its colours as CSS, which follows it from light to dark; print has the light ones.
 
 The hues of methods and baselines are Okabe and Ito's, the set made for colour-blind readers, darkened or lightened
 until each has a contrast of 3 to 1 with its background; the peers lie between them. No picture leans on colour alone.
 """
 
+import re
 from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
 
+from normbench.backends import Backend, get
 from normbench.specs import SPECS
+
+BACKGROUNDS = ("#ffffff", "#15181d")  # of the charts, light and dark
+
+_MARKS = {  # shapes of backends as paths, for the legend that the page draws itself
+    "circle": "M21 6a4 4 0 1 1-8 0a4 4 0 1 1 8 0",
+    "diamond": "M17 1L21.5 6L17 11L12.5 6Z",
+    "triangle-up": "M17 1.5L21.5 10H12.5Z",
+    "triangle-down": "M17 10.5L21.5 2H12.5Z",
+    "square": "M13 2H21V10H13Z",
+    "cross": "M15.5 1.5H18.5V4.5H21.5V7.5H18.5V10.5H15.5V7.5H12.5V4.5H15.5Z",
+}
 
 _SERIES = {  # light, dark
     "method1": ("#0072b2", "#56b4e9"),
@@ -36,3 +53,40 @@ def series(optimisers: Iterable[str]) -> dict[str, tuple[str, str]]:
     spare = (_SPARE[k % len(_SPARE)] for k in range(len(SPECS)))
     colours = {name: _SERIES[name] if name in _SERIES else next(spare) for name in SPECS}
     return {name: pair for name, pair in colours.items() if name in wanted}
+
+
+def backend_of(where: str) -> Backend:
+    """The backend that a label such as ``jax cuda float64`` begins with."""
+    return get(where.split()[0])
+
+
+def backend_keys(labels: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Dash and mark of every backend, as attributes of SVG paths."""
+    return {name: _key(backend_of(name)) for name in labels}
+
+
+def _key(backend: Backend) -> dict[str, str]:
+    return {"dash": " ".join(map(str, backend.dash)), "mark": _MARKS[backend.shape]}
+
+
+def variable(optimiser: str) -> str:
+    """CSS colour of an optimiser, which follows the page from light to dark."""
+    return f"var(--series-{optimiser.replace('_', '-')})"
+
+
+def declarations(optimisers: Iterable[str]) -> str:
+    """CSS custom properties of the optimisers, in the order of the registry."""
+    return "".join(
+        f"{variable(name)[4:-1]}:light-dark({light},{dark});" for name, (light, dark) in series(optimisers).items()
+    )
+
+
+def ink(colour: str) -> str:
+    """What a CSS colour of the page, ``var(--muted)`` or ``var(--series-adam)``, is in print: its light variant."""
+    return _light()[colour.removeprefix("var(--").removesuffix(")")]
+
+
+@cache
+def _light() -> dict[str, str]:
+    style = (files("normbench.presentation") / "page" / "static" / "page.css").read_text(encoding="utf-8")
+    return dict(re.findall(r"--([\w-]+): ?light-dark\((#\w+),", style + declarations(SPECS)))

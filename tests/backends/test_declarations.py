@@ -17,7 +17,7 @@ import pytest
 from normbench import backends
 from normbench.campaigns.plan import sweep
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
-from normbench.presentation.page.palette import _MARKS, backend_keys
+from normbench.presentation.palette import _MARKS, backend_keys
 from normbench.problems import tasks
 from normbench.running.request import DEVICES, DTYPES
 from normbench.running.validation import Scope, validate

@@ -148,7 +148,8 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(out, command
 
 @pytest.mark.parametrize("command", ["export", "report", "figures", "history"])
 def test_a_file_that_cannot_be_written_is_one_line(command, results, tmp_path, monkeypatch):
-    pytest.importorskip("seaborn")
+    pytest.importorskip("altair")
+    pytest.importorskip("seaborn")  # of history
     monkeypatch.chdir(tmp_path)
     store = Store(tmp_path / "records")
     [record], _ = Store.within(results).load_all()

@@ -9,8 +9,8 @@ from normbench.cli import main
 from normbench.papers.fromage import gan
 from normbench.papers.fromage import gan_figure as figures
 from normbench.papers.fromage.published import published_gan
-from normbench.presentation.figures.style import Origin
-from tests.presentation.drawn import line_points, rows_as_points, title
+from normbench.presentation.charts.sheet import Origin
+from tests.presentation.drawn import caption, levels, line_points, panels, rows_as_points, title
 
 REAL = Origin("digits", "1", "torch", "float32", False, 2)
 
@@ -69,15 +69,14 @@ def test_the_papers_learning_rates_are_those_of_its_table():
 def test_the_figure_draws_its_data_and_says_what_it_is_not():
     picture = figures.gan(ROWS, REFERENCES, REAL, published_gan(), size=gan.SIZE)
     played = picture.data[picture.data["kind"] == "optimiser"]
-    for panel, quantity in zip(picture.figure.axes, ("distance", "accuracy"), strict=True):
+    for panel, quantity in zip(panels(picture), ("distance", "accuracy"), strict=True):
         drawn = line_points(panel)
         finite = played[played[quantity].notna()]
         assert rows_as_points((rows for _, rows in finite.groupby("name")), "step", quantity) <= drawn
-        levels = {float(y[0]) for y in (line.get_ydata() for line in panel.lines) if len(set(y)) == 1}
-        assert set(picture.data.loc[picture.data["kind"] == "reference", quantity]) <= levels
-    caption = " ".join(picture.figure.get_supxlabel().split())
-    assert "Not the paper's FID" in caption
-    assert "an appendix that was not at hand" in caption
+        known = picture.data[picture.data["kind"] == "reference"]
+        assert levels(panel) == dict(zip(known["name"], known[quantity], strict=True))
+    assert "Not the paper's FID" in caption(picture)
+    assert "an appendix that was not at hand" in caption(picture)
     assert "real data" in title(picture)
 
 

@@ -5,8 +5,6 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-import normbench.papers.agd
-import normbench.papers.asgd
 from normbench.cli import main
 from normbench.papers.agd import experiments as agd
 from normbench.papers.asgd.published import ITERATIONS
@@ -49,28 +47,31 @@ def test_reproduce_writes_figures_and_says_where(name, files, tmp_path, monkeypa
 
 
 @pytest.fixture
-def without_seaborn(monkeypatch):
-    drawn = ("normbench.presentation.figures", "normbench.papers.agd.figures", "normbench.papers.asgd.figures")
-    for module in [name for name in sys.modules if name.startswith(drawn)]:
+def without_altair(monkeypatch):
+    rooms = (
+        "normbench.presentation.charts",
+        "normbench.papers.asgd",
+        "normbench.papers.agd",
+        "normbench.papers.fromage",
+    )
+    for module in [name for name in sys.modules if name.startswith(rooms)]:
         monkeypatch.delitem(sys.modules, module)
-    for package in (normbench.papers.agd, normbench.papers.asgd):  # which names its modules, too
-        monkeypatch.delattr(package, "figures", raising=False)
-    monkeypatch.setitem(sys.modules, "seaborn", None)
+    monkeypatch.setitem(sys.modules, "altair", None)
 
 
-@pytest.mark.usefixtures("without_seaborn")
-def test_experiment1_prints_its_table_without_seaborn(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("without_altair")
+def test_experiment1_prints_its_table_without_altair(tmp_path, monkeypatch):
     shrink(monkeypatch)
     outcome = reproduce("experiment1", tmp_path)
     assert outcome.exit_code == 0
     assert "published" in outcome.stdout
-    assert "No figure: a figure needs seaborn, which is not installed" in outcome.stderr
+    assert "No figure: a figure needs altair, which is not installed" in outcome.stderr
     assert 'pip install "normbench[report]"' in outcome.stderr
     assert list((tmp_path / "figures").glob("*.svg")) == []
 
 
-@pytest.mark.usefixtures("without_seaborn")
-def test_a_command_that_only_draws_asks_for_seaborn_before_it_computes(tmp_path):
+@pytest.mark.usefixtures("without_altair")
+def test_a_command_that_only_draws_asks_for_altair_before_it_computes(tmp_path):
     outcome = reproduce("agd-figure6", tmp_path)
     assert outcome.exit_code == 2
     assert 'pip install "normbench[report]"' in outcome.output

@@ -7,9 +7,10 @@ import pytest
 
 from normbench.analysis.leaderboard import boards
 from normbench.analysis.sensitivity import learning_rate_sensitivity
-from normbench.presentation.figures import board
+from normbench.presentation.charts import board
+from normbench.presentation.page.ways import sections
 from normbench.specs import SPECS
-from tests.presentation.drawn import line_points, rows_as_points, title
+from tests.presentation.drawn import key, layers, line_points, panels, rows_as_points, short, title
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +28,21 @@ def board_runs(make):
     ]  # fmt: skip
 
 
+def section_of(records):
+    [section] = sections(boards(records))
+    return section
+
+
 def test_the_front_holds_the_rows_that_no_other_beats_in_both(board_runs):
-    picture = board.front(boards(board_runs)[0])
+    picture = board.front(section_of(board_runs))
     on_front = picture.data.set_index("optimiser")["on_front"].to_dict()
     assert on_front == {"method1": True, "method2": True, "fromage": False, "adam": True, "sgd": False}
-    stairs = [line for line in picture.figure.axes[0].lines if line.get_drawstyle() == "steps-post"]
-    assert list(stairs[0].get_xdata()) == [9.0, 10.0, 50.0]
-    np.testing.assert_allclose(stairs[0].get_ydata(), [0.955, 0.905, 0.805])
-    expected = picture.data[["lipschitz_bound", "test_rms"]].round(9).itertuples(index=False, name=None)
-    assert set(expected) <= line_points(picture.figure.axes[0])
+    [stairs] = layers(panels(picture)[0], "line")
+    assert (stairs["mark"]["interpolate"], stairs["transform"]) == ("step-after", [{"filter": "datum.front"}])
+    [marks] = layers(panels(picture)[0], "point")
+    expected = picture.data[["lipschitz_bound", "test_rms"]].to_numpy()
+    assert {short(row) for row in expected} == {short((row["bound"], row["rms"])) for row in marks["data"]["values"]}
+    assert [row["front"] for row in marks["data"]["values"]] == picture.data["on_front"].tolist()
     measured = picture.data["lipschitz_measured"]
     assert (measured == picture.data["lipschitz_bound"] / 2).all()
     assert "SIMULATED" in title(picture)
@@ -44,7 +51,7 @@ def test_the_front_holds_the_rows_that_no_other_beats_in_both(board_runs):
 def test_an_optimiser_that_the_main_backend_lacks_comes_from_another(make, board_runs):
     figures = {"backend": "jax", "lipschitz_bound": 20.0, "lipschitz_measured": 1.0, "test_rms": 0.7}
     others = [make(key, rate, seed=0, **figures) for key, rate in (("adam", 0.001), ("agd", None))]
-    data = board.front_rows(boards([*board_runs, *others])[0])
+    data = board.front_rows(section_of([*board_runs, *others]))
     assert data.set_index("optimiser")["backend"].to_dict() == {
         "method1": "torch",
         "method2": "torch",
@@ -57,7 +64,7 @@ def test_an_optimiser_that_the_main_backend_lacks_comes_from_another(make, board
 
 def test_a_row_with_a_lost_run_is_no_point(make, board_runs):
     lost = make("lars", 0.01, seed=0, status="diverged", lipschitz_bound=1.0, test_rms=math.nan)
-    data = board.front_rows(boards([*board_runs, lost])[0])
+    data = board.front_rows(section_of([*board_runs, lost]))
     assert "lars" not in set(data["optimiser"])
 
 
@@ -65,10 +72,10 @@ def test_sensitivity_draws_the_ratios_of_the_search(make):
     runs = [make("adam", rate, train_rms=1 + k) for k, rate in enumerate(SPECS["adam"].tuned.grid)]
     picture = board.sensitivity(learning_rate_sensitivity(runs))
     np.testing.assert_allclose(picture.data["ratio"], [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
-    assert line_points(picture.figure.axes[0]) == rows_as_points([picture.data], "value", "ratio")
+    assert line_points(panels(picture)[0]) == rows_as_points([picture.data], "value", "ratio")
     elsewhere = [make("sgd", rate, train_rms=1.0, task="neural-fly") for rate in SPECS["sgd"].tuned.grid]
     both = board.sensitivity(learning_rate_sensitivity([*runs, *elsewhere]))
-    legend = [text.get_text().split()[0] for text in both.figure.legends[0].get_texts()]
+    legend = [label.split()[0] for label in key(both)]
     assert sorted(legend) == ["neural-fly", "quadrotor-sim"]  # though no panel has both
     pictures = board.board_pictures(runs)
     assert [p.name for p in pictures] == ["fromage-figure4"]  # one row is no front

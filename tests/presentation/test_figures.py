@@ -2,12 +2,11 @@
 
 import math
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
 
+from normbench.analysis import curves
 from normbench.papers.agd import figures as agd
 from normbench.papers.asgd import figures as experiments
 from normbench.papers.asgd import published
@@ -15,12 +14,22 @@ from normbench.papers.asgd.tables import DEPTHS, WIDTHS
 from normbench.papers.fromage import figures as fromage
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
 from normbench.papers.runs import perceptron_layers
-from normbench.presentation.figures import curves, style
-from normbench.presentation.figures.style import Origin
+from normbench.presentation.charts import looks
+from normbench.presentation.charts.sheet import Origin
 from normbench.running.result import Curves
 from normbench.specs import SPECS
 from tests.changes import changed
-from tests.presentation.drawn import line_points, rows_as_points, title
+from tests.presentation.drawn import (
+    drawn_lines,
+    key,
+    layers,
+    levels,
+    line_points,
+    panels,
+    points,
+    rows_as_points,
+    title,
+)
 
 SIMULATED = Origin("quadrotor-sim", "N", "reference", "float64", True, 2)
 
@@ -85,21 +94,21 @@ def test_long_curves_are_thinned_for_print_and_keep_their_ends(make):
 
 def test_experiment1_draws_what_its_csv_holds(table1_runs):
     picture = experiments.experiment1(table1_runs)
-    panels = np.array(picture.figure.axes).reshape(2, 3)
-    for row, method in zip(panels, ("method1", "method2"), strict=True):
+    drawn = np.array(panels(picture)).reshape(2, 3)
+    for row, method in zip(drawn, ("method1", "method2"), strict=True):
         for panel, quantity in zip(row, ("loss", "RMS", "step size"), strict=True):
             data = picture.data[(picture.data["optimiser"] == method) & (picture.data["quantity"] == quantity)]
             expected = rows_as_points((rows for _, rows in data.groupby("part")), "iteration", "mean")
             assert expected <= line_points(panel)
-            assert panel.get_title() == f"{method}: {quantity}"
+            assert panel["title"]["text"] == f"{method}: {quantity}"
     assert "SIMULATED" in title(picture)
 
 
 def test_experiment1_shows_the_published_rms_beside_the_curves(table1_runs):
-    panel = experiments.experiment1(table1_runs).figure.axes[1]
-    shown = {float(line.get_ydata()[0]) for line in panel.lines if len(line.get_xdata()) == 1}
+    panel = panels(experiments.experiment1(table1_runs))[1]
+    shown = {row["mean"] for layer in layers(panel, "point") for row in layer["data"]["values"]}
     figures = published.experiment1("method1")
-    assert {figures["train_rms_mean_n"], figures["test_rms_mean_n"]} <= shown
+    assert shown == {figures["train_rms_mean_n"], figures["test_rms_mean_n"]}
 
 
 def test_real_data_are_not_called_simulated(table1_runs):
@@ -120,15 +129,14 @@ def grid_runs(make):
 
 def test_heat_maps_show_measured_and_published_cells_on_one_scale(grid_runs):
     picture = experiments.experiment2(grid_runs)
-    maps = {panel.get_title(): panel for panel in picture.figure.axes if panel.get_title()}
-    measured, paper = maps["test RMS in N, measured"].collections[0], maps["test RMS in N, published"].collections[0]
+    maps = {panel["title"]["text"]: layers(panel, "rect")[0] for panel in panels(picture)}
+    measured, paper = maps["test RMS in N, measured"], maps["test RMS in N, published"]
     expected = np.array([[d / w for w in WIDTHS] for d in DEPTHS])
-    np.testing.assert_allclose(measured.get_array().reshape(5, 5), expected)
+    np.testing.assert_allclose([cell["mean"] for cell in measured["data"]["values"]], expected.ravel(), rtol=1e-5)
     figures = published.experiment2()["test_rms_mean_n"].unstack().to_numpy()
-    np.testing.assert_array_equal(paper.get_array().reshape(5, 5), figures)
-    assert measured.get_clim() == paper.get_clim() == (expected.min(), figures.max())
-    texts = [float(text.get_text()) for text in maps["test RMS in N, measured"].texts]
-    np.testing.assert_allclose(texts, expected.ravel(), atol=5e-4)
+    np.testing.assert_array_equal([cell["mean"] for cell in paper["data"]["values"]], figures.ravel())
+    ends = [layer["encoding"]["color"]["scale"]["domain"] for layer in (measured, paper)]
+    assert ends == [[expected.min(), figures.max()]] * 2
     seconds = picture.data[(picture.data["quantity"] == "seconds") & (picture.data["source"] == "measured")]
     assert (seconds["mean"] == seconds["depth"]).all()
 
@@ -147,7 +155,7 @@ def test_fromage_figure1_draws_means_over_seeds():
     np.testing.assert_allclose(chosen["rms"], [16 * 1.6, 16 * 11.6])
     np.testing.assert_allclose(chosen["gradient_change"], 0.15)
     for panel, (depth, quantity) in zip(
-        picture.figure.axes, [(d, q) for q in ("rms", "gradient_change") for d in (2, 16)], strict=True
+        panels(picture), [(d, q) for q in ("rms", "gradient_change") for d in (2, 16)], strict=True
     ):
         groups = (rows for _, rows in picture.data[picture.data["depth"] == depth].groupby("iteration"))
         assert rows_as_points(groups, "strength", quantity) <= line_points(panel)
@@ -163,7 +171,7 @@ def test_fromage_figure2_draws_every_layer_and_says_what_overflowed():
     picture = fromage.figure2(rows, SIMULATED, network="12-3", learning_rate=0.2, samples=10)
     finite = picture.data[np.isfinite(picture.data["norm"]) & (picture.data["layers"] == PLAIN)]
     expected = rows_as_points((r for _, r in finite.groupby(["optimiser", "layer"])), "iteration", "norm")
-    assert line_points(picture.figure.axes[1]) == expected
+    assert line_points(panels(picture)[1]) == expected
     summary = fromage.norm_summary(picture.data)
     assert list(summary["end"]) == ["overflown", "", "overflown", ""]
 
@@ -198,14 +206,14 @@ def test_the_best_learning_rate_of_a_depth_has_lost_no_run(depth_records):
 
 def test_fromage_figure3_draws_the_best_and_the_trivial_predictors(depth_records):
     picture = fromage.figure3(depth_records)
-    best, rates = picture.figure.axes
+    best, _, rates, _ = panels(picture)  # each with its key
     table = picture.data[picture.data["best"]]
     assert rows_as_points((r for _, r in table.groupby("optimiser")), "depth", "train_rms") <= line_points(best)
     table = picture.data[picture.data["optimiser"] == "fromage"]
     assert rows_as_points((r for _, r in table.groupby("learning_rate")), "depth", "train_rms") <= line_points(rates)
-    levels = {line.get_ydata()[0] for line in best.lines if list(line.get_xdata()) == [0, 1]}
     predictors = depth_records[0].outcome.predictors
-    assert {predictors[name]["train"] for name in ("zero", "mean", "linear")} <= levels
+    expected = {name: predictors[name]["train"] for name in ("zero", "mean", "linear")}
+    assert levels(best) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -233,13 +241,12 @@ def test_agd_figure5_compares_with_the_tuned_runs_only(rivals):
     rows = picture.data[picture.data["quantity"] == agd.UPDATE]
     assert rows[rows["optimiser"] == "agd"]["mean"].tolist() == [2.25, 2.25]  # mean over layers 1.5, over seeds 1.5
     rms = picture.data[picture.data["quantity"] == "RMS"]
-    left, right = picture.figure.axes
+    left, right = panels(picture)
     groups = (r for _, r in rms.groupby(["optimiser", "part"]))
     assert line_points(left) == rows_as_points(groups, "iteration", "mean")
     groups = (r for _, r in rows.groupby("optimiser"))
     assert line_points(right) == rows_as_points(groups, "iteration", "mean")
-    labels = [text.get_text() for text in picture.figure.legends[0].get_texts()]
-    assert labels == ["agd\n(nothing to tune)", "adam\n(best of 5: 0.01)"]
+    assert key(picture) == ["agd\n(nothing to tune)", "adam\n(best of 5: 0.01)"]
 
 
 def test_agd_figure6_draws_every_network(make):
@@ -249,8 +256,8 @@ def test_agd_figure6_draws_every_network(make):
     ]  # fmt: skip
     picture = agd.figure6(runs)
     assert value(picture.data, depth=4, width=16, quantity="RMS", part="train", iteration=0) == pytest.approx(16.0)
-    panels = np.array(picture.figure.axes).reshape(3, 2)
-    for row, (quantity, part) in zip(panels, (("step size", "train"), ("RMS", "train"), ("RMS", "test")), strict=True):
+    drawn = np.array(panels(picture)).reshape(3, 2)
+    for row, (quantity, part) in zip(drawn, (("step size", "train"), ("RMS", "train"), ("RMS", "test")), strict=True):
         data = picture.data[(picture.data["quantity"] == quantity) & (picture.data["part"] == part)]
         for panel, depth in zip(row, (2, 4), strict=True):
             groups = (r for _, r in data[data["depth"] == depth].groupby("width"))
@@ -268,7 +275,7 @@ def test_agd_figure7_draws_means_and_sets_the_papers_accuracy_beside():
     picture = agd.figure7(rows, SIMULATED, network="12-3", epochs=1)
     assert value(picture.data, batch=32, epoch=1.0, quantity="train_rms") == 33.5
     assert value(picture.data, batch=32, epoch=1.0, quantity="step_size") == pytest.approx(0.15)
-    for panel, quantity in zip(picture.figure.axes, ("step_size", "train_rms", "test_rms"), strict=True):
+    for panel, quantity in zip(panels(picture), ("step_size", "train_rms", "test_rms"), strict=True):
         groups = (r for _, r in picture.data[picture.data["quantity"] == quantity].groupby("batch"))
         assert rows_as_points(groups, "epoch", "mean") <= line_points(panel)
     summary = agd.batch_summary(picture.data)
@@ -277,19 +284,40 @@ def test_agd_figure7_draws_means_and_sets_the_papers_accuracy_beside():
 
 @pytest.fixture(scope="module")
 def saved(table1_runs, tmp_path_factory):
-    """A picture, its files, and matplotlib's settings before and after."""
-    before = dict(mpl.rcParams)
+    """A picture and its files."""
     picture = experiments.experiment1(table1_runs)
-    return picture, picture.save(tmp_path_factory.mktemp("saved")), (before, dict(mpl.rcParams))
+    return picture, picture.save(tmp_path_factory.mktemp("saved"))
 
 
 def test_files_are_the_same_again_and_hold_no_date(saved, table1_runs, tmp_path):
     written = [saved[1], experiments.experiment1(table1_runs).save(tmp_path)]
-    for first, second in zip(*written, strict=True):
-        assert first.read_bytes() == second.read_bytes()
     assert [path.suffix for path in written[0]] == [".svg", ".pdf", ".csv"]
-    assert "<dc:date>" not in written[0][0].read_text()
-    assert b"CreationDate" not in written[0][1].read_bytes()
+    (svg, pdf, csv), again = written
+    assert (svg.read_bytes(), csv.read_bytes()) == (again[0].read_bytes(), again[2].read_bytes())
+    assert "date" not in svg.read_text()
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert b"CreationDate" not in pdf.read_bytes()
+
+
+def test_vega_draws_the_lines_where_their_numbers_say(saved):
+    """One affine map takes the numbers of a linear panel to pixels, for all of its lines."""
+    picture, _ = saved
+    [layer] = layers(panels(picture)[1], "line")  # RMS of method 1, training and test
+    train, test = (np.array(line).reshape(-1, 2) for line in points(layer).values())
+    found = [np.array(line) for line in drawn_lines(picture) if len(line) == len(train)]
+    pixels = found[1]  # after the loss of method 1
+    maps = [np.polyfit(train[:, axis], pixels[:, axis], 1) for axis in (0, 1)]
+    for axis, sign in ((0, 1), (1, -1)):
+        np.testing.assert_allclose(np.polyval(maps[axis], train[:, axis]), pixels[:, axis], atol=0.01)
+        assert np.sign(maps[axis][0]) == sign
+    ends = np.column_stack([np.polyval(maps[axis], test[:, axis]) for axis in (0, 1)])
+    assert any(np.allclose(line, ends, atol=0.01) for line in map(np.array, drawn_lines(picture)) if len(line) == 2)
+
+
+def test_print_has_no_colour_that_only_a_page_knows(saved):
+    svg = saved[1][0].read_text()
+    assert "var(" not in svg
+    assert "#0072b2" in svg  # method 1, light
 
 
 def test_other_numbers_give_another_file(make, saved, table1_runs, tmp_path):
@@ -298,22 +326,19 @@ def test_other_numbers_give_another_file(make, saved, table1_runs, tmp_path):
 
 
 def test_the_csv_is_the_data(saved):
-    picture, files, _ = saved
+    picture, files = saved
     pd.testing.assert_frame_equal(pd.read_csv(files[2]), picture.data, check_dtype=False, rtol=1e-5)
 
 
-def test_drawing_leaves_matplotlibs_settings_alone(saved):
-    before, after = saved[2]
-    assert before == after
-
-
 def test_no_two_optimisers_look_alike_without_colour():
-    looks = style.optimiser_looks(SPECS)
-    assert list(looks.palette) == list(SPECS)
-    assert len({(looks.markers[key], str(looks.dashes[key])) for key in SPECS}) == len(SPECS)
+    found = looks.optimiser_looks(SPECS)
+    assert found.names == tuple(SPECS)
+    without_colour = zip(found.shapes.to_dict()["range"], map(str, found.dashes.to_dict()["range"]), strict=True)
+    assert len(set(without_colour)) == len(SPECS)
 
 
 def test_an_optimiser_looks_the_same_in_every_company():
-    alone, together = style.optimiser_looks(["lars"]), style.optimiser_looks(SPECS)
-    assert alone.markers["lars"] == together.markers["lars"]
-    assert to_hex(alone.palette["lars"]) == to_hex(together.palette["lars"])
+    alone, together = looks.optimiser_looks(["lars"]), looks.optimiser_looks(SPECS)
+    place = together.names.index("lars")
+    for scale in ("colours", "shapes", "dashes"):
+        assert getattr(alone, scale).to_dict()["range"][0] == getattr(together, scale).to_dict()["range"][place]

@@ -14,15 +14,14 @@ from normbench.analysis.leaderboard import boards
 from normbench.cli.report import command
 from normbench.errors import InvalidArgumentError
 from normbench.papers.runs import perceptron_layers
+from normbench.presentation.compact import script_json, significant
 from normbench.presentation.page import report_page
 from normbench.presentation.page.backends import backend_pairs
-from normbench.presentation.page.compact import script_json, significant
 from normbench.presentation.page.curves import learning_curves, thinned
 from normbench.presentation.page.heatmaps import grids
-from normbench.presentation.page.palette import BACKGROUNDS
 from normbench.presentation.page.reaching import common_problems, common_solvers
 from normbench.presentation.page.ways import sections
-from normbench.presentation.palette import series
+from normbench.presentation.palette import BACKGROUNDS, series
 from normbench.records.frame import write_file
 from normbench.records.store import Store
 from normbench.running.result import Curves

@@ -6,6 +6,7 @@ from functools import partial
 
 from normbench.campaigns.plan import Plan, Search
 from normbench.data.splits import split_indices
+from normbench.networks.families import layers_text
 from normbench.papers.agd.batches import batch_rows
 from normbench.papers.checkpoints import UpdateSizeJob
 from normbench.papers.experiment import Experiment, Found, RowsJob, Shown
@@ -63,7 +64,7 @@ def _updates(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
     from normbench.papers.agd import figures
 
     looks = tuple(range(0, FIGURE5_ITERATIONS, math.ceil(FIGURE5_ITERATIONS / _LOOKS)))
-    chosen = [{axis.name: getattr(run, axis.name) for axis in AXES} for run in figures.chosen_runs(records)]
+    chosen = [{axis.name: getattr(run.request, axis.name) for axis in AXES} for run in figures.chosen_runs(records)]
     return [UpdateSizeJob(Asked(**fields).resolved(), setting.data_dir, looks) for fields in chosen]
 
 
@@ -91,7 +92,7 @@ def _show7(setting: Setting, found: Found) -> Iterator[Shown]:
 
     rows = batch_rows(found.records, samples=_samples(setting), epochs=FIGURE7_EPOCHS)
     source = setting.origin(setting.backend, found.records[0].request.dtype)
-    picture = figures.figure7(rows, source, network="-".join(map(str, PAPER_LAYERS)), epochs=FIGURE7_EPOCHS)
+    picture = figures.figure7(rows, source, network=layers_text(PAPER_LAYERS), epochs=FIGURE7_EPOCHS)
     title = f"AGD over batch size after {FIGURE7_EPOCHS} epochs on {setting.task}"
     yield frame_table(figures.batch_summary(picture.data), title=title)
     yield picture

@@ -1,39 +1,42 @@
 """Figures 5 to 7 of arXiv 2304.05187 on the benchmark's regression: tuned rivals, width and depth, batch size."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import altair as alt
 import pandas as pd
-from matplotlib.axes import Axes
 
+from normbench.analysis.curves import LOSS, RMS, STEP, mean_curves
 from normbench.papers import published
-from normbench.presentation.figures.curves import LOSS, RMS, STEP, mean_curves
-from normbench.presentation.figures.style import (
-    TWO_COLUMNS,
-    Looks,
+from normbench.presentation.charts.lines import band, levels, line, marks
+from normbench.presentation.charts.looks import Looks, optimiser_looks, ordered_looks
+from normbench.presentation.charts.sheet import (
     Origin,
     Picture,
     Rows,
-    band,
-    canvas,
-    entitle,
-    finish,
-    lines,
-    optimiser_looks,
-    ordered_looks,
+    axis,
+    chosen,
+    decades,
+    key,
+    log_axis,
     origin,
-    printed,
-    trivial_levels,
+    panel,
+    rows,
+    sheet,
+    spread,
+    trivial,
 )
 from normbench.records.schema import Record
 
 PAPER = "arXiv 2304.05187"
 UPDATE = "relative update"
+_PART_DASHES = alt.Scale(domain=["train", "test"], range=[[1, 0], [4, 2]])
 _HIGHEST = 1.1  # times the zero predictor's RMS: where curves may leave the panel
 
 
-def mean_updates(rows: Rows) -> pd.DataFrame:
+def mean_updates(seen: Rows) -> pd.DataFrame:
     """Means of ||dW_k||_F / ||W_k||_F over layers, then mean and sd over seeds; columns as :func:`mean_curves`."""
-    layers = pd.DataFrame(rows).groupby(["optimiser", "seed", "iteration"], sort=False)["relative_update"].mean()
+    layers = pd.DataFrame(seen).groupby(["optimiser", "seed", "iteration"], sort=False)["relative_update"].mean()
     seeds = layers.groupby(["optimiser", "iteration"], sort=False)
     table = seeds.agg(mean="mean", sd="std", seeds="count").reset_index()
     return table.assign(quantity=UPDATE, part="train")
@@ -72,43 +75,40 @@ def figure5(records: Sequence[Record], updates: Rows) -> Picture:
         Rows of :class:`normbench.papers.checkpoints.UpdateSizeJob` for the same runs.
     """
     curves = mean_curves(records, lambda run: {"optimiser": run.request.optimiser})
-    data = pd.concat([curves[curves["quantity"] == RMS], mean_updates(updates)], ignore_index=True)
+    data = pd.concat([chosen(curves, {"quantity": RMS}), mean_updates(updates)], ignore_index=True)
     source, asked = origin(records), records[0].request
-    with printed():
-        figure, (panels,) = canvas(1, 2, width=TWO_COLUMNS, height=3.0)
-        looks = optimiser_looks(data["optimiser"].unique())
-        for panel, quantity in zip(panels, (RMS, UPDATE), strict=True):
-            _optimiser_lines(panel, data[data["quantity"] == quantity], looks)
-        panels[0].set(title="train (solid), test (dashed)", xlabel="iteration", ylabel=f"RMS in {source.unit}")
-        panels[1].set(
-            title="relative update, mean over layers",
-            xlabel="iteration",
-            ylabel=r"$\|\Delta W_k\|_F\ /\ \|W_k\|_F$",
-            yscale="log",
-        )
-        handles, labels = panels[1].get_legend_handles_labels()
-        figure.legend(handles, [_tuned_label(label, records) for label in labels], loc="outside right center")
-        entitle(
-            figure,
-            f"AGD, figure 5: against tuned Adam and SGD. {source.data}",
-            f"{len(asked.layers) - 1} layers of width {asked.layers[1]}, {asked.iterations} full-batch iterations "
-            f"({source.runs}); learning rates: lowest training RMS of a log grid, on one seed. AGD starts from "
-            "semi-orthogonal weights (its prescription 1), the others from Algorithm 1 of arXiv 2312.10672, with "
-            f"Adam's epsilon at 1e-300. {PAPER}: width 256, CIFAR-10, mini-batches of 128, loss and accuracy.",
-        )
-    return Picture("agd-figure5", figure, data)
+    looks = optimiser_looks(data["optimiser"].unique())
+    sizes = chosen(data, {"quantity": UPDATE})
+    ends = decades(sizes["mean"])
+    panels = [
+        _optimiser_lines(chosen(data, {"quantity": RMS}), looks, axis(alt.Y, "mean", f"RMS in {source.unit}")),
+        _optimiser_lines(sizes, looks, log_axis(alt.Y, "mean", "||ΔW|| / ||W||", values=ends, form=".0e")),
+    ]
+    heads = ("train (solid), test (dashed)", "relative update, mean over layers")
+    chart = sheet(
+        f"AGD, figure 5: against tuned Adam and SGD. {source.data}",
+        f"{len(asked.layers) - 1} layers of width {asked.layers[1]}, {asked.iterations} full-batch iterations "
+        f"({source.runs}); learning rates: lowest training RMS of a log grid, on one seed. AGD starts from "
+        "semi-orthogonal weights (its prescription 1), the others from Algorithm 1 of arXiv 2312.10672, with "
+        f"Adam's epsilon at 1e-300. {PAPER}: width 256, CIFAR-10, mini-batches of 128, loss and accuracy.",
+        [panel(*layers, title=head, width=220, height=190) for layers, head in zip(panels, heads, strict=True)],
+        columns=2,
+        legend=key(looks, label=lambda name: _tuned_label(name, records), lines=False),
+    )
+    return Picture("agd-figure5", chart, data)
 
 
-def _optimiser_lines(panel: Axes, data: pd.DataFrame, looks: Looks) -> None:
-    for optimiser, rows in data.groupby("optimiser", sort=False):
-        colour, marker = looks.palette[optimiser], looks.markers[optimiser]
-        for part, line in rows.groupby("part", sort=False):
-            panel.plot(
-                line["iteration"], line["mean"], color=colour, marker=marker, markevery=max(1, len(line) // 8),
-                linestyle="-" if part == "train" else (0, (3, 1.5)), label=optimiser if part == "train" else None,
-            )  # fmt: skip
-            band(panel, line, x="iteration", colour=colour)
-    finish(panel)
+def _optimiser_lines(data: pd.DataFrame, looks: Looks, y: alt.Y) -> list[alt.Chart]:
+    """A line per optimiser and part, marked eight times."""
+    every = max(1, len(chosen(data, {"part": "train"})) // data["optimiser"].nunique() // 8)
+    place = data.groupby(["optimiser", "part"]).cumcount()
+    table = spread(data, floor=data["mean"].min() / 2)[["optimiser", "part", "iteration", "mean", "low", "high"]]
+    curves = alt.Chart(rows(table.assign(marked=(place % every == 0) & (data["part"] == "train")))).encode(
+        x=axis(alt.X, "iteration", "iteration"), y=y, color=looks.colour("optimiser"), detail="part:N"
+    )
+    dashes = alt.StrokeDash("part:N", scale=_PART_DASHES, legend=None)
+    marked = marks(curves.transform_filter("datum.marked"), size=50, shape=looks.shape("optimiser"))
+    return [band(curves), line(curves, dash=dashes), marked]
 
 
 def _tuned_label(optimiser: str, records: Sequence[Record]) -> str:
@@ -120,8 +120,8 @@ def _tuned_label(optimiser: str, records: Sequence[Record]) -> str:
 
 def grid_summary(data: pd.DataFrame) -> pd.DataFrame:
     """Final test RMS: depths down, widths across."""
-    chosen = data[(data["quantity"] == RMS) & (data["part"] == "test")]
-    final = chosen[chosen["iteration"] == chosen["iteration"].max()]
+    rms = chosen(data, {"quantity": RMS, "part": "test"})
+    final = rms[rms["iteration"] == rms["iteration"].max()]
     return final.pivot(index="depth", columns="width", values="mean").add_prefix("width ").reset_index()
 
 
@@ -142,53 +142,52 @@ def figure6(records: Sequence[Record]) -> Picture:
     every = mean_curves(records, lambda run: {"depth": len(run.request.layers) - 1, "width": run.request.layers[1]})
     data = every[every["quantity"] != LOSS]
     source = origin(records)
-    depths, looks = sorted(data["depth"].unique()), ordered_looks(sorted(data["width"].unique()))
-    kinds = ((STEP, "train"), (RMS, "train"), (RMS, "test"))
-    with printed():
-        figure, panels = canvas(3, len(depths), width=TWO_COLUMNS, height=5.4, sharex=True, sharey="row")
-        for row, (quantity, part) in zip(panels, kinds, strict=True):
-            chosen = data[(data["quantity"] == quantity) & (data["part"] == part)]
-            for panel, depth in zip(row, depths, strict=True):
-                _width_lines(panel, chosen[chosen["depth"] == depth], looks)
-                if quantity == RMS:
-                    panel.set_ylim(0.95 * chosen["mean"].min(), _HIGHEST * trivial_levels(panel, records, part))
-        for panel, depth in zip(panels[0], depths, strict=True):
-            panel.set(title=f"depth {depth}", yscale="log")
-        for panel in panels[-1]:
-            panel.set_xlabel("iteration")
-        for panel, label in zip(
-            panels[:, 0],
-            (r"learning rate $\eta$", f"training RMS in {source.unit}", f"test RMS in {source.unit}"),
-            strict=True,
-        ):
-            panel.set_ylabel(label)
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center", title="width")
-        entitle(
-            figure,
-            f"AGD, figure 6: width and depth. {source.data}",
-            f"Bias-free perceptrons, {records[0].request.iterations} full-batch iterations, {source.runs}; nothing is "
-            "tuned. Dotted: predictors without an optimiser; the axes of the RMS end a little above the worst of them. "
-            f"{PAPER}: widths 64 to 2048, depths 2 to 32, CIFAR-10, mini-batches of 128, accuracy.",
-        )
-    return Picture("agd-figure6", figure, data)
+    depths, looks = sorted(data["depth"].unique()), ordered_looks(sorted(data["width"].unique().tolist()))
+    steps = chosen(data, {"quantity": STEP})
+    span = steps["mean"].min() / 1.6, steps["mean"].max() * 1.6
+    ends = decades(steps["mean"])
+    rate = log_axis(alt.Y, "mean", "learning rate η", domain=span, values=ends, form=".0e")
+    kinds: list[tuple[dict[str, str], Any, pd.DataFrame | None]] = [({"quantity": STEP, "part": "train"}, rate, None)]
+    for part, words in (("train", "training"), ("test", "test")):
+        trivials, rms = trivial(records, part), chosen(data, {"quantity": RMS, "part": part})
+        span = 0.95 * rms["mean"].min(), _HIGHEST * trivials["rms"].max()
+        y = axis(alt.Y, "mean", f"{words} RMS in {source.unit}", domain=span)
+        kinds.append(({"quantity": RMS, "part": part}, y, trivials[trivials["rms"].between(*span)]))
+    panels = []
+    for where, y, known in kinds:
+        for depth in depths:
+            guides = [] if known is None else [levels(rows(known), align="left")]
+            layers = _width_lines(chosen(data, where | {"depth": depth}), looks, y)
+            panels.append(
+                panel(*guides, *layers, title=f"depth {depth}" if known is None else "", width=95, height=125)
+            )
+    chart = sheet(
+        f"AGD, figure 6: width and depth. {source.data}",
+        f"Bias-free perceptrons, {records[0].request.iterations} full-batch iterations, {source.runs}; nothing is "
+        "tuned. Dotted: predictors without an optimiser; the axes of the RMS end a little above the worst of them. "
+        f"{PAPER}: widths 64 to 2048, depths 2 to 32, CIFAR-10, mini-batches of 128, accuracy.",
+        panels,
+        columns=len(depths),
+        legend=key(looks, title="width", shapes=False),
+    )
+    return Picture("agd-figure6", chart, data)
 
 
-def _width_lines(panel: Axes, data: pd.DataFrame, looks: Looks) -> None:
-    lines(panel, data, x="iteration", by="width", looks=looks)
-    for width, rows in data.groupby("width"):
-        band(panel, rows, x="iteration", colour=looks.palette[width])
-    panel.set(xlabel="", ylabel="")
-    finish(panel)
+def _width_lines(data: pd.DataFrame, looks: Looks, y: alt.Y) -> list[alt.Chart]:
+    table = spread(data, floor=data["mean"].min() / 2)[["width", "iteration", "mean", "low", "high"]]
+    last = int(data["iteration"].max())
+    x = axis(alt.X, "iteration", "iteration", domain=(0, last), values=[0, last / 2, last])
+    curves = alt.Chart(rows(table)).encode(x=x, y=y, color=looks.colour("width"))
+    return [band(curves), line(curves, dash=looks.dash("width"))]
 
 
-def mean_batches(rows: Rows) -> pd.DataFrame:
+def mean_batches(seen: Rows) -> pd.DataFrame:
     """Mean and sd over seeds of what :func:`normbench.papers.agd.batches.batch_rows` gives.
 
     ``batch, epoch, quantity, mean, sd, seeds, low, high``; ``low`` and ``high`` are the extremes of the learning rate
     since the evaluation before, and NaN for the RMS.
     """
-    every = pd.DataFrame(rows)
+    every = pd.DataFrame(seen)
     groups = every.groupby(["batch", "epoch"], sort=False)
     tables = []
     for quantity in ("step_size", "train_rms", "test_rms"):
@@ -213,35 +212,38 @@ def batch_summary(data: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{"published test accuracy, CIFAR-10": shown})
 
 
-def figure7(rows: Rows, source: Origin, *, network: str, epochs: int) -> Picture:
+def figure7(seen: Rows, source: Origin, *, network: str, epochs: int) -> Picture:
     """Automatic learning rate, training and test RMS of AGD over epochs, by batch size."""
-    data = mean_batches(rows)
-    looks = ordered_looks(sorted(data["batch"].unique()))
-    with printed():
-        figure, (panels,) = canvas(1, 3, width=TWO_COLUMNS, height=2.9)
-        labels = (r"learning rate $\eta$", f"training RMS in {source.unit}", f"test RMS in {source.unit}")
-        for panel, quantity, label in zip(panels, ("step_size", "train_rms", "test_rms"), labels, strict=True):
-            _batch_lines(panel, data[data["quantity"] == quantity], looks)
-            panel.set(xlabel="epoch", ylabel=label)
-        panels[0].set_yscale("log")
-        handles, names = panels[1].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside right center", title="batch size")
-        entitle(
-            figure,
-            f"AGD, figure 7: batch size. {source.data}",
-            f"Network {network}, {epochs} epochs of AGD on mini-batches in random order ({source.runs}; the largest "
-            "batch is the whole training set). Learning rate: mean between evaluations, band from the least to the "
-            f"greatest. {PAPER}: batches of 32 to 4096, CIFAR-10, accuracy.",
-        )
-    return Picture("agd-figure7", figure, data)
+    data = mean_batches(seen)
+    looks = ordered_looks(sorted(data["batch"].unique().tolist()))
+    steps = chosen(data, {"quantity": "step_size"})
+    ends = decades([*steps["low"], *steps["high"]])
+    axes = {
+        "step_size": log_axis(alt.Y, "mean", "learning rate η", values=ends, form=".0e"),
+        "train_rms": axis(alt.Y, "mean", f"training RMS in {source.unit}"),
+        "test_rms": axis(alt.Y, "mean", f"test RMS in {source.unit}"),
+    }
+    chart = sheet(
+        f"AGD, figure 7: batch size. {source.data}",
+        f"Network {network}, {epochs} epochs of AGD on mini-batches in random order ({source.runs}; the largest "
+        "batch is the whole training set). Learning rate: mean between evaluations, band from the least to the "
+        f"greatest. {PAPER}: batches of 32 to 4096, CIFAR-10, accuracy.",
+        [
+            panel(*_batch_lines(chosen(data, {"quantity": name}), looks, y), width=150, height=180)
+            for name, y in axes.items()
+        ],
+        columns=3,
+        legend=key(looks, title="batch size"),
+    )
+    return Picture("agd-figure7", chart, data)
 
 
-def _batch_lines(panel: Axes, data: pd.DataFrame, looks: Looks) -> None:
-    lines(panel, data, x="epoch", by="batch", looks=looks, marked=True)
-    for batch, rows in data.groupby("batch"):
-        colour = looks.palette[batch]
-        if rows["low"].notna().any():
-            panel.fill_between(rows["epoch"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
-        else:
-            band(panel, rows, x="epoch", colour=colour)
-    finish(panel)
+def _batch_lines(data: pd.DataFrame, looks: Looks, y: alt.Y) -> list[alt.Chart]:
+    """A line per batch size; the band is that of the data, else one standard deviation."""
+    table = data if data["low"].notna().any() else spread(data)
+    place = table.groupby("batch").cumcount()
+    every = max(1, len(table) // table["batch"].nunique() // 12)
+    table = table.assign(marked=place % every == 0)[["batch", "epoch", "mean", "low", "high", "marked"]]
+    curves = alt.Chart(rows(table)).encode(x=axis(alt.X, "epoch", "epoch"), y=y, color=looks.colour("batch"))
+    marked = marks(curves.transform_filter("datum.marked"), size=40, shape=looks.shape("batch"))
+    return [band(curves), line(curves, dash=looks.dash("batch")), marked]

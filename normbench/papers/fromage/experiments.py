@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from normbench.campaigns.plan import Plan, sweep
+from normbench.data.dataset import origin
+from normbench.networks.families import layers_text
 from normbench.papers.experiment import Experiment, Found, RowsJob, Shown
 from normbench.papers.fromage import gan
 from normbench.papers.fromage.growth import SAMPLES, InvariantGrowthJob, PlainGrowthJob
@@ -101,7 +103,7 @@ def _show2(setting: Setting, found: Found) -> Iterator[Shown]:
     from normbench.papers.fromage import figures
 
     source = setting.origin(setting.backend, figure2(setting)[0].dtype)
-    network = "-".join(map(str, PAPER_LAYERS))
+    network = layers_text(PAPER_LAYERS)
     rate = FIGURE2_LEARNING_RATE
     picture = figures.figure2(found.rows, source, network=network, learning_rate=rate, samples=SAMPLES)
     yield frame_table(figures.norm_summary(picture.data), title="Layer norms at the end")
@@ -119,11 +121,11 @@ def _show3(setting: Setting, found: Found) -> Iterator[Shown]:
 
 def _show4(setting: Setting, found: Found) -> Iterator[Shown]:
     from normbench.analysis.sensitivity import learning_rate_sensitivity
-    from normbench.presentation.figures import board as figures
+    from normbench.presentation.charts import board as figures
 
     searches = learning_rate_sensitivity(found.records)
     table = searches.pivot(index="optimiser", columns="value", values="ratio").rename(columns="{:g}".format)
-    data = "SIMULATED" if setting.dataset.simulated else "real"
+    data = origin(setting.dataset.simulated)
     yield frame_table(table.reset_index(), title=f"Best training RMS over RMS by learning rate, {data} data")
     yield figures.sensitivity(searches)
 
@@ -156,7 +158,7 @@ EXPERIMENTS = (
     _entry("fromage-figure1", _ABOUT1, jobs=_perturbations, show=_show1),
     _entry("fromage-figure2", _ABOUT2, jobs=_growths, show=_show2),
     _entry("fromage-figure3", _ABOUT3, plan=figure3, show=_show3),
-    _entry("fromage-figure4", _ABOUT4, plan=figure4, show=_show4, drawn_by="normbench.presentation.figures.board"),
+    _entry("fromage-figure4", _ABOUT4, plan=figure4, show=_show4, drawn_by="normbench.presentation.charts.board"),
     Experiment(
         "fromage-gan",
         "A class-conditional GAN on 8 x 8 digits by Fromage, LARS, Adam and SGD, at the paper's learning rates.",

@@ -1,43 +1,48 @@
 """Figures 1 to 3 of arXiv 2002.03432 on the benchmark's regression: break-down, compounding growth, depth."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+import altair as alt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
-from normbench.presentation.figures.style import (
-    GUIDE,
-    TWO_COLUMNS,
-    Looks,
+from normbench.presentation.charts.base import Layers
+from normbench.presentation.charts.lines import bars, levels, line, marks
+from normbench.presentation.charts.looks import Looks, chosen_looks, optimiser_looks, ordered_looks
+from normbench.presentation.charts.sheet import (
     Origin,
     Picture,
     Rows,
-    canvas,
-    entitle,
-    finish,
-    lines,
-    optimiser_looks,
-    ordered_looks,
+    axis,
+    chosen,
+    decades,
+    key,
+    log_axis,
     origin,
-    printed,
-    trivial_levels,
+    panel,
+    rows,
+    sheet,
+    spread,
+    trivial,
 )
+from normbench.presentation.palette import variable
 from normbench.records.schema import Record
+from normbench.specs import SPECS
 
 PAPER = "arXiv 2002.03432"
 FLOAT32_NORM = math.sqrt(float(np.finfo(np.float32).max))  # beyond it the sum of squares is infinite
+_DECADES = [1.0, 1e5, 1e10, 1e15, 1e20]
+_WIDTH, _HEIGHT = 230, 200
 
 
-def mean_breakdown(rows: Rows) -> pd.DataFrame:
+def mean_breakdown(seen: Rows) -> pd.DataFrame:
     """Means over seeds of what :class:`normbench.papers.fromage.perturbation.PerturbationJob` saw.
 
     ``depth, iteration, strength, rms, gradient_change, seeds``
     """
-    groups = pd.DataFrame(rows).groupby(["depth", "iteration", "strength"])
+    groups = pd.DataFrame(seen).groupby(["depth", "iteration", "strength"])
     means = groups[["rms", "gradient_change"]].mean()
     return means.assign(seeds=groups.size()).reset_index()
 
@@ -48,44 +53,53 @@ def breakdown_summary(data: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns="{:g}".format).reset_index()
 
 
-def figure1(rows: Rows, source: Origin, *, width: int, learning_rate: float) -> Picture:
+def figure1(seen: Rows, source: Origin, *, width: int, learning_rate: float) -> Picture:
     """Loss and change of the input layer's gradient over the size of a perturbation, by depth and checkpoint."""
-    data = mean_breakdown(rows)
-    with printed():
-        figure, panels = canvas(2, data["depth"].nunique(), width=TWO_COLUMNS, height=4.6, sharex=True, sharey="row")
-        for column, (depth, chosen) in zip(panels.T, data.groupby("depth"), strict=True):
-            for panel, quantity in zip(column, ("rms", "gradient_change"), strict=True):
-                _slices(panel, chosen, quantity)
-            column[0].set_title(f"depth {depth}")
-            column[1].set_xlabel(r"relative perturbation $\eta$ of every layer")
-        panels[0, 0].set_ylabel(f"training RMS in {source.unit}")
-        panels[1, 0].set_ylabel(r"$\|\tilde g_1 - g_1\|_F\ /\ \|g_1\|_F$")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center", title="iteration")
-        entitle(
-            figure,
-            f"Fromage, figure 1: break-down under perturbation. {source.data}",
-            f"Perceptrons of width {width} trained by Fromage (learning rate {learning_rate:g}; {source.runs}), frozen "
-            "at checkpoints; all layers moved at once to W - η g ||W|| / ||g||, loss and gradient over the full "
-            "batch in float64. Where a perturbation kills all ReLUs, the RMS is that of the zero predictor and the "
-            f"gradient has changed by 1. {PAPER}: MNIST, classification loss.",
+    data = mean_breakdown(seen)
+    looks = ordered_looks(sorted(data["iteration"].unique().tolist()))
+    names = {"rms": f"training RMS in {source.unit}", "gradient_change": "change of the gradient, relative"}
+    panels = [
+        panel(
+            *_slices(chosen(data, {"depth": depth}), looks, _own_axis(data, quantity, words)),
+            title=f"depth {depth}" if quantity == "rms" else "",
+            width=220,
+            height=160,
         )
-    return Picture("fromage-figure1", figure, data)
+        for quantity, words in names.items()
+        for depth in data["depth"].unique()
+    ]
+    chart = sheet(
+        f"Fromage, figure 1: break-down under perturbation. {source.data}",
+        f"Perceptrons of width {width} trained by Fromage (learning rate {learning_rate:g}; {source.runs}), frozen "
+        "at checkpoints; all layers moved at once to W - η g ||W|| / ||g||, loss and gradient over the full batch in "
+        "float64. Below: Frobenius norm of the change of the input layer's gradient over that of the gradient. Where "
+        "a perturbation kills all ReLUs, the RMS is that of the zero predictor and the gradient has changed by 1. "
+        f"{PAPER}: MNIST, classification loss.",
+        panels,
+        columns=data["depth"].nunique(),
+        legend=key(looks, title="iteration", shapes=False),
+    )
+    return Picture("fromage-figure1", chart, data)
 
 
-def _slices(panel: Axes, data: pd.DataFrame, quantity: str) -> None:
-    looks = ordered_looks(sorted(data["iteration"].unique()))
-    lines(panel, data, x="strength", y=quantity, by="iteration", looks=looks)
-    panel.set(xscale="log", yscale="log")
-    finish(panel)
+def _own_axis(data: pd.DataFrame, quantity: str, words: str) -> alt.Y:
+    span = 0.9 * data[quantity].min(), 1.1 * data[quantity].max()
+    return log_axis(alt.Y, quantity, words, domain=span, values=decades(data[quantity]), form=".0e")
 
 
-def norm_spans(rows: Rows) -> pd.DataFrame:
+def _slices(data: pd.DataFrame, looks: Looks, y: alt.Y) -> list[alt.Chart]:
+    strengths = decades(data["strength"])
+    x = log_axis(alt.X, "strength", "relative perturbation η of every layer", values=strengths)
+    slices = alt.Chart(rows(data)).encode(x=x, y=y, color=looks.colour("iteration"))
+    return [line(slices, dash=looks.dash("iteration"))]
+
+
+def norm_spans(seen: Rows) -> pd.DataFrame:
     """Layer norms of every optimiser over the iterations, mean over seeds.
 
     ``layers, optimiser, layer, iteration, norm, rms, seeds``
     """
-    groups = pd.DataFrame(rows).groupby(["layers", "optimiser", "layer", "iteration"], sort=False)
+    groups = pd.DataFrame(seen).groupby(["layers", "optimiser", "layer", "iteration"], sort=False)
     return groups[["norm", "rms"]].mean().assign(seeds=groups.size()).reset_index()
 
 
@@ -100,48 +114,56 @@ def norm_summary(data: pd.DataFrame) -> pd.DataFrame:
     return table.assign(end=overflown).reset_index()
 
 
-def figure2(rows: Rows, source: Origin, *, network: str, learning_rate: float, samples: int) -> Picture:
+def figure2(seen: Rows, source: Origin, *, network: str, learning_rate: float, samples: int) -> Picture:
     """Layer norms over iterations under LARS and Fromage, with and without rescaling-invariant layers."""
-    data = norm_spans(rows)
-    with printed():
-        figure, panels = canvas(1, 2, width=TWO_COLUMNS, height=3.0)
-        for panel, kind in zip(panels[0], (NORMALISED, PLAIN), strict=True):
-            _norms(panel, data[data["layers"] == kind])
-            panel.set(title=kind, xlabel="iteration", ylabel=r"$\|W_l\|_F$ of each layer")
-        _overflow(panels[0, 0], data, learning_rate)
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center")
-        entitle(
-            figure,
-            f"Fromage, figure 2: LARS grows without the prefactor. {source.data}",
-            f"Network {network}, learning rate {learning_rate:g}, {source.runs}; one line per layer. Left: every layer "
-            f"divided by its norm, hence rescaling-invariant (NumPy, float32, {samples} samples). Right: the "
-            "benchmark's own layers, which are not invariant, so that nothing forces a norm to grow; a line goes flat "
-            f"where all ReLUs are dead and the gradient is zero. {PAPER}: a spectrally normalised cGAN.",
-        )
-    return Picture("fromage-figure2", figure, data)
-
-
-def _norms(panel: Axes, data: pd.DataFrame) -> None:
+    data = norm_spans(seen)
     looks = optimiser_looks(data["optimiser"].unique())
+    invariant, plain = (chosen(data, {"layers": kind}) for kind in (NORMALISED, PLAIN))
+    grown = log_axis(alt.Y, "norm", "||W|| of each layer", domain=(0.1, 1e22), values=_DECADES, form=".0e")
+    finite = plain.loc[np.isfinite(plain["norm"]), "norm"]
+    own = log_axis(alt.Y, "norm", "||W|| of each layer", values=decades(finite))
+    chart = sheet(
+        f"Fromage, figure 2: LARS grows without the prefactor. {source.data}",
+        f"Network {network}, learning rate {learning_rate:g}, {source.runs}; one line per layer. Left: every layer "
+        f"divided by its norm, hence rescaling-invariant (NumPy, float32, {samples} samples); dotted: what Pythagoras "
+        "says of LARS, (1 + η²) to the power of half the iterations, and where float32 ends. Right: the "
+        "benchmark's own layers, which are not invariant, so that nothing forces a norm to grow; a line goes flat "
+        f"where all ReLUs are dead and the gradient is zero. {PAPER}: a spectrally normalised cGAN.",
+        [
+            panel(
+                *_overflow(data, learning_rate, grown),
+                *_norms(invariant, looks, grown),
+                title=NORMALISED,
+                width=_WIDTH,
+                height=_HEIGHT,
+            ),
+            panel(*_norms(plain, looks, own), title=PLAIN, width=_WIDTH, height=_HEIGHT),
+        ],
+        columns=2,
+        legend=key(looks),
+    )
+    return Picture("fromage-figure2", chart, data)
+
+
+def _norms(data: pd.DataFrame, looks: Looks, y: alt.Y) -> list[alt.Chart]:
+    """A line per optimiser and layer; the marks of the layers stand beside one another."""
     finite = data[np.isfinite(data["norm"])]
-    for (optimiser, layer), line in finite.groupby(["optimiser", "layer"]):
-        panel.plot(
-            line["iteration"], line["norm"], color=looks.palette[optimiser], marker=looks.markers[optimiser],
-            markevery=(int(layer) - 1, 12), dashes=looks.dashes[optimiser] or (1, 0), linewidth=1, markersize=3,
-            label=str(optimiser) if layer == 1 else None,
-        )  # fmt: skip
-    panel.set_yscale("log")
-    finish(panel)
+    place = finite.groupby(["optimiser", "layer"]).cumcount()
+    table = finite.assign(marked=place % 12 == finite["layer"] - 1)
+    norms = alt.Chart(rows(table[["optimiser", "layer", "iteration", "norm", "marked"]])).encode(
+        x=axis(alt.X, "iteration", "iteration"), y=y, color=looks.colour("optimiser"), detail="layer:N"
+    )
+    marked = marks(norms.transform_filter("datum.marked"), size=30, shape=looks.shape("optimiser"))
+    return [line(norms, dash=looks.dash("optimiser"), width=alt.value(1.2)), marked]
 
 
-def _overflow(panel: Axes, data: pd.DataFrame, learning_rate: float) -> None:
+def _overflow(data: pd.DataFrame, learning_rate: float, y: alt.Y) -> list[alt.Chart | Layers]:
     """What Pythagoras says of LARS, and where float32 ends."""
-    iterations = np.array([0, data["iteration"].max()])
-    grown = np.minimum((1 + learning_rate**2) ** (iterations / 2), 1e22)
-    panel.plot(iterations, grown, color="black", linestyle=":", linewidth=1, label=r"$(1+\eta^2)^{t/2}$")
-    panel.axhline(FLOAT32_NORM, color=GUIDE, linewidth=0.8, linestyle="-.", label="float32 overflows")
-    panel.set_ylim(0.1, 1e22)
+    iterations = np.linspace(0, data["iteration"].max(), 200)
+    grown = pd.DataFrame({"iteration": iterations, "norm": (1 + learning_rate**2) ** (iterations / 2)})
+    pythagoras = alt.Chart(rows(grown)).mark_line(clip=True, strokeDash=[1, 3], color="var(--text)")
+    ends = pd.DataFrame({"predictor": ["float32 ends"], "rms": [FLOAT32_NORM]})
+    return [levels(rows(ends), align="left"), pythagoras.encode(x="iteration:Q", y=y)]
 
 
 def depth_label(run: Record) -> str:
@@ -156,7 +178,7 @@ def depth_runs(records: Iterable[Record]) -> pd.DataFrame:
     Adam counts as two optimisers if it has two values of epsilon. ``lost`` counts diverged and failed runs; ``best``
     marks, for each depth and optimiser, the learning rate with the lowest mean among those that lost no run.
     """
-    rows = pd.DataFrame(
+    finals = pd.DataFrame(
         {
             "depth": len(run.request.layers) - 1,
             "optimiser": depth_label(run),
@@ -165,7 +187,7 @@ def depth_runs(records: Iterable[Record]) -> pd.DataFrame:
         }
         for run in records
     )
-    groups = rows.groupby(["depth", "optimiser", "learning_rate"], sort=False)["rms"]
+    groups = finals.groupby(["depth", "optimiser", "learning_rate"], sort=False)["rms"]
     table = groups.agg(train_rms="mean", sd="std", seeds="count", lost=lambda rms: int(rms.isna().sum())).reset_index()
     whole = table[(table["lost"] == 0) & table["train_rms"].notna()]
     best = whole.groupby(["depth", "optimiser"])["train_rms"].idxmin()
@@ -182,64 +204,53 @@ def depth_summary(data: pd.DataFrame) -> pd.DataFrame:
 def figure3(records: Sequence[Record]) -> Picture:
     """Training RMS over depth: the best of three learning rates of each optimiser, and every one of Fromage's."""
     data = depth_runs(records)
-    source = origin(records)
-    with printed():
-        figure, (panels,) = canvas(1, 2, width=TWO_COLUMNS, height=3.2, sharey=True)
-        _best_over_depth(panels[0], data[data["best"]])
-        _rates_over_depth(panels[1], data[data["optimiser"] == "fromage"])
-        for panel in panels:
-            trivial_levels(panel, records, "train")
-            panel.set_xscale("log", base=2)
-            depths = sorted(data["depth"].unique())
-            panel.set_xticks(depths, [str(d) for d in depths])
-            panel.set(xlabel="depth (weight matrices)", ylabel=f"final training RMS in {source.unit}")
-            finish(panel)
-        width = records[0].request.layers[1]
-        entitle(
-            figure,
-            f"Fromage, figure 3: training over depth. {source.data}",
-            f"Perceptrons of width {width}, {records[0].request.iterations} full-batch iterations, {source.runs}. The "
-            "gradient of a normalised network shrinks with every layer, far below Adam's default epsilon of 1e-8, "
-            "hence a second, negligible one. Dotted: predictors without an optimiser. "
-            f"{PAPER}: MNIST, accuracy after 100 epochs, depths to 50.",
-        )
-    return Picture("fromage-figure3", figure, data)
+    source, asked = origin(records), records[0].request
+    known, best, rates = trivial(records, "train"), data[data["best"]], chosen(data, {"optimiser": "fromage"})
+    names = list(best["optimiser"].unique())
+    y = axis(alt.Y, "train_rms", f"final training RMS in {source.unit}")
+    panels = [
+        _over_depth(best, "optimiser", _depth_looks(names), y, known, title="best of three learning rates"),
+        _over_depth(
+            rates,
+            "learning_rate",
+            ordered_looks(sorted(rates["learning_rate"].unique().tolist())),
+            y,
+            known,
+            title="Fromage by learning rate",
+        ),
+    ]
+    chart = sheet(
+        f"Fromage, figure 3: training over depth. {source.data}",
+        f"Perceptrons of width {asked.layers[1]}, {asked.iterations} full-batch iterations, {source.runs}. The "
+        "gradient of a normalised network shrinks with every layer, far below Adam's default epsilon of 1e-8, "
+        "hence a second, negligible one. Dotted: predictors without an optimiser. "
+        f"{PAPER}: MNIST, accuracy after 100 epochs, depths to 50.",
+        [shown for drawn in panels for shown in drawn],
+        columns=4,
+    )
+    return Picture("fromage-figure3", chart, data)
 
 
 def _depth_looks(labels: Sequence[str]) -> Looks:
     """Those of the optimisers; of one with two variants the second is grey."""
-    known = optimiser_looks(label.split(",")[0] for label in labels)
-    looks, seen = Looks({}, {}, {}), set()
+    seen: set[str] = set()
+    looks = []
     for label in labels:
-        key = label.split(",")[0]
-        again = key in seen
-        looks.palette[label] = GUIDE if again else known.palette[key]
-        looks.markers[label] = "d" if again else known.markers[key]
-        looks.dashes[label] = (1, 1) if again else known.dashes[key]
-        seen.add(key)
-    return looks
+        name = label.split(",")[0]
+        again = name in seen
+        looks.append((label, "var(--muted)" if again else variable(name), list(SPECS).index(name) + 2 * again))
+        seen.add(name)
+    return chosen_looks(looks)
 
 
-def _best_over_depth(panel: Axes, data: pd.DataFrame) -> None:
-    looks = _depth_looks(list(data["optimiser"].unique()))
-    _depth_lines(panel, data, "optimiser", looks, columns=2)
-    panel.set_title("best of three learning rates")
-
-
-def _rates_over_depth(panel: Axes, data: pd.DataFrame) -> None:
-    looks = ordered_looks(sorted(data["learning_rate"].unique()))
-    _depth_lines(panel, data, "learning_rate", looks, columns=3)
-    panel.set_title("Fromage by learning rate")
-
-
-def _depth_lines(panel: Axes, data: pd.DataFrame, by: str, looks: Looks, *, columns: int) -> None:
-    lines(panel, data, x="depth", y="train_rms", by=by, looks=looks, marked=True)
-    _bars(panel, data, looks.palette, by)
-    panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.1), ncols=columns)
-
-
-def _bars(panel: Axes, data: pd.DataFrame, colours: Mapping[Any, Any], by: str) -> None:
-    for name, rows in data[data["sd"].notna()].groupby(by):
-        panel.errorbar(
-            rows["depth"], rows["train_rms"], rows["sd"], color=colours[name], linestyle="", capsize=2, linewidth=0.8
-        )
+def _over_depth(
+    data: pd.DataFrame, by: str, looks: Looks, y: alt.Y, known: pd.DataFrame, *, title: str
+) -> list[Layers]:
+    """Lines over depth with bars of one standard deviation, and their key."""
+    depths = sorted(data["depth"].unique().tolist())
+    x = log_axis(alt.X, "depth", "depth (weight matrices)", base=2, values=depths)
+    table = spread(data, mean="train_rms")[[by, "depth", "train_rms", "low", "high"]]
+    drawn = alt.Chart(rows(table)).encode(x=x, y=y, color=looks.colour(by))
+    spreads = [bars(drawn)] if table["low"].notna().any() else []
+    layers = [line(drawn, dash=looks.dash(by)), *spreads, marks(drawn, shape=looks.shape(by))]
+    return [panel(levels(rows(known), align="left"), *layers, title=title, width=190, height=200), key(looks)]

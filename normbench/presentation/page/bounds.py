@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from normbench.presentation.page.compact import significant
+from normbench.presentation.compact import significant
 from normbench.presentation.page.ways import Section, Way
 from normbench.presentation.quantities import BOUND, MEASURED
 
@@ -11,15 +11,15 @@ _BLOWN_UP = 1.3  # times the zero predictor's RMS; training starts a little abov
 
 
 def bound_points(section: Section) -> list[dict[str, Any]]:
-    """One entry per way that has both figures."""
+    """One entry per way that has both figures; ``low`` and ``high`` are one standard deviation from ``rms``."""
     return [
         way.names()
         | {
-            "bound": significant(BOUND.value(way.row), 4),
-            "measured": significant(MEASURED.value(way.row), 4),
-            "rms": significant(way.row.test.mean, 5),
-            "low": significant(_either_side(way, -1.0), 5),
-            "high": significant(_either_side(way, 1.0), 5),
+            "bound": significant(BOUND.value(way.row), 6),
+            "measured": significant(MEASURED.value(way.row), 6),
+            "rms": significant(way.row.test.mean, 6),
+            "low": significant(_either_side(way, -1.0), 6),
+            "high": significant(_either_side(way, 1.0), 6),
             "seeds": way.row.runs,
         }
         for way in section.ways

@@ -13,20 +13,20 @@ from normbench.errors import InvalidArgumentError
 from normbench.networks.families import layers_text
 from normbench.papers.asgd.published import board_rows
 from normbench.presentation.captions import captions
+from normbench.presentation.charts.base import COST_NAMES
 from normbench.presentation.commands import command
+from normbench.presentation.compact import script_json
 from normbench.presentation.labels import board_title, environment
 from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
 from normbench.presentation.page.cells import cell, columns, family, lines
-from normbench.presentation.page.compact import script_json
-from normbench.presentation.page.curves import COST_NAMES
 from normbench.presentation.page.environments import environments
 from normbench.presentation.page.figures import Figure, Gallery, backends, gallery, source
 from normbench.presentation.page.glance import glances
 from normbench.presentation.page.heatmaps import grids
-from normbench.presentation.page.palette import backend_keys, declarations
 from normbench.presentation.page.ways import Section, places, sections, short_network
+from normbench.presentation.palette import backend_keys, declarations
 from normbench.presentation.quantities import BOUND, legend
 from normbench.presentation.tables import mean_sd, number, percent
 from normbench.problems import tasks

@@ -6,16 +6,10 @@ import numpy as np
 
 from normbench.analysis.runs import COSTS, cost_curve, train_rms_curve
 from normbench.backends.trajectory import Status
-from normbench.presentation.page.compact import significant
+from normbench.presentation.compact import significant
 from normbench.presentation.page.ways import Section
 from normbench.records.schema import Record
 
-COST_NAMES = {
-    "iterations": "iterations",
-    "loss_evaluations": "loss evaluations",
-    "gradient_evaluations": "gradient evaluations",
-    "seconds": "seconds of training",
-}
 _POINTS = 90  # per curve, spread evenly over the logarithm of the iteration
 
 

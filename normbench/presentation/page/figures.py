@@ -7,19 +7,19 @@ from typing import Any
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.selection import current
 from normbench.backends import names
+from normbench.data.dataset import origin
+from normbench.presentation.charts.base import Frame
+from normbench.presentation.charts.bounds import bound_chart
+from normbench.presentation.charts.heatmaps import heat_chart
+from normbench.presentation.charts.learning import learning_chart
+from normbench.presentation.charts.rates import rate_chart
+from normbench.presentation.charts.reaching import profile_chart, reaching_chart
 from normbench.presentation.labels import board_title
 from normbench.presentation.page import bounds, heatmaps, reaching
-from normbench.presentation.page.charts.base import Frame
-from normbench.presentation.page.charts.bounds import bound_chart
-from normbench.presentation.page.charts.heatmaps import heat_chart
-from normbench.presentation.page.charts.learning import learning_chart
-from normbench.presentation.page.charts.rates import rate_chart
-from normbench.presentation.page.charts.reaching import profile_chart, reaching_chart
 from normbench.presentation.page.curves import learning_curves
-from normbench.presentation.page.palette import backend_of
 from normbench.presentation.page.rates import rate_points
 from normbench.presentation.page.ways import Section
-from normbench.presentation.palette import series
+from normbench.presentation.palette import backend_of, series
 from normbench.records.schema import Record
 
 
@@ -99,7 +99,7 @@ def gallery(sections: Sequence[Section], records: Sequence[Record]) -> Gallery:
 
 def source(board: Board) -> str:
     """What the data are, for titles inside the pictures."""
-    return f"{board.task}, {'SIMULATED' if board.simulated else 'real'} data"
+    return f"{board.task}, {origin(board.simulated)} data"
 
 
 def _frame(board: Board, what: str) -> Frame:
@@ -185,7 +185,8 @@ def _bound(section: Section, data: dict[str, Any]) -> Figure | None:
         optimisers=_optimisers([section]),
         caption=f"Test RMS in {board.unit}, mean and one standard deviation, over the bound prod ||W_i||_op. The "
         "grey staircase is the front: nothing of the same backend is better in both. A line to the left of a mark ends "
-        "at the largest ratio ||f(x) - f(x')|| / ||x - x'|| measured, which no valid bound can be below.",
+        "at the largest ratio ||f(x) - f(x')|| / ||x - x'|| measured, which no valid bound can be below. Hollow: the "
+        "default learning rate.",
         specification=bound_chart(
             _frame(board, "Test RMS against the Lipschitz bound, one mark per optimiser"),
             unit=board.unit,
@@ -257,13 +258,13 @@ def _heat_figures(grid: heatmaps.Grid, data: dict[str, Any]) -> list[Figure]:
     values = grid.values()
     for quantity, words in _QUANTITIES.items():
         means = [value["mean"] for value in values if value["quantity"] == quantity]
-        for origin in ("measured", "published"):
-            key = f"heat-{grid.task}-{grid.backend}-{quantity}-{origin}".replace(" ", "-")
-            simulated = grid.simulated and origin == "measured"
-            data[key] = [v for v in values if (v["quantity"], v["source"]) == (quantity, origin)]
+        for side in ("measured", "published"):
+            key = f"heat-{grid.task}-{grid.backend}-{quantity}-{side}".replace(" ", "-")
+            simulated = grid.simulated and side == "measured"
+            data[key] = [v for v in values if (v["quantity"], v["source"]) == (quantity, side)]
             where = (
-                f"{grid.task}, {grid.backend}, {'SIMULATED' if simulated else 'real'} data"
-                if origin == "measured"
+                f"{grid.task}, {grid.backend}, {origin(simulated)} data"
+                if side == "measured"
                 else "published, real data"
             )
             unit = "" if quantity == "seconds" else f" in {grid.unit}"
@@ -271,7 +272,7 @@ def _heat_figures(grid: heatmaps.Grid, data: dict[str, Any]) -> list[Figure]:
             found.append(
                 Figure(
                     key=key,
-                    title=f"{words}{unit}, {origin}",
+                    title=f"{words}{unit}, {side}",
                     source=where,
                     simulated=simulated,
                     optimisers=(),

@@ -1,14 +1,13 @@
 """Experiment 2 of arXiv 2312.10672: measured and published figures over depth and width."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from normbench.analysis.statistics import Spread
+from normbench.papers.asgd.figures import heat_values
 from normbench.papers.asgd.tables import DEPTHS, WIDTHS, Cell, experiment2_cells
 from normbench.papers.runs import QUADROTOR_TASKS, perceptron_layers
-from normbench.presentation.page.compact import significant
+from normbench.presentation.compact import significant
 from normbench.presentation.page.ways import Section, Way
 from normbench.records.schema import Record
 
@@ -41,8 +40,12 @@ class Grid:
 
     def values(self) -> list[dict[str, Any]]:
         """One entry per network, source and quantity; "seconds" beside the two RMS."""
-        entries = [entry for cell in self.cells for entry in _entries(cell)]
-        return [entry for entry in entries if entry["mean"] is not None]
+        table = heat_values(self.cells)
+        return [
+            {str(name): value for name, value in row.items()}
+            | {"mean": significant(row["mean"], 4), "sd": significant(row["sd"], 3)}
+            for row in table[table["mean"].notna()].to_dict("records")
+        ]
 
 
 def grids(sections: Sequence[Section]) -> list[Grid]:
@@ -61,19 +64,3 @@ def _grid(task: str, backend: str, ways: Sequence[tuple[Section, Way]]) -> Grid:
     runs: list[Record] = [run for _, way in ways for run in way.runs]
     board = ways[0][0].board
     return Grid(task, backend, board.unit, board.simulated, len(ways), len(runs), tuple(experiment2_cells(runs)))
-
-
-def _entries(cell: Cell) -> list[dict[str, Any]]:
-    where = cell.size
-    found = [
-        where | {"source": source, "quantity": cell.quantity} | _figures(spread)
-        for source, spread in (("measured", cell.measured), ("published", cell.published))
-    ]
-    if cell.part == "train":
-        for source, seconds in (("measured", cell.seconds), ("published", cell.published_seconds)):
-            found.append(where | {"source": source, "quantity": "seconds"} | _figures(Spread(seconds, math.nan, 0)))
-    return found
-
-
-def _figures(spread: Spread) -> dict[str, Any]:
-    return {"mean": significant(spread.mean, 4), "sd": significant(spread.sd, 3), "seeds": spread.count}

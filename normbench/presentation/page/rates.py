@@ -5,8 +5,8 @@ from typing import Any
 
 from normbench.analysis.selection import board_key
 from normbench.analysis.sensitivity import learning_rate_sensitivity
+from normbench.presentation.compact import significant
 from normbench.presentation.labels import labelled
-from normbench.presentation.page.compact import significant
 from normbench.presentation.page.ways import Section
 from normbench.records.schema import Record
 
@@ -22,7 +22,7 @@ def rate_points(section: Section, records: Sequence[Record]) -> list[dict[str, A
             "backend": row["where"],
             "setting": ", ".join(filter(None, [row["setting"], f"{row['iterations']} it."])),
             "seed": row["seed"],
-            "rate": significant(row["value"], 6),
+            "value": significant(row["value"], 6),
             "rms": significant(row["metric"], 5),
             "ratio": significant(row["ratio"], 4),
             "status": row["status"],

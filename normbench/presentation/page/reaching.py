@@ -13,7 +13,7 @@ import numpy as np
 
 from normbench.analysis import targets
 from normbench.analysis.runs import COSTS, train_rms_curve
-from normbench.presentation.page.compact import significant
+from normbench.presentation.compact import significant
 from normbench.presentation.page.ways import Section
 from normbench.records.schema import Record
 

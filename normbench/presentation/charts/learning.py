@@ -5,7 +5,8 @@ from typing import Any
 
 import altair as alt
 
-from normbench.presentation.page.charts.base import (
+from normbench.presentation.charts.base import (
+    COST_NAMES,
     SHOWN,
     Frame,
     colour,
@@ -13,12 +14,10 @@ from normbench.presentation.page.charts.base import (
     control,
     cost_axis,
     dash,
-    faded,
-    levels,
     picked,
     ticks,
 )
-from normbench.presentation.page.curves import COST_NAMES
+from normbench.presentation.charts.lines import band, levels, line
 
 _COLUMNS: list[str | alt.FieldName] = [*COST_NAMES, "mean", "low", "high"]
 
@@ -53,12 +52,7 @@ def learning_chart(
         .transform_filter("datum.cost > 0")
         .encode(x=x, y=y, color=colour(optimisers), detail=["way:N", "backend:N"])
     )
-    band = curves.mark_area(clip=True, aria=False).encode(y="low:Q", y2="high:Q", opacity=faded(0.14))
-    line = curves.mark_line(clip=True, aria=False).encode(
-        strokeDash=dash(backends),
-        opacity=faded(),
-        strokeWidth=alt.condition(hover, alt.value(4), alt.value(1.8)),
-    )
+    thick = alt.condition(hover, alt.value(4), alt.value(1.8))
     points = (
         curves.mark_circle(clip=True, size=90, opacity=0, aria=False)
         .encode(
@@ -71,5 +65,6 @@ def learning_chart(
         )
         .add_params(hover)
     )
+    drawn = levels(alt.NamedData("levels")), band(curves), line(curves, dash=dash(backends), width=thick), points
     controls = control("backend", "both"), control("rule", "best"), control("cost", "iterations"), picked()
-    return compiled(alt.layer(levels(), band, line, points).add_params(*controls), frame)
+    return compiled(alt.layer(*drawn).add_params(*controls), frame)

@@ -8,10 +8,18 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from normbench.presentation.page.curves import COST_NAMES
-from normbench.presentation.page.palette import backend_of, variable
+from normbench.presentation.palette import backend_of, variable
 
+COST_NAMES = {
+    "iterations": "iterations",
+    "loss_evaluations": "loss evaluations",
+    "gradient_evaluations": "gradient evaluations",
+    "seconds": "seconds of training",
+}
 HEIGHT = 340
+
+Layers = alt.LayerChart | alt.FacetChart  # what alt.layer returns
+AnyChart = alt.Chart | Layers
 
 SHOWN = (
     "(backend == 'both' || datum.backend == backend) && "
@@ -20,7 +28,7 @@ SHOWN = (
 _PICKED = "length(picked) == 0 || indexof(picked, datum.optimiser) >= 0"
 _COST_TITLE = "@cost"  # stands in the declaration for a title that follows the control
 
-_CONFIG = {
+CONFIG = {
     "background": "transparent",
     "font": 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
     "axis": {
@@ -69,10 +77,14 @@ def picked() -> alt.Parameter:
     return alt.param(name="picked", value=[])
 
 
+def colours(optimisers: Sequence[str]) -> alt.Scale:
+    """One colour per optimiser."""
+    return alt.Scale(domain=list(optimisers), range=[variable(name) for name in optimisers])
+
+
 def colour(optimisers: Sequence[str]) -> alt.Color:
-    """One colour per optimiser; the page draws the legend."""
-    scale = alt.Scale(domain=list(optimisers), range=[variable(name) for name in optimisers])
-    return alt.Color("optimiser:N", scale=scale, legend=None)
+    """Colour by optimiser; the page draws the legend."""
+    return alt.Color("optimiser:N", scale=colours(optimisers), legend=None)
 
 
 def faded(full: float = 1.0) -> Any:
@@ -107,30 +119,18 @@ def ticks(domain: tuple[float, float]) -> list[float]:
     return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
 
 
-def levels() -> alt.LayerChart:
-    """A line across the chart for each trivial predictor, with its name at the right end."""
-    base = alt.Chart(alt.NamedData("levels")).encode(y="rms:Q")
-    rule = base.mark_rule(strokeDash=[1, 3], strokeWidth=1.2, clip=True, aria=False)
-    text = base.mark_text(align="right", baseline="bottom", dy=-2, fontStyle="italic", color="var(--muted)").encode(
-        x=alt.value("width"), text="predictor:N"
-    )
-    return rule + text
-
-
 def narrow() -> alt.Parameter:
     """True on a phone, where names have no room beside a chart."""
     return alt.param(name="narrow", expr="containerSize()[0] < 480")
 
 
-def compiled(
-    chart: alt.Chart | alt.LayerChart | alt.FacetChart, frame: Frame, *, height: int | alt.Step = HEIGHT
-) -> dict[str, Any]:
+def compiled(chart: AnyChart, frame: Frame, *, height: int | alt.Step = HEIGHT) -> dict[str, Any]:
     """The chart, as wide as the page lets it, as a Vega specification; the page fills in its named data."""
     title = alt.TitleParams(
         frame.source, anchor="start", offset=12, fontSize=12, fontWeight="normal", color="var(--muted)"
     )
     framed = chart.properties(width="container", height=height, title=title, description=frame.description)
-    specification = vl_convert.vegalite_to_vega(framed.to_dict(), config=_CONFIG)
+    specification = vl_convert.vegalite_to_vega(framed.to_dict(), config=CONFIG)
     titles = "{" + ", ".join(f"{name}: '{words}'" for name, words in COST_NAMES.items()) + "}[cost]"
     return _with_title(specification, {"signal": titles})
 

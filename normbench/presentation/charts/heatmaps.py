@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 
 from normbench.papers.asgd.tables import DEPTHS, WIDTHS
-from normbench.presentation.page.charts.base import Frame, compiled
+from normbench.presentation.charts.base import Frame, Layers, compiled
 
 _HEIGHT = 230
 
@@ -16,6 +16,19 @@ def heat_chart(frame: Frame, *, quantity: str, domain: tuple[float, float]) -> d
     Parameters
     ----------
     frame : Frame
+    quantity, domain
+        As :func:`heat_map` takes them.
+    """
+    return compiled(heat_map(alt.NamedData("cells"), quantity=quantity, domain=domain), frame, height=_HEIGHT)
+
+
+def heat_map(cells: Any, *, quantity: str, domain: tuple[float, float]) -> Layers:
+    """A coloured cell per network with its number in it.
+
+    Parameters
+    ----------
+    cells : data of Altair
+        ``depth, width, mean, sd, seeds``
     quantity : str
         "train RMS", "test RMS" or "seconds".
     domain : tuple of float
@@ -24,7 +37,7 @@ def heat_chart(frame: Frame, *, quantity: str, domain: tuple[float, float]) -> d
     seconds = quantity == "seconds"
     scale = alt.Scale(type="log" if seconds else "linear", scheme="viridis", domain=list(domain), reverse=True)
     middle = (domain[0] * domain[1]) ** 0.5 if seconds else sum(domain) / 2
-    base = alt.Chart(alt.NamedData("cells")).encode(
+    base = alt.Chart(cells).encode(
         x=alt.X(
             "width:O",
             scale=alt.Scale(domain=list(WIDTHS)),
@@ -36,7 +49,7 @@ def heat_chart(frame: Frame, *, quantity: str, domain: tuple[float, float]) -> d
             axis=alt.Axis(title="depth (weight matrices)", ticks=False, domain=False),
         ),
     )
-    cells = base.mark_rect(aria=False).encode(
+    rectangles = base.mark_rect(aria=False).encode(
         color=alt.Color("mean:Q", scale=scale, legend=None),
         tooltip=[
             alt.Tooltip("depth:O"),
@@ -50,4 +63,4 @@ def heat_chart(frame: Frame, *, quantity: str, domain: tuple[float, float]) -> d
         text=alt.Text("mean:Q", format=".3~g" if seconds else ".3f"),
         color=alt.condition(f"datum.mean < {middle}", alt.value("#111111"), alt.value("#ffffff")),
     )
-    return compiled(alt.layer(cells, text), frame, height=_HEIGHT)
+    return alt.layer(rectangles, text)

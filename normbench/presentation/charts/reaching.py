@@ -1,11 +1,11 @@
 """Cost to reach a target, run by run, and performance profiles over all problems; both follow the slider."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from normbench.presentation.page.charts.base import (
+from normbench.presentation.charts.base import (
     SHOWN,
     Frame,
     colour,
@@ -18,7 +18,9 @@ from normbench.presentation.page.charts.base import (
     picked,
     shape,
 )
-from normbench.presentation.page.reaching import Grid
+
+if TYPE_CHECKING:
+    from normbench.presentation.page.reaching import Grid
 
 _COUNTS_WIDTH = 52
 _ROW, _TALL_ROW = 20, 36  # pixels; the taller where the name stands above its row
@@ -29,7 +31,7 @@ _KNOWN = "isValid(datum['spent_' + cost])"  # early records did not keep every c
 _VALUE = f"position >= datum.reached ? datum[cost][position - datum.reached] * {_PRICE} : null"
 
 
-def _controls(grid: Grid) -> list[alt.Parameter]:
+def _controls(grid: "Grid") -> list[alt.Parameter]:
     position = f"round((toNumber(target) - {grid.low}) / {grid.step})"
     return [
         control("backend", "both"),
@@ -43,7 +45,7 @@ def _controls(grid: Grid) -> list[alt.Parameter]:
 
 
 def reaching_chart(
-    frame: Frame, *, board: str, grid: Grid, optimisers: Sequence[str], backends: Sequence[str]
+    frame: Frame, *, board: str, grid: "Grid", optimisers: Sequence[str], backends: Sequence[str]
 ) -> tuple[dict[str, Any], str]:
     """Vega specification of one board, and the name of its data set with one summary per way.
 
@@ -136,7 +138,7 @@ def _summary_data(specification: dict[str, Any]) -> str:
     )
 
 
-def profile_chart(frame: Frame, *, grid: Grid, optimisers: Sequence[str], backends: Sequence[str]) -> dict[str, Any]:
+def profile_chart(frame: Frame, *, grid: "Grid", optimisers: Sequence[str], backends: Sequence[str]) -> dict[str, Any]:
     """Vega specification of the performance profiles (Dolan and More 2002); the page fills the data "problems".
 
     rho(tau) = share of the problems that a solver solves at no more than tau times the cost of the cheapest. The data

@@ -1,0 +1,50 @@
+"""The layers that pictures are made of: a line with its band, marks on it, bars, and levels to hold it against."""
+
+from typing import Any, Literal
+
+import altair as alt
+
+from normbench.presentation.charts.base import faded
+
+_BAND = 0.14  # opacity
+_THIN = alt.value(1.8)
+
+
+def band(rows: alt.Chart, *, low: str = "low:Q", high: str = "high:Q") -> alt.Chart:
+    """From ``low`` to ``high`` around a line; missing where either is."""
+    return rows.mark_area(clip=True, aria=False).encode(y=low, y2=high, opacity=faded(_BAND))
+
+
+def line(rows: alt.Chart, *, dash: Any = alt.Undefined, width: Any = _THIN) -> alt.Chart:
+    """One line per colour and detail of the rows."""
+    return rows.mark_line(clip=True, aria=False).encode(strokeDash=dash, opacity=faded(), strokeWidth=width)
+
+
+def marks(rows: alt.Chart, *, size: float = 70, shape: Any = alt.Undefined, tooltip: Any = alt.Undefined) -> alt.Chart:
+    """A filled mark per row."""
+    drawn = rows.mark_point(filled=True, size=size, stroke="var(--surface)", strokeWidth=1, clip=True)
+    return drawn.encode(opacity=faded(), shape=shape, tooltip=tooltip)
+
+
+def bars(rows: alt.Chart, *, low: str = "low:Q", high: str = "high:Q", opacity: float = 0.8) -> alt.Chart:
+    """An upright bar per row."""
+    return rows.mark_rule(strokeWidth=1.5, clip=True, aria=False).encode(y=low, y2=high, opacity=faded(opacity))
+
+
+def levels(data: Any, *, align: Literal["left", "right"] = "right") -> alt.LayerChart:
+    """A dotted line across the chart for each row ``predictor, rms``, with its name at the right end.
+
+    The name stands on the line, aligned "right" with its end, or beside it, aligned "left".
+    """
+    beside = align == "left"
+    base = alt.Chart(data).encode(y="rms:Q")
+    rule = base.mark_rule(strokeDash=[1, 3], strokeWidth=1.2, clip=True, aria=False)
+    text = base.mark_text(
+        align=align,
+        baseline="middle" if beside else "bottom",
+        dx=4 if beside else 0,
+        dy=0 if beside else -2,
+        fontStyle="italic",
+        color="var(--muted)",
+    ).encode(x=alt.value("width"), text="predictor:N")
+    return rule + text
