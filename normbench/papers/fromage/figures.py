@@ -207,7 +207,9 @@ def figure3(records: Sequence[Record]) -> Picture:
     source, asked = origin(records), records[0].request
     known, best, rates = trivial(records, "train"), data[data["best"]], chosen(data, {"optimiser": "fromage"})
     names = list(best["optimiser"].unique())
-    y = axis(alt.Y, "train_rms", f"final training RMS in {source.unit}")
+    shown = [*known["rms"], *best["train_rms"], *rates["train_rms"]]
+    span = 0.97 * np.nanmin(shown), 1.03 * np.nanmax(shown)
+    y = axis(alt.Y, "train_rms", f"final training RMS in {source.unit}", domain=span)
     panels = [
         _over_depth(best, "optimiser", _depth_looks(names), y, known, title="best of three learning rates"),
         _over_depth(
@@ -225,7 +227,7 @@ def figure3(records: Sequence[Record]) -> Picture:
         "gradient of a normalised network shrinks with every layer, far below Adam's default epsilon of 1e-8, "
         "hence a second, negligible one. Dotted: predictors without an optimiser. "
         f"{PAPER}: MNIST, accuracy after 100 epochs, depths to 50.",
-        [shown for drawn in panels for shown in drawn],
+        [chart for drawn in panels for chart in drawn],
         columns=4,
     )
     return Picture("fromage-figure3", chart, data)

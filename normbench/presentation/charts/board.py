@@ -1,10 +1,12 @@
 """A leaderboard in print: accuracy against the Lipschitz bound, and how much the learning rate matters."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from normbench.analysis.leaderboard import boards
@@ -26,6 +28,7 @@ from normbench.records.schema import Record
 
 _NAMES = {"bound": "lipschitz_bound", "measured": "lipschitz_measured", "rms": "test_rms"}  # of the CSV
 _COLUMNS = 4  # panels beside one another
+_HEIGHT, _LINE = 250, 12  # pixels: of a front, and of a name in it
 
 
 def board_pictures(records: Iterable[Record]) -> list[Picture]:
@@ -69,7 +72,7 @@ def front(section: Section) -> Picture:
     )
     panels = [
         panel(
-            levels(rows(trivial[trivial["rms"].between(*domain)]), align="left"),
+            levels(rows(_apart(trivial[trivial["rms"].between(*domain)], domain)), align="left"),
             *bound_layers(
                 points,
                 unit=board.unit,
@@ -81,7 +84,7 @@ def front(section: Section) -> Picture:
             ),
             title=title,
             width=218,
-            height=250,
+            height=_HEIGHT,
         )
         for title, domain in (
             ("all rows", rms_range(section, "test")),
@@ -100,6 +103,13 @@ def front(section: Section) -> Picture:
         legend=key(looks, lines=False),
     )
     return Picture(_front_name(section), chart, data.rename(columns=_NAMES | {"front": "on_front"}))
+
+
+def _apart(known: pd.DataFrame, domain: tuple[float, float]) -> pd.DataFrame:
+    """Names beside their lines, but under them where the next line is so close that the names would touch."""
+    ordered = known.sort_values("rms")
+    gap = (np.log(ordered["rms"]) * _HEIGHT / math.log(domain[1] / domain[0])).diff().shift(-1)
+    return ordered.assign(baseline=np.where(gap < _LINE, "top", "middle"))
 
 
 def _front_name(section: Section) -> str:

@@ -34,14 +34,15 @@ def bars(rows: alt.Chart, *, low: str = "low:Q", high: str = "high:Q", opacity: 
 def levels(data: Any, *, align: Literal["left", "right"] = "right") -> alt.LayerChart:
     """A dotted line across the chart for each row ``predictor, rms``, with its name at the right end.
 
-    The name stands on the line, aligned "right" with its end, or beside it, aligned "left".
+    The name stands on the line, aligned "right" with its end, or beside it, aligned "left", at the height that a column
+    ``baseline`` says, if there is one.
     """
     beside = align == "left"
     base = alt.Chart(data).encode(y="rms:Q")
     rule = base.mark_rule(strokeDash=[1, 3], strokeWidth=1.2, clip=True, aria=False)
     text = base.mark_text(
         align=align,
-        baseline="middle" if beside else "bottom",
+        baseline=alt.expr("datum.baseline || 'middle'") if beside else "bottom",
         dx=4 if beside else 0,
         dy=0 if beside else -2,
         fontStyle="italic",

@@ -35,7 +35,7 @@ def rate_layers(
         ),
         y=alt.Y(
             "ratio:Q",
-            scale=alt.Scale(domain=[0, 1.03], nice=False),
+            scale=alt.Scale(domain=[0, 1.06], nice=False),
             axis=alt.Axis(title="best RMS / RMS at this rate", format=".1f", tickCount=6),
         ),
     )

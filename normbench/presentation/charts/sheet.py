@@ -17,7 +17,7 @@ from normbench.data import dataset
 from normbench.presentation.charts.base import CONFIG, AnyChart, Layers
 from normbench.presentation.charts.looks import Looks
 from normbench.presentation.compact import significant
-from normbench.presentation.palette import ink
+from normbench.presentation.palette import BACKGROUNDS, ink
 from normbench.problems.predictors import NAMES
 from normbench.records.formats import csv_frame
 from normbench.records.schema import Record
@@ -58,7 +58,7 @@ class Picture:
     def vega(self) -> dict[str, Any]:
         """The compiled chart in the colours of print."""
         declared = self.chart.to_dict(validate=False)  # its thousands of rows would be checked one by one
-        compiled = vl_convert.vegalite_to_vega(declared, config=CONFIG | {"font": _FONT})
+        compiled = vl_convert.vegalite_to_vega(declared, config=CONFIG | {"font": _FONT, "background": BACKGROUNDS[0]})
         nothing_picked = {"name": "picked", "value": []}  # what the legend of the page would fade
         return _printed(compiled | {"signals": [nothing_picked, *compiled.get("signals", [])]})
 
