@@ -275,16 +275,8 @@ def test_agd_figure7_draws_means_and_sets_the_papers_accuracy_beside():
     assert summary["published test accuracy, CIFAR-10"].tolist() == ["55 %", ""]
 
 
-@pytest.fixture(scope="module")
-def saved(table1_runs, tmp_path_factory):
-    """A picture, its files, and matplotlib's settings before and after."""
-    before = dict(mpl.rcParams)
-    picture = experiments.experiment1(table1_runs)
-    return picture, picture.save(tmp_path_factory.mktemp("saved")), (before, dict(mpl.rcParams))
-
-
-def test_files_are_the_same_again_and_hold_no_date(saved, table1_runs, tmp_path):
-    written = [saved[1], experiments.experiment1(table1_runs).save(tmp_path)]
+def test_files_are_the_same_again_and_hold_no_date(table1_runs, tmp_path):
+    written = [experiments.experiment1(table1_runs).save(tmp_path / name) for name in ("a", "b")]
     for first, second in zip(*written, strict=True):
         assert first.read_bytes() == second.read_bytes()
     assert [path.suffix for path in written[0]] == [".svg", ".pdf", ".csv"]
@@ -292,19 +284,25 @@ def test_files_are_the_same_again_and_hold_no_date(saved, table1_runs, tmp_path)
     assert b"CreationDate" not in written[0][1].read_bytes()
 
 
-def test_other_numbers_give_another_file(make, saved, table1_runs, tmp_path):
+def test_other_numbers_give_another_file(make, table1_runs, tmp_path):
     other = [*table1_runs[1:], curved(make, "method1", seed=0, scale=1.2)]
-    assert experiments.experiment1(other).save(tmp_path)[0].read_bytes() != saved[1][0].read_bytes()
+    svg = [
+        experiments.experiment1(runs).save(tmp_path / name)[0].read_bytes()
+        for name, runs in (("a", table1_runs), ("b", other))
+    ]
+    assert svg[0] != svg[1]
 
 
-def test_the_csv_is_the_data(saved):
-    picture, files, _ = saved
-    pd.testing.assert_frame_equal(pd.read_csv(files[2]), picture.data, check_dtype=False, rtol=1e-5)
+def test_the_csv_is_the_data(table1_runs, tmp_path):
+    picture = experiments.experiment1(table1_runs)
+    read = pd.read_csv(picture.save(tmp_path)[2])
+    pd.testing.assert_frame_equal(read, picture.data, check_dtype=False, rtol=1e-5)
 
 
-def test_drawing_leaves_matplotlibs_settings_alone(saved):
-    before, after = saved[2]
-    assert before == after
+def test_drawing_leaves_matplotlibs_settings_alone(table1_runs, tmp_path):
+    before = dict(mpl.rcParams)
+    experiments.experiment1(table1_runs).save(tmp_path)
+    assert dict(mpl.rcParams) == before
 
 
 def test_no_two_optimisers_look_alike_without_colour():
