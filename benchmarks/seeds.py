@@ -14,7 +14,11 @@ def _batch(backend):
     run, request = module("normbench.running.run"), module("normbench.running.request")
     dataset = module("normbench.problems.tasks").get(TASK).dataset()
     common = {"task": TASK, "split": SPLIT, "layers": LAYERS["E1"], "optimiser": "method1", "backend": backend}
-    requests = [request.request(**common, seed=seed, iterations=ITERATIONS) for seed in SEEDS]
+    asked = [common | {"seed": seed, "iterations": ITERATIONS} for seed in SEEDS]
+    if hasattr(request, "Asked"):
+        requests = [request.Asked(**each).resolved() for each in asked]
+    else:  # a commit from before a request was declared and resolved
+        requests = [request.request(**each) for each in asked]
     run.run(requests[0], dataset)
     return run.run, requests, dataset
 

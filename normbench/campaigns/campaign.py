@@ -8,39 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from normbench.backends.trajectory import Status
+from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.plan import Plan, Search
 from normbench.campaigns.pool import Outcome as JobOutcome
 from normbench.campaigns.pool import Pool, last_line
 from normbench.data.dataset import Dataset
-from normbench.errors import BackendUnavailableError, InvalidArgumentError, OutputError
+from normbench.errors import BackendUnavailableError, OutputError
 from normbench.machine import cores, threads_in_use, threads_per_run
 from normbench.problems import tasks
 from normbench.problems.predictors import trivial_predictors
 from normbench.records.build import record_of, request_id
 from normbench.records.schema import Record
 from normbench.records.store import Store
-from normbench.running.request import RunRequest
+from normbench.running.request import RunRequest, setting
 from normbench.running.result import Outcome
 from normbench.writing import probe_folder
-
-_STARTUP_COST = 5e9  # a run's fixed share in units of `estimated_cost`: about the price of 20 small iterations
-_PER_OUTPUT = 50.0  # what it costs to write and read a number, in multiplications: small networks do little else
-_SLOWNESS = {"reference": 5.0}
-
-
-def estimated_cost(request: RunRequest) -> float:
-    """Rough duration of a run in arbitrary units: iterations times samples times the network's own count of operations.
-
-    Of declarations alone, no data are read. A network that cannot be built costs next to nothing, as its run fails.
-    """
-    task = tasks.get(request.task)
-    try:
-        network = task.declared_network(request.layers)
-        work = network.multiply_adds + _PER_OUTPUT * network.outputs
-    except InvalidArgumentError:
-        return _STARTUP_COST
-    samples = request.batch_size or task.source_info.samples
-    return _STARTUP_COST + _SLOWNESS.get(request.backend, 1.0) * request.iterations * samples * work
 
 
 def run_name(run: RunRequest) -> str:
@@ -73,8 +55,7 @@ class RunJob:
     @property
     def family(self) -> object:
         """What has to be compiled anew when it changes."""
-        r = self.request
-        return r.backend, r.optimiser, r.layers, r.device, r.dtype, r.iterations
+        return setting(self.request, without=("seed", "hyperparameters"))
 
     def __call__(self) -> Record:
         """Train, and have the record on disk before anyone is told.

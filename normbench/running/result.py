@@ -7,6 +7,14 @@ from normbench.backends.trajectory import Status, Trajectory
 
 
 @dataclass(frozen=True)
+class Errors:
+    """RMS error norm in the unit of the data, and the share classified rightly, NaN for regression."""
+
+    rms: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Curves:
     """What a run did over its iterations.
 

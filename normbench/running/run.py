@@ -4,7 +4,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
@@ -25,21 +24,13 @@ from normbench.problems.problem import Problem
 from normbench.running.batches import batches
 from normbench.running.certificate import largest_gain
 from normbench.running.request import RunRequest
-from normbench.running.result import Curves, Outcome, RunResult
+from normbench.running.result import Curves, Errors, Outcome, RunResult
 from normbench.running.schedule import Plateau
 from normbench.running.support import check_support
 from normbench.specs import BACKENDS
 from normbench.writing import probe_folder
 
 CHECKPOINTS = 20
-
-
-@dataclass(frozen=True)
-class Errors:
-    """RMS error norm in the unit of the data, and the share classified rightly, NaN for regression."""
-
-    rms: float
-    accuracy: float
 
 
 _NO_ERRORS = (Errors(math.nan, math.nan),) * 2
@@ -240,8 +231,8 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         predictors=trivial_predictors(dataset, split=request.split, seed=request.seed),
         train_rms=train.rms,
         test_rms=test.rms,
-        train_accuracy=_known(train.accuracy),
-        test_accuracy=_known(test.accuracy),
+        train_accuracy=train.accuracy if math.isfinite(train.accuracy) else None,
+        test_accuracy=test.accuracy if math.isfinite(test.accuracy) else None,
         train_loss=float(trajectory.loss[-1]),
         test_loss=test_loss[-1],
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
@@ -271,10 +262,6 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         ),
     )
     return RunResult(outcome, trajectory)
-
-
-def _known(share: float) -> float | None:
-    return share if math.isfinite(share) else None
 
 
 def _needs_outputs(request: RunRequest, problem: Problem) -> bool:

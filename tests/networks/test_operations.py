@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from normbench import data
-from normbench.campaigns.campaign import estimated_cost
+from normbench.campaigns.cost import estimated_cost
 from normbench.networks import Network, perceptron
 from normbench.networks.activations import Relu
 from normbench.networks.base import Residual

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import pytest
 
-from normbench.campaigns.campaign import Campaign, best_value, estimated_cost
+from normbench.campaigns.campaign import Campaign, best_value
+from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.plan import Plan, sweep
 from normbench.campaigns.pool import Outcome, Pool
 from normbench.errors import BackendUnavailableError

@@ -43,6 +43,8 @@ CHANGES = {
     "code_version": "other",
     "batch_size": 32,
     "schedule": "plateau",
+    "activation": "tanh",
+    "initialisation": "orthogonal",
 }
 
 

@@ -36,6 +36,8 @@ OTHER = {
     "dtype": "float64",
     "batch_size": 32,
     "schedule": "plateau",
+    "activation": "tanh",
+    "initialisation": "orthogonal",
     "flavour": "bitter",
 }
 PLANTED = make_dataclass(

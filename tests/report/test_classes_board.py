@@ -113,7 +113,8 @@ def parsed(row):
 
     program, name, *arguments = shlex.split(row.command)
     assert (program, name) == ("normbench", "run")
-    return command.make_context("run", arguments).params
+    context = command.make_context("run", arguments)
+    return context.params | context.obj
 
 
 def test_the_command_names_batch_and_schedule(classified):
