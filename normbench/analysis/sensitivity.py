@@ -79,7 +79,7 @@ def _value(run: Record) -> float:
 def _error(run: Record, metric: str) -> float:
     """The error, NaN for a run that gave none."""
     lost = run.outcome.status in (Status.DIVERGED, Status.FAILED)
-    return math.nan if lost else float(getattr(run, metric))
+    return math.nan if lost else float(getattr(run.outcome, metric))
 
 
 def _rows(runs: Sequence[Record], metric: str) -> list[dict[str, Any]]:
@@ -92,8 +92,8 @@ def _rows(runs: Sequence[Record], metric: str) -> list[dict[str, Any]]:
 
 def _row(run: Record, error: float, ratio: float) -> dict[str, Any]:
     tuned = specs.get(run.request.optimiser).tuned
-    shared = {name: getattr(run, name) for name in COLUMNS if name in Record.__dataclass_fields__}
-    return shared | {
+    stored = run.flat()
+    return {name: stored[name] for name in COLUMNS if name in stored} | {
         "hyperparameter": tuned.name if tuned else "",
         "value": _value(run),
         "is_default": bool(tuned and _value(run) == tuned.default),

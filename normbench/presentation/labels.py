@@ -45,7 +45,7 @@ def how(record: Record) -> list[str]:
 
 
 def _said(record: Record, place: Place) -> list[str]:
-    found = (axis.label(getattr(record, axis.name)) for axis in axes() if axis.place is place)
+    found = (axis.label(getattr(record.request, axis.name)) for axis in axes() if axis.place is place)
     return [words for words in found if words]
 
 

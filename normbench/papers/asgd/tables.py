@@ -110,7 +110,7 @@ def _cells(subject: str | Size, runs: Sequence[Record], figures) -> list[Cell]:
         Cell(
             subject=subject,
             part=part,
-            measured=spread([getattr(r, f"{part}_rms") for r in runs]),
+            measured=spread([getattr(r.outcome, f"{part}_rms") for r in runs]),
             published=Spread(
                 float(figures[f"{part}_rms_mean_n"]), float(figures[f"{part}_rms_std_n"]), int(figures["seeds"])
             ),
