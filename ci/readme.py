@@ -27,7 +27,7 @@ def with_board(text: str, boards: Sequence[Board]) -> str:
         return text
     before, after = text.split(MARK)
     rows = [row for board in boards if board.task == TASK for row in board.rows if _is_shown(row)]
-    columns = [quantity for quantity in QUANTITIES if quantity.header in _COLUMNS]
+    columns = sorted((q for q in QUANTITIES if q.header in _COLUMNS), key=lambda q: _COLUMNS.index(q.header))
     rest = after[after.index("\n\n") :] if after.startswith("|") else f"\n\n{after}"
     return before + MARK + "\n".join(markdown_table(columns, rows)) + rest
 

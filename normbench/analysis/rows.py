@@ -70,7 +70,9 @@ class Row:
     @property
     def asked(self) -> Mapping[str, Any]:
         """Every field of the request that separates rows, by its name; empty where nothing was run here."""
-        return {axis.name: getattr(run.request, axis.name) for run in self.records[:1] for axis in axes(Level.ROW)}
+        return (
+            {axis.name: getattr(self.records[0].request, axis.name) for axis in axes(Level.ROW)} if self.records else {}
+        )
 
     @property
     def backend(self) -> str:

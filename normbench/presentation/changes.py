@@ -56,10 +56,10 @@ def _columns(row: Comparison) -> list[Column]:
     metrics = [column for k, change in enumerate(row.changes) for column in _metric_columns(k, change.metric.name)]
     return [
         Column("verdict", _verdict, numeric=False, wraps=True),
-        Column("optimiser", lambda c: ", ".join([c.key.run.optimiser, *how(c.key.run)]), numeric=False),
+        Column("optimiser", lambda c: ", ".join([c.key.run.request.optimiser, *how(c.key.run)]), numeric=False),
         Column("backend", lambda c: where(c.key.run), numeric=False),
         Column("tuning", _tuning, numeric=False, wraps=True),
-        Column("iter.", lambda c: str(c.key.run.iterations), leaves=4),
+        Column("iter.", lambda c: str(c.key.run.request.iterations), leaves=4),
         Column("seeds", _seeds, leaves=2),
         *metrics,
         Column("ms/it", _times, leaves=3),

@@ -60,9 +60,13 @@ def _linear(layer: Layer, curve: Series, series: Series) -> Series:
 
 def _gate(slopes: Callable[[Any, np.ndarray], np.ndarray]) -> dict[str, Any]:
     """The way back and the series of an activation that is linear in pieces, from its derivative at x."""
+
+    def slope(layer: Any, x: np.ndarray) -> np.ndarray:
+        return slopes(layer, x).astype(x.dtype, copy=False)  # of single precision where x is
+
     return {
-        "pull_back": lambda layer, weights, x, signal: slopes(layer, x) * signal,
-        "series": lambda layer, curve, series: [slopes(layer, series[0]) * coefficient for coefficient in series],
+        "pull_back": lambda layer, weights, x, signal: slope(layer, x) * signal,
+        "series": lambda layer, curve, series: [slope(layer, series[0]) * coefficient for coefficient in series],
     }
 
 

@@ -47,9 +47,9 @@ def test_a_large_but_uncertain_change_is_undecided(make):
 @pytest.mark.parametrize("field", ["train_rms", "test_rms"])
 def test_either_rms_alone_is_judged(make, field):
     new = [1.1 * a * b for a, b in zip(OLD, NOISE, strict=True)]
-    changed = [changed(r, **{field: v}) for r, v in zip(over_seeds(make, OLD), new, strict=True)]
-    assert verdict(over_seeds(make, OLD), changed) == "worse"
-    assert verdict(changed, over_seeds(make, OLD)) == "better"
+    other = [changed(r, **{field: v}) for r, v in zip(over_seeds(make, OLD), new, strict=True)]
+    assert verdict(over_seeds(make, OLD), other) == "worse"
+    assert verdict(other, over_seeds(make, OLD)) == "better"
 
 
 def test_one_better_and_one_worse_is_worse(make):

@@ -64,7 +64,7 @@ def test_the_checkpoints_of_a_run_are_those_of_shorter_runs(dataset):
         shorter = run(asked("method1", iterations), dataset)
         for found, expected in zip(seen[iterations].weights, shorter.trajectory.weights, strict=True):
             np.testing.assert_array_equal(found, expected)
-        assert seen[iterations].rms == shorter.train_rms
+        assert seen[iterations].rms == shorter.outcome.train_rms
 
 
 def test_the_last_checkpoint_of_a_run_that_diverges_is_its_end(dataset):

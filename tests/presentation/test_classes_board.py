@@ -123,7 +123,8 @@ def parsed(words):
 
     program, name, *arguments = shlex.split(words)
     assert (program, name) == ("normbench", "run")
-    return run.make_context("run", arguments).params
+    context = run.make_context("run", arguments)
+    return context.params | context.obj
 
 
 def test_the_command_names_batch_and_schedule(classified):

@@ -216,7 +216,8 @@ def test_every_command_of_a_board_is_understood(make):
     for row in board.optimisers:
         program, name, *arguments = shlex.split(command(row, board))
         assert (program, name) == ("normbench", "run")
-        parsed = run.make_context("run", arguments).params
+        context = run.make_context("run", arguments)
+        parsed = context.params | context.obj
         assert (parsed["optimisers"], parsed["iterations"]) == ((row.optimiser,), row.iterations)
         assert parsed["layers_text"] == "12,25,30,15,3"
         assert set(parsed["backends"]) >= {row.backend}

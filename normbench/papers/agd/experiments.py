@@ -13,7 +13,7 @@ from normbench.papers.experiment import Experiment, Found, RowsJob, Shown
 from normbench.papers.runs import DEFAULT, PAPER_LAYERS, TINY, Setting, asked, perceptron_layers
 from normbench.papers.tables import frame_table
 from normbench.records.schema import Record
-from normbench.running.request import AXES, Asked, RunRequest
+from normbench.running.request import RunRequest
 
 FIGURE5_WIDTH, FIGURE5_DEPTH, FIGURE5_ITERATIONS = 32, 8, 600
 FIGURE5_GRIDS = {"adam": (1e-4, 1e-3, 1e-2, 1e-1, 1.0), "sgd": (1e4, 1e5, 1e6, 1e7, 1e8)}
@@ -64,8 +64,7 @@ def _updates(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
     from normbench.papers.agd import figures
 
     looks = tuple(range(0, FIGURE5_ITERATIONS, math.ceil(FIGURE5_ITERATIONS / _LOOKS)))
-    chosen = [{axis.name: getattr(run.request, axis.name) for axis in AXES} for run in figures.chosen_runs(records)]
-    return [UpdateSizeJob(Asked(**fields).resolved(), setting.data_dir, looks) for fields in chosen]
+    return [UpdateSizeJob(run.request, setting.data_dir, looks) for run in figures.chosen_runs(records)]
 
 
 def _show5(setting: Setting, found: Found) -> Iterator[Shown]:
