@@ -113,7 +113,7 @@ from normbench.problems import tasks
 from normbench.running.request import Asked
 from normbench.running.run import run
 asked = Asked(task="digits", layers=(64, 5, 10), optimiser="adam", backend=sys.argv[1], seed=0, iterations=2,
-                dtype="float64", batch_size=20)
+                dtype="float64", batch_size=20).resolved()
 run(asked, tasks.get("digits").dataset().take(np.arange(100)))
 print(json.dumps([name for name in sys.modules if name.split(".")[0] == "normbench"]))
 """

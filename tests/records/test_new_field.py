@@ -31,6 +31,7 @@ from click.testing import CliRunner
 from normbench.analysis.compare import compare
 from normbench.analysis.leaderboard import boards
 from normbench.cli import main
+from normbench.presentation.commands import command
 from normbench.records.frame import load_records, read_file, write_file
 from normbench.records.store import Store
 
@@ -49,7 +50,7 @@ if __name__ == "__main__":
     for name in ("runs.parquet", "runs.csv.gz"):
         write_file(records, folder / name)
         tables[name] = {r.record_id: r.request.flavour for r in read_file(folder / name)}
-    rows = [row for board in boards(records[:]) for row in board.rows if row.kind == "optimiser"]
+    found = [(row, board) for board in boards(records[:]) for row in board.optimisers]
     where = CliRunner(env={"COLUMNS": "300"}).invoke(main, ["leaderboard", "--out", str(folder)]).stdout
     changes, old_only, new_only = compare(records, [r for r in records if r.request.flavour == "plain"])
     print(json.dumps({
@@ -61,8 +62,8 @@ if __name__ == "__main__":
         "tables": [sorted(table.values()) for table in tables.values()],
         "columns": sorted(load_records(folder)["flavour"]),
         "labels": [where.count(text) for text in ("tastes bitter", "tastes plain")],
-        "commands": sorted(row.command.count("--flavour bitter") for row in rows),
-        "exported": sorted(row.asked["flavour"] for row in rows),
+        "commands": sorted(command(row, board).count("--flavour bitter") for row, board in found),
+        "exported": sorted(row.asked["flavour"] for row, _ in found),
         "old only": len(old_only),
         "wrong": CliRunner().invoke(main, [*call, str(folder), "--flavour", "sour"]).exit_code,
     }))

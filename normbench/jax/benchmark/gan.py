@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from normbench.jax.benchmark.methods import drop_in
+from normbench.jax.benchmark.drop_ins import drop_in
 from normbench.jax.benchmark.network import apply
 from normbench.jax.updates.spheres import Arrays
 from normbench.networks import Network

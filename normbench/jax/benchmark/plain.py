@@ -14,7 +14,7 @@ from jax import Array
 
 from normbench import specs
 from normbench.backends.trajectory import Progress, Trajectory
-from normbench.jax.benchmark.methods import drop_in
+from normbench.jax.benchmark.drop_ins import drop_in
 from normbench.jax.benchmark.network import apply, loss_value
 from normbench.problems.problem import Problem
 

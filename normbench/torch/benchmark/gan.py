@@ -8,7 +8,7 @@ from torch import Tensor
 
 from normbench.networks import Network
 from normbench.problems.problem import Weights
-from normbench.torch.benchmark.methods import drop_in
+from normbench.torch.benchmark.drop_ins import drop_in
 from normbench.torch.benchmark.network import build
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}

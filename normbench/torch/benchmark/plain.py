@@ -12,7 +12,7 @@ from torch import Tensor
 from normbench import specs
 from normbench.backends.trajectory import Progress, Trajectory
 from normbench.problems.problem import Problem
-from normbench.torch.benchmark.methods import drop_in
+from normbench.torch.benchmark.drop_ins import drop_in
 from normbench.torch.benchmark.network import build, loss_value
 
 

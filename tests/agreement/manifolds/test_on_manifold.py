@@ -17,6 +17,7 @@ def framework(request):
         yield request.param
 
 
+@pytest.mark.parametrize(("manifold", "grouping"), [("sphere", "pi"), ("stiefel", "po"), ("oblique", "pio")])
 def test_1000_steps_in_float32_stay_on_the_manifold(framework, manifold, grouping):
     case = Case(manifold, grouping, ((30, 25), (9, 30), (6, 4, 3, 3), (5, 6, 1, 1)), learning_rate=3.0, strength=20.0)
     weights, _ = RUNS[framework](case, 1000, dtype=SINGLE[framework])
