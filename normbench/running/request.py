@@ -55,9 +55,7 @@ class Asked:
     optimiser: str = field(metadata=axis(Level.ROW, option="--optimiser", original=True))
     # a dict cannot be hashed; two requests that differ in it alone share their hash and are not equal
     hyperparameters: dict[str, Value] = field(default_factory=dict, hash=False, metadata=axis(Level.ROW, original=True))
-    backend: str = field(
-        metadata=axis(Level.ROW, Place.WHERE, choices=backends.names(), option="--backend", original=True)
-    )
+    backend: str = field(metadata=axis(Level.ROW, Place.WHERE, option="--backend", original=True))
     seed: int = field(metadata=axis(Level.RUN, at_least=0, option="--seeds", original=True))
     iterations: int | None = field(
         default=None,
@@ -160,6 +158,7 @@ class Asked:
         """
         entry = tasks.get(self.task)
         spec = specs.get(self.optimiser)
+        has = backends.get(self.backend)
         for each in axes():
             each.check(getattr(self, each.name))
         if not spec.runs_on(self.backend):
@@ -167,7 +166,6 @@ class Asked:
             raise InvalidArgumentError(
                 f"{self.optimiser} is not implemented on backend {self.backend!r}; choose {choices}."
             )
-        has = backends.get(self.backend)
         if self.dtype not in has.dtypes or self.device not in has.devices:
             raise InvalidArgumentError(
                 f"backend {self.backend!r} runs in {' or '.join(has.dtypes)} on {' or '.join(has.devices)} only; got "
