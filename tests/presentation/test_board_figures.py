@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from normbench.analysis.leaderboard import boards
@@ -79,3 +80,9 @@ def test_sensitivity_draws_the_ratios_of_the_search(make):
     assert sorted(legend) == ["neural-fly", "quadrotor-sim"]  # though no panel has both
     pictures = board.board_pictures(runs)
     assert [p.name for p in pictures] == ["fromage-figure4"]  # one row is no front
+
+
+def test_names_of_levels_do_not_touch():
+    known = pd.DataFrame({"predictor": ["zero", "mean", "linear"], "rms": [1.0, 0.95, 0.6]})
+    assert board._apart(known, (0.2, 1.02))["baseline"].tolist() == ["middle", "top", "middle"]
+    assert set(board._apart(known, (0.9, 1.02))["baseline"]) == {"middle"}  # enlarged, they are far apart
