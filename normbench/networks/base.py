@@ -249,7 +249,10 @@ def entry(table: Mapping[type[Layer], EntryT], layer: Layer, place: str) -> Entr
     """
     if type(layer) not in table:
         known = ", ".join(kind.__name__ for kind in table)
-        raise InvalidArgumentError(f"layer {layer} has no entry in {place}, which has {known}. Use those, or add one.")
+        raise InvalidArgumentError(
+            f"layer {type(layer).__name__} has no entry in {place}, which has {known}. Use a backend that has it, or "
+            "write the entry."
+        )
     return table[type(layer)]
 
 
