@@ -6,11 +6,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-
-from normbench.backends.trajectory import Path, Trainer
-
 if TYPE_CHECKING:
+    import numpy as np
+
+    from normbench.backends.trajectory import Path, Trainer
     from normbench.problems.problem import Problem
 
 Made = TypeVar("Made")
@@ -40,7 +39,7 @@ class Start:
     iterations: int
     dtype: str
     device: str
-    rows: np.ndarray | None = None
+    rows: "np.ndarray | None" = None
 
 
 @dataclass(frozen=True)
@@ -109,11 +108,11 @@ class Backend:
     dtypes: tuple[str, ...]
     devices: tuple[str, ...]
     slowness: float
-    trainer: Address[Trainer]
+    trainer: "Address[Trainer]"
     threads: Callable[[], int]
     dash: tuple[int, ...]
     shape: str
-    plain: Address[Path] | None = None
+    plain: "Address[Path] | None" = None
     players: Address[Any] | None = None
     compilation_cache: Callable[[], dict[str, str]] | None = None
     oracle: bool = False

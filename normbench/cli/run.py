@@ -10,6 +10,7 @@ import click
 from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
 from normbench.cli import options
+from normbench.cli.asked import of_the_request
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import (
     print_boards,
@@ -40,7 +41,7 @@ _PEERS = "peers"  # all of them that one of the backends has
 @options.many("optimiser", "What trains it", [*SPECS, _PEERS], default=f"all but the peers, {', '.join(PEERS)}")
 @options.many_backends("What computes", backend_names())
 @options.seeds(3)
-@options.of_the_request
+@of_the_request
 @click.option(
     "--layers", "layers_text", metavar="D0,D1,...", help="Network, input or channels first.  [default: the task's own]"
 )
