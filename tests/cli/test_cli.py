@@ -276,6 +276,11 @@ def _wait(condition, seconds, what):
         time.sleep(0.02)
 
 
+def _heed_interrupts():
+    """A shell starts what runs in its background deaf to SIGINT, and pytest may be that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _campaign(out, seeds):
     arguments = ["--backend", "reference", "--optimiser", "method1", "--jobs", "2", "--format", "json"]
     size = ["--layers", "12,25,30,15,3", "--iterations", "15", "--seeds", str(seeds)]
@@ -287,7 +292,13 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(tmp_path):
     """Interrupted, then killed, then left alone: each call goes on from what the one before has stored."""
     records, stored = tmp_path / "records", {}
     for how, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-        process = subprocess.Popen(_campaign(tmp_path, 9), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            _campaign(tmp_path, 9),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=_heed_interrupts,
+        )
         _wait(lambda: len(list(records.glob("*.json"))) > len(stored), 240, "no record appeared")  # noqa: B023
         workers = _children(process.pid)
         os.kill(process.pid, how)
