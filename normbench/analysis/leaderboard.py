@@ -53,6 +53,10 @@ class Board:
         """Every row, in the order of its kind."""
         return (*self.optimisers, *self.predictors, *self.published)
 
+    def predictor(self, name: str) -> PredictorRow | None:
+        """The row of one of the trivial predictors, where the board has it."""
+        return next((row for row in self.predictors if row.optimiser == name), None)
+
     @property
     def key(self) -> Sortable:
         """See :func:`normbench.analysis.selection.board_key`."""

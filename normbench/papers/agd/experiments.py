@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from normbench import specs
 from normbench.campaigns.plan import Plan, Search
 from normbench.data.splits import split_indices
 from normbench.networks.families import layers_text
@@ -28,7 +29,7 @@ def figure5(setting: Setting) -> Plan:
     layers = perceptron_layers(width=FIGURE5_WIDTH, depth=FIGURE5_DEPTH)
 
     def runs(optimiser: str) -> tuple[RunRequest, ...]:
-        others = TINY if optimiser == "adam" else DEFAULT
+        others = TINY if TINY.keys() <= specs.get(optimiser).resolve({}).keys() else DEFAULT
         one = partial(asked, optimiser=optimiser, layers=layers, iterations=FIGURE5_ITERATIONS, dtype="float64")
         return tuple(one(setting, seed, hyperparameters=others) for seed in range(setting.seeds))
 

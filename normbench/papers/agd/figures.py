@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from normbench import specs
 from normbench.analysis.curves import LOSS, RMS, STEP, mean_curves
 from normbench.papers import published
 from normbench.presentation.charts.lines import band, levels, line, marks
@@ -43,8 +44,8 @@ def mean_updates(seen: Rows) -> pd.DataFrame:
 
 
 def chosen_runs(records: Sequence[Record]) -> list[Record]:
-    """AGD's runs, and those of the others at the learning rate that their search has chosen."""
-    return [run for run in records if run.request.optimiser == "agd" or run.provenance.tuning_runs > 0]
+    """The runs of what needs no tuning (AGD), and those of the others at the rate that their search has chosen."""
+    return [run for run in records if not specs.get(run.request.optimiser).tuned or run.provenance.tuning_runs > 0]
 
 
 def rivals_summary(records: Iterable[Record]) -> pd.DataFrame:

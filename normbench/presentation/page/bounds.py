@@ -45,6 +45,6 @@ def levels(section: Section, part: str) -> list[dict[str, Any]]:
 def rms_range(section: Section, part: str, *, start: float = 0.0) -> tuple[float, float]:
     """From a little below the best row to a little above the worst and ``start``; what has blown up is left outside."""
     finite = [v for v in (getattr(row, part).mean for row in section.board.rows) if math.isfinite(v)]
-    zero = next((getattr(row, part).mean for row in section.board.rows if row.optimiser == "zero"), min(finite))
-    ceiling = _BLOWN_UP * zero
+    zero = section.board.predictor("zero")
+    ceiling = _BLOWN_UP * (getattr(zero, part).mean if zero else min(finite))
     return 0.96 * min(finite), 1.02 * min(ceiling, max(start, *(v for v in finite if v <= ceiling)))

@@ -38,16 +38,12 @@ def _answers(section: Section) -> list[Answer]:
         ("Lowest Lipschitz bound among those that beat a linear fit", _by_bound(_beating_linear(section, whole))),
     ]
     found = [Answer(question, ways[0].row, f"{ways[0].label} ({ways[0].backend})") for question, ways in chosen if ways]
-    linear = _linear(section)
+    linear = section.board.predictor("linear")
     return [*found, Answer("Linear fit, no optimiser", linear, "linear")] if linear else found
 
 
-def _linear(section: Section) -> Row | None:
-    return next((row for row in section.board.predictors if row.optimiser == "linear"), None)
-
-
 def _beating_linear(section: Section, ways: Sequence[Way]) -> list[Way]:
-    linear = _linear(section)
+    linear = section.board.predictor("linear")
     return [way for way in ways if linear and way.row.test.mean < linear.test.mean]
 
 
