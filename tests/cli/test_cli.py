@@ -1,5 +1,6 @@
 """The command line, run for real on tiny problems: results on standard output, the rest beside, honest exit codes."""
 
+import contextlib
 import csv
 import dataclasses
 import importlib
@@ -276,9 +277,14 @@ def _wait(condition, seconds, what):
         time.sleep(0.02)
 
 
-def _heed_interrupts():
-    """A shell starts what runs in its background deaf to SIGINT, and pytest may be that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@contextlib.contextmanager
+def _heeding_interrupts():
+    """What starts here hears SIGINT; a shell starts what runs in its background deaf to it, and pytest may be that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _campaign(out, seeds):
@@ -292,13 +298,10 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(tmp_path):
     """Interrupted, then killed, then left alone: each call goes on from what the one before has stored."""
     records, stored = tmp_path / "records", {}
     for how, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-        process = subprocess.Popen(
-            _campaign(tmp_path, 9),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=_heed_interrupts,
-        )
+        with _heeding_interrupts():
+            process = subprocess.Popen(
+                _campaign(tmp_path, 9), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
         _wait(lambda: len(list(records.glob("*.json"))) > len(stored), 240, "no record appeared")  # noqa: B023
         workers = _children(process.pid)
         os.kill(process.pid, how)
