@@ -68,6 +68,31 @@ class Address(Generic[Made]):
         return self.load()(start.problem, start.optimiser, dict(start.hyperparameters), **options)
 
 
+def lent_names(package: str, module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package that offers the names of one of its modules.
+
+    The module is imported when one of them is asked for: ``backend`` of the same package is read without its libraries.
+
+    Parameters
+    ----------
+    package : str
+    module : str
+        Within the package; its ``__all__`` is what is offered.
+    """
+
+    def find(name: str) -> Any:
+        if name == "__all__" or not name.startswith("_"):
+            offered = import_module(f"{package}.{module}")
+            if name == "__all__" or name in offered.__all__:
+                return getattr(offered, name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def every() -> list[str]:
+        return sorted({*vars(import_module(package)), *find("__all__")})
+
+    return find, every
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backend:
     """One of the ways to compute a run; ``BACKEND`` in the module ``backend`` of its package.
