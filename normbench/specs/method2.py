@@ -5,6 +5,7 @@ from normbench.specs.base import Normalisation, OptimiserSpec
 _RESTING = (
     "Layers whose projected gradient is at most 10 eps ||G_i||_F rest, as in method 1, and add nothing to alpha or P1."
 )
+_NO_SPHERE = "A layer of zeros has no sphere and no tangent space. It rests, and the others move as without it."
 _SPHERE = "After the exponential map every moving layer is scaled back to radius mu_i: this removes rounding only."
 
 METHOD2 = OptimiserSpec(
@@ -22,6 +23,7 @@ METHOD2 = OptimiserSpec(
         "tau is the first zero of the majorant's derivative on [0, pi], to 1e-8 rad or better; the backends reach "
         "it by Newton steps from the last tau, which lies far below any second zero.",
         _RESTING,
+        _NO_SPHERE,
         _SPHERE,
     ),
 )
@@ -40,6 +42,7 @@ METHOD2_EXP = OptimiserSpec(
         "L counts all layers, resting ones included.",
         "No iteration count is published; the default is the budget of method 1.",
         _RESTING,
+        _NO_SPHERE,
         _SPHERE,
     ),
 )
