@@ -1,6 +1,6 @@
 """Declarations of method 2 and its closed-form variant: majorisation-minimisation (arXiv 2312.10672, 3.2.2)."""
 
-from normbench.specs.base import Normalisation, OptimiserSpec
+from normbench.specs.base import Constant, OptimiserSpec
 
 _RESTING = (
     "Layers whose projected gradient is at most 10 eps ||G_i||_F rest, as in method 1, and add nothing to alpha or P1."
@@ -13,9 +13,15 @@ METHOD2 = OptimiserSpec(
     title="Method 2",
     paper="arXiv 2312.10672",
     equations="eq. 22-23, Algorithm 3",
-    normalisation=Normalisation.SPHERES,
     iterations=3000,
     bounded=True,
+    constants=(
+        Constant("mean_square_input", 1.0, "mean of ||x||^2 over the data; 1 for inputs scaled to unit norm"),
+        Constant(
+            "gain", None, "product of the norms of all parts that are no weights; None: those of kernels at stride 1"
+        ),
+        Constant("curvature", 1.0, "c in loss(f + df) <= loss(f) + <gradient, df> + c ||df||^2 / 2"),
+    ),
     state=("radii mu_i = ||W_i||_F at the start", "Q = curvature gain^2 mean ||x||^2 of the training inputs"),
     invariants=("||W_i||_F = mu_i", "the majorant's derivative vanishes at tau", "0 <= tau <= pi"),
     notes=(
@@ -33,9 +39,8 @@ METHOD2_EXP = OptimiserSpec(
     title="Method 2, exponential",
     paper="arXiv 2312.10672 (the authors' code)",
     equations="tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L with P = prod mu_i",
-    normalisation=Normalisation.SPHERES,
-    iterations=200,
     bounded=True,
+    constants=METHOD2.constants,
     state=METHOD2.state,
     invariants=("||W_i||_F = mu_i", "tau minimises -beta t + Q P^2 (exp(L t) - 1)^2 / 2"),
     notes=(

@@ -26,8 +26,8 @@ from normbench.torch.optimizers.ranks import Ranks
 from normbench.torch.optimizers.reach import report_unreached
 from normbench.torch.updates.method1 import method1
 
-_DEFAULTS = specs.get("method1").resolve({})
-_SHARED = tuple(_DEFAULTS)  # options that all groups have in common
+_DEFAULTS = specs.get("method1").defaults
+_SHARED = tuple(specs.get("method1").resolve({}))  # options that all groups have in common
 
 
 class Method1(Gated):
@@ -281,4 +281,4 @@ def _radius(manifold: object, radius: object) -> float | None:
                 "parameter. Leave it out."
             )
         return None
-    return 1.0 if radius is None else positive("radius", radius)
+    return float(_DEFAULTS["radius"]) if radius is None else positive("radius", radius)

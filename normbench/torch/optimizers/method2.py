@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from normbench import specs
 from normbench.backends.method import Update
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
@@ -13,7 +14,7 @@ from normbench.torch.norms import wide, widened
 from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
 from normbench.torch.updates.method2 import MajorantState, method2, method2_exp
 
-_CONSTANTS = ("mean_square_input", "gain", "curvature")
+_DEFAULTS = specs.get("method2").defaults
 
 
 class Method2(Coupled):
@@ -70,18 +71,18 @@ class Method2(Coupled):
         self,
         params: Iterable[Any],
         *,
-        mean_square_input: float = 1.0,
-        gain: float | None = None,
-        curvature: float = 1.0,
+        mean_square_input: float = _DEFAULTS["mean_square_input"],
+        gain: float | None = _DEFAULTS["gain"],
+        curvature: float = _DEFAULTS["curvature"],
     ) -> None:
         super().__init__(params, {"mean_square_input": mean_square_input, "gain": gain, "curvature": curvature})
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        given = {"mean_square_input": 1.0, "gain": None, "curvature": 1.0} | dict(options)
+        given = _DEFAULTS | dict(options)
         constants = {
             name: 1.0 if value is None and name == "gain" else positive(name, value)
             for name, value in given.items()
-            if name in _CONSTANTS
+            if name in _DEFAULTS
         }
         scale = _scale(constants)
         if not 0.0 < scale < math.inf:
