@@ -28,7 +28,10 @@ class Start:
         Every hyperparameter of the optimiser, resolved.
     iterations : int
         The most that the run will do.
-    dtype, device : str
+    dtype : str
+        "float32" or "float64".
+    device : str
+        "cpu" or "cuda".
     rows : array of int, shape (iterations, samples of a batch), or None
         Which samples each iteration sees; None for all of them.
     """

@@ -170,7 +170,7 @@ class OptimiserSpec:
     @property
     def defaults(self) -> dict[str, Any]:
         """Every hyperparameter and constant of its drop-in classes with its default."""
-        return {each.name: each.default for each in (*self.hyperparameters, *self.constants)}
+        return self.resolve({}) | {constant.name: constant.default for constant in self.constants}
 
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Any]:
         """Every hyperparameter with its value: the given one where there is one, else the default.

@@ -27,12 +27,8 @@ class TorchPlayers:
         Real ones.
     classes : array, shape (samples, classes)
         Their one-hot rows.
-    key : str
-        Optimiser.
-    hyperparameters : dict
-        Every hyperparameter of the optimiser, resolved.
-    dtype : str
-        "float32" or "float64".
+    key, hyperparameters, dtype
+        As of a trainer, see :class:`normbench.backends.Start`.
     """
 
     def __init__(
