@@ -123,10 +123,6 @@ def examine(folder: Path, file_set: FileSet) -> Found:
     folder : Path
         With something for every file, see :func:`absent`.
     file_set : FileSet
-
-    Returns
-    -------
-    Found
     """
     found = Found(folder, file_set)
     names = _names(folder)
