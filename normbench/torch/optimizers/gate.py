@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -181,9 +181,12 @@ def require_trainable(name: str, group: Group) -> None:
             )
 
 
-def require_whole(name: str, group: Group) -> None:
-    """Refuse parts of a network's layers: a step that couples all of them must see all of them, on one device."""
-    device = None
+def require_whole(name: str, group: Group, *, beside: Sequence[Tensor] = ()) -> None:
+    """Refuse parts of a network's layers: a step that couples all of them must see all of them, on one device.
+
+    ``beside`` are those that it has already.
+    """
+    device = beside[0].device if beside else None
     for index, p in _tensors(group):
         if is_sharded(p):
             raise InvalidArgumentError(
