@@ -59,10 +59,6 @@ def method1(
     radius : float
         How far such a leaf moves per radian.
 
-    Returns
-    -------
-    optax.GradientTransformationExtraArgs
-
     Raises
     ------
     InvalidArgumentError
