@@ -44,7 +44,7 @@ class Gated(torch.optim.Optimizer):
     _shapes: Sequence[list[torch.Size]] = ()  # of the parameters of every group, when it was added
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
-        super().__init__(gate.checked_params(params), self._checked(defaults))
+        super().__init__(gate.no_module(params), self._checked(defaults))
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options of a group, complete, as numbers of Python; raises for a value that is out of range."""
