@@ -60,7 +60,8 @@ def method2(
 
     Notes
     -----
-    A leaf that was loaded or replaced since ``init`` keeps the norm that it has now, and rests if it is zero now.
+    A leaf that was loaded or replaced since ``init`` keeps the norm that it has now. If it is zero now, it rests, and
+    the others move as without it.
 
     Examples
     --------
