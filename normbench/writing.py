@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def replaced(path: Path) -> Iterator[Path]:
     OutputError
         If the folder or the file cannot be written, or the block raises an OSError.
     """
-    target = Path(os.path.realpath(path)) if _is_link(path) else path
+    target = Path(os.path.realpath(path)) if _is_so(path.is_symlink) else path
     temporary = target.with_name(f".{uuid.uuid4().hex}{TEMPORARY}")
     try:
         _check_replaceable(target)
@@ -106,34 +106,20 @@ def _check_replaceable(path: Path) -> None:
 
 
 def _cause(path: Path, error: OSError) -> str:
-    if error.errno == errno.ENOENT and not path.is_absolute() and not _has_working_directory():
+    if error.errno == errno.ENOENT and not path.is_absolute() and not _is_so(lambda: bool(Path.cwd())):
         return "the working directory no longer exists"
     for part in (path, *path.parents):
-        if error.errno in (errno.ENOTDIR, errno.EEXIST) and _is_in_the_way(part):
+        if error.errno in (errno.ENOTDIR, errno.EEXIST) and _is_so(part.exists) and not _is_so(part.is_dir):
             return f"{part} is not a folder"
     return error.strerror or str(error)
 
 
-def _is_in_the_way(path: Path) -> bool:
+def _is_so(question: Callable[[], bool]) -> bool:
+    """The answer of the file system; no where it has none, as for a name that is too long."""
     try:
-        return path.exists() and not path.is_dir()
+        return question()
     except OSError:
         return False
-
-
-def _is_link(path: Path) -> bool:
-    try:
-        return path.is_symlink()
-    except OSError:  # a name that is too long
-        return False
-
-
-def _has_working_directory() -> bool:
-    try:
-        Path.cwd()
-    except OSError:
-        return False
-    return True
 
 
 def _to_disk(path: Path) -> None:

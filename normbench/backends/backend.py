@@ -28,7 +28,10 @@ class Start:
         Every hyperparameter of the optimiser, resolved.
     iterations : int
         The most that the run will do.
-    dtype, device : str
+    dtype : str
+        "float32" or "float64".
+    device : str
+        "cpu" or "cuda".
     rows : array of int, shape (iterations, samples of a batch), or None
         Which samples each iteration sees; None for all of them.
     """
@@ -66,6 +69,31 @@ class Address(Generic[Made]):
         """An instance of it; raises what the class does."""
         options = {name: getattr(start, name) for name in self.options}
         return self.load()(start.problem, start.optimiser, dict(start.hyperparameters), **options)
+
+
+def lent_names(package: str, module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package that offers the names of one of its modules.
+
+    The module is imported when one of them is asked for: ``backend`` of the same package is read without its libraries.
+
+    Parameters
+    ----------
+    package : str
+    module : str
+        Within the package; its ``__all__`` is what is offered.
+    """
+
+    def find(name: str) -> Any:
+        if name == "__all__" or not name.startswith("_"):
+            offered = import_module(f"{package}.{module}")
+            if name == "__all__" or name in offered.__all__:
+                return getattr(offered, name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def every() -> list[str]:
+        return sorted({*vars(import_module(package)), *find("__all__")})
+
+    return find, every
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,28 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from normbench.data.dataset import Dataset, Kind
-from normbench.data.files import FileCheck, RemoteFile
-from normbench.data.source import Source, SourceInfo
+from normbench.data.dataset import Dataset as Dataset
+from normbench.data.dataset import Kind as Kind
+from normbench.data.files import FileCheck as FileCheck
+from normbench.data.files import RemoteFile as RemoteFile
+from normbench.data.source import Source as Source
+from normbench.data.source import SourceInfo as SourceInfo
 from normbench.data.sources import cifar, digits, idx_images, neural_fly, quadrotor, quadrotor_sim, wikitext
-from normbench.data.splits import Split, split_indices
+from normbench.data.splits import Split as Split
+from normbench.data.splits import split_indices as split_indices
 from normbench.errors import InvalidArgumentError
-
-__all__ = [
-    "SOURCES",
-    "Dataset",
-    "FileCheck",
-    "Kind",
-    "RemoteFile",
-    "Source",
-    "SourceInfo",
-    "Split",
-    "fetch",
-    "info",
-    "load",
-    "split_indices",
-    "verify",
-]
 
 SOURCES: Mapping[str, Source] = MappingProxyType(
     {
@@ -58,10 +46,6 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
         by the environment variable NORMBENCH_DATA, then the cache, then the network. Sources that download nothing
         ignore it.
 
-    Returns
-    -------
-    Dataset
-
     Raises
     ------
     InvalidArgumentError
@@ -75,63 +59,20 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
 
 
 def fetch(name: str) -> list[Path]:
-    """Download or generate a source into the cache.
-
-    Parameters
-    ----------
-    name : str
-        Key of :data:`SOURCES`.
-
-    Returns
-    -------
-    list of Path
-        The files in the cache, checked.
-
-    Raises
-    ------
-    InvalidArgumentError, DataError, DownloadError
-        As :func:`load`.
-    """
+    """Download or generate a source into the cache; the files that are there then, checked. Errors as :func:`load`."""
     return _source(name).fetch()
 
 
 def verify(name: str, *, data_dir: str | Path | None = None) -> list[FileCheck]:
-    """Recompute every checksum of a source that is on this machine.
+    """Recompute every checksum of a source that is on this machine: a row per file, ``ok`` where it is the right one.
 
-    Parameters
-    ----------
-    name : str
-        Key of :data:`SOURCES`.
-    data_dir : path, optional
-        As in :func:`load`.
-
-    Returns
-    -------
-    list of FileCheck
-        One row per file, with ``ok`` False where it is not the expected one.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the name is unknown.
-    DataError
-        If the files are not on this machine.
+    Parameters as :func:`load`; raises DataError if the files are not on this machine.
     """
     return _source(name).verify(_folder(data_dir))
 
 
 def info(name: str) -> SourceInfo:
-    """Description, terms, origin, files and citation of a source, and whether it is on this machine.
-
-    Parameters
-    ----------
-    name : str
-        Key of :data:`SOURCES`.
-
-    Returns
-    -------
-    SourceInfo
-    """
+    """Description, terms, origin, files and citation of a source, and whether it is on this machine."""
     source = _source(name)
     return replace(source.info, present=source.is_present())
 

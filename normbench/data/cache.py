@@ -29,15 +29,7 @@ def cache_folder() -> Path:
 def replaced_when_done(path: Path) -> Iterator[Path]:
     """Temporary path beside ``path`` that takes its place if the block ends well and vanishes if it raises.
 
-    Parameters
-    ----------
-    path : Path
-        Final name; its folder is made if need be.
-
-    Yields
-    ------
-    Path
-        Where to write.
+    The folder is made if need be.
 
     Raises
     ------
@@ -52,12 +44,7 @@ def replaced_when_done(path: Path) -> Iterator[Path]:
 
 
 def require_room(path: Path) -> None:
-    """Raise unless the file can be written; for work that takes long before it has something to write.
-
-    Raises
-    ------
-    DataError
-    """
+    """Raise DataError unless the file can be written; for work that takes long before it has something to write."""
     try:
         writing.probe_file(path)
     except OutputError as error:
@@ -72,29 +59,13 @@ def _elsewhere(error: OutputError) -> DataError:
 
 
 def write_table(path: Path, table: np.ndarray) -> None:
-    """Store an array with its content hash; a reader never sees half of it.
-
-    Parameters
-    ----------
-    path : Path
-        Ends in ``.npz``.
-    table : array
-    """
+    """Store an array with its content hash as ``.npz``; a reader never sees half of it."""
     with replaced_when_done(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, table=table, sha256=np.array(table_hash(table)))
 
 
 def read_table(path: Path) -> np.ndarray | None:
-    """Stored array, or None if the file is absent, damaged or does not match its content hash.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    array or None
-    """
+    """Stored array, or None if the file is absent, damaged or does not match its content hash."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             table, stored = archive["table"], str(archive["sha256"])

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from normbench.errors import InvalidArgumentError
 
@@ -82,11 +83,16 @@ class Content:
 
 def digest_of(content: bytes, algorithm: str) -> str:
     """Checksum of bytes as hexadecimal digits; for the algorithms see :class:`Content`."""
+    hasher = hasher_of(algorithm, len(content))
+    hasher.update(content)
+    return str(hasher.hexdigest())
+
+
+def hasher_of(algorithm: str, size: int) -> Any:
+    """What takes the bytes of a content of that size; git's checksum begins with it."""
     if algorithm == "git-blob":
-        hasher = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
-        hasher.update(content)
-        return hasher.hexdigest()
-    return hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+        return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    return hashlib.new(algorithm, usedforsecurity=False)
 
 
 def text_forms(content: bytes) -> Iterator[bytes]:

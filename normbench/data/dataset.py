@@ -67,11 +67,11 @@ class Dataset:
     simulated: bool
     inputs: np.ndarray
     outputs: np.ndarray
-    time: np.ndarray | None
-    flight: np.ndarray | None
-    input_names: tuple[str, ...]
-    output_names: tuple[str, ...]
-    unit: str
+    time: np.ndarray | None = None
+    flight: np.ndarray | None = None
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
+    unit: str = "probability"
     classes: tuple[str, ...] = ()
     official: np.ndarray | None = None
 

@@ -35,10 +35,6 @@ def download(file: RemoteFile, folder: Path) -> Path:
     folder : Path
         Made if need be. Nothing is left in it unless the whole file came; a part of an earlier try is not used.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     DownloadError
@@ -63,12 +59,7 @@ def download(file: RemoteFile, folder: Path) -> Path:
 
 
 def refuse(file: RemoteFile, path: Path, found: Found) -> None:
-    """Remove a download that turned out to be something else, and say what it is.
-
-    Raises
-    ------
-    DataError
-    """
+    """Remove a download that turned out to be something else, and raise a DataError that says what it is."""
     wrong = next(check for check in found.checks if not check.ok)
     path.unlink(missing_ok=True)
     raise DataError(

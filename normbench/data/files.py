@@ -1,11 +1,10 @@
 """Published files: what they should hold, where they come from, and what a file on this machine turns out to be."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from normbench.data.containers import CHUNK_BYTES, readable
-from normbench.data.contents import ALGORITHMS, Content
+from normbench.data.contents import ALGORITHMS, Content, hasher_of
 from normbench.errors import InvalidArgumentError
 
 
@@ -85,29 +84,9 @@ class FileCheck:
 
 
 def digest(path: Path, algorithm: str) -> str:
-    """Checksum of a file as it is.
-
-    Parameters
-    ----------
-    path : Path
-    algorithm : str
-        See :class:`normbench.data.contents.Content`.
-
-    Returns
-    -------
-    str
-        Hexadecimal digits.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read.
-    """
+    """Checksum of a file as it is, as hexadecimal digits; raises DataError if it cannot be read."""
     with readable(path), path.open("rb") as stream:
-        if algorithm == "git-blob":
-            hasher = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-        else:
-            hasher = hashlib.new(algorithm, usedforsecurity=False)
+        hasher = hasher_of(algorithm, path.stat().st_size)
         while chunk := stream.read(CHUNK_BYTES):
             hasher.update(chunk)
     return hasher.hexdigest()

@@ -36,10 +36,6 @@ def image_dataset(
     training : int or None
         How many samples come before those of the published test set; None where there is none.
 
-    Returns
-    -------
-    Dataset
-
     Raises
     ------
     DataError
@@ -50,11 +46,6 @@ def image_dataset(
         simulated=False,
         inputs=np.divide(images, dtype(brightest), dtype=dtype),
         outputs=one_hot(name, labels, samples=len(images), classes=len(classes)),
-        time=None,
-        flight=None,
-        input_names=(),
-        output_names=(),
-        unit="probability",
         classes=classes,
         official=None if training is None else np.arange(len(images)) >= training,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from normbench.data.dataset import Dataset
-from normbench.data.vehicle import NEURAL_LANDER, Vehicle, pwm_to_rpm
+from normbench.data.vehicle import NEURAL_LANDER, pwm_to_rpm
 from normbench.errors import DataError, InvalidArgumentError
 from normbench.numbers import as_number
 
@@ -17,34 +17,18 @@ COLUMNS = ("t", *INPUT_NAMES, *OUTPUT_NAMES)
 
 @dataclass(frozen=True, eq=False)
 class FlightLog:
-    """Three recorded streams on one clock, each with increasing stamps.
-
-    Attributes
-    ----------
-    pose_time, velocity_time, pwm_time : array, shape (rows of the stream,)
-        Seconds.
-    position : array, shape (rows, 3)
-        In m, z up.
-    quaternion : array, shape (rows, 4)
-        Body to world, scalar last.
-    velocity : array, shape (rows, 3)
-        In m/s, world frame.
-    pwm : array, shape (rows, 4)
-        Motor commands, in microseconds.
-    """
+    """Three recorded streams on one clock, each with increasing stamps in s and rows of its own."""
 
     pose_time: np.ndarray
-    position: np.ndarray
-    quaternion: np.ndarray
+    position: np.ndarray  # shape (rows, 3), m, z up
+    quaternion: np.ndarray  # shape (rows, 4), body to world, scalar last
     velocity_time: np.ndarray
-    velocity: np.ndarray
+    velocity: np.ndarray  # shape (rows, 3), m/s, world frame
     pwm_time: np.ndarray
-    pwm: np.ndarray
+    pwm: np.ndarray  # shape (rows, 4), microseconds: motor commands
 
 
-def preprocess(
-    log: FlightLog, *, start_seconds: float, stop_seconds: float, vehicle: Vehicle = NEURAL_LANDER
-) -> np.ndarray:
+def preprocess(log: FlightLog, *, start_seconds: float, stop_seconds: float) -> np.ndarray:
     """Published preprocessing: 100 Hz by linear interpolation, five-point acceleration, residual force.
 
     Fa = m a + m g e3 - T R e3,   T = K_T sum RPM^2
@@ -54,7 +38,6 @@ def preprocess(
     log : FlightLog
     start_seconds, stop_seconds : float
         First and last row, on the clock of the log; every stream must cover them.
-    vehicle : Vehicle
 
     Returns
     -------
@@ -80,41 +63,22 @@ def preprocess(
     height = interpolate_columns(time, log.pose_time, log.position)[:, 2:]
     velocity = interpolate_columns(time, log.velocity_time, log.velocity)
     quaternion = interpolate_columns(time, log.pose_time, log.quaternion)
-    rpm = pwm_to_rpm(interpolate_columns(time, log.pwm_time, log.pwm), vehicle)
-    thrust = vehicle.newton_per_rpm2 * (rpm**2).sum(1, keepdims=True)
-    inertial = vehicle.mass * five_point_difference(velocity) + [0, 0, vehicle.mass * vehicle.gravity]
+    rpm = pwm_to_rpm(interpolate_columns(time, log.pwm_time, log.pwm))
+    thrust = NEURAL_LANDER.newton_per_rpm2 * (rpm**2).sum(1, keepdims=True)
+    inertial = NEURAL_LANDER.mass * five_point_difference(velocity) + [0, 0, NEURAL_LANDER.mass * NEURAL_LANDER.gravity]
     force = inertial - thrust * body_axis(quaternion)
-    return np.concatenate([time[:, None], height, velocity, quaternion, rpm / vehicle.rpm_scale, force], axis=1)
+    return np.concatenate([time[:, None], height, velocity, quaternion, rpm / NEURAL_LANDER.rpm_scale, force], axis=1)
 
 
 def interpolate_columns(time: np.ndarray, stamps: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Linear interpolation of each column at new times.
-
-    Parameters
-    ----------
-    time : array, shape (samples,)
-    stamps : array, shape (rows,)
-        Increasing.
-    columns : array, shape (rows, width)
-
-    Returns
-    -------
-    array, shape (samples, width)
-    """
+    """Linear interpolation of columns (rows, width) with increasing stamps at new times; shape (samples, width)."""
     return np.stack([np.interp(time, stamps, column) for column in columns.T], axis=1)
 
 
 def five_point_difference(values: np.ndarray) -> np.ndarray:
-    """Derivative at 100 Hz, exact on polynomials of degree 4: (-f(2) + 8 f(1) - 8 f(-1) + f(-2)) / 12 h.
+    """Derivative of columns at 100 Hz, per second; 0 in the first and last two rows.
 
-    Parameters
-    ----------
-    values : array, shape (samples, width)
-
-    Returns
-    -------
-    array, shape (samples, width)
-        Per second; 0 in the first and last two rows.
+    Exact on polynomials of degree 4: (-f(2) + 8 f(1) - 8 f(-1) + f(-2)) / 12 h
     """
     slope = np.zeros_like(values)
     slope[2:-2] = (-values[4:] + 8 * values[3:-1] - 8 * values[1:-3] + values[:-4]) / 12 * SAMPLE_RATE
@@ -122,17 +86,7 @@ def five_point_difference(values: np.ndarray) -> np.ndarray:
 
 
 def body_axis(quaternion: np.ndarray) -> np.ndarray:
-    """Third column of R, the direction of thrust in the world frame.
-
-    Parameters
-    ----------
-    quaternion : array, shape (samples, 4)
-        Scalar last.
-
-    Returns
-    -------
-    array, shape (samples, 3)
-    """
+    """Third column of R, the direction of thrust in the world frame, of quaternions with the scalar last."""
     x, y, z, s = quaternion.T
     return np.stack([2 * (x * z + y * s), 2 * (y * z - x * s), -x * x - y * y + z * z + s * s], axis=1)
 
@@ -147,10 +101,6 @@ def dataset_from_table(table: np.ndarray, *, name: str, simulated: bool) -> Data
     name : str
         Registry key of the source.
     simulated : bool
-
-    Returns
-    -------
-    Dataset
     """
     inputs, outputs = 1, 1 + len(INPUT_NAMES)
     return Dataset(

@@ -21,23 +21,12 @@ ARCHIVED = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".zip", ".npz")
 
 @dataclass(frozen=True)
 class FileSet:
-    """Files that together hold all samples, and how to read them.
-
-    Attributes
-    ----------
-    files : tuple of RemoteFile
-    read : callable
-        From the published bytes of every content, by its name, to a Dataset.
-    folders : tuple of str
-        Sub-folders in which others keep the files, as ``MNIST/raw``.
-    archives : tuple of str
-        Names, without ending, of archives in which others keep all of them, as ``mnist`` of Keras' ``mnist.npz``.
-    """
+    """Files that together hold all samples, and how to read them."""
 
     files: tuple[RemoteFile, ...]
-    read: Callable[[Mapping[str, bytes]], Dataset]
-    folders: tuple[str, ...] = ()
-    archives: tuple[str, ...] = ()
+    read: Callable[[Mapping[str, bytes]], Dataset]  # from the published bytes of every content, by its name
+    folders: tuple[str, ...] = ()  # sub-folders in which others keep the files, as MNIST/raw
+    archives: tuple[str, ...] = ()  # of others that hold all of them, without ending: mnist of Keras' mnist.npz
 
     @property
     def contents(self) -> tuple[Content, ...]:
@@ -47,22 +36,12 @@ class FileSet:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a folder has of a file set.
-
-    Attributes
-    ----------
-    folder : Path
-    file_set : FileSet
-    checks : list of FileCheck
-        One per content, or one for an archive that is the published one.
-    data : dict
-        The published bytes by the name of the content; without those that are wrong.
-    """
+    """What a folder has of a file set."""
 
     folder: Path
     file_set: FileSet
-    checks: list[FileCheck] = field(default_factory=list)
-    data: dict[str, bytes] = field(default_factory=dict)
+    checks: list[FileCheck] = field(default_factory=list)  # one per content, or one for a published archive
+    data: dict[str, bytes] = field(default_factory=dict)  # what is right, by the name of the content
 
     @property
     def ok(self) -> bool:
@@ -123,10 +102,6 @@ def examine(folder: Path, file_set: FileSet) -> Found:
     folder : Path
         With something for every file, see :func:`absent`.
     file_set : FileSet
-
-    Returns
-    -------
-    Found
     """
     found = Found(folder, file_set)
     names = _names(folder)

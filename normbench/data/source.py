@@ -18,7 +18,7 @@ __all__ = ["DATA_VARIABLE", "FileSet", "PublishedSource", "Source", "SourceInfo"
 DATA_VARIABLE = "NORMBENCH_DATA"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceInfo:
     """What a reader should know about a source.
 
@@ -53,7 +53,7 @@ class SourceInfo:
     """
 
     name: str
-    simulated: bool
+    simulated: bool = False
     description: str
     terms: str
     url: str

@@ -39,10 +39,6 @@ def split_indices(dataset: Dataset, *, rule: str, seed: int) -> Split:
     seed : int
         Of :func:`numpy.random.default_rng`, not negative.
 
-    Returns
-    -------
-    Split
-
     Raises
     ------
     InvalidArgumentError
@@ -62,10 +58,6 @@ def split_indices(dataset: Dataset, *, rule: str, seed: int) -> Split:
 
 def block_ids(dataset: Dataset) -> np.ndarray:
     """Number of the 5 s block that each sample lies in, counted through all flights.
-
-    Parameters
-    ----------
-    dataset : Dataset
 
     Returns
     -------

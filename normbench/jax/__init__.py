@@ -3,21 +3,19 @@
 They are loaded when they are asked for, so that :mod:`normbench.jax.backend` can be read without JAX.
 """
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_DROP_INS = f"{__name__}.transformations"
+from normbench.backends.backend import lent_names
 
-
-def __getattr__(name: str) -> Any:
-    if name == "__all__" or not name.startswith("_"):
-        offered = import_module(_DROP_INS)
-        if name == "__all__":
-            return offered.PUBLIC
-        if name in offered.PUBLIC:
-            return getattr(offered, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *import_module(_DROP_INS).PUBLIC})
+if TYPE_CHECKING:  # what the declarations find, for those who read and do not run
+    from normbench.jax.transformations.agd import agd as agd
+    from normbench.jax.transformations.fgsgd import fgsgd as fgsgd
+    from normbench.jax.transformations.fromage import fromage as fromage
+    from normbench.jax.transformations.fromage import lars as lars
+    from normbench.jax.transformations.method1 import method1 as method1
+    from normbench.jax.transformations.method2 import method2 as method2
+    from normbench.jax.transformations.method2 import method2_exp as method2_exp
+    from normbench.jax.transformations.objectives import accumulated as accumulated
+    from normbench.jax.transformations.objectives import unmasked as unmasked
+else:
+    __getattr__, __dir__ = lent_names(__name__, "transformations")

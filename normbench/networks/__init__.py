@@ -1,54 +1,30 @@
 """Networks without biases, as declarations: no framework."""
 
-from normbench.networks.activations import LeakyRelu, MaxMin, Relu, Tanh
-from normbench.networks.base import Network, Residual
-from normbench.networks.classifiers import preactivation_resnet18, vgg16
-from normbench.networks.families import as_network, convolutional, perceptron
-from normbench.networks.generative import discriminator, generator, transformer
-from normbench.networks.layers import (
-    Attention,
-    AveragePool,
-    BatchNorm,
-    Convolution,
-    Dense,
-    Embedding,
-    Flatten,
-    LayerNorm,
-    MaxPool,
-    Positions,
-    Reshape,
-    Scale,
-    Upsample,
-)
-from normbench.networks.loss import Loss
-
-__all__ = [
-    "Attention",
-    "AveragePool",
-    "BatchNorm",
-    "Convolution",
-    "Dense",
-    "Embedding",
-    "Flatten",
-    "LayerNorm",
-    "LeakyRelu",
-    "Loss",
-    "MaxMin",
-    "MaxPool",
-    "Network",
-    "Positions",
-    "Relu",
-    "Reshape",
-    "Residual",
-    "Scale",
-    "Tanh",
-    "Upsample",
-    "as_network",
-    "convolutional",
-    "discriminator",
-    "generator",
-    "perceptron",
-    "preactivation_resnet18",
-    "transformer",
-    "vgg16",
-]
+from normbench.networks.activations import LeakyRelu as LeakyRelu
+from normbench.networks.activations import MaxMin as MaxMin
+from normbench.networks.activations import Relu as Relu
+from normbench.networks.activations import Tanh as Tanh
+from normbench.networks.base import Network as Network
+from normbench.networks.base import Residual as Residual
+from normbench.networks.classifiers import preactivation_resnet18 as preactivation_resnet18
+from normbench.networks.classifiers import vgg16 as vgg16
+from normbench.networks.families import as_network as as_network
+from normbench.networks.families import convolutional as convolutional
+from normbench.networks.families import perceptron as perceptron
+from normbench.networks.generative import discriminator as discriminator
+from normbench.networks.generative import generator as generator
+from normbench.networks.generative import transformer as transformer
+from normbench.networks.layers import Attention as Attention
+from normbench.networks.layers import AveragePool as AveragePool
+from normbench.networks.layers import BatchNorm as BatchNorm
+from normbench.networks.layers import Convolution as Convolution
+from normbench.networks.layers import Dense as Dense
+from normbench.networks.layers import Embedding as Embedding
+from normbench.networks.layers import Flatten as Flatten
+from normbench.networks.layers import LayerNorm as LayerNorm
+from normbench.networks.layers import MaxPool as MaxPool
+from normbench.networks.layers import Positions as Positions
+from normbench.networks.layers import Reshape as Reshape
+from normbench.networks.layers import Scale as Scale
+from normbench.networks.layers import Upsample as Upsample
+from normbench.networks.loss import Loss as Loss

@@ -257,12 +257,7 @@ def entry(table: Mapping[type[Layer], EntryT], layer: Layer, place: str) -> Entr
 
 
 def check_weights(network: Network, shapes: Iterable[Shape]) -> None:
-    """Raise unless weights of these shapes are those of the network.
-
-    Raises
-    ------
-    InvalidArgumentError
-    """
+    """Raise InvalidArgumentError unless weights of these shapes are those of the network."""
     given, wanted = [tuple(shape) for shape in shapes], list(network.weight_shapes)
     if given != wanted:
         raise InvalidArgumentError(f"weights must have the shapes {wanted}, network.weight_shapes; got {given}.")

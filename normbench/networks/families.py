@@ -12,12 +12,7 @@ RELU = Relu()
 
 
 def check_layers(layers: Shape) -> None:
-    """Raise unless ``layers`` are at least two positive widths.
-
-    Raises
-    ------
-    InvalidArgumentError
-    """
+    """Raise InvalidArgumentError unless ``layers`` are at least two positive widths."""
     if len(layers) < 2 or any(width < 1 for width in layers):
         raise InvalidArgumentError(
             f"layers must be at least two positive widths, input first; got {layers}. Example: 12,25,30,15,3."

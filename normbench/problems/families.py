@@ -12,21 +12,11 @@ from normbench.networks.base import Shape
 
 @dataclass(frozen=True)
 class NetworkFamily:
-    """Networks that differ in their widths only.
+    """Networks that differ in their widths and activation only."""
 
-    Attributes
-    ----------
-    build : callable
-        From the widths, input first, the shape of a sample, and an activation to a network.
-    inputs : callable
-        From the shape of a sample to the first width; 0 where that is the number of outputs.
-    activations : tuple of str
-        Those that it can have, of :data:`normbench.networks.activations.ACTIVATIONS`.
-    """
-
-    build: Callable[[Shape, Shape, Activation], Network]
-    inputs: Callable[[Shape], int]
-    activations: tuple[str, ...] = ("relu",)
+    build: Callable[[Shape, Shape, Activation], Network]  # from the widths, input first, and the shape of a sample
+    inputs: Callable[[Shape], int]  # from that shape to the first width; 0 where it is the number of outputs
+    activations: tuple[str, ...] = ("relu",)  # those that it can have
 
     def network(self, layers: Shape, shape: Shape, activation: str) -> Network:
         """The network of these widths for samples of this shape.

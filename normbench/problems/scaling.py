@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from normbench.errors import DataError, InvalidArgumentError
+from normbench.errors import DataError
 from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
 from normbench.networks.layers import Scale
@@ -40,14 +40,13 @@ def spectral_initialisation(
     network: Network | Shape,
     *,
     seed: int,
-    radius: float = 1.0,
     loss: Loss = Loss.SQUARE,
     classes: int = 0,
     initialisation: str = "xavier",
 ) -> Problem:
     """Algorithm 1 of arXiv 2312.10672: unit-norm inputs, weights on spheres, outputs scaled to the network's gain.
 
-    W_i = mu W_i / ||W_i||_F,  x = x / ||x||,  y = prod ||W_i||_op y / Ymax, with Ymax over the training set.
+    W_i = W_i / ||W_i||_F,  x = x / ||x||,  y = prod ||W_i||_op y / Ymax, with Ymax over the training set.
 
     For cross-entropy the logits are scaled instead, f sqrt(d_L) / prod ||W_i||_op, to a norm of at most sqrt(d_L). In
     a network without a Lipschitz bound the product counts as 1, and tokens stay as they are.
@@ -59,8 +58,6 @@ def spectral_initialisation(
     network : Network, or widths d_0, ..., d_L of a perceptron
     seed : int
         Seeds the weights.
-    radius : float
-        mu, the Frobenius norm of every layer.
     loss : Loss
     classes : int
     initialisation : str
@@ -71,13 +68,11 @@ def spectral_initialisation(
     DataError
         If a sample has zero norm or all training targets are zero.
     InvalidArgumentError
-        If there are fewer than two layers, a width is not positive, or the radius is not positive and finite.
+        If there are fewer than two layers, or a width is not positive.
     """
-    if not 0.0 < radius < np.inf:
-        raise InvalidArgumentError(f"radius must be positive and finite; got {radius!r}.")
     network = as_network(network)
     drawn = draw(network.weight_shapes, seed=seed, initialisation=initialisation)
-    weights = tuple(radius * w / np.linalg.norm(w) for w in drawn)
+    weights = tuple(w / np.linalg.norm(w) for w in drawn)
     return _scaled_to_gain(train, test, network, weights, loss, classes)
 
 

@@ -1,6 +1,7 @@
 """Method 2 and its exponential variant: majorisation-minimisation steps (arXiv 2312.10672, eq. 22-23, Algorithm 3)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,7 +30,9 @@ def method2() -> Update:
     def step(gradient: Weights, weights: Weights, state: MajorantState) -> tuple[Weights, MajorantState, float]:
         along = directions(gradient, weights, state.mu)
         curve = geodesic(weights, along, state.mu)
-        majorant = Majorant(along.alpha, along.beta, state.Q, _unfolded(weights), _unfolded(along.velocity))
+        spheres = [k for k, radius in enumerate(state.mu) if radius != 0.0]  # of the others nothing is in the products
+        W, velocity = (_unfolded([layers[k] for k in spheres]) for layers in (weights, along.velocity))
+        majorant = Majorant(along.alpha, along.beta, state.Q, W, velocity)
         tau = majorant.minimiser()
         return curve(tau), state, tau
 
@@ -116,13 +119,16 @@ class Majorant:
         return float(brentq(self.derivative, 0.0, upper, xtol=1e-300, rtol=4 * np.finfo(float).eps))
 
 
-def exponential_angle(beta: float, mu: tuple[float, ...], Q: float) -> float:
+def exponential_angle(beta: float, mu: Sequence[float], Q: float) -> float:
     """tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i."""
+    mu = [radius for radius in mu if radius != 0.0]  # a layer of zeros has no sphere
+    if not mu:
+        return beta  # 0, or NaN
     depth = len(mu)
     ratio = 4 * beta / (math.prod(mu) ** 2 * Q * depth)
     # (1 + sqrt(1 + c)) / 2 = 1 + c / (2 (1 + sqrt(1 + c))): the log keeps its digits at small c
     return math.log1p(ratio / (2 * (1 + math.sqrt(1 + ratio)))) / depth
 
 
-def _unfolded(weights: Weights) -> Weights:
+def _unfolded(weights: Sequence[np.ndarray]) -> Weights:
     return tuple(W.reshape(len(W), -1) for W in weights)

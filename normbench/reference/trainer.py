@@ -25,15 +25,7 @@ def _quiet() -> np.errstate:
 class ReferenceTrainer:
     """A run of one optimiser in float64 NumPy; follows :class:`normbench.backends.trajectory.Trainer`.
 
-    Parameters
-    ----------
-    problem : Problem
-    key : str
-        Optimiser, see :data:`normbench.specs.SPECS`.
-    hyperparameters : dict
-        Every hyperparameter of the optimiser, resolved.
-    rows : array of int, shape (iterations, samples of a batch), optional
-        Which samples each iteration sees; all of them without it.
+    Parameters as :class:`normbench.backends.Start`, whose optimiser is ``key``.
 
     Raises
     ------

@@ -2,23 +2,12 @@
 
 from normbench.errors import InvalidArgumentError
 from normbench.specs import agd, baselines, fgsgd, fromage, method1, method2, peers
-from normbench.specs.base import Family, Hyperparameter, Normalisation, OptimiserSpec, Value, suggestion
-
-__all__ = [
-    "AUTOMATIC",
-    "OWN",
-    "PEERS",
-    "SPECS",
-    "Family",
-    "Hyperparameter",
-    "Normalisation",
-    "OptimiserSpec",
-    "Value",
-    "get",
-    "module_of",
-    "on",
-    "suggestion",
-]
+from normbench.specs.base import Family as Family
+from normbench.specs.base import Hyperparameter as Hyperparameter
+from normbench.specs.base import Normalisation as Normalisation
+from normbench.specs.base import OptimiserSpec as OptimiserSpec
+from normbench.specs.base import Value as Value
+from normbench.specs.base import suggestion as suggestion
 
 # the one list of optimisers: modules in this order, and in each its declarations as they stand there
 _MODULES = (method1, method2, fromage, agd, fgsgd, baselines, peers)

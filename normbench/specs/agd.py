@@ -8,7 +8,6 @@ AGD = OptimiserSpec(
     paper="arXiv 2304.05187",
     equations="Algorithm 1, Theorem 2",
     normalisation=Normalisation.PRESCRIPTION,
-    iterations=200,
     invariants=(
         "||dW_k||_F = (eta / L) sqrt(d_k / d_{k-1}) for every layer with a gradient",
         "eta minimises -eta G + (exp(eta) - 1)^2 / 2",

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_integer, as_number
@@ -87,6 +87,14 @@ class Hyperparameter:
         return value
 
 
+class Constant(NamedTuple):
+    """What a drop-in class asks of a user's network, data or loss; a run of the benchmark has it from its problem."""
+
+    name: str
+    default: float | None
+    meaning: str
+
+
 @dataclass(frozen=True)
 class OptimiserSpec:
     """What an optimiser is, declared once for every backend.
@@ -104,7 +112,7 @@ class OptimiserSpec:
     normalisation : Normalisation
         The scaling of data and initial weights that the update assumes.
     iterations : int
-        Iterations of a run when the caller names none: the paper's where it gives one.
+        Iterations of a run when the caller names none: the paper's where it gives one, else as many for everyone.
     family : Family
     backends : tuple of str, or None
         Of a peer, those whose libraries have it; None where every backend implements it.
@@ -113,6 +121,8 @@ class OptimiserSpec:
     bounded : bool
         True if it needs a network whose layers all have a known operator norm.
     hyperparameters : tuple of Hyperparameter
+    constants : tuple of Constant
+        What its drop-in classes take beside them.
     state : tuple of str
         What the optimiser carries between iterations, beyond the weights.
     invariants : tuple of str
@@ -125,13 +135,14 @@ class OptimiserSpec:
     title: str
     paper: str
     equations: str
-    normalisation: Normalisation
-    iterations: int
+    normalisation: Normalisation = Normalisation.SPHERES
+    iterations: int = 200
     family: Family = Family.AUTOMATIC
     backends: tuple[str, ...] | None = None
     full_batch: bool = False
     bounded: bool = False
     hyperparameters: tuple[Hyperparameter, ...] = ()
+    constants: tuple[Constant, ...] = ()
     state: tuple[str, ...] = ()
     invariants: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
@@ -155,6 +166,11 @@ class OptimiserSpec:
     def tuned(self) -> Hyperparameter | None:
         """The hyperparameter that a user has to tune, or None."""
         return next((h for h in self.hyperparameters if h.grid), None)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Every hyperparameter and constant of its drop-in classes with its default."""
+        return self.resolve({}) | {constant.name: constant.default for constant in self.constants}
 
     def resolve(self, given: Mapping[str, Value]) -> dict[str, Any]:
         """Every hyperparameter with its value: the given one where there is one, else the default.

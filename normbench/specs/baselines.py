@@ -1,16 +1,14 @@
 """Declarations of the baselines that a user would try first: Adam and SGD, from torch.optim and optax."""
 
-from normbench.specs.base import Family, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Family, Hyperparameter, OptimiserSpec
 
-_UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
+UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
 
 ADAM = OptimiserSpec(
     key="adam",
     title="Adam",
     paper="arXiv 1412.6980",
     equations="Algorithm 1; torch.optim.Adam, optax.adam",
-    normalisation=Normalisation.SPHERES,
-    iterations=200,
     family=Family.BASELINE,
     hyperparameters=(
         Hyperparameter(
@@ -21,7 +19,7 @@ ADAM = OptimiserSpec(
         Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction"),
     ),
     state=("first moment m", "second moment v", "step count"),
-    notes=(_UNCONSTRAINED,),
+    notes=(UNCONSTRAINED,),
 )
 
 
@@ -31,8 +29,6 @@ def _sgd(key: str, title: str, momentum: float) -> OptimiserSpec:
         title=title,
         paper="torch.optim.SGD, optax.sgd",
         equations="b = momentum b + g; W = W - learning_rate b",
-        normalisation=Normalisation.SPHERES,
-        iterations=200,
         family=Family.BASELINE,
         hyperparameters=(
             Hyperparameter("learning_rate", 1e-3, 0.0, 1e9, "default of torch.optim.SGD", (1.0, 1e1, 1e2, 1e3, 1e4)),
@@ -41,7 +37,7 @@ def _sgd(key: str, title: str, momentum: float) -> OptimiserSpec:
             ),
         ),
         state=("momentum buffer b",),
-        notes=(_UNCONSTRAINED,),
+        notes=(UNCONSTRAINED,),
     )
 
 

@@ -1,6 +1,6 @@
 """Declaration of FG-SGD: descent on products of weight manifolds (M. Ozay, Algorithm 1)."""
 
-from normbench.specs.base import Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Constant, Hyperparameter, Normalisation, OptimiserSpec
 
 FGSGD = OptimiserSpec(
     key="fgsgd",
@@ -8,7 +8,6 @@ FGSGD = OptimiserSpec(
     paper='M. Ozay, "Fine-grained Optimization of Deep Neural Networks"',
     equations="Algorithm 1, eq. 2-7",
     normalisation=Normalisation.MANIFOLDS,
-    iterations=200,
     hyperparameters=(
         Hyperparameter(
             "learning_rate",
@@ -31,6 +30,7 @@ FGSGD = OptimiserSpec(
         Hyperparameter("groups", 2, 1, 4096, "sets per split side of a layer"),
         Hyperparameter("partition_seed", 0, 0, 2**31 - 1, "seeds the index sets"),
     ),
+    constants=(Constant("positions", 1, "pixels of the output map of a kernel"),),
     state=("number of steps t", "lambda of each layer, by which its weight is scaled at present"),
     invariants=(
         "every component of W / (gamma / lambda) stays on its manifold",

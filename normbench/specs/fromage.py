@@ -1,6 +1,6 @@
 """Declarations of Fromage and of LARS as its foil (arXiv 2002.03432, Algorithm 1 and figure 2)."""
 
-from normbench.specs.base import Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Hyperparameter, OptimiserSpec
 
 _LEARNING_RATE = Hyperparameter(
     "learning_rate",
@@ -17,8 +17,6 @@ FROMAGE = OptimiserSpec(
     title="Fromage",
     paper="arXiv 2002.03432",
     equations="Algorithm 1",
-    normalisation=Normalisation.SPHERES,
-    iterations=200,
     hyperparameters=(
         _LEARNING_RATE,
         Hyperparameter("p_bound", None, 1.0, 1e6, "bound on ||W_i||_F in multiples of its initial value; None = off"),
@@ -41,8 +39,6 @@ LARS = OptimiserSpec(
     title="LARS",
     paper="arXiv 2002.03432 (figure 2); arXiv 1708.03888",
     equations="Algorithm 1 without the prefactor, eq. 5",
-    normalisation=Normalisation.SPHERES,
-    iterations=200,
     hyperparameters=(_LEARNING_RATE,),
     invariants=(
         "||W' - W||_F = eta ||W||_F for every moving layer",

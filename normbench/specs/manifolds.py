@@ -11,12 +11,12 @@ import numpy as np
 
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import count
+from normbench.specs.base import Value
+from normbench.specs.fgsgd import FGSGD
 
 Arrays = tuple[np.ndarray, ...]
 Shape = tuple[int, ...]
 
-MANIFOLDS = ("sphere", "stiefel", "oblique")
-GROUPINGS = ("pi", "po", "pio")
 PARTITION_STREAM = 5  # seeds the index sets apart from the splits, weights and batches
 
 
@@ -152,11 +152,9 @@ def initial_weights(
         If a weight is neither a matrix nor a kernel, a component of it is zero or not finite, or an option is unknown
         or out of range.
     """
-    for name, value, known in (("manifold", manifold, MANIFOLDS), ("grouping", grouping, GROUPINGS)):
-        if value not in known:
-            raise InvalidArgumentError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+    drawn: dict[str, Value] = {"grouping": grouping, "groups": groups, "partition_seed": partition_seed}
+    FGSGD.resolve({"manifold": manifold} | drawn)
     positions = tuple(count("positions", pixels) for pixels in positions)
-    groups, partition_seed = count("groups", groups), count("partition_seed", partition_seed, least=0)
     if len(positions) != len(weights):
         raise InvalidArgumentError(
             f"positions must hold one number for each of the {len(weights)} weights; got {len(positions)}."

@@ -2,20 +2,19 @@
 
 import math
 
-from normbench.specs.base import Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Constant, Hyperparameter, OptimiserSpec
 
 METHOD1 = OptimiserSpec(
     key="method1",
     title="Method 1",
     paper="arXiv 2312.10672",
     equations="eq. 5-8, Algorithm 2",
-    normalisation=Normalisation.SPHERES,
-    iterations=200,
     hyperparameters=(
         Hyperparameter("order", 2, 2, 4, "order r of the Taylor polynomial of the loss along the curve, eq. 7"),
         Hyperparameter("trust_region", math.pi / 6, 1e-6, 2 * math.pi, "largest step eps, in radians"),
         Hyperparameter("max_halvings", 20, 0, 100, "how often a step may be halved to keep the loss monotone; 0 = off"),
     ),
+    constants=(Constant("radius", 1.0, "how far a parameter that lies on no sphere, a bias, moves per radian"),),
     state=("radii mu_i = ||W_i||_F at the start",),
     invariants=(
         "||W_i||_F = mu_i",

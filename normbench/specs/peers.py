@@ -3,10 +3,10 @@
 Nothing here has a reference: the libraries' own code is what is compared.
 """
 
-from normbench.specs.base import Family, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Family, Hyperparameter, OptimiserSpec
+from normbench.specs.baselines import UNCONSTRAINED
 
 _FREE = "Declared free of a learning rate by its authors: 1 is a scale that users leave alone."
-_UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
 
 
 def _peer(
@@ -24,13 +24,11 @@ def _peer(
         title=title,
         paper=paper,
         equations=equations,
-        normalisation=Normalisation.SPHERES,
-        iterations=200,
         family=Family.PEER,
         backends=backends,
         full_batch=full_batch,
         hyperparameters=hyperparameters,
-        notes=(*notes, _UNCONSTRAINED),
+        notes=(*notes, UNCONSTRAINED),
     )
 
 

@@ -3,21 +3,17 @@
 They are loaded when they are asked for, so that :mod:`normbench.torch.backend` can be read without torch.
 """
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-_DROP_INS = f"{__name__}.optimizers"
+from normbench.backends.backend import lent_names
 
-
-def __getattr__(name: str) -> Any:
-    if name == "__all__" or not name.startswith("_"):
-        offered = import_module(_DROP_INS)
-        if name == "__all__":
-            return offered.PUBLIC
-        if name in offered.PUBLIC:
-            return getattr(offered, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *import_module(_DROP_INS).PUBLIC})
+if TYPE_CHECKING:  # what the declarations find, for those who read and do not run
+    from normbench.torch.optimizers.agd import AGD as AGD
+    from normbench.torch.optimizers.fgsgd import FGSGD as FGSGD
+    from normbench.torch.optimizers.fromage import LARS as LARS
+    from normbench.torch.optimizers.fromage import Fromage as Fromage
+    from normbench.torch.optimizers.method1 import Method1 as Method1
+    from normbench.torch.optimizers.method2 import Method2 as Method2
+    from normbench.torch.optimizers.method2 import Method2Exp as Method2Exp
+else:
+    __getattr__, __dir__ = lent_names(__name__, "optimizers")

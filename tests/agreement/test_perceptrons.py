@@ -10,6 +10,7 @@ from normbench.backends.trajectory import Status
 from normbench.problems.problem import Problem
 from tests.agreement.comparison import deviation_of
 from tests.agreement.conftest import BUILDERS, CAPACITY, problem_for, train
+from tests.agreement.test_not_finite import STEPS
 
 CASES = [(key, {}) for key in specs.OWN] + [
     ("method1", {"order": 3}),
@@ -128,6 +129,29 @@ def test_layer_without_tangent_space_rests(backend: str, case: tuple[str, dict])
     np.testing.assert_array_equal(found.weights[1], problem.weights[1])
     assert found.loss[-1] < found.loss[0]
     assert deviation_of(found, expected) <= 1e-9
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("zero", [(1,), (0, 3), (0, 1, 2, 3)], ids=str)
+@pytest.mark.parametrize("key", ["method1", "method2", "method2_exp"])
+def test_layers_of_zeros_rest_and_the_others_move_as_without_them(backend: str, key: str, zero: tuple) -> None:
+    rng = np.random.default_rng(21)
+    shapes = [(4, 3), (4, 4), (3, 4), (2, 3)]
+    gradient, weights = (tuple(rng.normal(size=shape) / 2 for shape in shapes) for _ in range(2))
+    weights = tuple(np.zeros_like(w) if k in zero else w for k, w in enumerate(weights))
+    moved, tau = STEPS[backend](key, gradient, weights, weights)
+    assert all(not moved[k].any() for k in zero)
+    others = [k for k in range(len(shapes)) if k not in zero]
+    if not others:
+        assert tau == 0.0 or key == "method1"  # whose derivatives are fixed here
+        return
+    alone = tuple(weights[k] for k in others)
+    for step in (STEPS[backend], STEPS["reference"]):
+        expected, angle = step(key, tuple(gradient[k] for k in others), alone, alone)
+        assert tau == pytest.approx(angle, rel=1e-9)
+        assert tau > 0.0
+        for k, wanted in zip(others, expected, strict=True):
+            np.testing.assert_allclose(moved[k], wanted, rtol=0, atol=1e-9)
 
 
 @pytest.mark.quick

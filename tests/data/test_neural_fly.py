@@ -46,7 +46,7 @@ def replace_once(path: Path, old: str, new: str) -> None:
 
 def test_features_are_height_velocity_attitude_and_scaled_commands(one_flight: Path) -> None:
     written = flight(0)
-    time, inputs, outputs = neural_fly.read_flight(one_flight)
+    time, inputs, outputs = neural_fly.parse_flight(str(one_flight), one_flight.read_bytes())
     np.testing.assert_array_equal(time, written["t"])
     np.testing.assert_array_equal(inputs[:, 0], written["p"][:, 2])
     np.testing.assert_array_equal(inputs[:, 1:4], written["v"])
@@ -67,7 +67,7 @@ def test_flights_are_numbered_in_the_order_of_the_files(tmp_path: Path) -> None:
 def test_missing_column_is_named(one_flight: Path) -> None:
     replace_once(one_flight, ",fa,", ",force,")
     with pytest.raises(DataError, match=r"flight.csv lacks the column\(s\) fa"):
-        neural_fly.read_flight(one_flight)
+        neural_fly.parse_flight(str(one_flight), one_flight.read_bytes())
 
 
 def test_nan_is_named_with_its_row(one_flight: Path) -> None:
@@ -75,7 +75,7 @@ def test_nan_is_named_with_its_row(one_flight: Path) -> None:
     values["v"][4, 1] = np.nan
     write_flight(one_flight, values)
     with pytest.raises(DataError, match=r"row 5, column 'v': .*nan"):
-        neural_fly.read_flight(one_flight)
+        neural_fly.parse_flight(str(one_flight), one_flight.read_bytes())
 
 
 def test_list_of_the_wrong_length_is_refused(one_flight: Path) -> None:
@@ -83,26 +83,26 @@ def test_list_of_the_wrong_length_is_refused(one_flight: Path) -> None:
     values["q"] = values["q"][:, :3]
     write_flight(one_flight, values)
     with pytest.raises(DataError, match=r"column 'q': lists of shape \(20, 3\); expected \(20, 4\)"):
-        neural_fly.read_flight(one_flight)
+        neural_fly.parse_flight(str(one_flight), one_flight.read_bytes())
 
 
 def test_ragged_list_is_refused(one_flight: Path) -> None:
     replace_once(one_flight, json.dumps(flight(0)["p"][2].tolist()), "[1.0]")
     with pytest.raises(DataError, match="column 'p': a cell is not a JSON list of 3 numbers"):
-        neural_fly.read_flight(one_flight)
+        neural_fly.parse_flight(str(one_flight), one_flight.read_bytes())
 
 
 def test_truncated_file_is_refused(one_flight: Path) -> None:
     content = one_flight.read_text()
     one_flight.write_text(content[: content.rindex("[")])
     with pytest.raises(DataError, match=r"flight.csv"):
-        neural_fly.read_flight(one_flight)
+        neural_fly.parse_flight(str(one_flight), one_flight.read_bytes())
 
 
 def test_empty_file_is_refused(one_flight: Path) -> None:
     one_flight.write_text("")
     with pytest.raises(DataError, match="not a CSV table"):
-        neural_fly.read_flight(one_flight)
+        neural_fly.parse_flight(str(one_flight), one_flight.read_bytes())
 
 
 def test_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from normbench import data
 from normbench.data import Dataset
 from normbench.data.files import RemoteFile, digest
-from normbench.data.preprocessing import COLUMNS, FlightLog, preprocess
+from normbench.data.preprocessing import COLUMNS, FlightLog, dataset_from_table, preprocess
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE, read_log
 from normbench.data.source import FileSet, PublishedSource
 from normbench.data.sources import quadrotor
@@ -30,6 +30,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def of_nine_seconds(logs: dict[str, bytes]) -> Dataset:
+    """What the generated logs are long enough for."""
+    return dataset_from_table(
+        preprocess(read_log(logs), start_seconds=1, stop_seconds=10), name="quadrotor", simulated=False
+    )
+
+
 def source_of(folder: Path) -> PublishedSource:
     """The source with the checksums of the generated files in a folder; nothing can be downloaded."""
 
@@ -42,7 +49,7 @@ def source_of(folder: Path) -> PublishedSource:
         quadrotor.SOURCE.info,
         (
             FileSet((published(quadrotor.TABLE_FILE),), quadrotor.read_published_table),
-            FileSet(logs, lambda place: quadrotor.build_from_logs(place, start_seconds=1, stop_seconds=10)),
+            FileSet(logs, of_nine_seconds),
         ),
     )
 

@@ -202,8 +202,8 @@ def test_a_leaf_replaced_by_zeros_rests_and_one_that_was_nan_recovers(key):
     new = {"w": jnp.zeros_like(old["w"]), "other": old["other"]}
     updates, _ = step(jax.grad(loss)(old), optimizer.init(old), new)
     assert not updates["w"].any()
-    # where the product of the norms is zero, method 2 rests but for roundings and method 2exp shows that it has no step
-    assert jnp.isfinite(updates["other"]).all() == (key != "method2_exp")
+    assert jnp.isfinite(updates["other"]).all()
+    assert updates["other"].any()
     poisoned = jax.tree.map(lambda w: w.at[0, 0].set(jnp.nan), old)
     updates, state = step(jax.grad(loss)(old), optimizer.init(poisoned), poisoned)
     assert not jnp.isfinite(updates["w"]).all()

@@ -51,15 +51,14 @@ def scaling(request):
     return SCALINGS[request.param]
 
 
-@pytest.mark.parametrize("radius", [1.0, 0.3, 5.0])
-def test_algorithm_1_scales_inputs_weights_and_targets(layers, seed, radius):
+def test_algorithm_1_scales_inputs_weights_and_targets(layers, seed):
     train, test = samples(seed)
-    problem = spectral_initialisation(train, test, layers, seed=seed, radius=radius)
+    problem = spectral_initialisation(train, test, layers, seed=seed)
 
     for x in (problem.x_train, problem.x_test):
         assert np.abs(np.linalg.norm(x, axis=1) - 1).max() <= 1e-15
     assert [w.shape for w in problem.weights] == list(zip(layers[1:], layers[:-1], strict=True))
-    assert np.allclose([np.linalg.norm(w) for w in problem.weights], radius, rtol=4 * EPS, atol=0)
+    assert np.allclose([np.linalg.norm(w) for w in problem.weights], 1.0, rtol=4 * EPS, atol=0)
     gain = math.prod(np.linalg.svd(w)[1][0] for w in problem.weights)
     assert np.linalg.norm(problem.y_train, axis=1).max() == pytest.approx(gain, rel=1e-14)
     assert problem.loss_divisor == 1.0
@@ -229,12 +228,6 @@ def test_bad_layers_raise_with_their_value(scaling, bad):
         with pytest.raises(InvalidArgumentError) as caught:
             call()
         assert str(bad) in str(caught.value)
-
-
-@pytest.mark.parametrize("radius", [0.0, -1.0, math.nan, math.inf])
-def test_a_radius_that_is_no_radius_raises(radius):
-    with pytest.raises(InvalidArgumentError, match="radius must be positive and finite"):
-        spectral_initialisation(*samples(0), (5, 7, 3), seed=0, radius=radius)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """The declarations: complete in every backend, strict about what they are given."""
 
+import ast
 import importlib
 import inspect
 import math
+import textwrap
 
 import pytest
 
@@ -10,6 +12,7 @@ from normbench import backends, specs
 from normbench.backends.method import implementations
 from normbench.errors import InvalidArgumentError
 from normbench.specs import OWN, PEERS, SPECS, Family, Hyperparameter, Normalisation, OptimiserSpec
+from tests.agreement.conftest import problem_for
 
 pytestmark = pytest.mark.quick
 
@@ -49,6 +52,56 @@ def test_the_dropin_optimisers_are_the_specs_without_the_library_baselines(backe
     keys = {key.replace("_", "") for key, spec in SPECS.items() if spec.family is Family.AUTOMATIC}
     aids = {"accumulated", "unmasked"}  # no optimisers
     assert {name.replace("_", "").lower() for name in names} - aids == keys
+
+
+_DEFAULTS = {"learning_rate": 0.01}
+OF_A_LIBRARY = {"module", "process_group", "differentiation", "euclidean"}  # what no declaration can know
+
+
+def written_defaults(function):
+    """The default of every argument as the source has it."""
+    (made,) = (n for n in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))) if is_made_by(n))
+    given = [*zip(made.args.args[::-1], made.args.defaults[::-1], strict=False)]
+    given += [
+        (arg, default) for arg, default in zip(made.args.kwonlyargs, made.args.kw_defaults, strict=True) if default
+    ]
+    return {arg.arg: ast.unparse(default) for arg, default in given}
+
+
+def is_made_by(node):
+    return isinstance(node, ast.FunctionDef) and node.name in {"__init__", *SPECS}
+
+
+@pytest.mark.parametrize("key", specs.AUTOMATIC)
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_the_defaults_of_a_dropin_optimiser_are_read_from_its_declaration(backend, key):
+    package = {"torch": "optimizers", "jax": "transformations"}[backend]
+    made = importlib.import_module(f"normbench.{backend}.{package}").DROP_INS[key]
+    taken = {p.name: p.default for p in inspect.signature(made).parameters.values() if p.default is not p.empty}
+    written = written_defaults(made.__init__ if backend == "torch" else made)
+    assert taken.keys() == written.keys()
+    declared = {
+        {"learning_rate": "lr"}.get(name, name) if backend == "torch" else name: default
+        for name, default in specs.get(key).defaults.items()
+    }
+    if (backend, key) == ("torch", "method1"):
+        declared.pop("radius")  # an option of a group
+    assert {name: taken[name] for name in declared} == declared
+    assert taken.keys() - declared.keys() <= OF_A_LIBRARY
+    assert [name for name in declared if not written[name].startswith("_")] == []
+
+
+def test_a_default_that_is_written_again_is_seen():
+    def fromage(learning_rate=_DEFAULTS["learning_rate"], *, p_bound=None):
+        pass
+
+    assert written_defaults(fromage) == {"learning_rate": "_DEFAULTS['learning_rate']", "p_bound": "None"}
+
+
+def test_a_problem_has_the_constants_that_the_bounded_methods_declare():
+    found = problem_for("method2").majorant_constants
+    declared = [set(spec.defaults) for spec in SPECS.values() if spec.bounded]
+    assert declared == [found.keys()] * len(declared)
 
 
 @pytest.mark.parametrize("key", SPECS)

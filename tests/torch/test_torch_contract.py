@@ -11,7 +11,6 @@ import torch
 from torch_loop import same
 from torch_members import COUPLED, FROM_GRADIENTS, LAYERWISE, MEMBERS, advance, copies, loss, names, network
 
-from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.torch import AGD, FGSGD, LARS, Fromage, Method1, Method2, Method2Exp
 
@@ -64,14 +63,6 @@ def test_step_takes_what_torchs_takes(member):
         assert isinstance(found, float) == (how == "float")
         results.append(params)
     assert all(same(result, results[0]) for result in results)
-
-
-@pytest.mark.parametrize("kind", [Fromage, LARS, FGSGD, AGD, Method1, Method2, Method2Exp])
-def test_defaults_are_those_of_the_spec(kind):
-    key = {"Method2Exp": "method2_exp"}.get(kind.__name__, kind.__name__.lower())
-    defaults = kind(network()).defaults
-    for name, value in specs.get(key).resolve({}).items():
-        assert defaults["lr" if name == "learning_rate" else name] == value
 
 
 @pytest.mark.parametrize(

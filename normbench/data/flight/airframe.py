@@ -10,99 +10,45 @@ from normbench.data.vehicle import NEURAL_LANDER
 
 @dataclass(frozen=True)
 class Airframe:
-    """Constants of the simulated body.
+    """Constants of the simulated body."""
 
-    Attributes
-    ----------
-    inertia : tuple of float
-        Moments about the body axes, in kg m^2.
-    arm : float
-        Lever arm of a rotor about the roll and pitch axes, in m; neighbouring rotors are two arms apart.
-    yaw_arm : float
-        Yaw torque per thrust of a rotor, in m.
-    motor_lag : float
-        Time constant of a rotor's speed, in s.
-    initial_rpm : float
-        Rotor speed at the start, in RPM.
-    thrust_error : float
-        Relative error of the nominal thrust coefficient.
-    translational_lift, lift_fade : float
-        Relative gain of thrust with horizontal speed, a v^2 / (1 + b v^2), a and b in s^2/m^2.
-    linear_drag : tuple of float
-        Rotor drag along the body axes, in N s/m.
-    body_drag : float
-        Drag growing with speed, in N s^2/m^2.
-    flapping : float
-        Moment of the flapping rotors per airspeed, in N m s/m.
-    """
-
-    inertia: tuple[float, float, float] = (0.0115, 0.0115, 0.020)
-    arm: float = 0.127
-    yaw_arm: float = 0.017
-    motor_lag: float = 0.05
-    initial_rpm: float = 6500.0
-    thrust_error: float = -0.008
-    translational_lift: float = 0.004
-    lift_fade: float = 0.3
-    linear_drag: tuple[float, float, float] = (0.42, 0.62, 0.15)
-    body_drag: float = 0.010
-    flapping: float = 0.06
+    inertia: tuple[float, float, float] = (0.0115, 0.0115, 0.020)  # kg m^2, about the body axes
+    arm: float = 0.127  # m, of a rotor about the roll and pitch axes; neighbouring rotors are two arms apart
+    yaw_arm: float = 0.017  # m: yaw torque per thrust of a rotor
+    motor_lag: float = 0.05  # s, time constant of a rotor's speed
+    initial_rpm: float = 6500.0  # RPM
+    thrust_error: float = -0.008  # relative error of the nominal thrust coefficient
+    translational_lift: float = 0.004  # s^2/m^2: a of the gain of thrust a v^2 / (1 + b v^2), v horizontal
+    lift_fade: float = 0.3  # s^2/m^2: b of it
+    linear_drag: tuple[float, float, float] = (0.42, 0.62, 0.15)  # N s/m, of the rotors along the body axes
+    body_drag: float = 0.010  # N s^2/m^2, growing with speed
+    flapping: float = 0.06  # N m s/m: moment of the flapping rotors per airspeed
 
 
 @dataclass(frozen=True)
 class GroundEffect:
-    """Constants of the ground effect.
+    """Constants of the ground effect."""
 
-    Attributes
-    ----------
-    rotor_radius : float
-        In m.
-    body_gain : float
-        K_b, dimensionless: lift of the fountain flow on the body.
-    rotor_height : float
-        Height of the rotor plane above the tracked point, in m.
-    lowest : float
-        Height of the tracked point below which the model is held constant, in m.
-    fade_speed : float
-        Horizontal speed that halves the effect, in m/s.
-    """
-
-    rotor_radius: float = 0.115
-    body_gain: float = 2.0
-    rotor_height: float = 0.05
-    lowest: float = 0.02
-    fade_speed: float = 3.0
+    rotor_radius: float = 0.115  # m
+    body_gain: float = 2.0  # K_b, dimensionless: lift of the fountain flow on the body
+    rotor_height: float = 0.05  # m, of the rotor plane above the tracked point
+    lowest: float = 0.02  # m, height of the tracked point below which the model is held constant
+    fade_speed: float = 3.0  # m/s, horizontal, that halves the effect
 
 
 @dataclass(frozen=True)
 class Turbulence:
-    """Constants of the Ornstein-Uhlenbeck force and torque.
+    """Constants of the Ornstein-Uhlenbeck force and torque."""
 
-    Attributes
-    ----------
-    force, force_per_speed, force_in_ground_effect : float
-        Standard deviation of the vertical force: in N, in N s/m, and in N at full ground effect.
-    full_ground_effect : float
-        Relative gain of thrust at which the ground effect counts as full.
-    horizontal_share : float
-        Horizontal over vertical force.
-    force_time : float
-        Correlation time of the force, in s.
-    moment, moment_per_speed : float
-        Standard deviation of a rotor's thrust imbalance: in N and in N s/m.
-    moment_time : float
-        Correlation time of the imbalance, in s.
-    """
-
-    force: float = 0.13
-    force_per_speed: float = 0.09
-    force_in_ground_effect: float = 0.42
-    full_ground_effect: float = 0.13
-    horizontal_share: float = 0.4
-    force_time: float = 0.04
-    moment: float = 0.04
-    moment_per_speed: float = 0.10
-    moment_time: float = 0.08
+    force: float = 0.13  # N, standard deviation of the vertical force
+    force_per_speed: float = 0.09  # N s/m, what speed adds to it
+    force_in_ground_effect: float = 0.42  # N, what full ground effect adds to it
+    full_ground_effect: float = 0.13  # relative gain of thrust at which the ground effect counts as full
+    horizontal_share: float = 0.4  # horizontal over vertical force
+    force_time: float = 0.04  # s, correlation time of the force
+    moment: float = 0.04  # N, standard deviation of a rotor's thrust imbalance
+    moment_per_speed: float = 0.10  # N s/m, what speed adds to it
+    moment_time: float = 0.08  # s, correlation time of the imbalance
 
 
 AIRFRAME = Airframe()

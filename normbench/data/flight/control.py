@@ -14,46 +14,20 @@ Vector = Sequence[float]
 
 @dataclass(frozen=True)
 class Gains:
-    """Constants of the autopilot; vectors are along x, y, z.
+    """Constants of the autopilot; vectors are along x, y, z."""
 
-    Attributes
-    ----------
-    position : tuple of float
-        1/s^2.
-    velocity : float
-        1/s.
-    integral : tuple of float
-        1/s^3.
-    tilt : float
-        Demanded body rate per tilt error, in 1/s.
-    heading : float
-        Weight of the heading error beside the tilt error, dimensionless.
-    rate : tuple of float
-        Angular acceleration per rate error, in 1/s.
-    heading_rate : float
-        Rate at which the heading reference follows its target, in 1/s.
-    lowest_vertical, lowest_thrust : float
-        Lower limits of the demanded vertical acceleration and of thrust per mass, in m/s^2.
-    lowest_rotor_thrust : float
-        Lower limit of four times one rotor's thrust, in N.
-    highest_rpm : float
-        Upper limit of the demanded rotor speed, in RPM.
-    lowest_pwm, highest_pwm : float
-        Limits of the motor command, in microseconds.
-    """
-
-    position: tuple[float, float, float] = (5.0, 5.0, 9.0)
-    velocity: float = 3.2
-    integral: tuple[float, float, float] = (1.5, 1.5, 4.0)
-    tilt: float = 9.0
-    heading: float = 0.35
-    rate: tuple[float, float, float] = (22.0, 22.0, 8.0)
-    heading_rate: float = 3.0
-    lowest_vertical: float = 3.0
-    lowest_thrust: float = 2.0
-    lowest_rotor_thrust: float = 0.05
-    highest_rpm: float = 9000.0
-    lowest_pwm: float = 1200.0
+    position: tuple[float, float, float] = (5.0, 5.0, 9.0)  # 1/s^2
+    velocity: float = 3.2  # 1/s
+    integral: tuple[float, float, float] = (1.5, 1.5, 4.0)  # 1/s^3
+    tilt: float = 9.0  # 1/s: demanded body rate per tilt error
+    heading: float = 0.35  # weight of the heading error beside the tilt error, dimensionless
+    rate: tuple[float, float, float] = (22.0, 22.0, 8.0)  # 1/s: angular acceleration per rate error
+    heading_rate: float = 3.0  # 1/s, at which the heading reference follows its target
+    lowest_vertical: float = 3.0  # m/s^2, lower limit of the demanded vertical acceleration
+    lowest_thrust: float = 2.0  # m/s^2, lower limit of thrust per mass
+    lowest_rotor_thrust: float = 0.05  # N, lower limit of four times one rotor's thrust
+    highest_rpm: float = 9000.0  # RPM, upper limit of the demanded rotor speed
+    lowest_pwm: float = 1200.0  # microseconds, limits of the motor command
     highest_pwm: float = 1900.0
 
 

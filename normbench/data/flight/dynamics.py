@@ -25,32 +25,17 @@ class Body:
         x, y, z in m, z up.
     heading : float
         In rad; the airframe starts level and at rest.
-
-    Attributes
-    ----------
-    position, velocity : list of three floats
-        In m and m/s, world frame.
-    quaternion : list of four floats
-        Unit, scalar last, body to world.
-    rotation : tuple of three rows
-        The same as a matrix R.
-    rates : list of three floats
-        Angular velocity in rad/s, body frame.
-    rpm : list of four floats
-        Rotor speeds.
-    turbulence : list of six floats
-        Ornstein-Uhlenbeck processes of unit variance: three forces, three moments.
     """
 
     def __init__(self, position: Vector, heading: float) -> None:
-        self.position = list(position)
-        self.velocity = [0.0, 0.0, 0.0]
-        # The scalar part is near -1, as in the real log.
+        self.position = list(position)  # m, world frame
+        self.velocity = [0.0, 0.0, 0.0]  # m/s, world frame
+        # Unit, scalar last, body to world; the scalar part is near -1, as in the real log.
         self.quaternion = [0.0, 0.0, -math.sin(heading / 2), -math.cos(heading / 2)]
-        self.rotation = rotation_matrix(self.quaternion)
-        self.rates = [0.0, 0.0, 0.0]
+        self.rotation = rotation_matrix(self.quaternion)  # rows of R
+        self.rates = [0.0, 0.0, 0.0]  # rad/s, angular velocity, body frame
         self.rpm = [AIRFRAME.initial_rpm] * 4
-        self.turbulence = [0.0] * 6
+        self.turbulence = [0.0] * 6  # Ornstein-Uhlenbeck processes of unit variance: three forces, three moments
 
     def step(self, pwm: Vector, noise: Vector, yaw_trim: float) -> None:
         """Advance by one simulation step (semi-implicit Euler).

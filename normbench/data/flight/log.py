@@ -10,51 +10,25 @@ from normbench.data.preprocessing import FlightLog, interpolate_columns
 
 @dataclass(frozen=True)
 class Instruments:
-    """Constants of the log, fitted to public figures.
+    """Constants of the log, fitted to public figures."""
 
-    Attributes
-    ----------
-    pose_rate, pwm_rate : float
-        Mean rates of the two streams, in Hz.
-    pose_jitter, pwm_jitter : float
-        Half widths of the uniform errors of the stamps, in s.
-    velocity_lag : float
-        Time constant of the state estimator, in s.
-    velocity_noise : tuple of float
-        White noise along x, y, z, in m/s.
-    position_noise, quaternion_noise : float
-        White noise, in m and dimensionless.
-    mount : tuple of float
-        Half the mounting error of the attitude frame about x and y, in rad.
-    glitch_decay : float
-        Time constant in which a velocity glitch fades, in s.
-    burst : tuple of float
-        Span of dense glitches, in s.
-    burst_rate, burst_size : float
-        Glitches in the burst, per second and in m/s.
-    burst_slot : float
-        Time for which the direction and mean size of the glitches stay the same, in s.
-    rare_start, rare_rate, rare_size : float
-        Glitches elsewhere: from s, per second, in m/s.
-    """
-
-    pose_rate: float = 99.8
+    pose_rate: float = 99.8  # Hz, mean rates of the two streams
     pwm_rate: float = 99.92
-    pose_jitter: float = 0.002
+    pose_jitter: float = 0.002  # s, half widths of the uniform errors of the stamps
     pwm_jitter: float = 0.001
-    velocity_lag: float = 0.025
-    velocity_noise: tuple[float, float, float] = (0.0013, 0.0012, 0.0032)
-    position_noise: float = 0.002
-    quaternion_noise: float = 0.0008
-    mount: tuple[float, float] = (0.0, -0.0125)
-    glitch_decay: float = 0.08
-    burst: tuple[float, float] = (47.5, 73.0)
-    burst_rate: float = 25.0
-    burst_size: float = 0.0240
-    burst_slot: float = 3.0
-    rare_start: float = 47.0
-    rare_rate: float = 0.08
-    rare_size: float = 0.012
+    velocity_lag: float = 0.025  # s, time constant of the state estimator
+    velocity_noise: tuple[float, float, float] = (0.0013, 0.0012, 0.0032)  # m/s, white, along x, y, z
+    position_noise: float = 0.002  # m, white
+    quaternion_noise: float = 0.0008  # dimensionless, white
+    mount: tuple[float, float] = (0.0, -0.0125)  # rad, half the mounting error of the attitude frame about x and y
+    glitch_decay: float = 0.08  # s, in which a velocity glitch fades
+    burst: tuple[float, float] = (47.5, 73.0)  # s, span of dense glitches
+    burst_rate: float = 25.0  # 1/s, glitches in the burst
+    burst_size: float = 0.0240  # m/s
+    burst_slot: float = 3.0  # s, for which the direction and mean size of the glitches stay the same
+    rare_start: float = 47.0  # s, from which there are glitches elsewhere
+    rare_rate: float = 0.08  # 1/s
+    rare_size: float = 0.012  # m/s
 
 
 INSTRUMENTS = Instruments()
@@ -62,25 +36,13 @@ INSTRUMENTS = Instruments()
 
 @dataclass(frozen=True, eq=False)
 class Flight:
-    """True motion at the simulation step.
+    """True motion at the simulation step."""
 
-    Attributes
-    ----------
-    time : array, shape (steps,)
-        Seconds.
-    position, velocity : array, shape (steps, 3)
-        In m and m/s.
-    quaternion : array, shape (steps, 4)
-        Unit, scalar last.
-    pwm : array, shape (steps, 4)
-        Motor commands in microseconds, not rounded.
-    """
-
-    time: np.ndarray
-    position: np.ndarray
-    velocity: np.ndarray
-    quaternion: np.ndarray
-    pwm: np.ndarray
+    time: np.ndarray  # shape (steps,), s
+    position: np.ndarray  # shape (steps, 3), m
+    velocity: np.ndarray  # shape (steps, 3), m/s
+    quaternion: np.ndarray  # shape (steps, 4), unit, scalar last
+    pwm: np.ndarray  # shape (steps, 4), microseconds: motor commands, not rounded
 
 
 def record(generator: np.random.RandomState, flight: Flight) -> FlightLog:
@@ -91,10 +53,6 @@ def record(generator: np.random.RandomState, flight: Flight) -> FlightLog:
     generator : numpy.random.RandomState
         The stream that the plan and the flight have already drawn from.
     flight : Flight
-
-    Returns
-    -------
-    FlightLog
     """
     pose_time, pwm_time = (_clock(rate) for rate in (INSTRUMENTS.pose_rate, INSTRUMENTS.pwm_rate))
     pose_time += generator.uniform(-INSTRUMENTS.pose_jitter, INSTRUMENTS.pose_jitter, size=len(pose_time))

@@ -43,23 +43,13 @@ PITCH_TRIM = 1.2  # N: thrust imbalance between front and rear rotors that holds
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Reference of the flight at the simulation step.
+    """Reference of the flight at the simulation step."""
 
-    Attributes
-    ----------
-    time : array, shape (steps,)
-        Seconds.
-    position, velocity, acceleration : array, shape (steps, 3)
-        In m, m/s and m/s^2; z up.
-    yaw : array, shape (steps,)
-        Heading before smoothing, in rad.
-    """
-
-    time: np.ndarray
-    position: np.ndarray
-    velocity: np.ndarray
-    acceleration: np.ndarray
-    yaw: np.ndarray
+    time: np.ndarray  # shape (steps,), s
+    position: np.ndarray  # shape (steps, 3), m, z up
+    velocity: np.ndarray  # shape (steps, 3), m/s
+    acceleration: np.ndarray  # shape (steps, 3), m/s^2
+    yaw: np.ndarray  # shape (steps,), rad: heading before smoothing
 
 
 def draw_plan(generator: np.random.RandomState) -> Plan:
@@ -69,10 +59,6 @@ def draw_plan(generator: np.random.RandomState) -> Plan:
     ----------
     generator : numpy.random.RandomState
         The legacy stream, whose numbers are frozen across NumPy versions.
-
-    Returns
-    -------
-    Plan
     """
     time = np.arange(START_SECONDS - LEAD_SECONDS, STOP_SECONDS + TAIL_SECONDS, STEP_SECONDS)
     waypoints = np.stack([*_stick_motion(generator, time), _heights(generator, time)], axis=1)

@@ -49,10 +49,6 @@ def simulate_table(seed: int) -> np.ndarray:
 def fly(generator: np.random.RandomState) -> Flight:
     """Fly the plan under the autopilot.
 
-    Parameters
-    ----------
-    generator : numpy.random.RandomState
-
     Returns
     -------
     Flight

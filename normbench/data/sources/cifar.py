@@ -26,26 +26,13 @@ TRAINING = 50_000
 
 @dataclass(frozen=True)
 class Layout:
-    """Where an archive keeps what.
-
-    Attributes
-    ----------
-    archive : str
-        File name.
-    training, test : tuple of str
-        Members with images.
-    names : str
-        Member with the names of the classes, one per line.
-    label_bytes : int
-        Bytes before the pixels of a record; the last of them is the label that counts.
-    classes : int
-    """
+    """Where an archive keeps what."""
 
     archive: str
-    training: tuple[str, ...]
+    training: tuple[str, ...]  # members with images
     test: tuple[str, ...]
-    names: str
-    label_bytes: int
+    names: str  # member with the names of the classes, one per line
+    label_bytes: int  # before the pixels of a record; the last of them is the label that counts
     classes: int
 
 
@@ -148,7 +135,6 @@ def _source(name: str, sha256: str, size: int, python_md5: str, python_size: int
     )
     info = SourceInfo(
         name=name,
-        simulated=False,
         description=description,
         terms="Published without a licence; its page asks for the citation. Downloaded, not redistributed here.",
         url=f"{PAGE}/cifar.html",

@@ -37,12 +37,7 @@ def read_digits() -> Dataset:
 
 @dataclass(frozen=True)
 class PackagedSource:
-    """The digits within the installed scikit-learn.
-
-    Attributes
-    ----------
-    info : SourceInfo
-    """
+    """The digits within the installed scikit-learn."""
 
     info: SourceInfo
 
@@ -77,7 +72,6 @@ def _file() -> Path:
 SOURCE = PackagedSource(
     SourceInfo(
         name=NAME,
-        simulated=False,
         description="Handwritten digits: 1,797 grey images of 8 x 8 pixels in 10 classes, embedded in scikit-learn.",
         terms="CC BY 4.0 (UCI Machine Learning Repository); shipped with scikit-learn.",
         url="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",

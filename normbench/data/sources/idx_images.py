@@ -144,7 +144,6 @@ def _source(name: str, folder: str, *, description: str, terms: str, url: str, c
     )
     info = SourceInfo(
         name=name,
-        simulated=False,
         description=description,
         terms=terms,
         url=url,

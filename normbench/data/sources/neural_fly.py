@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,11 +30,6 @@ WIDTHS = {"p": 3, "v": 3, "q": 4, "pwm": 4, "fa": 3}  # list-valued columns and 
 PWM_SCALE = 1000.0
 INPUT_NAMES = ("z", "vx", "vy", "vz", "qx", "qy", "qz", "qw", "pwm1", "pwm2", "pwm3", "pwm4")
 OUTPUT_NAMES = ("fax", "fay", "faz")
-
-
-def read_flight(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One flight of a file; see :func:`parse_flight`."""
-    return parse_flight(str(path), path.read_bytes())
 
 
 def parse_flight(name: str, content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,7 +129,6 @@ def _require_finite(name: str, columns: dict[str, np.ndarray]) -> None:
 SOURCE = PublishedSource(
     SourceInfo(
         name=NAME,
-        simulated=False,
         description=(
             "Measured: six figure-8 flights of a quadrotor without wind at 50 Hz, state and motor commands to "
             "aerodynamic residual force (N)."

@@ -21,7 +21,7 @@ LOG_FOLDER = (
     "https://raw.githubusercontent.com/GuanyaShi/neural_lander_sim_1d/30ab04cb5ac3fd4fa55cd2a168ee28aa679f5e9b"
     "/realdata/free_flying_low"
 )
-# The window of the public preprocessing notebook of the Neural-Lander logs.
+# The window of the public preprocessing notebook, on the clock of the logs: from the whole second of the first PWM row.
 WINDOW_START_SECONDS = 35.0
 WINDOW_STOP_SECONDS = 325.0
 
@@ -33,10 +33,6 @@ def read_published_table(contents: Mapping[str, bytes]) -> Dataset:
     ----------
     contents : mapping of str to bytes
         With ``neural_lander_data.csv``: a header, then t, z, v (3), q (4), u (4), Fa (3) in each row.
-
-    Returns
-    -------
-    Dataset
 
     Raises
     ------
@@ -65,33 +61,23 @@ def read_published_table(contents: Mapping[str, bytes]) -> Dataset:
     return dataset_from_table(table, name=NAME, simulated=False)
 
 
-def build_from_logs(
-    contents: Mapping[str, bytes],
-    *,
-    start_seconds: float = WINDOW_START_SECONDS,
-    stop_seconds: float = WINDOW_STOP_SECONDS,
-) -> Dataset:
-    """Samples from the raw logs, by the published preprocessing.
+def build_from_logs(contents: Mapping[str, bytes]) -> Dataset:
+    """Samples from the raw logs, by the published preprocessing, in the window of the public notebook: 29,001 rows.
+
+    The published table has 28,001: which 280 s it covers is not known, so the two are not interchangeable sample by
+    sample.
 
     Parameters
     ----------
     contents : mapping of str to bytes
         The exported pose, velocity and PWM logs by name.
-    start_seconds, stop_seconds : float
-        Window on the clock of the logs, which starts at the whole second of the first PWM row. The default is the
-        window of the public notebook and gives 29,001 rows. The published table has 28,001: which 280 s it covers
-        is not known, so the two are not interchangeable sample by sample.
-
-    Returns
-    -------
-    Dataset
 
     Raises
     ------
     DataError
         If a log is malformed or does not cover the window.
     """
-    table = preprocess(read_log(contents), start_seconds=start_seconds, stop_seconds=stop_seconds)
+    table = preprocess(read_log(contents), start_seconds=WINDOW_START_SECONDS, stop_seconds=WINDOW_STOP_SECONDS)
     return dataset_from_table(table, name=NAME, simulated=False)
 
 
@@ -106,7 +92,6 @@ LOGS = tuple(_remote(LOG_FOLDER, name) for name in (POSE_FILE, VELOCITY_FILE, PW
 SOURCE = PublishedSource(
     SourceInfo(
         name=NAME,
-        simulated=False,
         description=(
             "Measured: 280 s of the Neural-Lander quadrotor flying into ground effect, state and rotor speeds to "
             "aerodynamic force (N)."

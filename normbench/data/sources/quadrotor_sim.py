@@ -48,12 +48,7 @@ def load_seed(seed: int) -> Dataset:
 
 @dataclass(frozen=True)
 class SimulatedSource:
-    """The simulated flight at its calibrated seed.
-
-    Attributes
-    ----------
-    info : SourceInfo
-    """
+    """The simulated flight at its calibrated seed."""
 
     info: SourceInfo
 

@@ -94,11 +94,6 @@ def read_parts(contents: Mapping[str, bytes]) -> Dataset:
         simulated=False,
         inputs=inputs,
         outputs=outputs,
-        time=None,
-        flight=None,
-        input_names=(),
-        output_names=(),
-        unit="probability",
         classes=vocabulary,
         official=np.arange(len(inputs)) >= len(parts[0][0]),
     )
@@ -114,7 +109,6 @@ def _decode(member: str, content: bytes) -> str:
 SOURCE = PublishedSource(
     SourceInfo(
         name=NAME,
-        simulated=False,
         description=(
             f"Text: 66,691 sequences of {LENGTH} words from 2.3 million words of Wikipedia articles; the next word is "
             "asked for."

@@ -52,18 +52,7 @@ def apply(network: Network, weights: Sequence[Array], x: Array) -> Array:
 
 
 def loss_value(loss: Loss, outputs: Array, targets: Array, divisor: float | Array) -> Array:
-    """The loss as :class:`normbench.networks.Loss` defines it, a scalar.
-
-    Parameters
-    ----------
-    loss : Loss
-    outputs : Array, shape (samples, ...)
-        For cross-entropy, scores of the classes along the last axis.
-    targets : Array
-        As outputs, or for cross-entropy integer classes, shape (samples, ...) without the last axis.
-    divisor : float
-        Of the square loss.
-    """
+    """The loss as :class:`normbench.networks.Loss` defines it, a scalar."""
     if loss is Loss.SQUARE:
         return jnp.sum(jnp.square(outputs - targets)) / (2 * divisor * len(outputs))
     logs = jax.nn.log_softmax(outputs)

@@ -31,15 +31,8 @@ class _Step(NamedTuple):
 class PlainTrainer:
     """A full-batch run of one optax transformation; follows :class:`normbench.backends.trajectory.Path`.
 
-    Parameters
-    ----------
-    problem : Problem
-    key : str
-        Optimiser, see :data:`normbench.specs.SPECS`.
-    hyperparameters : dict
-        Every hyperparameter of the optimiser, resolved.
-    dtype : str
-        "float32" or "float64"; 64-bit types are enabled for the calls of this trainer only.
+    Parameters as :class:`normbench.backends.Start`, whose optimiser is ``key``.
+    64-bit types are enabled for the calls of this trainer only.
     """
 
     def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, dtype: str) -> None:

@@ -110,21 +110,8 @@ def _test_loss(objective: Any, weights: Any) -> float:
 class JaxTrainer:
     """A run of one optimiser in JAX; follows :class:`normbench.backends.trajectory.Trainer`.
 
-    Parameters
-    ----------
-    problem : Problem
-    key : str
-        Optimiser, see :data:`normbench.specs.SPECS`.
-    hyperparameters : dict
-        Every hyperparameter of the optimiser, resolved.
-    iterations : int
-        The most iterations that the run will do.
-    dtype : str
-        "float32" or "float64"; 64-bit types are enabled for the calls of this trainer only.
-    device : str
-        "cpu" or "cuda".
-    rows : array of int, shape (iterations, samples of a batch), optional
-        Which samples each iteration sees; all of them without it.
+    Parameters as :class:`normbench.backends.Start`, whose optimiser is ``key``.
+    64-bit types are enabled for the calls of this trainer only.
 
     Raises
     ------

@@ -10,13 +10,10 @@ import optax
 
 from normbench import specs
 from normbench.backends.method import implementations
-from normbench.jax.transformations.base import BoundState, SphereState, StepState
-from normbench.jax.transformations.fgsgd import ManifoldState
 from normbench.jax.transformations.objectives import accumulated, unmasked
 
 DROP_INS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]] = implementations(
     "normbench.jax.transformations", specs.AUTOMATIC
 )
 globals().update(DROP_INS)  # a function and its module may have one name
-PUBLIC = sorted(["accumulated", "unmasked", *DROP_INS])
-__all__ = ["BoundState", "ManifoldState", "SphereState", "StepState", "accumulated", "unmasked", *DROP_INS]
+__all__ = sorted([accumulated.__name__, unmasked.__name__, *DROP_INS])

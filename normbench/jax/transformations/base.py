@@ -94,12 +94,7 @@ def as_before(new: Any, old: Any) -> Any:
 
 
 def check_state(kept: Sequence[Any], params: Any) -> None:
-    """Raise unless a state holds one number for every leaf.
-
-    Raises
-    ------
-    InvalidArgumentError
-    """
+    """Raise InvalidArgumentError unless a state holds one number for every leaf."""
     leaves = len(jax.tree.leaves(params))
     if len(kept) != leaves:
         raise InvalidArgumentError(

@@ -19,7 +19,7 @@ from normbench.jax.updates.spheres import Arrays
 from normbench.numbers import as_integer
 from normbench.specs import manifolds
 
-_DEFAULTS = specs.get("fgsgd").resolve({})
+_DEFAULTS = specs.get("fgsgd").defaults
 
 
 class ManifoldState(NamedTuple):
@@ -38,7 +38,7 @@ def fgsgd(
     grouping: str = _DEFAULTS["grouping"],
     groups: int = _DEFAULTS["groups"],
     partition_seed: int = _DEFAULTS["partition_seed"],
-    positions: int | Sequence[int] = 1,
+    positions: int | Sequence[int] = _DEFAULTS["positions"],
 ) -> optax.GradientTransformationExtraArgs:
     """FG-SGD: stochastic gradient descent on products of manifolds (POMs) of a leaf's blocks of channels.
 

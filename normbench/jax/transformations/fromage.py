@@ -26,7 +26,7 @@ from normbench.jax.updates.fromage import lars as lars_update
 from normbench.jax.updates.fromage import norm_bounds
 from normbench.jax.updates.spheres import Arrays
 
-_FROMAGE, _LARS = (specs.get(key).resolve({}) for key in ("fromage", "lars"))
+_FROMAGE, _LARS = (specs.get(key).defaults for key in ("fromage", "lars"))
 
 
 def fromage(

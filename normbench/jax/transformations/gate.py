@@ -13,9 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from normbench import specs
+from normbench import numbers, specs
 from normbench.errors import InvalidArgumentError
-from normbench.numbers import as_number
 
 _APART = "Keep it apart with optax.partition or optax.masked, or filter it out of the tree."
 
@@ -186,27 +185,12 @@ def check_static(name: str, value: Any) -> None:
 
 
 def positive(name: str, value: Any) -> Any:
-    """``value`` if it is an array without axes, or as a float if it is a positive finite number.
-
-    Raises
-    ------
-    InvalidArgumentError
-    """
-    if isinstance(value, jax.Array):
-        return scalar(name, value)
-    number = as_number(value)
-    if number is None or not 0.0 < number < math.inf:
-        raise InvalidArgumentError(f"{name} must be positive and finite; got {value!r}.")
-    return float(number)
+    """``value`` if it is an array without axes, or as a float if it is a positive finite number; else raise."""
+    return scalar(name, value) if isinstance(value, jax.Array) else numbers.positive(name, value)
 
 
 def scalar(name: str, value: jax.Array) -> jax.Array:
-    """An array that is one real number, whatever its value.
-
-    Raises
-    ------
-    InvalidArgumentError
-    """
+    """An array that is one real number, whatever its value; raises InvalidArgumentError for others."""
     real = jnp.issubdtype(value.dtype, jnp.floating) or jnp.issubdtype(value.dtype, jnp.integer)
     if value.shape != () or not real:
         raise InvalidArgumentError(

@@ -18,7 +18,7 @@ from normbench.jax.updates.method1 import method1 as method1_update
 from normbench.jax.updates.spheres import Arrays, radii
 
 _DERIVATIVES = {"forward": forward, "reverse": reverse}
-_DEFAULTS = specs.get("method1").resolve({})
+_DEFAULTS = specs.get("method1").defaults
 
 
 def method1(
@@ -28,7 +28,7 @@ def method1(
     max_halvings: int | Array = _DEFAULTS["max_halvings"],
     differentiation: Literal["forward", "reverse"] = "forward",
     euclidean: Any = None,
-    radius: float | Array = 1.0,
+    radius: float | Array = _DEFAULTS["radius"],
 ) -> optax.GradientTransformationExtraArgs:
     """Method 1: a Hessian-free automatic step along the geodesic on the product of spheres.
 
@@ -58,10 +58,6 @@ def method1(
         change their norm. A prefix of the tree will do. This is not in the paper.
     radius : float
         How far such a leaf moves per radian.
-
-    Returns
-    -------
-    optax.GradientTransformationExtraArgs
 
     Raises
     ------

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from normbench import specs
 from normbench.backends.method import Update
 from normbench.jax.transformations.base import SphereState, cast, explicit, live_radii, working_dtype
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero
@@ -17,13 +18,14 @@ from normbench.jax.updates.method2 import method2_exp as method2_exp_update
 from normbench.jax.updates.spheres import Arrays, radii
 
 LARGEST_GAIN = 2**60
+_DEFAULTS = specs.get("method2").defaults
 
 
 def method2(
     *,
-    mean_square_input: float | Array = 1.0,
-    curvature: float | Array = 1.0,
-    gain: float | Array | None = None,
+    mean_square_input: float | Array = _DEFAULTS["mean_square_input"],
+    curvature: float | Array = _DEFAULTS["curvature"],
+    gain: float | Array | None = _DEFAULTS["gain"],
 ) -> optax.GradientTransformationExtraArgs:
     """Method 2: majorisation-minimisation on the product of spheres.
 
@@ -58,7 +60,8 @@ def method2(
 
     Notes
     -----
-    A leaf that was loaded or replaced since ``init`` keeps the norm that it has now, and rests if it is zero now.
+    A leaf that was loaded or replaced since ``init`` keeps the norm that it has now. If it is zero now, it rests, and
+    the others move as without it.
 
     Examples
     --------
@@ -78,9 +81,9 @@ def method2(
 
 def method2_exp(
     *,
-    mean_square_input: float | Array = 1.0,
-    curvature: float | Array = 1.0,
-    gain: float | Array | None = None,
+    mean_square_input: float | Array = _DEFAULTS["mean_square_input"],
+    curvature: float | Array = _DEFAULTS["curvature"],
+    gain: float | Array | None = _DEFAULTS["gain"],
 ) -> optax.GradientTransformationExtraArgs:
     """Closed-form variant of method 2 with an exponential majorant.
 

@@ -26,10 +26,6 @@ def accumulated(loss: Callable[[Any, Any], Array], batches: Any) -> Callable[[An
     batches : tree of arrays, shape (n, samples of one batch, ...)
         All batches, stacked: ``x.reshape(n, -1, *x.shape[1:])``.
 
-    Returns
-    -------
-    function of params
-
     Raises
     ------
     InvalidArgumentError

@@ -10,6 +10,8 @@ from functools import partial
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.norms import plain_norm
+
 Map = Callable[[Array, Array], Array]
 
 _product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
@@ -32,10 +34,6 @@ class Manifold:
     retraction: Map
 
 
-def _norm(vector: Array, axes: tuple[int, ...]) -> Array:
-    return jnp.sqrt(jnp.sum(jnp.square(vector), axis=axes, keepdims=True))
-
-
 def _with_unit_norms(axes: tuple[int, ...]) -> Manifold:
     """Unit norm along ``axes``: both axes of a component on the sphere, its rows on the oblique manifold."""
 
@@ -45,9 +43,9 @@ def _with_unit_norms(axes: tuple[int, ...]) -> Manifold:
 
     def exponential_map(point: Array, tangent: Array) -> Array:
         """W cos ||V|| + V sin ||V|| / ||V||, then scaled to unit norm against rounding."""
-        angle = _norm(tangent, axes)
+        angle = plain_norm(tangent, axes)
         reached = point * jnp.cos(angle) + tangent * jnp.sinc(angle / jnp.pi)
-        return reached / _norm(reached, axes)
+        return reached / plain_norm(reached, axes)
 
     return Manifold(projection, exponential_map)
 

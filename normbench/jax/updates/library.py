@@ -13,17 +13,10 @@ from normbench.jax.updates.spheres import Arrays
 
 @dataclass(frozen=True)
 class Library:
-    """A library's optimiser that needs the gradient and at most the loss.
-
-    Attributes
-    ----------
-    transformation : optax.GradientTransformation
-    learning_rate : scalar Array
-        That of the transformation.
-    """
+    """A library's optimiser that needs the gradient and at most the loss."""
 
     transformation: optax.GradientTransformation
-    learning_rate: float | Array
+    learning_rate: float | Array  # that of the transformation
 
     def as_method(self, gradient_at: Callable[[Any, Any], Any]) -> Method:
         """Its estimate of the learning rate, if it has one, is part of the step size."""

@@ -98,6 +98,7 @@ def grams(weights: Sequence[Array], along: Directions) -> Grams:
         ZW.append(jnp.pad(cross + cross.T, (pad, pad)) / 2)
     WW, ZZ, ZW = jnp.stack(WW), jnp.stack(ZZ), jnp.stack(ZW)
     norms = jnp.sqrt(jnp.linalg.eigvalsh(WW)[:, -1])
+    norms = jnp.where(norms == 0, 1, norms)  # a layer of zeros has no sphere: no factor of P1 or P2
     return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms, *product(list(norms)), jnp.stack(along.moving))
 
 
@@ -188,13 +189,16 @@ def sinusoidal_angle(weights: Sequence[Array], along: Directions, Q: Array, *, g
 
 def exponential_angle(along: Directions, mu: Sequence[Array], Q: Array, *, Q_unit: int = 0) -> Array:
     """tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i."""
+    spheres = [r != 0 for r in mu]  # a layer of zeros has none, and L does not count it
     depth = len(mu)
+    excess = depth / jnp.maximum(sum(sphere.astype(Q.dtype) for sphere in spheres), 1)  # 1: L stays a constant
     unit = power_of_two(Q)
-    P, k = product([r * (1 / scale) for r, scale in zip(mu, along.scales, strict=True)])
+    layers = zip(mu, along.scales, spheres, strict=True)
+    P, k = product([jnp.where(sphere, r * (1 / scale), 1) for r, scale, sphere in layers])
     k += sum(exponent(scale) for scale in along.scales)
-    ratio = 4 * along.beta / (P**2 * (Q * (1 / unit)) * depth)
+    ratio = 4 * along.beta / (P**2 * (Q * (1 / unit)) * depth) * excess
     k = along.exponent - 2 * k - exponent(unit) - Q_unit
-    return _half_log(ratio, k) / depth
+    return _half_log(ratio, k) / depth * excess
 
 
 def _half_log(ratio: Array, k: Array) -> Array:

@@ -17,22 +17,8 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class TorchPlayers:
     """Both players of one game in torch; :class:`normbench.papers.fromage.gan.Players` has the equations.
 
-    Parameters
-    ----------
-    networks : pair of Network
-        Generator and discriminator.
-    weights : pair of tuples of arrays
-        Initial weights of both.
-    images : array, shape (samples, channels, side, side)
-        Real ones.
-    classes : array, shape (samples, classes)
-        Their one-hot rows.
-    key : str
-        Optimiser.
-    hyperparameters : dict
-        Every hyperparameter of the optimiser, resolved.
-    dtype : str
-        "float32" or "float64".
+    Networks, initial weights, images and their classes are those of a :class:`normbench.papers.fromage.gan.Game`; key,
+    hyperparameters and dtype are as of a trainer, see :class:`normbench.backends.Start`.
     """
 
     def __init__(

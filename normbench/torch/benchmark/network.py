@@ -50,18 +50,7 @@ def build(
 
 
 def loss_value(loss: Loss, outputs: Tensor, targets: Tensor, divisor: float) -> Tensor:
-    """The loss as :class:`normbench.networks.Loss` defines it, a 0-d tensor.
-
-    Parameters
-    ----------
-    loss : Loss
-    outputs : Tensor, shape (samples, ...)
-        For cross-entropy, scores of the classes along the last axis.
-    targets : Tensor
-        As outputs, or for cross-entropy integer classes, shape (samples, ...) without the last axis.
-    divisor : float
-        Of the square loss.
-    """
+    """The loss as :class:`normbench.networks.Loss` defines it, a 0-d tensor."""
     if loss is Loss.SQUARE:
         return (outputs - targets).square().sum() / (2 * divisor * len(outputs))
     logs = outputs.log_softmax(dim=-1)
@@ -117,17 +106,21 @@ class _Attention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-class _Standardised(nn.Module):
-    """Written out: forward mode over forward mode takes the statistics of torch's fused norms for constants."""
+class _Applied(nn.Module):
+    """A function without parameters as a module."""
 
-    def __init__(self, axes: tuple[int, ...], epsilon: float) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.axes = axes
-        self.epsilon = epsilon
+        self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        centred = x - x.mean(dim=self.axes, keepdim=True)
-        return centred * (centred.square().mean(dim=self.axes, keepdim=True) + self.epsilon).rsqrt()
+        return self.function(x)
+
+
+def _standardised(x: Tensor, axes: tuple[int, ...], epsilon: float) -> Tensor:
+    """Written out: forward mode over forward mode takes the statistics of torch's fused norms for constants."""
+    centred = x - x.mean(dim=axes, keepdim=True)
+    return centred * (centred.square().mean(dim=axes, keepdim=True) + epsilon).rsqrt()
 
 
 class _Positions(nn.Module):
@@ -139,29 +132,6 @@ class _Positions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.table[: x.shape[1]]
-
-
-class _Reshape(nn.Module):
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), *self.shape)
-
-
-class _Scale(nn.Module):
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.factor * x
-
-
-class _MaxMin(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return in_pairs(x, x, 1)
 
 
 def in_pairs(x: Tensor, by: Tensor, axis: int) -> Tensor:
@@ -186,14 +156,14 @@ _MODULES: dict[type[Layer], Callable[[Any, Shape, dict[str, Any]], nn.Module]] =
     Relu: lambda *_: nn.ReLU(),
     LeakyRelu: lambda layer, *_: nn.LeakyReLU(layer.slope),
     Tanh: lambda *_: nn.Tanh(),
-    MaxMin: lambda *_: _MaxMin(),
+    MaxMin: lambda *_: _Applied(lambda x: in_pairs(x, x, 1)),
     AveragePool: lambda layer, *_: nn.AvgPool2d(layer.size),
     MaxPool: lambda layer, *_: nn.MaxPool2d(layer.size),
     Upsample: lambda layer, *_: nn.Upsample(scale_factor=layer.factor, mode="nearest"),
     Flatten: lambda *_: nn.Flatten(),
-    Reshape: lambda layer, *_: _Reshape(layer.shape),
-    BatchNorm: lambda layer, *_: _Standardised((0, 2, 3), layer.epsilon),
-    LayerNorm: lambda layer, *_: _Standardised((-1,), layer.epsilon),
-    Scale: lambda layer, *_: _Scale(layer.factor),
+    Reshape: lambda layer, *_: _Applied(lambda x: x.reshape(len(x), *layer.shape)),
+    BatchNorm: lambda layer, *_: _Applied(lambda x: _standardised(x, (0, 2, 3), layer.epsilon)),
+    LayerNorm: lambda layer, *_: _Applied(lambda x: _standardised(x, (-1,), layer.epsilon)),
+    Scale: lambda layer, *_: _Applied(lambda x: layer.factor * x),
 }
 """The module of every kind of layer, from the layer, the shape of a sample in front of it, and dtype and device."""

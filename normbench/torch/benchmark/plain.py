@@ -19,17 +19,7 @@ from normbench.torch.benchmark.network import build, loss_value
 class PlainTrainer:
     """A full-batch run of one drop-in optimiser; follows :class:`normbench.backends.trajectory.Path`.
 
-    Parameters
-    ----------
-    problem : Problem
-    key : str
-        Optimiser, see :data:`normbench.specs.SPECS`.
-    hyperparameters : dict
-        Every hyperparameter of the optimiser, resolved.
-    dtype : str
-        "float32" or "float64".
-    device : str
-        "cpu" or "cuda".
+    Parameters as :class:`normbench.backends.Start`, whose optimiser is ``key``.
     """
 
     def __init__(self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, dtype: str, device: str) -> None:

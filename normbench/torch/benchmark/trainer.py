@@ -21,19 +21,7 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class TorchTrainer:
     """A run of one optimiser in torch; follows :class:`normbench.backends.trajectory.Trainer`.
 
-    Parameters
-    ----------
-    problem : Problem
-    key : str
-        Optimiser, see :data:`normbench.specs.SPECS`.
-    hyperparameters : dict
-        Every hyperparameter of the optimiser, resolved.
-    dtype : str
-        "float32" or "float64".
-    device : str
-        "cpu" or "cuda".
-    rows : array of int, shape (iterations, samples of a batch), optional
-        Which samples each iteration sees; all of them without it.
+    Parameters as :class:`normbench.backends.Start`, whose optimiser is ``key``.
 
     Raises
     ------

@@ -21,8 +21,6 @@ Each class is a thin loop around the pure update of its family. What holds for a
 - ``state_dict`` holds all that a run needs to go on with the same bits.
 """
 
-from typing import Any
-
 import torch
 
 from normbench import specs
@@ -33,12 +31,5 @@ DROP_INS: dict[str, type[torch.optim.Optimizer]] = implementations(
     specs.AUTOMATIC,
     lambda module, key: next((c for c in vars(module).values() if getattr(c, "key", None) == key), None),
 )
-_BY_NAME = {found.__name__: found for found in DROP_INS.values()}
-PUBLIC = sorted(_BY_NAME)
-__all__ = list(PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+globals().update({found.__name__: found for found in DROP_INS.values()})
+__all__ = sorted(found.__name__ for found in DROP_INS.values())

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
-from normbench.torch.norms import wide, widened
-from normbench.torch.optimizers.base import Closure, Coupled, evaluate, move
+from normbench.torch.optimizers.base import Coupled
 from normbench.torch.updates.agd import agd_
 
 
@@ -22,8 +22,9 @@ class AGD(Coupled):
     The initial weights should be semi-orthogonal, every matrix of a kernel for itself, with singular values gain_k;
     inputs of norm sqrt(d_0). The paper switches the affine parameters of normalisation layers off.
 
-    There is no learning rate: ``lr`` in the group is 1 for loggers, and a step refuses another value. A layer without
-    a gradient counts as one whose gradient is zero, and a warning names it once; without any the step does nothing.
+    The step size is eta, a tensor on the device. There is no learning rate: ``lr`` in the group is 1 for loggers, and a
+    step refuses another value. A layer without a gradient counts as one whose gradient is zero, and a warning names it
+    once; without any the step does nothing.
 
     Parameters
     ----------
@@ -59,16 +60,5 @@ class AGD(Coupled):
     def __init__(self, params: Iterable[Any]) -> None:
         super().__init__(params, {})
 
-    @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Any:
-        """Take one step from ``p.grad``; ``param_groups[0]["step_size"]`` is then eta, a tensor on the device."""
-        loss = evaluate(closure)
-        gradient, layers = self._gradient(), self._layers
-        if gradient is None:
-            return loss
-        kind = wide([*layers, *gradient])
-        weights = widened(layers, kind)
-        self._keep_step_size(agd_(widened(gradient, kind), weights))
-        if any(p.dtype != kind for p in layers):
-            move(layers, weights)
-        return loss
+    def _moved(self, gradient: list[Tensor], weights: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+        return weights, agd_(gradient, weights)

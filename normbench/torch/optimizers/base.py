@@ -10,12 +10,9 @@ import torch
 from torch import Tensor
 
 from normbench.errors import InvalidArgumentError, NotReachedWarning
-from normbench.torch.norms import WITHOUT_FLOAT64, host_norms
+from normbench.torch.norms import WITHOUT_FLOAT64, host_norms, wide, widened
 from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.gate import KEYS_OF_TORCH, Group, label, require_trainable, require_weights
-
-__all__ = ["KEYS_OF_TORCH", "Closure", "Coupled", "Gated", "Group", "evaluate", "label", "live_radii", "move"]
-__all__ += ["require_trainable", "require_weights"]
 
 Closure = Callable[[], Any]
 
@@ -47,7 +44,7 @@ class Gated(torch.optim.Optimizer):
     _shapes: Sequence[list[torch.Size]] = ()  # of the parameters of every group, when it was added
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
-        super().__init__(gate.checked_params(params), self._checked(defaults))
+        super().__init__(gate.no_module(params), self._checked(defaults))
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options of a group, complete, as numbers of Python; raises for a value that is out of range."""
@@ -138,7 +135,19 @@ class Gated(torch.optim.Optimizer):
         if self._told:
             return
         self._told = True
-        warn_of_missing_gradients(type(self).__name__, list(missing), total)
+        name = type(self).__name__
+        if len(missing) == total:  # e.g. a step before the first backward()
+            what = f"not one of the {total} parameters of {name} has a gradient, so its step moves nothing"
+        else:
+            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            have = "has" if len(missing) == 1 else "have"
+            what = f"{', '.join(missing[:NAMED])}{more} of {name} {have} no gradient and will not move"
+        warnings.warn(
+            f"{what}. Either backward() was not called or does not reach them, or the model has got other parameters "
+            "since the optimiser was made (load_state_dict(assign=True), deepcopy, some .to()): then make it anew.",
+            NotReachedWarning,
+            stacklevel=2,
+        )
 
     def _names(self) -> list[str]:
         """How messages call the parameters of all groups, in order."""
@@ -197,9 +206,25 @@ class Coupled(Gated):
             return None
         return [torch.zeros_like(p) if p.grad is None else dense(p.grad) for p in layers]
 
-    def _keep_step_size(self, step_size: float | Tensor) -> None:
+    def _moved(self, gradient: list[Tensor], weights: list[Tensor]) -> tuple[list[Tensor], float | Tensor]:
+        """The new weights of all layers, in float32 at least, and the step size."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None) -> Any:
+        """Take one step from ``p.grad``; the step size is then in ``param_groups[0]["step_size"]``."""
+        loss = evaluate(closure)
+        gradient, layers = self._gradient(), self._layers
+        if gradient is None:
+            return loss
+        kind = wide([*layers, *gradient])
+        weights = widened(layers, kind)
+        moved, step_size = self._moved(widened(gradient, kind), weights)
+        if moved is not weights or any(p.dtype != kind for p in layers):  # else they have moved in place
+            move(layers, moved)
         for group in self.param_groups:
             group["step_size"] = step_size
+        return loss
 
 
 def _shapes(group: Group) -> list[torch.Size]:
@@ -216,22 +241,6 @@ def require_no_rate(name: str, options: Mapping[str, Any]) -> None:
         )
 
 
-def warn_of_missing_gradients(name: str, missing: Sequence[str], total: int) -> None:
-    """Warn of parameters without a gradient, by name."""
-    if len(missing) == total:  # e.g. a step before the first backward()
-        what = f"not one of the {total} parameters of {name} has a gradient, so its step moves nothing"
-    else:
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        have = "has" if len(missing) == 1 else "have"
-        what = f"{', '.join(missing[:NAMED])}{more} of {name} {have} no gradient and will not move"
-    warnings.warn(
-        f"{what}. Either backward() was not called or does not reach them, or the model has got other parameters since "
-        "the optimiser was made (load_state_dict(assign=True), deepcopy, some .to()): then make it anew.",
-        NotReachedWarning,
-        stacklevel=2,
-    )
-
-
 def on_device(number: float | Tensor, p: Tensor) -> Tensor:
     """A number of a parameter's state as a tensor without axes beside it, in the widest float of its device."""
     kind = torch.float32 if p.device.type in WITHOUT_FLOAT64 else torch.float64
@@ -243,18 +252,11 @@ def dense(gradient: Tensor) -> Tensor:
     return gradient if gradient.layout is torch.strided else gradient.to_dense()
 
 
-def remember_radii(group: Group, state: dict[Tensor, Any]) -> None:
-    """Keep ||W_i||_F of every parameter as its radius."""
-    for index, (p, radius) in enumerate(zip(group["params"], host_norms(group["params"]), strict=True)):
-        _require_on_sphere(group, index, radius)
-        state[p]["radius"] = radius
-
-
 def live_radii(group: Group, state: dict[Tensor, Any]) -> list[float]:
     """The radii of the spheres on which a group's weights lie now.
 
-    The radius that was kept, or ||W_i||_F where that is another: weights that were loaded, or changed otherwise, keep
-    the norm that they have got.
+    The radius that was kept, or ||W_i||_F where that is another, or none was: weights that were loaded, or changed
+    otherwise, keep the norm that they have got.
     """
     radii = []
     for index, (p, size) in enumerate(zip(group["params"], host_norms(group["params"]), strict=True)):

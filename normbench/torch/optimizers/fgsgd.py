@@ -17,7 +17,7 @@ from normbench.torch.optimizers.tracking import Tracker
 from normbench.torch.updates.fgsgd import departure, deviations_at, indices, layer_step, learning_rate_at
 from normbench.torch.updates.geometry import MANIFOLDS
 
-_DEFAULTS = specs.get("fgsgd").resolve({})
+_DEFAULTS = specs.get("fgsgd").defaults
 
 
 class FGSGD(Gated):
@@ -94,7 +94,7 @@ class FGSGD(Gated):
         grouping: str = _DEFAULTS["grouping"],
         groups: int = _DEFAULTS["groups"],
         partition_seed: int = _DEFAULTS["partition_seed"],
-        positions: int = 1,
+        positions: int = _DEFAULTS["positions"],
     ) -> None:
         defaults = {"lr": lr, "decay": decay, "manifold": manifold, "grouping": grouping, "groups": groups}
         self._points = []
@@ -103,7 +103,7 @@ class FGSGD(Gated):
         self._points = None
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        positions = numbers.count("positions", options.get("positions", 1))
+        positions = numbers.count("positions", options.get("positions", _DEFAULTS["positions"]))
         return super()._checked({k: v for k, v in options.items() if k != "positions"}) | {"positions": positions}
 
     def _require(self, group: Group) -> None:

@@ -9,10 +9,11 @@ from torch import Tensor
 from normbench import specs
 from normbench.torch.norms import is_sharded, locals_of, norms, wide, widened
 from normbench.torch.optimizers import gate
-from normbench.torch.optimizers.base import Closure, Gated, Group, dense, evaluate, move, on_device, tolerance
+from normbench.torch.optimizers.base import Closure, Gated, dense, evaluate, move, on_device, tolerance
+from normbench.torch.optimizers.gate import Group
 from normbench.torch.updates.fromage import fromage_, lars_
 
-_FROMAGE, _LARS = (specs.get(key).resolve({}) for key in ("fromage", "lars"))
+_FROMAGE, _LARS = (specs.get(key).defaults for key in ("fromage", "lars"))
 
 
 class _Layerwise(Gated):

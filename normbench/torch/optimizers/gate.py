@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -32,8 +32,7 @@ def listed(param_group: Group) -> Group:
     """
     if not isinstance(param_group, dict) or isinstance(param_group.get("params"), set | None):
         return param_group
-    _refuse_module(param_group["params"])
-    given = param_group["params"]
+    given = no_module(param_group["params"])
     entries = [given] if isinstance(given, Tensor) else list(given)
     group = {**param_group, "params": entries}
     if entries and all(isinstance(entry, tuple) and len(entry) == 2 for entry in entries):
@@ -46,18 +45,14 @@ def is_group(group: Any) -> bool:
     return isinstance(group, dict) and isinstance(p := group.get("params"), list) and all(map(torch.is_tensor, p))
 
 
-def checked_params(params: Any) -> Any:
-    """``params`` of a constructor, unless it is a module."""
-    _refuse_module(params)
-    return params
-
-
-def _refuse_module(params: Any) -> None:
+def no_module(params: Any) -> Any:
+    """``params`` of a constructor or a group, unless it is a module."""
     if isinstance(params, torch.nn.Module):
         raise InvalidArgumentError(
             f"params must be parameters or groups of them; got the module {type(params).__name__}. "
             "Pass its .parameters() or .named_parameters()."
         )
+    return params
 
 
 def label(group: Group, index: int) -> str:
@@ -181,9 +176,12 @@ def require_trainable(name: str, group: Group) -> None:
             )
 
 
-def require_whole(name: str, group: Group) -> None:
-    """Refuse parts of a network's layers: a step that couples all of them must see all of them, on one device."""
-    device = None
+def require_whole(name: str, group: Group, *, beside: Sequence[Tensor] = ()) -> None:
+    """Refuse parts of a network's layers: a step that couples all of them must see all of them, on one device.
+
+    ``beside`` are those that it has already.
+    """
+    device = beside[0].device if beside else None
     for index, p in _tensors(group):
         if is_sharded(p):
             raise InvalidArgumentError(

@@ -17,7 +17,6 @@ from normbench.torch.optimizers.base import (
     Gated,
     live_radii,
     move,
-    remember_radii,
     require_no_rate,
 )
 from normbench.torch.optimizers.closure import ClosureCurve
@@ -26,8 +25,8 @@ from normbench.torch.optimizers.ranks import Ranks
 from normbench.torch.optimizers.reach import report_unreached
 from normbench.torch.updates.method1 import method1
 
-_DEFAULTS = specs.get("method1").resolve({})
-_SHARED = tuple(_DEFAULTS)  # options that all groups have in common
+_DEFAULTS = specs.get("method1").defaults
+_SHARED = tuple(specs.get("method1").resolve({}))  # options that all groups have in common
 
 
 class Method1(Gated):
@@ -140,24 +139,14 @@ class Method1(Gated):
         gate.require_unsharded("Method1")
         gate.require_tensors("Method1", group)
         require_trainable("Method1", group)
-        gate.require_whole("Method1", group)
+        gate.require_whole("Method1", group, beside=self._layers)
         gate.require_finite(group)
-        self._require_same_device(group)
         self._require_in_module(group)
         for index, p in enumerate(group["params"]):
             if p.dim() == 0 and group["manifold"] == "sphere":
                 raise InvalidArgumentError(
                     f"{label(group, index)} is a single number, which keeps its norm only by staying where it is. "
                     'Give it to a group with "manifold": "euclidean".'
-                )
-
-    def _require_same_device(self, group: Group) -> None:
-        for index, p in enumerate(group["params"]):
-            other = next((q for q in self._layers if q.device != p.device), None)
-            if other is not None:
-                raise InvalidArgumentError(
-                    f"{label(group, index)} is on {p.device}, another group on {other.device}. The step of Method1 "
-                    "couples all layers: move them to one device."
                 )
 
     def _require_in_module(self, group: Group) -> None:
@@ -173,7 +162,7 @@ class Method1(Gated):
 
     def _enter(self, group: Group) -> None:
         if group["manifold"] == "sphere":
-            remember_radii(group, self.state)
+            live_radii(group, self.state)
 
     @property
     def _layers(self) -> list[Tensor]:
@@ -281,4 +270,4 @@ def _radius(manifold: object, radius: object) -> float | None:
                 "parameter. Leave it out."
             )
         return None
-    return 1.0 if radius is None else positive("radius", radius)
+    return float(_DEFAULTS["radius"]) if radius is None else positive("radius", radius)

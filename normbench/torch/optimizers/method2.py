@@ -4,16 +4,17 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
+from torch import Tensor
 
+from normbench import specs
 from normbench.backends.method import Update
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
-from normbench.torch.norms import wide, widened
-from normbench.torch.optimizers.base import Closure, Coupled, Group, evaluate, live_radii, move, remember_radii
+from normbench.torch.optimizers.base import Coupled, live_radii
+from normbench.torch.optimizers.gate import Group
 from normbench.torch.updates.method2 import MajorantState, method2, method2_exp
 
-_CONSTANTS = ("mean_square_input", "gain", "curvature")
+_DEFAULTS = specs.get("method2").defaults
 
 
 class Method2(Coupled):
@@ -26,7 +27,7 @@ class Method2(Coupled):
     one layer the loss never rises, with more it may (arXiv 2304.05187, Proposition 1 and Assumption 1).
 
     A kernel (d_k, d_{k-1}, height, width) counts as the matrix (d_k, d_{k-1} height width) that multiplies patches.
-    The line search decides on the host: a step waits for the device.
+    The line search decides on the host: a step waits for the device. The step size is tau in radians.
 
     Parameters
     ----------
@@ -70,18 +71,18 @@ class Method2(Coupled):
         self,
         params: Iterable[Any],
         *,
-        mean_square_input: float = 1.0,
-        gain: float | None = None,
-        curvature: float = 1.0,
+        mean_square_input: float = _DEFAULTS["mean_square_input"],
+        gain: float | None = _DEFAULTS["gain"],
+        curvature: float = _DEFAULTS["curvature"],
     ) -> None:
         super().__init__(params, {"mean_square_input": mean_square_input, "gain": gain, "curvature": curvature})
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        given = {"mean_square_input": 1.0, "gain": None, "curvature": 1.0} | dict(options)
+        given = _DEFAULTS | dict(options)
         constants = {
             name: 1.0 if value is None and name == "gain" else positive(name, value)
             for name, value in given.items()
-            if name in _CONSTANTS
+            if name in _DEFAULTS
         }
         scale = _scale(constants)
         if not 0.0 < scale < math.inf:
@@ -94,27 +95,18 @@ class Method2(Coupled):
         return super()._checked(options) | constants | unsaid
 
     def _enter(self, group: Group) -> None:
-        remember_radii(group, self.state)
+        live_radii(group, self.state)
         if group["gain"] is None and group["params"]:
             group["gain"] = math.sqrt(math.prod(math.prod(p.shape[2:]) for p in group["params"]))
 
     def _update(self) -> Update:
         return method2()
 
-    @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Any:
-        """Take one step from ``p.grad``; the step size is then in ``param_groups[0]["step_size"]``, in radians."""
-        loss = evaluate(closure)
-        gradient, layers = self._gradient(), self._layers
-        if gradient is None:
-            return loss
+    def _moved(self, gradient: list[Tensor], weights: list[Tensor]) -> tuple[list[Tensor], float]:
         group = self._main_group()
         state = MajorantState(live_radii(group, self.state), _scale(group), float(group["step_size"]))
-        kind = wide([*layers, *gradient])
-        weights, _, step_size = self._update().step(widened(gradient, kind), widened(layers, kind), state)
-        move(layers, weights)
-        self._keep_step_size(step_size)
-        return loss
+        moved, _, step_size = self._update().step(gradient, weights, state)
+        return moved, step_size
 
 
 def _scale(constants: Mapping[str, float]) -> float:

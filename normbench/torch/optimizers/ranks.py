@@ -11,14 +11,10 @@ from normbench.errors import InvalidArgumentError
 class Ranks:
     """The processes of a group of torch.distributed, or this one alone.
 
-    Parameters
-    ----------
-    group : torch.distributed.ProcessGroup, optional
-
     Raises
     ------
     InvalidArgumentError
-        If it is anything else.
+        If ``group`` is neither a torch.distributed.ProcessGroup nor None.
     """
 
     def __init__(self, group: Any) -> None:

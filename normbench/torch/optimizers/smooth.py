@@ -6,8 +6,9 @@ from the second order in forward mode and from the third in reverse mode (pytorc
 checks and their messages, for what it writes into running statistics, and for the dtype and layout of the result.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-Original = Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
-Formula = Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
+Given = Mapping[str, Any]  # the arguments of a call by name; what is not said is not there
+
+EPSILON = 1e-5  # torch's, where none is given
 
 
 @contextmanager
@@ -27,141 +29,58 @@ def smooth_operators() -> Iterator[None]:
         yield
 
 
-def layer_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    """As ``torch.nn.functional.layer_norm``."""
+class _Replaced(TorchFunctionMode):
+    """Calls the replacement of a function of torch in its stead."""
 
-    def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return functional.layer_norm(x, normalized_shape, w, b, eps)
-
-    def formula(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return _affine(_standardised(x, tuple(range(-len(normalized_shape), 0)), eps), w, b, tuple(normalized_shape))
-
-    return _standing_in(original, formula, input, weight, bias)
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in _STAND_INS:
+            return _STAND_INS[func].call(func, args, kwargs or {})
+        return func(*args, **(kwargs or {}))
 
 
-def rms_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
-) -> Tensor:
-    """As ``torch.nn.functional.rms_norm``."""
-
-    def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return functional.rms_norm(x, normalized_shape, w, eps)
-
-    def formula(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        x = _wide(x)
-        small = torch.finfo(x.dtype).eps if eps is None else eps
-        mean_square = x.square().mean(tuple(range(-len(normalized_shape), 0)), keepdim=True)
-        return _affine(x * torch.rsqrt(mean_square + small), w, b, tuple(normalized_shape))
-
-    return _standing_in(original, formula, input, weight, None)
+def _layer_norm(given: Given) -> Tensor:
+    shape = given["normalized_shape"]
+    return _affine(_standardised(given, tuple(range(-len(shape), 0))), given, shape)
 
 
-def batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """As ``torch.nn.functional.batch_norm``."""
-
-    def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return functional.batch_norm(x, running_mean, running_var, w, b, training, momentum, eps)
-
-    if not training:  # affine in the input: nothing wrong there
-        return original(input, weight, bias)
-    return _standing_in(original, _over_batch(eps), input, weight, bias)
+def _rms_norm(given: Given) -> Tensor:
+    x, shape = _wide(given["input"]), given["normalized_shape"]
+    eps = given.get("eps")
+    small = torch.finfo(x.dtype).eps if eps is None else eps
+    mean_square = x.square().mean(tuple(range(-len(shape), 0)), keepdim=True)
+    return _affine(x * torch.rsqrt(mean_square + small), given, shape)
 
 
-def instance_norm(
-    input: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """As ``torch.nn.functional.instance_norm``."""
-
-    def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return functional.instance_norm(x, running_mean, running_var, w, b, use_input_stats, momentum, eps)
-
-    if not use_input_stats:
-        return original(input, weight, bias)
-    return _standing_in(original, _over_pixels(eps), input, weight, bias)
+def _over_batch(given: Given) -> Tensor:
+    """Every channel by its statistics over samples and pixels."""
+    axes = range(2, given["input"].dim())
+    return _affine(_standardised(given, (0, *axes)), given, (-1, *[1] * len(axes)))
 
 
-def _torch_layer_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-    cudnn_enable: bool = True,
-) -> Tensor:
-    return layer_norm(input, normalized_shape, weight, bias, eps)
+def _over_pixels(given: Given) -> Tensor:
+    """Every channel of every sample by its statistics over pixels."""
+    axes = range(2, given["input"].dim())
+    return _affine(_standardised(given, tuple(axes)), given, (-1, *[1] * len(axes)))
 
 
-def _torch_batch_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool,
-) -> Tensor:
-    """``torch.batch_norm`` checks less than ``torch.nn.functional.batch_norm``, which calls it."""
-
-    def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return torch.batch_norm(x, w, b, running_mean, running_var, training, momentum, eps, cudnn_enabled)
-
-    if not training:
-        return original(input, weight, bias)
-    return _standing_in(original, _over_batch(eps), input, weight, bias)
+def _standardised(given: Given, axes: tuple[int, ...]) -> Tensor:
+    """(x - mean) / sqrt(variance + eps), in float32 at least."""
+    x = _wide(given["input"])
+    variance = x.var(axes, correction=0, keepdim=True)
+    return (x - x.mean(axes, keepdim=True)) * torch.rsqrt(variance + given.get("eps", EPSILON))
 
 
-def _torch_instance_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    use_input_stats: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool,
-) -> Tensor:
-    def original(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return torch.instance_norm(x, w, b, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled)
-
-    if not use_input_stats:
-        return original(input, weight, bias)
-    return _standing_in(original, _over_pixels(eps), input, weight, bias)
+def _wide(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _standing_in(
-    original: Original, formula: Formula, input: Tensor, weight: Tensor | None, bias: Tensor | None
-) -> Tensor:
-    """The value by the formula, with the checks, side effects, dtype and layout of the original."""
-    if isinstance(input, Tensor) and input.numel() == 0:  # nothing to differentiate
-        return original(input, weight, bias)
-    with torch.no_grad():
-        expected = original(*(t.detach() if isinstance(t, Tensor) else t for t in (input, weight, bias)))
-    return _laid_out(formula(input, weight, bias).to(expected.dtype), expected)
+def _affine(x: Tensor, given: Given, shape: Sequence[int]) -> Tensor:
+    """x times weight, plus bias."""
+    weight, bias = given.get("weight"), given.get("bias")
+    x = x if weight is None else x * weight.reshape(shape)
+    return x if bias is None else x + bias.reshape(shape)
 
 
 def _laid_out(value: Tensor, expected: Tensor) -> Tensor:
@@ -174,57 +93,56 @@ def _laid_out(value: Tensor, expected: Tensor) -> Tensor:
     return value
 
 
-def _wide(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+def _detached(name: str, value: Any) -> Any:
+    return value.detach() if name in ("input", "weight", "bias") and isinstance(value, Tensor) else value
 
 
-def _standardised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
-    """(x - mean) / sqrt(variance + eps), in float32 at least."""
-    x = _wide(x)
-    return (x - x.mean(axes, keepdim=True)) * torch.rsqrt(x.var(axes, correction=0, keepdim=True) + eps)
+@dataclass(frozen=True)
+class _StandIn:
+    """The value of a function by a formula, with the checks, side effects, dtype and layout of the function itself.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        Of the function, in order.
+    formula : callable
+        From its arguments by name to its value.
+    flag, unsaid : str and bool
+        The argument without which the function is affine in its input, and nothing is wrong with it; and what that
+        argument is where it is not given.
+    """
+
+    arguments: tuple[str, ...]
+    formula: Callable[[Given], Tensor]
+    flag: str = ""
+    unsaid: bool = True
+
+    def call(self, original: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        given = dict(zip(self.arguments, args, strict=False)) | kwargs
+        x = given.get("input")
+        empty = isinstance(x, Tensor) and x.numel() == 0  # nothing to differentiate
+        if empty or not given.get(self.flag, self.unsaid) or len(args) > len(self.arguments):
+            return original(*args, **kwargs)
+        with torch.no_grad():
+            positional = map(_detached, self.arguments, args)
+            expected = original(*positional, **{name: _detached(name, value) for name, value in kwargs.items()})
+        return _laid_out(self.formula(given).to(expected.dtype), expected)
 
 
-def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: Sequence[int]) -> Tensor:
-    """x times weight, plus bias."""
-    x = x if weight is None else x * weight.reshape(shape)
-    return x if bias is None else x + bias.reshape(shape)
-
-
-def _over_batch(eps: float) -> Formula:
-    """Every channel by its statistics over samples and pixels."""
-
-    def formula(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return _affine(_standardised(x, (0, *range(2, x.dim())), eps), w, b, (-1, *[1] * (x.dim() - 2)))
-
-    return formula
-
-
-def _over_pixels(eps: float) -> Formula:
-    """Every channel of every sample by its statistics over pixels."""
-
-    def formula(x: Tensor, w: Tensor | None, b: Tensor | None) -> Tensor:
-        return _affine(_standardised(x, tuple(range(2, x.dim())), eps), w, b, (-1, *[1] * (x.dim() - 2)))
-
-    return formula
-
-
-_REPLACEMENTS: dict[Callable[..., Any], Callable[..., Any]] = {
-    functional.layer_norm: layer_norm,
-    functional.rms_norm: rms_norm,
-    functional.batch_norm: batch_norm,
-    functional.instance_norm: instance_norm,
-    # what the functions above call, and what some networks call themselves
-    torch.layer_norm: _torch_layer_norm,
-    torch.rms_norm: rms_norm,
-    torch.batch_norm: _torch_batch_norm,
-    torch.instance_norm: _torch_instance_norm,
+_LAYER = ("input", "normalized_shape", "weight", "bias", "eps")
+_RMS = ("input", "normalized_shape", "weight", "eps")
+_MODULES = ("input", "running_mean", "running_var", "weight", "bias")  # of torch.nn.functional
+_KERNELS = ("input", "weight", "bias", "running_mean", "running_var")  # what that calls, and some networks themselves
+_STATISTICS = ("momentum", "eps", "cudnn_enabled")
+_STAND_INS: dict[Callable[..., Any], _StandIn] = {
+    functional.layer_norm: _StandIn(_LAYER, _layer_norm),
+    functional.rms_norm: _StandIn(_RMS, _rms_norm),
+    functional.batch_norm: _StandIn((*_MODULES, "training", "momentum", "eps"), _over_batch, "training", unsaid=False),
+    functional.instance_norm: _StandIn(
+        (*_MODULES, "use_input_stats", "momentum", "eps"), _over_pixels, "use_input_stats"
+    ),
+    torch.layer_norm: _StandIn((*_LAYER, "cudnn_enable"), _layer_norm),
+    torch.rms_norm: _StandIn(_RMS, _rms_norm),
+    torch.batch_norm: _StandIn((*_KERNELS, "training", *_STATISTICS), _over_batch, "training"),
+    torch.instance_norm: _StandIn((*_KERNELS, "use_input_stats", *_STATISTICS), _over_pixels, "use_input_stats"),
 }
-
-
-class _Replaced(TorchFunctionMode):
-    """Calls the replacement of a function of torch in its stead."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        return _REPLACEMENTS.get(func, func)(*args, **(kwargs or {}))

@@ -12,18 +12,10 @@ from normbench.backends.method import Method, Step
 
 @dataclass(frozen=True)
 class Library:
-    """A library's optimiser that needs the gradient alone.
+    """A library's optimiser that needs the gradient alone."""
 
-    Attributes
-    ----------
-    build : callable
-        (weights) -> torch.optim.Optimizer
-    learning_rate : float
-        Of the next step: a schedule may have changed it.
-    """
-
-    build: Callable[[list[Tensor]], torch.optim.Optimizer]
-    learning_rate: float
+    build: Callable[[list[Tensor]], torch.optim.Optimizer]  # from the weights
+    learning_rate: float  # of the next step: a schedule may have changed it
 
     def as_method(self, gradient_at: Callable[[Any, Any], Any]) -> Method:
         """It moves its own weights in place; its estimate of the learning rate, if any, is part of the step size."""

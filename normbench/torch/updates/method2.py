@@ -83,7 +83,7 @@ def sinusoidal_angle(weights: Sequence[Tensor], along: Directions, Q: float, *, 
 class Grams(NamedTuple):
     """S, D and R of every moving layer, zero-padded to one size, and ||W_i||_op; all float64.
 
-    P2 is the product of the norms of all layers, and logarithm that of P2.
+    P2 is the product of the norms of all layers that have a sphere, and logarithm that of P2.
     """
 
     S: Tensor
@@ -108,8 +108,9 @@ def grams(weights: Sequence[Tensor], along: Directions) -> Grams:
         ZZ.append(torch.nn.functional.pad(Z @ Z.T, pad))
         ZW.append(torch.nn.functional.pad(cross + cross.T, pad) / 2)
     norms = torch.linalg.eigvalsh(torch.stack(WW))[:, -1].sqrt()
-    P2 = float(norms.prod())
-    logarithm = math.log(P2) if SMALLEST < P2 < LARGEST else float(norms.log().sum())
+    factors = norms[norms != 0.0]  # a layer of zeros has no sphere
+    P2 = float(factors.prod())
+    logarithm = math.log(P2) if SMALLEST < P2 < LARGEST else float(factors.log().sum())
     keep = [k for k, moves in enumerate(along.moving) if moves]
     WW, ZZ, ZW = (torch.stack([matrices[k] for k in keep]) for matrices in (WW, ZZ, ZW))
     return Grams((ZZ + WW) / 2, (ZZ - WW) / 2, ZW, norms[keep], P2, logarithm)
@@ -182,9 +183,10 @@ def _in_range(gram: Grams, Q: float) -> tuple[Grams, float]:
 
 def exponential_angle(beta: float, mu: Sequence[float], Q: float) -> float:
     """tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L,   P = prod mu_i."""
-    depth = len(mu)
     if beta == 0.0 or not math.isfinite(beta):
         return beta if beta == 0.0 else math.nan
+    mu = [radius for radius in mu if radius != 0.0]  # a layer of zeros has no sphere
+    depth = len(mu)
     P = math.prod(mu)
     if SMALLEST < P < LARGEST and SMALLEST < P * P * Q < LARGEST:
         ratio = 4 * beta / (P**2 * Q * depth)

@@ -41,8 +41,8 @@ def directions(
 
     Proj_W(G) = G - <W, G> W / mu^2,   V = -Proj_W(G) / ||Proj_W(G)||     (eq. 6)
 
-    A layer whose projection vanishes up to rounding rests: its velocity is zero. For a straight layer Proj_W(G) = G,
-    and mu is the length of its velocity.
+    A layer whose projection vanishes up to rounding rests: its velocity is zero. So does a layer of radius zero, which
+    has no sphere. For a straight layer Proj_W(G) = G, and mu is the length of its velocity.
     """
     straight = [False] * len(weights) if straight is None else straight
     measured = _measured(gradient, weights, mu, straight)
@@ -50,8 +50,9 @@ def directions(
         if not (_common(mu[k]) and _common(whole) and (_common(size) or size <= _resting(gradient[k]) * whole)):
             measured[k] = _in_doubles(gradient[k], weights[k], mu[k], straight[k])
     # written so that NaN and infinity move, and are seen as a diverged loss at the next point
-    moving = [
-        not size <= _resting(g) * whole < math.inf for g, (_, size, whole, _) in zip(gradient, measured, strict=True)
+    moving = [  # a projection at radius zero is nothing, whatever the gradient
+        not (size if r else 0.0) <= _resting(g) * whole < math.inf
+        for g, (_, size, whole, _), r in zip(gradient, measured, mu, strict=True)
     ]
     velocity = [
         (t * (-r / size)).to(g.dtype) if m else torch.zeros_like(g)
@@ -81,7 +82,7 @@ def _measured(
     """Proj_W(G), its norm, ||G|| and <W, G> of every layer; waits once for the device."""
     along = [torch.sum(w * g) for w, g in zip(weights, gradient, strict=True)]
     tangents = [
-        g if line else g - w * (a / r**2)
+        g if line or r == 0.0 else g - w * (a / r**2)
         for g, w, a, r, line in zip(gradient, weights, along, mu, straight, strict=True)
     ]
     table = torch.stack(

@@ -9,8 +9,9 @@ import pytest
 from normbench import specs
 from normbench.reference import fgsgd
 from normbench.specs import manifolds
+from normbench.specs.fgsgd import FGSGD
 
-MANIFOLDS, GROUPINGS = manifolds.MANIFOLDS, manifolds.GROUPINGS
+MANIFOLDS, GROUPINGS = (h.choices for h in FGSGD.hyperparameters if h.choices)
 PERCEPTRON = ((7, 5), (4, 7), (3, 4))
 KERNELS = ((4, 2, 3, 3), (6, 4, 2, 3), (4, 6, 1, 1), (3, 4, 3, 1))
 
