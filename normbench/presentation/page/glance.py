@@ -17,20 +17,8 @@ class Answer:
     name: str
 
 
-@dataclass(frozen=True)
-class Glance:
-    """The answers of one board."""
-
-    section: Section
-    answers: tuple[Answer, ...]
-
-
-def glances(sections: Sequence[Section]) -> list[Glance]:
-    """Answers of every board; rows with a diverged or failed run answer nothing."""
-    return [Glance(section, tuple(_answers(section))) for section in sections]
-
-
-def _answers(section: Section) -> list[Answer]:
+def answers(section: Section) -> list[Answer]:
+    """Those of a board; rows with a diverged or failed run answer nothing."""
     whole = [way for way in section.ways if way.row.rank is not None]  # sorted by test RMS
     chosen = [
         ("Lowest test RMS", whole),

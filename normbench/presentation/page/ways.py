@@ -7,6 +7,7 @@ from typing import Any
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import OptimiserRow
+from normbench.analysis.selection import grouped
 from normbench.analysis.tuning import Rule
 from normbench.networks.families import layers_text
 from normbench.presentation.labels import backend, how, value_text
@@ -140,6 +141,21 @@ def _iterations(row: OptimiserRow) -> str:
 
 def _value(row: OptimiserRow) -> str:
     return "" if row.tuning.rules == (Rule.NONE,) else value_text(row.tuning.value)
+
+
+def environments(sections: Iterable[Section]) -> list[list[Record]]:
+    """The shown runs by what they were made with: backend, code version, threads, libraries and machine."""
+    shown = (run for section in sections for way in section.ways for run in way.runs)
+    made = grouped(
+        shown,
+        lambda run: (
+            run.request.backend,
+            run.provenance.code_version,
+            run.provenance.threads,
+            tuple(sorted(run.provenance.environment.items())),
+        ),
+    )
+    return list(made.values())
 
 
 def places(sections: Sequence[Section]) -> dict[str, str]:
