@@ -12,7 +12,6 @@ import click
 from normbench.errors import RecordError
 
 if TYPE_CHECKING:
-    from normbench.presentation.exports import Fields
     from normbench.records.schema import Record
     from normbench.records.store import Store
 
@@ -80,15 +79,7 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
         click.echo(exports.markdown(found) + extra, nl=False)
     else:
         write = {"csv": exports.csv, "json": exports.json_lines}[format_]
-        click.echo(write(found, more=_target_fields(target_rms)), nl=False)
-
-
-def _target_fields(target_rms: float | None) -> "Fields":
-    from normbench.presentation import targets
-
-    if target_rms is None:
-        return lambda row: {}
-    return lambda row: targets.fields(row, target_rms)
+        click.echo(write(found, target_rms), nl=False)
 
 
 def load(folder: Path) -> "list[Record]":
@@ -107,11 +98,6 @@ def load(folder: Path) -> "list[Record]":
     if not records:
         raise no_records(folder)
     return records
-
-
-def print_remark(text: str) -> None:
-    """A line on standard error."""
-    click.echo(text, err=True)
 
 
 def print_failures(records: "Iterable[Record]") -> bool:

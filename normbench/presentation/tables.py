@@ -25,7 +25,7 @@ class Column:
     Attributes
     ----------
     header : str
-    cell : callable
+    words : callable
         Row, or whatever a line of the table stands for, -> text.
     numeric : bool
         Aligned to the right.
@@ -36,10 +36,14 @@ class Column:
     """
 
     header: str
-    cell: Callable[[Any], str]
+    words: Callable[[Any], str] = str
     numeric: bool = True
     leaves: int = 0
     wraps: bool = False
+
+    def cell(self, line: Any) -> str:
+        """What stands in the column on a line."""
+        return self.words(line)
 
 
 def number(value: float | None, digits: int = 3) -> str:
