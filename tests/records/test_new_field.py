@@ -12,14 +12,13 @@ import normbench
 PLANTED = """
     flavour: str = field(
         default="plain",
-        metadata=axis(
+        metadata=Axis(
             Level.ROW,
             Place.HOW,
             words="tastes {}",
             choices=("plain", "bitter"),
-            option="--flavour",
             help="What it tastes like.",
-        ),
+        ).metadata,
     )
 
 """
