@@ -8,25 +8,12 @@ import numpy as np
 import pandas as pd
 
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
+from normbench.presentation.charts.axes import axis, decades, log_axis
 from normbench.presentation.charts.base import Layers
+from normbench.presentation.charts.data import chosen, rows, spread, trivial
 from normbench.presentation.charts.lines import bars, levels, line, marks
 from normbench.presentation.charts.looks import Looks, chosen_looks, optimiser_looks, ordered_looks
-from normbench.presentation.charts.sheet import (
-    Origin,
-    Picture,
-    Rows,
-    axis,
-    chosen,
-    decades,
-    key,
-    log_axis,
-    origin,
-    panel,
-    rows,
-    sheet,
-    spread,
-    trivial,
-)
+from normbench.presentation.charts.sheet import Origin, Picture, Rows, key, origin, panel, sheet
 from normbench.presentation.palette import variable
 from normbench.records.schema import Record
 from normbench.specs import SPECS

@@ -7,24 +7,12 @@ import pandas as pd
 from normbench.analysis.statistics import spread
 from normbench.papers.fromage.figures import PAPER
 from normbench.papers.fromage.gan import COMPONENTS, PATIENCE, Size
+from normbench.presentation.charts.axes import axis, decades, log_axis
+from normbench.presentation.charts.data import chosen, rows
+from normbench.presentation.charts.data import spread as around
 from normbench.presentation.charts.lines import band, levels, line, marks
 from normbench.presentation.charts.looks import Looks, optimiser_looks
-from normbench.presentation.charts.sheet import (
-    Origin,
-    Picture,
-    Rows,
-    axis,
-    chosen,
-    decades,
-    key,
-    log_axis,
-    panel,
-    rows,
-    sheet,
-)
-from normbench.presentation.charts.sheet import (
-    spread as around,
-)
+from normbench.presentation.charts.sheet import Origin, Picture, Rows, key, panel, sheet
 from normbench.presentation.tables import mean_sd
 
 OPTIMISER, REFERENCE = "optimiser", "reference"

@@ -13,12 +13,14 @@ from normbench.analysis.leaderboard import boards
 from normbench.analysis.sensitivity import learning_rate_sensitivity
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
+from normbench.presentation.charts.axes import decades
 from normbench.presentation.charts.base import Layers
 from normbench.presentation.charts.bounds import bound_layers
+from normbench.presentation.charts.data import chosen, rows
 from normbench.presentation.charts.lines import levels
 from normbench.presentation.charts.looks import Looks, optimiser_looks, ordered_looks
 from normbench.presentation.charts.rates import rate_layers
-from normbench.presentation.charts.sheet import Picture, chosen, decades, key, panel, rows, sheet
+from normbench.presentation.charts.sheet import Picture, key, panel, sheet
 from normbench.presentation.labels import labelled
 from normbench.presentation.page.bounds import bound_points, rms_range
 from normbench.presentation.page.bounds import levels as levels_of
