@@ -22,7 +22,7 @@ def answers(section: Section) -> list[Answer]:
     whole = [way for way in section.ways if way.row.rank is not None]  # sorted by test RMS
     chosen = [
         ("Lowest test RMS", whole),
-        ("Lowest without a search", [way for way in whole if not way.tuning_runs]),
+        ("Lowest without a search", [way for way in whole if not way.row.tuning.cost]),
         ("Lowest Lipschitz bound among those that beat a linear fit", _by_bound(_beating_linear(section, whole))),
     ]
     found = [Answer(question, ways[0].row, f"{ways[0].label} ({ways[0].backend})") for question, ways in chosen if ways]

@@ -49,19 +49,9 @@ class Way:
         return self.row.tuning.rules
 
     @property
-    def tuning_runs(self) -> int:
-        """What the choice cost."""
-        return self.row.tuning.cost
-
-    @property
     def is_best(self) -> bool:
         """True where the value is the best of a search, or there is none to tune."""
         return self.rules != (Rule.DEFAULT,)
-
-    @property
-    def is_default(self) -> bool:
-        """True where the value is the default, or there is none to tune."""
-        return self.rules != (Rule.BEST,)
 
     @property
     def label(self) -> str:
@@ -79,12 +69,12 @@ class Way:
             "optimiser": self.row.optimiser,
             "backend": self.backend,
             "best": self.is_best,
-            "default": self.is_default,
+            "default": self.rules != (Rule.BEST,),
         }
 
     def solvers(self) -> list[dict[str, Any]]:
         """The same columns and the price of tuning, twice where the default won its search: only one had a price."""
-        found = self.names() | {"tuning": self.tuning_runs}
+        found = self.names() | {"tuning": self.row.tuning.cost}
         if len(self.rules) == 1:
             return [found]
         unsearched = {"way": self.called(Rule.DEFAULT), "best": False, "tuning": 0}
