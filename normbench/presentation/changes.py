@@ -21,7 +21,7 @@ from normbench.presentation.quantities import (
     WHERE,
     Quantity,
 )
-from normbench.presentation.tables import Column, fitting, left_out, number, percent, stars, titled
+from normbench.presentation.tables import Column, fitting, number, percent, stars, titled
 from normbench.presentation.terminal import plain_table
 from normbench.records.schema import Record
 
@@ -60,9 +60,9 @@ def _note(comparisons: Sequence[Comparison]) -> str:
 
 
 def _board(rows: Sequence[Comparison], width: int) -> list[RenderableType]:
-    columns = _columns(rows[0])
-    kept, table = fitting(columns, partial(plain_table, rows=rows), width)
-    return [titled(_title(rows[0]), table), *(Text(note, style="dim") for note in left_out(columns, kept))]
+    table, left_out = fitting(_columns(rows[0]), partial(plain_table, rows=rows), width)
+    title = f"{network_title(rows[0].key.run)}: NEW relative to OLD"
+    return [titled(title, table), *(Text(note, style="dim") for note in left_out)]
 
 
 def _columns(row: Comparison) -> list[Column]:
@@ -85,10 +85,6 @@ def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
         Column(name, lambda c: _change(c.changes[k])),
         Column(f"interval of {name}" if k else "interval", lambda c: _interval(c.changes[k]), leaves=5 if k else 1),
     )
-
-
-def _title(row: Comparison) -> str:
-    return f"{network_title(row.key.run)}: NEW relative to OLD"
 
 
 def _tuning(row: Comparison) -> str:
