@@ -111,7 +111,7 @@ class Median:
 class Attainment:
     """A target over all runs of a row: how many reached it, and the median of what that took.
 
-    A run that did not reach it counts as infinitely dear: a median over those that did would be the lower the more
+    A run that did not reach it counts as one of infinite cost: a median over those that did would be the lower the more
     runs fail. Where this makes the median infinite, it is given as more than the median of what was spent.
     """
 

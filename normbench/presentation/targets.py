@@ -79,9 +79,9 @@ COSTS = (
 )
 _COLUMNS = (*map(_of_the_row, (OPTIMISER, WHERE, TUNING)), REACHED, *COSTS)
 NOTE = (
-    "Medians over all runs, interpolated between iterations; a run that does not reach the target counts as infinitely "
-    "dear. '>': half of the runs or more did not reach it, so it takes more than this. losses and gradients: passes "
-    "over the training set. What tuning cost is not added."
+    "Medians over all runs, interpolated between iterations; a run that does not reach the target counts as one of "
+    "infinite cost. '>': half of the runs or more did not reach it, so it takes more than this. losses and gradients: "
+    "passes over the training set. What tuning cost is not added."
 )
 
 

@@ -148,7 +148,7 @@ def _reaching(section: Section, grid: reaching.Grid | None) -> Figure | None:
         "Cost to reach the target",
         frame,
         "Small marks are runs, one per seed; the large mark is their median. Open triangles are runs that "
-        "ended short of the target, at what they had spent: they count as infinitely dear, so a median stands only "
+        "ended short of the target, at what they had spent: they count as of infinite cost, so a median stands only "
         "where more than half arrived. Interpolated between iterations of the lowest training RMS so far.",
         specification,
         {"runs": "runs"},
