@@ -20,13 +20,9 @@ _NAMED = 20  # failed runs that are named one by one
 _LISTS = "curves"  # of CSV no part: JSON has them
 
 
-def _fields(record: "Record", store: "Store") -> dict[str, Any]:
-    return record.as_dict() | {"record": str(store.path(record.record_id))}
-
-
 def print_records(records: "Sequence[Record]", store: "Store", format_: str) -> None:
     """One JSON object per record and line, every field of it, or CSV without the curves; what is missing is null."""
-    rows = [_fields(record, store) for record in records]
+    rows = [record.as_dict() | {"record": str(store.path(record.record_id))} for record in records]
     if format_ == "json":
         for row in rows:
             click.echo(json.dumps(row, allow_nan=False))

@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -66,7 +66,7 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "split": board.split,
         "layers": layers_text(board.layers),
         "kind": row.kind,
-        **{axis.name: _plain(row.asked.get(axis.name)) for axis in axes(Level.ROW)},
+        **{axis.name: row.asked.get(axis.name) for axis in axes(Level.ROW)},
     }
     for quantity in quantities.QUANTITIES:
         values |= quantity.stored(row)
@@ -78,17 +78,9 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
-
-
 def json_lines(boards: Iterable[Board], target_rms: float | None = None) -> str:
     """One JSON object per row and line."""
     return "".join(json.dumps(row, allow_nan=False) + "\n" for board in boards for row in flat(board, target_rms))
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _whole(values: Iterable[Any]) -> bool:
@@ -100,7 +92,8 @@ def _whole(values: Iterable[Any]) -> bool:
 def csv(boards: Iterable[Board], target_rms: float | None = None) -> str:
     """All rows of all boards under one header."""
     rows = [row for board in boards for row in flat(board, target_rms)]
-    frame = pd.DataFrame([{name: _cell(value) for name, value in row.items()} for row in rows])
+    cells = [{name: json.dumps(v) if isinstance(v, dict) else v for name, v in row.items()} for row in rows]
+    frame = pd.DataFrame(cells)
     whole = [name for name in (rows[0] if rows else ()) if _whole(row[name] for row in rows)]
     frame = frame.astype(dict.fromkeys(whole, "Int64"))
     text = io.StringIO()

@@ -80,16 +80,7 @@ def _ends(found: list[pd.Series]) -> dict[str, str]:
 
 
 def gan(seen: Rows, references: Rows, source: Origin, published: pd.DataFrame, *, size: Size) -> Picture:
-    """Fréchet distance and accuracy of the generated images over the steps, by optimiser.
-
-    Parameters
-    ----------
-    seen, references, published
-        As :func:`gan_summary` takes them.
-    source : Origin
-    size : Size
-        Of the games.
-    """
+    """Fréchet distance and accuracy of the generated images over the steps, by optimiser, see :func:`gan_summary`."""
     data = gan_curves(seen, references)
     looks = optimiser_looks(data.loc[data["kind"] == OPTIMISER, "name"].unique())
     # below the least mean there are only bands, which on a log scale reach down to nothing

@@ -91,14 +91,7 @@ def _counted(svg: str) -> str:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the numbers of a figure come from, for its title and caption.
-
-    Attributes
-    ----------
-    task, unit, backend, dtype : str
-    simulated : bool
-    seeds : int
-    """
+    """Where the numbers of a figure come from, for its title and caption."""
 
     task: str
     unit: str
