@@ -1,7 +1,7 @@
 """Figures 1 to 3 of arXiv 2002.03432 on the benchmark's regression: break-down, compounding growth, depth."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import altair as alt
 import numpy as np
@@ -193,7 +193,8 @@ def figure3(records: Sequence[Record]) -> Picture:
     data = depth_runs(records)
     source, asked = origin(records), records[0].request
     known, best, rates = trivial(records, "train"), data[data["best"]], chosen(data, {"optimiser": "fromage"})
-    names = list(best["optimiser"].unique())
+    keys = {depth_label(run): run.request.optimiser for run in records}
+    names = {label: keys[label] for label in best["optimiser"].unique()}
     shown = [*known["rms"], *best["train_rms"], *rates["train_rms"]]
     span = 0.97 * np.nanmin(shown), 1.03 * np.nanmax(shown)
     y = axis(alt.Y, "train_rms", f"final training RMS in {source.unit}", domain=span)
@@ -220,12 +221,11 @@ def figure3(records: Sequence[Record]) -> Picture:
     return Picture("fromage-figure3", chart, data)
 
 
-def _depth_looks(labels: Sequence[str]) -> Looks:
-    """Those of the optimisers; of one with two variants the second is grey."""
+def _depth_looks(names: Mapping[str, str]) -> Looks:
+    """Those of the optimisers by their labels; of one with two variants the second is grey."""
     seen: set[str] = set()
     looks = []
-    for label in labels:
-        name = label.split(",")[0]
+    for label, name in names.items():
         again = name in seen
         looks.append((label, "var(--muted)" if again else variable(name), list(SPECS).index(name) + 2 * again))
         seen.add(name)
