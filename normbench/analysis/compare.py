@@ -45,7 +45,8 @@ class Metric:
     name : str
     value : callable
         Record -> positive float, NaN where the run has none.
-    better : Direction
+    better : Direction or None
+        None for a figure that has no better or worse.
     difficulty : callable
         Record -> positive float: what the seed's split alone makes of the figure, by which it is divided where runs of
         other seeds are compared.
@@ -53,19 +54,8 @@ class Metric:
 
     name: str
     value: Callable[[Record], float]
-    better: Direction
+    better: Direction | None
     difficulty: Callable[[Record], float] = lambda record: 1.0
-
-
-def _linear(part: str) -> Callable[[Record], float]:
-    """RMS of linear least squares on the same split, with which trained networks' RMS rises and falls."""
-    return lambda record: record.outcome.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
-
-
-METRICS = (
-    Metric("test RMS", lambda record: record.outcome.test_rms, Direction.LOWER, _linear("test")),
-    Metric("train RMS", lambda record: record.outcome.train_rms, Direction.LOWER, _linear("train")),
-)
 
 
 @dataclass(frozen=True, order=True)
@@ -107,7 +97,7 @@ class Change:
     def verdict(self) -> str:
         """ "worse" or "better" where the corrected p-value is below 5 % and the change above 1 %, else "undecided"."""
         found = self.difference
-        if found is None or found.p_value >= LEVEL or abs(found.mean) <= TOLERANCE:
+        if found is None or not self.metric.better or found.p_value >= LEVEL or abs(found.mean) <= TOLERANCE:
             return "undecided"
         return "worse" if (found.mean > 0) == (self.metric.better is Direction.LOWER) else "better"
 
@@ -169,7 +159,7 @@ class Comparison:
 
 
 def compare(
-    old: Iterable[Record], new: Iterable[Record], *, metrics: Sequence[Metric] = METRICS
+    old: Iterable[Record], new: Iterable[Record], *, metrics: Sequence[Metric]
 ) -> tuple[list[Comparison], list[Key], list[Key]]:
     """Compare everything that both hold; of each the newest code and data count.
 

@@ -173,25 +173,18 @@ def predictor_rows(board: Sequence[Record]) -> list[tuple[PredictorRow, Sample]]
         for run in sorted(board, key=lambda run: run.request.seed)
         if run.outcome.predictors
     }
-    return [
-        (
-            _predictor_row(name, by_seed, board[0].provenance.simulated),
-            {seed: figures[name]["test"] for seed, figures in by_seed.items()},
-        )
-        for name in NAMES
-        if by_seed and all(name in figures for figures in by_seed.values())
-    ]
-
-
-def _predictor_row(
-    name: str, by_seed: Mapping[int, Mapping[str, Mapping[str, float]]], simulated: bool
-) -> PredictorRow:
-    return PredictorRow(
-        optimiser=name,
-        simulated=simulated,
-        train=spread([figures[name]["train"] for figures in by_seed.values()]),
-        test=spread([figures[name]["test"] for figures in by_seed.values()]),
-        seeds=tuple(by_seed),
-        runs=len(by_seed),
-        accuracy=_accuracy([figures[name].get("test_accuracy") for figures in by_seed.values()]),
-    )
+    rows: list[tuple[PredictorRow, Sample]] = []
+    for name in NAMES:
+        found = {seed: figures[name] for seed, figures in by_seed.items() if name in figures}
+        if found and len(found) == len(by_seed):
+            row = PredictorRow(
+                optimiser=name,
+                simulated=board[0].provenance.simulated,
+                train=spread([figures["train"] for figures in found.values()]),
+                test=spread([figures["test"] for figures in found.values()]),
+                seeds=tuple(found),
+                runs=len(found),
+                accuracy=_accuracy([figures.get("test_accuracy") for figures in found.values()]),
+            )
+            rows.append((row, {seed: figures["test"] for seed, figures in found.items()}))
+    return rows

@@ -8,7 +8,7 @@ import numpy as np
 
 from normbench.analysis.runs import COSTS, cost_curve, train_rms_curve
 from normbench.backends.trajectory import Status
-from normbench.errors import InvalidArgumentError
+from normbench.numbers import positive
 from normbench.records.schema import Record
 
 
@@ -58,8 +58,7 @@ def reach(record: Record, target_rms: float) -> Reach:
 def reaches(record: Record, targets_rms: Sequence[float]) -> list[Reach]:
     """:func:`reach` for many targets, with the curves of the run made once."""
     for target in targets_rms:
-        if not (math.isfinite(target) and target > 0):
-            raise InvalidArgumentError(f"target_rms must be positive and finite; got {target}.")
+        positive("target_rms", target)
     lowest = np.fmin.accumulate(train_rms_curve(record))
     if record.outcome.status in (Status.DIVERGED, Status.FAILED) or not len(lowest):
         return [spent(record)] * len(targets_rms)
@@ -112,7 +111,7 @@ class Median:
 class Attainment:
     """A target over all runs of a row: how many reached it, and the median of what that took.
 
-    A run that did not reach it counts as infinitely dear: a median over those that did would be the lower the more
+    A run that did not reach it counts as one of infinite cost: a median over those that did would be the lower the more
     runs fail. Where this makes the median infinite, it is given as more than the median of what was spent.
     """
 

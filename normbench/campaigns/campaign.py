@@ -139,11 +139,6 @@ class Campaign:
     on_remark: Callable[[str], None] = lambda text: None
     _tally: Tally = field(default=Tally(0, 0, 0.0, 0.0), init=False)
 
-    @property
-    def threads(self) -> int:
-        """Threads per run, whatever the number of jobs: sums of another order have other last digits."""
-        return threads_per_run()
-
     def run(self, plan: Plan) -> list[Record]:
         """Make what is missing and return the record of every run of the plan, each once, in the plan's order.
 
@@ -163,7 +158,7 @@ class Campaign:
         probe_folder(self.store.directory)
         self.store.sweep()
         first = [*plan.requests, *(trial for search in plan.searches for trial in search.trials())]
-        with Pool(self.jobs, self.threads) as pool:
+        with Pool(self.jobs, threads_per_run()) as pool:
             self._announce(self._missing(first) + self._expected(plan.searches, first))
             self._make(pool, dict.fromkeys(first, 0))
             self._make(pool, dict.fromkeys(self._failed_trials(plan.searches), 0))
@@ -221,7 +216,7 @@ class Campaign:
                 data_dir=self.samples.data_dir,
                 tuning_runs=tuning_runs[request],
                 jobs=self.jobs,
-                threads=self.threads,
+                threads=threads_per_run(),
             )
             for request in self._missing(tuning_runs)
         ]

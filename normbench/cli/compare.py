@@ -30,10 +30,10 @@ def command(*, old: Path, new: Path) -> None:
       normbench compare results-before normbench-results
     """
     from normbench.analysis.compare import compare
-    from normbench.presentation.changes import comparison_tables, row_names
+    from normbench.presentation.changes import METRICS, comparison_tables, row_names
     from normbench.presentation.terminal import console
 
-    comparisons, old_only, new_only = compare(load(old), load(new))
+    comparisons, old_only, new_only = compare(load(old), load(new), metrics=METRICS)
     if not comparisons:
         raise InvalidArgumentError(
             f"{old} and {new} have no row in common, so there is nothing to compare. "

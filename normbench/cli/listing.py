@@ -2,14 +2,11 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from normbench.cli import options
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 Rows = list[dict[str, Any]]
 
@@ -100,20 +97,14 @@ def command(*, what: str, format_: str) -> None:
         for row in rows:
             click.echo(json.dumps({key.replace(" ", "_"): value for key, value in row.items()}))
     else:
-        from normbench.presentation.terminal import console
+        from normbench.presentation.terminal import console, plain_table
 
-        console().print(_table(rows))
-
-
-def _table(rows: Rows) -> "Table":
-    from normbench.presentation.terminal import plain_table
-
-    table = plain_table()
-    for header in rows[0]:
-        table.add_column(header)
-    for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    return table
+        table = plain_table()
+        for header in rows[0]:
+            table.add_column(header)
+        for row in rows:
+            table.add_row(*map(_text, row.values()))
+        console().print(table)
 
 
 def _text(value: Any) -> str:

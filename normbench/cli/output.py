@@ -12,7 +12,6 @@ import click
 from normbench.errors import RecordError
 
 if TYPE_CHECKING:
-    from normbench.presentation.exports import Fields
     from normbench.records.schema import Record
     from normbench.records.store import Store
 
@@ -21,13 +20,9 @@ _NAMED = 20  # failed runs that are named one by one
 _LISTS = "curves"  # of CSV no part: JSON has them
 
 
-def _fields(record: "Record", store: "Store") -> dict[str, Any]:
-    return record.as_dict() | {"record": str(store.path(record.record_id))}
-
-
 def print_records(records: "Sequence[Record]", store: "Store", format_: str) -> None:
     """One JSON object per record and line, every field of it, or CSV without the curves; what is missing is null."""
-    rows = [_fields(record, store) for record in records]
+    rows = [record.as_dict() | {"record": str(store.path(record.record_id))} for record in records]
     if format_ == "json":
         for row in rows:
             click.echo(json.dumps(row, allow_nan=False))
@@ -80,15 +75,7 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
         click.echo(exports.markdown(found) + extra, nl=False)
     else:
         write = {"csv": exports.csv, "json": exports.json_lines}[format_]
-        click.echo(write(found, more=_target_fields(target_rms)), nl=False)
-
-
-def _target_fields(target_rms: float | None) -> "Fields":
-    from normbench.presentation import targets
-
-    if target_rms is None:
-        return lambda row: {}
-    return lambda row: targets.fields(row, target_rms)
+        click.echo(write(found, target_rms), nl=False)
 
 
 def load(folder: Path) -> "list[Record]":
@@ -107,11 +94,6 @@ def load(folder: Path) -> "list[Record]":
     if not records:
         raise no_records(folder)
     return records
-
-
-def print_remark(text: str) -> None:
-    """A line on standard error."""
-    click.echo(text, err=True)
 
 
 def print_failures(records: "Iterable[Record]") -> bool:

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from normbench.campaigns.pool import results_of
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.libraries import drawing_libraries
-from normbench.cli.output import FIGURES, print_failures, print_remark
+from normbench.cli.output import FIGURES, print_failures
 from normbench.cli.progress import campaign_progress
 from normbench.errors import BackendUnavailableError
 from normbench.machine import threads_per_run
@@ -94,7 +95,9 @@ def _found(experiment: Experiment, setting: Setting, jobs: int, out: Path | None
     records: list[Record] = []
     if out is not None and (plan.requests or plan.searches):
         with campaign_progress() as on_progress:
-            records = Campaign(Store(out / RECORDS), setting.samples, jobs, on_progress, print_remark).run(plan)
+            records = Campaign(
+                Store(out / RECORDS), setting.samples, jobs, on_progress, partial(click.echo, err=True)
+            ).run(plan)
     looks = experiment.jobs(setting, records)
     if looks:
         _ = setting.dataset  # generated or downloaded once, before the workers read it

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,7 @@ from normbench.backends import names as backend_names
 from normbench.cli import options
 from normbench.cli.asked import of_the_request
 from normbench.cli.errors import CHECK_FAILED
-from normbench.cli.output import (
-    print_boards,
-    print_failures,
-    print_problems,
-    print_records,
-    print_remark,
-    print_remarks,
-)
+from normbench.cli.output import print_boards, print_failures, print_problems, print_records, print_remarks
 from normbench.errors import InvalidArgumentError, OutputError
 from normbench.networks import Network
 from normbench.networks.families import check_layers
@@ -107,8 +101,9 @@ def command(
         named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked.batch_size)
         plan += sweep(asked, optimisers=named, backends=chosen, seeds=range(seeds))
     kept = set(store.kept())
+    say = partial(click.echo, err=True)
     with campaign_progress() as on_progress:
-        records = Campaign(store, samples, options.job_count(jobs), on_progress, print_remark).run(plan)
+        records = Campaign(store, samples, options.job_count(jobs), on_progress, say).run(plan)
     if format_ == "table":
         everything, problems = store.load_all()
         print_problems(problems)

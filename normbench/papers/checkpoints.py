@@ -63,27 +63,40 @@ def relative_updates(before: Weights, after: Weights) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class UpdateSizeJob:
-    """One run in a worker process, steps measured after ``iterations``; trains again, as records hold no weights.
-
-    Calling it gives one row a step: ``optimiser, seed, iteration, layer, relative_update``, layers from 1.
-    """
+class LookingJob:
+    """A run in a worker process that is looked at while it goes on: it trains again, as records hold no weights."""
 
     request: RunRequest
     data_dir: Path | None
-    iterations: tuple[int, ...]
-    cost: float = 1.0
+
+    @property
+    def cost(self) -> float:
+        """Rough duration."""
+        return float(self.request.iterations)
 
     @property
     def family(self) -> object:
         """What has to be compiled anew when it changes."""
-        return self.request.optimiser, self.request.layers
+        return type(self), self.request.optimiser, self.request.layers
+
+    def problem(self) -> Problem:
+        """What the run starts from."""
+        return problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
+
+
+@dataclass(frozen=True)
+class UpdateSizeJob(LookingJob):
+    """Steps measured after ``iterations``.
+
+    Calling it gives one row a step: ``optimiser, seed, iteration, layer, relative_update``, layers from 1.
+    """
+
+    iterations: tuple[int, ...]
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train and measure."""
-        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
         wanted = sorted({*self.iterations, *(k + 1 for k in self.iterations)})
-        seen = {point.iteration: point.weights for point in checkpoints(self.request, problem, wanted)}
+        seen = {point.iteration: point.weights for point in checkpoints(self.request, self.problem(), wanted)}
         return [
             {
                 "optimiser": self.request.optimiser,

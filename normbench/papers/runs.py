@@ -4,7 +4,7 @@ Two of the papers classify images; here the task is a regression, and smaller, a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +63,6 @@ class Setting:
 
 def asked(
     setting: Setting,
-    seed: int,
     optimiser: str,
     layers: tuple[int, ...],
     iterations: int,
@@ -71,16 +70,17 @@ def asked(
     *,
     dtype: str = "float32",
     batch_size: int | None = None,
-) -> RunRequest:
-    """One run; a backend that does not know ``dtype`` takes its own."""
-    return Asked(
+) -> tuple[RunRequest, ...]:
+    """One run for every seed; a backend that does not know ``dtype`` takes its own."""
+    first = Asked(
         task=setting.task,
         layers=layers,
         optimiser=optimiser,
         backend=setting.backend,
-        seed=seed,
+        seed=0,
         iterations=iterations,
         hyperparameters=dict(hyperparameters),
         dtype=backends.get(setting.backend).dtype_for(dtype),
         batch_size=batch_size,
-    ).resolved()
+    )
+    return tuple(replace(first, seed=seed).resolved() for seed in range(setting.seeds))

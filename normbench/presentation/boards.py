@@ -11,7 +11,7 @@ from normbench.analysis.leaderboard import Board
 from normbench.presentation.captions import captions
 from normbench.presentation.labels import board_title
 from normbench.presentation.quantities import LEGEND, legend, shown
-from normbench.presentation.tables import Column, fitting, left_out, titled
+from normbench.presentation.tables import Column, fitting, titled
 from normbench.presentation.terminal import plain_table
 
 
@@ -22,10 +22,9 @@ def terminal(boards: Sequence[Board], *, width: int) -> RenderableType:
 
 
 def _board(board: Board, width: int) -> list[RenderableType]:
-    columns = shown(board.rows)
-    kept, table = fitting(columns, partial(_table, board), width)
-    notes = [*captions(board), *left_out(columns, kept)]
-    return [titled(board_title(board), table), *(Text(note, style="dim") for note in notes), Text()]
+    table, left_out = fitting(shown(board.rows), partial(_table, board), width)
+    notes = (Text(note, style="dim") for note in (*captions(board), *left_out))
+    return [titled(board_title(board), table), *notes, Text()]
 
 
 def _table(board: Board, columns: Sequence[Column]) -> Table:

@@ -5,16 +5,37 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from normbench.analysis.compare import Change, Comparison, Key
+from normbench.analysis.compare import Change, Comparison, Key, Metric
 from normbench.analysis.selection import Sortable, board_key
 from normbench.analysis.tuning import Rule
 from normbench.presentation.labels import how, network_title, value_text, where
-from normbench.presentation.tables import Column, fitting, left_out, number, percent, stars, titled
+from normbench.presentation.quantities import (
+    ITERATIONS,
+    MILLISECONDS,
+    OPTIMISER,
+    SEEDS,
+    TEST_RMS,
+    TRAIN_RMS,
+    WHERE,
+    Quantity,
+)
+from normbench.presentation.tables import Column, fitting, number, percent, stars, titled
 from normbench.presentation.terminal import plain_table
+from normbench.records.schema import Record
 
+
+def _metric(quantity: Quantity, part: str) -> Metric:
+    """The quantity of a run, to be judged relative to linear least squares on the same split, where there is a fit."""
+
+    def difficulty(run: Record) -> float:
+        return run.outcome.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
+
+    return Metric(quantity.header, quantity.run, quantity.better, difficulty)
+
+
+METRICS = (_metric(TEST_RMS, "test"), _metric(TRAIN_RMS, "train"))
 _NOTE = (
     "Change of the geometric mean and its 95 % interval, NEW relative to OLD. seeds 'n paired': over n shared seeds, "
     "by the paired t test on log-ratios; 'n | m': over other seeds, by Welch's test on the RMS relative to that of the "
@@ -35,20 +56,13 @@ def comparison_tables(comparisons: Sequence[Comparison], *, width: int) -> Rende
 
 def _note(comparisons: Sequence[Comparison]) -> str:
     metrics = dict.fromkeys(change.metric for comparison in comparisons for change in comparison.changes)
-    return " ".join([*(f"{metric.name}: {metric.better.value}." for metric in metrics), _NOTE])
+    return " ".join([*(f"{metric.name}: {metric.better.value}." for metric in metrics if metric.better), _NOTE])
 
 
 def _board(rows: Sequence[Comparison], width: int) -> list[RenderableType]:
-    columns = _columns(rows[0])
-    kept, table = fitting(columns, partial(_table, rows), width)
-    return [titled(_title(rows[0]), table), *(Text(note, style="dim") for note in left_out(columns, kept))]
-
-
-def _table(rows: Sequence[Comparison], columns: Sequence[Column]) -> Table:
-    table = plain_table(columns)
-    for row in rows:
-        table.add_row(*(column.cell(row) for column in columns))
-    return table
+    table, left_out = fitting(_columns(rows[0]), partial(plain_table, rows=rows), width)
+    title = f"{network_title(rows[0].key.run)}: NEW relative to OLD"
+    return [titled(title, table), *(Text(note, style="dim") for note in left_out)]
 
 
 def _columns(row: Comparison) -> list[Column]:
@@ -56,13 +70,13 @@ def _columns(row: Comparison) -> list[Column]:
     metrics = [column for k, change in enumerate(row.changes) for column in _metric_columns(k, change.metric.name)]
     return [
         Column("verdict", _verdict, numeric=False, wraps=True),
-        Column("optimiser", lambda c: ", ".join([c.key.run.request.optimiser, *how(c.key.run)]), numeric=False),
-        Column("backend", lambda c: where(c.key.run), numeric=False),
+        Column(OPTIMISER.header, lambda c: ", ".join([c.key.run.request.optimiser, *how(c.key.run)]), numeric=False),
+        Column(WHERE.header, lambda c: where(c.key.run), numeric=False),
         Column("tuning", _tuning, numeric=False, wraps=True),
-        Column("iter.", lambda c: str(c.key.run.request.iterations), leaves=4),
-        Column("seeds", _seeds, leaves=2),
+        Column(ITERATIONS.header, lambda c: str(c.key.run.request.iterations), leaves=4),
+        Column(SEEDS.header, _seeds, leaves=2),
         *metrics,
-        Column("ms/it", _times, leaves=3),
+        Column(MILLISECONDS.header, _times, leaves=3),
     ]
 
 
@@ -71,10 +85,6 @@ def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
         Column(name, lambda c: _change(c.changes[k])),
         Column(f"interval of {name}" if k else "interval", lambda c: _interval(c.changes[k]), leaves=5 if k else 1),
     )
-
-
-def _title(row: Comparison) -> str:
-    return f"{network_title(row.key.run)}: NEW relative to OLD"
 
 
 def _tuning(row: Comparison) -> str:
@@ -110,7 +120,8 @@ def _interval(change: Change) -> str:
 
 
 def _times(row: Comparison) -> str:
-    return f"{number(row.old_ms, 1)} {'→' if row.same_clock else '|'} {number(row.new_ms, 1)}"
+    before, after = (number(value, MILLISECONDS.digits or 0) for value in (row.old_ms, row.new_ms))
+    return f"{before} {'→' if row.same_clock else '|'} {after}"
 
 
 def row_names(keys: Iterable[Key]) -> str:

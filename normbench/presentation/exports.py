@@ -3,14 +3,14 @@
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from normbench.analysis.leaderboard import Board, Row
 from normbench.networks.families import layers_text
-from normbench.presentation import quantities
+from normbench.presentation import quantities, targets
 from normbench.presentation.captions import captions
 from normbench.presentation.commands import command
 from normbench.presentation.labels import board_title, environment, row_name
@@ -19,12 +19,6 @@ from normbench.presentation.tables import markdown_table
 from normbench.records.formats import csv_frame, markdown_code, markdown_text
 from normbench.running.axis import Level
 from normbench.running.request import axes
-
-Fields = Callable[[Row], Mapping[str, Any]]
-
-
-def _nothing(row: Row) -> Mapping[str, Any]:
-    return {}
 
 
 def markdown(boards: Iterable[Board]) -> str:
@@ -51,13 +45,12 @@ def _commands(board: Board) -> list[str]:
     return ["<details><summary>Commands that make the rows again</summary>", "", *lines, "", "</details>", ""]
 
 
-def flat(board: Board, *, more: Fields = _nothing) -> list[dict[str, Any]]:
-    """The rows as plain dictionaries, with the fields that ``more`` adds; a figure that does not exist is None."""
-    return [_strict({**_flat(board, row), **more(row)}) for row in board.rows]
-
-
-def _strict(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _figure(value) if isinstance(value, float) else value for name, value in values.items()}
+def flat(board: Board, target_rms: float | None = None) -> list[dict[str, Any]]:
+    """The rows as plain dictionaries, with what it takes to reach a target; a figure that does not exist is None."""
+    return [
+        {name: _figure(value) if isinstance(value, float) else value for name, value in values.items()}
+        for values in (_flat(board, row) | targets.fields(row, target_rms) for row in board.rows)
+    ]
 
 
 def _figure(value: float) -> float | None:
@@ -73,7 +66,7 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "split": board.split,
         "layers": layers_text(board.layers),
         "kind": row.kind,
-        **{axis.name: _plain(row.asked.get(axis.name)) for axis in axes(Level.ROW)},
+        **{axis.name: row.asked.get(axis.name) for axis in axes(Level.ROW)},
     }
     for quantity in quantities.QUANTITIES:
         values |= quantity.stored(row)
@@ -85,17 +78,9 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def json_lines(boards: Iterable[Board], *, more: Fields = _nothing) -> str:
+def json_lines(boards: Iterable[Board], target_rms: float | None = None) -> str:
     """One JSON object per row and line."""
-    return "".join(json.dumps(row, allow_nan=False) + "\n" for board in boards for row in flat(board, more=more))
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict) else value
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for board in boards for row in flat(board, target_rms))
 
 
 def _whole(values: Iterable[Any]) -> bool:
@@ -104,10 +89,11 @@ def _whole(values: Iterable[Any]) -> bool:
     return bool(known) and all(type(value) is int for value in known)
 
 
-def csv(boards: Iterable[Board], *, more: Fields = _nothing) -> str:
+def csv(boards: Iterable[Board], target_rms: float | None = None) -> str:
     """All rows of all boards under one header."""
-    rows = [row for board in boards for row in flat(board, more=more)]
-    frame = pd.DataFrame([{name: _cell(value) for name, value in row.items()} for row in rows])
+    rows = [row for board in boards for row in flat(board, target_rms)]
+    cells = [{name: json.dumps(v) if isinstance(v, dict) else v for name, v in row.items()} for row in rows]
+    frame = pd.DataFrame(cells)
     whole = [name for name in (rows[0] if rows else ()) if _whole(row[name] for row in rows)]
     frame = frame.astype(dict.fromkeys(whole, "Int64"))
     text = io.StringIO()

@@ -1,7 +1,5 @@
 """What boards, rows and runs are called: every word is made here or beside the figure it belongs to, and never read."""
 
-import pandas as pd
-
 from normbench import specs
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import OptimiserRow, PublishedRow, Row
@@ -94,17 +92,3 @@ def environment(row: Row) -> str:
     """What the runs of the row were made with; set-ups that differ stand side by side."""
     made = {", ".join(f"{name} {value}" for name, value in run.provenance.environment.items()) for run in row.records}
     return " | ".join(sorted(made))
-
-
-def labelled(searches: pd.DataFrame) -> pd.DataFrame:
-    """The searches of :func:`normbench.analysis.sensitivity.learning_rate_sensitivity` in words.
-
-    ``where`` says backend, device and dtype, ``setting`` what is not as usual, ``layers`` the network; ``record`` is
-    the identity of the run.
-    """
-    runs = searches["record"]
-    place = list(searches.columns).index("simulated") + 1
-    found = searches.assign(layers=searches["layers"].map(layers_text), record=[run.record_id for run in runs])
-    found.insert(place, "where", [where(run) for run in runs])
-    found.insert(place + 1, "setting", [", ".join(how(run)) for run in runs])
-    return found

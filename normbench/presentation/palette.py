@@ -7,11 +7,11 @@ until each has a contrast of 3 to 1 with its background; the peers lie between t
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
-from normbench.backends import Backend, get
+from normbench.backends import Backend
 from normbench.specs import SPECS
 
 BACKGROUNDS = ("#ffffff", "#15181d")  # of the charts, light and dark
@@ -55,18 +55,12 @@ def series(optimisers: Iterable[str]) -> dict[str, tuple[str, str]]:
     return {name: pair for name, pair in colours.items() if name in wanted}
 
 
-def backend_of(where: str) -> Backend:
-    """The backend that a label such as ``jax cuda float64`` begins with."""
-    return get(where.split()[0])
-
-
-def backend_keys(labels: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Dash and mark of every backend, as attributes of SVG paths."""
-    return {name: _key(backend_of(name)) for name in labels}
-
-
-def _key(backend: Backend) -> dict[str, str]:
-    return {"dash": " ".join(map(str, backend.dash)), "mark": _MARKS[backend.shape]}
+def backend_keys(backends: Mapping[str, Backend]) -> dict[str, dict[str, str]]:
+    """Dash and mark of the backend behind every label, as attributes of SVG paths."""
+    return {
+        label: {"dash": " ".join(map(str, backend.dash)), "mark": _MARKS[backend.shape]}
+        for label, backend in backends.items()
+    }
 
 
 def variable(optimiser: str) -> str:

@@ -28,7 +28,11 @@ class Quantity(Column):
         What it is and how it came about, for the legend.
     value : callable
         Row -> what the page sorts by; None or NaN where the row has none.
+    run : callable
+        Record -> the figure of a single run; NaN where it has none.
     unit : str
+    digits : int or None
+        Decimals of the value, where that is all that a cell says; ``words`` says the others.
     better : Direction or None
     detail : callable
         Row -> a second, smaller line under it on the page.
@@ -42,15 +46,21 @@ class Quantity(Column):
 
     name: str
     meaning: str
-    value: Callable[[Row], Any]
+    value: Callable[[Any], Any]
+    run: Callable[[Record], float] = lambda run: math.nan
     unit: str = ""
+    digits: int | None = None
     better: Direction | None = None
-    detail: Callable[[Row], str] = lambda row: ""
-    fields: Callable[[Row], Mapping[str, Any]] | None = None
+    detail: Callable[[Any], str] = lambda row: ""
+    fields: Callable[[Any], Mapping[str, Any]] | None = None
     beside: str = ""
     against: bool = False
 
-    def stored(self, row: Row) -> Mapping[str, Any]:
+    def cell(self, line: Any) -> str:
+        """The value with its digits, or the words for it."""
+        return self.words(line) if self.digits is None else number(self.value(line), self.digits)
+
+    def stored(self, row: Any) -> Mapping[str, Any]:
         """What CSV and JSON hold of it."""
         return {self.name: self.value(row)} if self.fields is None else self.fields(row)
 
@@ -65,17 +75,9 @@ class Quantity(Column):
         return f"{self.header}{unit}: {self.meaning}" + (f"; {self.better.value}." if self.better else ".")
 
 
-def _bound(run: Record) -> float:
-    return run.outcome.lipschitz_bound
-
-
-def _measured(run: Record) -> float:
-    return run.outcome.lipschitz_measured
-
-
 def exceeds(run: Record) -> bool:
     """True if the gain that was measured is larger than the bound allows."""
-    return _measured(run) > _bound(run) * (1 + _CERTIFICATE_ROUNDING)
+    return run.outcome.lipschitz_measured > run.outcome.lipschitz_bound * (1 + _CERTIFICATE_ROUNDING)
 
 
 RANK = Quantity(
@@ -84,7 +86,7 @@ RANK = Quantity(
     meaning=f"by mean test RMS; in brackets where 95 % of {RESAMPLES:,} resamples of the seeds that all rows share put "
     "the row, one resample for all rows. Rows with a diverged or failed run have none and come last",
     value=lambda row: row.rank and row.rank.rank,
-    cell=cells.rank,
+    words=cells.rank,
     fields=cells.rank_fields,
     leaves=1,
     against=True,
@@ -95,7 +97,7 @@ OPTIMISER = Quantity(
     meaning="zero, mean and linear (least squares) are predictors that need none: what does not beat them has learned "
     "little",
     value=lambda row: row.optimiser,
-    cell=lambda row: row.optimiser,
+    words=lambda row: row.optimiser,
     numeric=False,
 )
 TUNING = Quantity(
@@ -105,7 +107,7 @@ TUNING = Quantity(
     "one seed and one backend, then run on all; the test error chooses nothing. † the best value lies at an end of "
     "its grid, so a better one may lie beyond",
     value=lambda row: row.tuning and row.tuning.cost,
-    cell=cells.tuning,
+    words=cells.tuning,
     fields=cells.tuning_fields,
     numeric=False,
     wraps=True,
@@ -115,8 +117,8 @@ BOUND = Quantity(
     header="bound",
     meaning="Lipschitz bound prod ||W_i||_op of the trained network, mean over seeds",
     unit="the unit of the board per unit-norm input",
-    value=lambda row: row.mean(_bound),
-    cell=lambda row: number(row.mean(_bound), 2),
+    value=lambda row: row.mean(lambda run: run.outcome.lipschitz_bound),
+    digits=2,
     better=Direction.LOWER,
     leaves=2,
 )
@@ -124,51 +126,105 @@ MEASURED = Quantity(
     name="lipschitz_measured",
     header="measured",
     meaning="the largest ||f(x) - f(x')|| / ||x - x'|| over many pairs, mean over seeds; no valid bound is below it",
-    value=lambda row: row.mean(_measured),
-    cell=lambda row: number(row.mean(_measured), 2),
+    value=lambda row: row.mean(lambda run: run.outcome.lipschitz_measured),
+    digits=2,
     leaves=8,
     beside="lipschitz_bound",
+)
+WHERE = Quantity(
+    name="where",
+    header="backend",
+    meaning="what computed; with device and precision where they are not CPU and float32",
+    value=backend,
+    words=backend,
+    fields=lambda row: {},  # backend, device and dtype are fields of the request
+    numeric=False,
+)
+TRAIN_RMS = Quantity(
+    name="train_rms",
+    header="train RMS",
+    meaning="sqrt(mean ||y - yhat||^2) over the training samples, mean ± sample standard deviation over seeds",
+    value=lambda row: row.train.mean,
+    run=lambda run: run.outcome.train_rms,
+    words=lambda row: mean_sd(row.train),
+    fields=lambda row: cells.spread_fields("train_rms", row.train),
+    unit="the unit of the board",
+    better=Direction.LOWER,
+    leaves=6,
+)
+TEST_RMS = Quantity(
+    name="test_rms",
+    header="test RMS",
+    meaning="the same over the test samples; the rows are sorted by it",
+    value=lambda row: row.test.mean,
+    run=lambda run: run.outcome.test_rms,
+    words=lambda row: mean_sd(row.test),
+    fields=lambda row: cells.spread_fields("test_rms", row.test),
+    unit="the unit of the board",
+    better=Direction.LOWER,
+)
+SEEDS = Quantity(
+    name="seeds",
+    header="seeds",
+    meaning="runs, failures included",
+    value=lambda row: row.runs,
+    words=lambda row: str(row.runs),
+    leaves=4,
+)
+ITERATIONS = Quantity(
+    name="iterations",
+    header="iter.",
+    meaning="iterations per run",
+    value=lambda row: row.iterations,
+    words=lambda row: str(row.iterations or ""),
+    leaves=5,
+)
+SECONDS = Quantity(
+    name="seconds_per_run",
+    header="s/run",
+    meaning="seconds of training per run, without compilation, mean over the runs of one environment",
+    value=lambda row: row.seconds_per_run,
+    digits=2,
+    fields=lambda row: {
+        "timed_runs": len(row.timed),
+        "seconds_per_run": row.seconds_per_run,
+        "seconds_compile": mean(row.timed, lambda run: run.outcome.seconds_compile),
+    },
+    better=Direction.LOWER,
+    leaves=7,
+)
+MILLISECONDS = Quantity(
+    name="ms_per_iteration",
+    header="ms/it",
+    meaning="milliseconds of training per iteration, likewise",
+    value=lambda row: row.ms_per_iteration,
+    digits=2,
+    better=Direction.LOWER,
+    leaves=3,
+)
+EVALUATIONS = Quantity(
+    name="evaluations",
+    header="losses + gradients",
+    meaning="passes over the training set for losses and for gradients, means over runs",
+    value=lambda row: cells.evaluations(row)["gradient_evaluations"],
+    words=cells.passes,
+    fields=cells.evaluations,
+    better=Direction.LOWER,
+    leaves=9,
 )
 LEGEND = "How to read it"
 QUANTITIES = (
     OPTIMISER,
-    Quantity(
-        name="where",
-        header="backend",
-        meaning="what computed; with device and precision where they are not CPU and float32",
-        value=backend,
-        cell=backend,
-        fields=lambda row: {},  # backend, device and dtype are fields of the request
-        numeric=False,
-    ),
+    WHERE,
     TUNING,
-    Quantity(
-        name="train_rms",
-        header="train RMS",
-        meaning="sqrt(mean ||y - yhat||^2) over the training samples, mean ± sample standard deviation over seeds",
-        value=lambda row: row.train.mean,
-        cell=lambda row: mean_sd(row.train),
-        fields=lambda row: cells.spread_fields("train_rms", row.train),
-        unit="the unit of the board",
-        better=Direction.LOWER,
-        leaves=6,
-    ),
-    Quantity(
-        name="test_rms",
-        header="test RMS",
-        meaning="the same over the test samples; the rows are sorted by it",
-        value=lambda row: row.test.mean,
-        cell=lambda row: mean_sd(row.test),
-        fields=lambda row: cells.spread_fields("test_rms", row.test),
-        unit="the unit of the board",
-        better=Direction.LOWER,
-    ),
+    TRAIN_RMS,
+    TEST_RMS,
     Quantity(
         name="test_rms_interval",
         header="95 % interval",
         meaning="bootstrap interval of the mean test RMS: BCa, and percentiles below 8 seeds",
         value=lambda row: row.interval.low,
-        cell=cells.interval,
+        words=cells.interval,
         fields=lambda row: {"test_rms_low": row.interval.low, "test_rms_high": row.interval.high},
         leaves=10,
         beside="test_rms",
@@ -178,7 +234,7 @@ QUANTITIES = (
         header="accuracy %",
         meaning="share of the test samples whose largest output is the right one, mean ± sample standard deviation",
         value=lambda row: row.accuracy and row.accuracy.mean,
-        cell=cells.accuracy,
+        words=cells.accuracy,
         fields=lambda row: cells.spread_fields("test_accuracy", row.accuracy or Spread(math.nan, math.nan, 0)),
         better=Direction.HIGHER,
     ),
@@ -189,62 +245,18 @@ QUANTITIES = (
         "** p < 0.01, *** p < 0.001: paired t test on the log-ratios, Holm's correction over all pairs of rows, "
         "because the same runs chose the best",
         value=cells.difference,
-        cell=cells.versus_best,
+        words=cells.versus_best,
         detail=cells.certainty,
         fields=cells.difference_fields,
         better=Direction.LOWER,
         against=True,
     ),
     RANK,
-    Quantity(
-        name="seeds",
-        header="seeds",
-        meaning="runs, failures included",
-        value=lambda row: row.runs,
-        cell=lambda row: str(row.runs),
-        leaves=4,
-    ),
-    Quantity(
-        name="iterations",
-        header="iter.",
-        meaning="iterations per run",
-        value=lambda row: row.iterations,
-        cell=lambda row: str(row.iterations or ""),
-        leaves=5,
-    ),
-    Quantity(
-        name="seconds_per_run",
-        header="s/run",
-        meaning="seconds of training per run, without compilation, mean over the runs of one environment",
-        value=lambda row: row.seconds_per_run,
-        cell=lambda row: number(row.seconds_per_run, 2),
-        fields=lambda row: {
-            "timed_runs": len(row.timed),
-            "seconds_per_run": row.seconds_per_run,
-            "seconds_compile": mean(row.timed, lambda run: run.outcome.seconds_compile),
-        },
-        better=Direction.LOWER,
-        leaves=7,
-    ),
-    Quantity(
-        name="ms_per_iteration",
-        header="ms/it",
-        meaning="milliseconds of training per iteration, likewise",
-        value=lambda row: row.ms_per_iteration,
-        cell=lambda row: number(row.ms_per_iteration, 2),
-        better=Direction.LOWER,
-        leaves=3,
-    ),
-    Quantity(
-        name="evaluations",
-        header="losses + gradients",
-        meaning="passes over the training set for losses and for gradients, means over runs",
-        value=lambda row: cells.evaluations(row)["gradient_evaluations"],
-        cell=cells.passes,
-        fields=cells.evaluations,
-        better=Direction.LOWER,
-        leaves=9,
-    ),
+    SEEDS,
+    ITERATIONS,
+    SECONDS,
+    MILLISECONDS,
+    EVALUATIONS,
     BOUND,
     MEASURED,
     Quantity(
@@ -252,7 +264,7 @@ QUANTITIES = (
         header="failures",
         meaning="runs that stalled, diverged or failed; nothing else is left out",
         value=lambda row: sum(row.failures.values()),
-        cell=cells.failures,
+        words=cells.failures,
         fields=lambda row: {str(status): count for status, count in row.failures.items()},
         numeric=False,
         wraps=True,

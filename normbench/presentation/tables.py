@@ -25,7 +25,7 @@ class Column:
     Attributes
     ----------
     header : str
-    cell : callable
+    words : callable
         Row, or whatever a line of the table stands for, -> text.
     numeric : bool
         Aligned to the right.
@@ -36,10 +36,14 @@ class Column:
     """
 
     header: str
-    cell: Callable[[Any], str]
+    words: Callable[[Any], str] = str
     numeric: bool = True
     leaves: int = 0
     wraps: bool = False
+
+    def cell(self, line: Any) -> str:
+        """What stands in the column on a line."""
+        return self.words(line)
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -72,20 +76,15 @@ def percent(value: float) -> str:
 
 def fitting(
     columns: Sequence[Column], build: Callable[[Sequence[Column]], Table], width: int
-) -> tuple[list[Column], Table]:
-    """The columns that fit into ``width``, in their order, and the table that ``build`` makes of them."""
+) -> tuple[Table, list[str]]:
+    """The table that ``build`` makes of the columns that fit into ``width``, and the remark that names the others."""
     kept = list(columns)
     for level in sorted({column.leaves for column in columns} - {0}, reverse=True):
         if Measurement.get(_BOUNDLESS, _BOUNDLESS.options, build(kept)).maximum <= width:
             break
         kept = [column for column in kept if column.leaves < level]
-    return kept, build(kept)
-
-
-def left_out(columns: Sequence[Column], kept: Sequence[Column]) -> list[str]:
-    """The remark that names what did not fit, if anything did not."""
     hidden = ", ".join(column.header for column in columns if column not in kept)
-    return [f"Left out on a terminal of this width: {hidden}."] if hidden else []
+    return build(kept), [f"Left out on a terminal of this width: {hidden}."] if hidden else []
 
 
 def titled(title: str, table: Table) -> RenderableType:

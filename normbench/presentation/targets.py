@@ -1,60 +1,95 @@
 """What a target costs, as tables and as columns beside those of the board."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
-from normbench.analysis.runs import COSTS
 from normbench.analysis.targets import Attainment, Median, attain
-from normbench.presentation.labels import backend, board_title, tuning_label
-from normbench.presentation.tables import Column, markdown_table, number, titled
+from normbench.presentation.labels import board_title
+from normbench.presentation.quantities import EVALUATIONS, ITERATIONS, OPTIMISER, SECONDS, TUNING, WHERE, Quantity
+from normbench.presentation.tables import markdown_table, number, titled
 from normbench.presentation.terminal import plain_table
 from normbench.records.formats import markdown_text
 
 
-def fields(row: Row, target_rms: float) -> dict[str, Any]:
-    """An attainment as columns beside those of the board; empty cells for rows that were not run here."""
-    found = attain(row.records, target_rms) if row.records else None
-    columns: dict[str, Any] = {"target_rms": target_rms, "reached": found and found.reached}
-    for cost in COSTS:
-        median = found and getattr(found, cost)
-        columns |= {f"{cost}_to_target": median and median.value, f"{cost}_censored": median and median.censored}
-    return columns
+class Line(NamedTuple):
+    """A row, and how its runs reach the target; None for a row that was not run here."""
+
+    row: Row
+    attained: Attainment | None
 
 
-Line = tuple[Row, Attainment]
+def fields(row: Row, target_rms: float | None) -> dict[str, Any]:
+    """An attainment as columns beside those of the board, without a target none; empty for rows not run here."""
+    if target_rms is None:
+        return {}
+    line = Line(row, attain(row.records, target_rms) if row.records else None)
+    stored = (quantity.stored(line) for quantity in (REACHED, *COSTS))
+    return {"target_rms": target_rms} | {name: value for found in stored for name, value in found.items()}
 
 
-def _median(found: Median) -> str:
+def _of_the_row(quantity: Quantity) -> Quantity:
+    """What a line says of its row, as on the board."""
+    return replace(quantity, words=lambda line: quantity.cell(line.row), value=lambda line: quantity.value(line.row))
+
+
+def _cost(cost: str, header: str, of: Quantity) -> Quantity:
+    """What a line spends of a quantity of the board until the target; unit and direction are the quantity's."""
+
+    def median(line: Line) -> Median | None:
+        return getattr(line.attained, cost, None)
+
+    return replace(
+        of,
+        name=f"{cost}_to_target",
+        header=header,
+        meaning=f"{of.meaning}, until the target is reached",
+        value=lambda line: (found := median(line)) and found.value,
+        words=lambda line: _words(median(line), of.digits or 2),
+        digits=None,
+        fields=lambda line: {
+            f"{cost}_to_target": (found := median(line)) and found.value,
+            f"{cost}_censored": found and found.censored,
+        },
+    )
+
+
+def _words(found: Median | None, digits: int) -> str:
     """``412``, or ``> 412`` where half of the runs or more took longer."""
-    return f"> {number(found.value, 2)}" if found.censored else number(found.value, 2)
+    return ("> " if found.censored else "") + number(found.value, digits) if found else ""
 
 
-_COLUMNS = (
-    Column("optimiser", lambda line: line[0].optimiser, numeric=False),
-    Column("backend", lambda line: backend(line[0]), numeric=False),
-    Column("tuning needed", lambda line: tuning_label(line[0]), numeric=False, wraps=True),
-    Column("reached", lambda line: f"{line[1].reached}/{line[1].runs}"),
-    Column("iterations", lambda line: _median(line[1].iterations)),
-    Column("losses", lambda line: _median(line[1].loss_evaluations)),
-    Column("gradients", lambda line: _median(line[1].gradient_evaluations)),
-    Column("seconds", lambda line: _median(line[1].seconds)),
+REACHED = Quantity(
+    name="reached",
+    header="reached",
+    meaning="runs that reach the target, of all",
+    value=lambda line: line.attained and line.attained.reached,
+    words=lambda line: f"{line.attained.reached}/{line.attained.runs}",
 )
+COSTS = (
+    _cost("iterations", "iterations", ITERATIONS),
+    _cost("loss_evaluations", "losses", EVALUATIONS),
+    _cost("gradient_evaluations", "gradients", EVALUATIONS),
+    _cost("seconds", "seconds", SECONDS),
+)
+_COLUMNS = (*map(_of_the_row, (OPTIMISER, WHERE, TUNING)), REACHED, *COSTS)
 NOTE = (
-    "Medians over all runs, interpolated between iterations; a run that does not reach the target counts as infinitely "
-    "dear. '>': half of the runs or more did not reach it, so it takes more than this. losses and gradients: passes "
-    "over the training set. What tuning cost is not added."
+    "Medians over all runs, interpolated between iterations; a run that does not reach the target counts as one of "
+    "infinite cost. '>': half of the runs or more did not reach it, so it takes more than this. losses and gradients: "
+    "passes over the training set. What tuning cost is not added."
 )
 
 
 def _lines(board: Board, target_rms: float) -> list[Line]:
     """Rows that were run here: those that reach the target more often first, then those that need fewer iterations."""
-    lines = [(row, attain(row.records, target_rms)) for row in board.optimisers]
-    return sorted(lines, key=lambda line: (-line[1].reached / line[1].runs, line[1].iterations.value))
+    reached = [(row, attain(row.records, target_rms)) for row in board.optimisers]
+    lines = sorted(reached, key=lambda pair: (-pair[1].reached / pair[1].runs, pair[1].iterations.value))
+    return [Line(*pair) for pair in lines]
 
 
 def _title(board: Board, target_rms: float) -> str:
@@ -69,22 +104,14 @@ def targets_table(found: Sequence[Board], target_rms: float) -> RenderableType:
     InvalidArgumentError
         If the target is not positive and finite.
     """
-    tables = [_table(board, _lines(board, target_rms), target_rms) for board in found]
+    tables = [titled(_title(board, target_rms), plain_table(_COLUMNS, _lines(board, target_rms))) for board in found]
     return Group(*tables, Text(NOTE, style="dim"))
-
-
-def _table(board: Board, lines: Sequence[Line], target_rms: float) -> RenderableType:
-    table = plain_table(_COLUMNS)
-    for line in lines:
-        table.add_row(*(column.cell(line) for column in _COLUMNS))
-    return titled(_title(board, target_rms), table)
 
 
 def targets_markdown(found: Sequence[Board], target_rms: float) -> str:
     """The same as Markdown: a heading, a table and a note for every board; errors as :func:`targets_table`."""
     parts = []
     for board in found:
-        lines = _lines(board, target_rms)
-        parts += [f"## {markdown_text(_title(board, target_rms))}", "", *markdown_table(_COLUMNS, lines), ""]
-        parts += [f"- {markdown_text(NOTE)}", ""]
+        table = markdown_table(_COLUMNS, _lines(board, target_rms))
+        parts += [f"## {markdown_text(_title(board, target_rms))}", "", *table, "", f"- {markdown_text(NOTE)}", ""]
     return "\n".join(parts)

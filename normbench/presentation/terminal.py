@@ -1,8 +1,8 @@
 """What every table on a terminal has in common: the console that it is printed on, and its one style."""
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -32,9 +32,11 @@ def console(*, stderr: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=stderr, markup=False, emoji=False, width=_NO_TERMINAL)
 
 
-def plain_table(columns: "Sequence[Column]" = ()) -> Table:
-    """An empty table in the one style of all commands: a rule under the header, two blanks between columns."""
+def plain_table(columns: "Sequence[Column]" = (), rows: Iterable[Any] = ()) -> Table:
+    """A table in the one style of all commands: a rule under the header, two blanks between columns."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column.header, justify="right" if column.numeric else "left", no_wrap=not column.wraps)
+    for row in rows:
+        table.add_row(*(column.cell(row) for column in columns))
     return table

@@ -47,14 +47,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Record:
-    """One run, finished or not.
-
-    Attributes
-    ----------
-    request : RunRequest
-    outcome : Outcome
-    provenance : Provenance
-    """
+    """One run, finished or not."""
 
     request: RunRequest
     outcome: Outcome

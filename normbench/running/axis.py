@@ -41,7 +41,7 @@ class Axis:
     at_least : int or None
         The smallest value of a number.
     option : str
-        Of ``normbench run``, which makes the value; "" where none does.
+        Of ``normbench run``, which makes the value; "" where none does. "{}" stands for the name of the field.
     help : str
         Of that option; "" where the command makes the option itself, because it takes more than one value of the field.
     of_task : bool
@@ -60,12 +60,17 @@ class Axis:
     words: str = "{}"
     choices: tuple[str, ...] = ()
     at_least: int | None = None
-    option: str = ""
+    option: str = "--{}"
     help: str = ""
     of_task: bool = False
     original: bool = False
     name: str = ""
     default: Any = ALWAYS
+
+    @property
+    def metadata(self) -> dict[str, "Axis"]:
+        """Of the field that it is declared with."""
+        return {_DECLARED: self}
 
     def label(self, value: Any) -> str:
         """The value in words, or "" where it is the default."""
@@ -87,26 +92,15 @@ class Axis:
             raise InvalidArgumentError(f"{self.name} must be at least {self.at_least}; got {value}.{remedy}")
 
 
-def axis(
-    separates: Level,
-    place: Place = Place.NAME,
-    *,
-    words: str = "{}",
-    choices: tuple[str, ...] = (),
-    at_least: int | None = None,
-    option: str = "",
-    help: str = "",
-    of_task: bool = False,
-    original: bool = False,
-) -> dict[str, Axis]:
-    """The metadata of a field that is an :class:`Axis`."""
-    return {_DECLARED: Axis(separates, place, words, choices, at_least, option, help, of_task, original)}
-
-
 def declared(kind: type[Any]) -> tuple[Axis, ...]:
     """The axes among the fields of a dataclass, in their order."""
     return tuple(
-        replace(f.metadata[_DECLARED], name=f.name, default=ALWAYS if f.default is MISSING else f.default)
+        replace(
+            said := f.metadata[_DECLARED],
+            name=f.name,
+            default=ALWAYS if f.default is MISSING else f.default,
+            option=said.option.format(f.name.replace("_", "-")),
+        )
         for f in fields(kind)
         if _DECLARED in f.metadata
     )

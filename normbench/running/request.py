@@ -17,7 +17,7 @@ from normbench.networks.activations import ACTIVATIONS
 from normbench.networks.families import check_layers
 from normbench.problems import tasks
 from normbench.problems.initial_weights import INITIALISATIONS, USUAL, check, usual
-from normbench.running.axis import Axis, Level, Place, axis, declared
+from normbench.running.axis import Axis, Level, Place, declared
 from normbench.specs import Value
 
 DTYPES = ("float32", "float64")
@@ -51,101 +51,87 @@ class Asked:
         asks for is "usual" under its own name as well, so that a run has one identity.
     """
 
-    task: str = field(metadata=axis(Level.BOARD, option="--task", original=True))
-    optimiser: str = field(metadata=axis(Level.ROW, option="--optimiser", original=True))
+    task: str = field(metadata=Axis(Level.BOARD, original=True).metadata)
+    optimiser: str = field(metadata=Axis(Level.ROW, original=True).metadata)
     # a dict cannot be hashed; two requests that differ in it alone share their hash and are not equal
-    hyperparameters: dict[str, Value] = field(default_factory=dict, hash=False, metadata=axis(Level.ROW, original=True))
-    backend: str = field(metadata=axis(Level.ROW, Place.WHERE, option="--backend", original=True))
-    seed: int = field(metadata=axis(Level.RUN, at_least=0, option="--seeds", original=True))
+    hyperparameters: dict[str, Value] = field(
+        default_factory=dict, hash=False, metadata=Axis(Level.ROW, option="", original=True).metadata
+    )
+    backend: str = field(metadata=Axis(Level.ROW, Place.WHERE, original=True).metadata)
+    seed: int = field(metadata=Axis(Level.RUN, at_least=0, option="--seeds", original=True).metadata)
     iterations: int | None = field(
         default=None,
-        metadata=axis(
+        metadata=Axis(
             Level.ROW,
             words="{} it.",
             at_least=1,
-            option="--iterations",
             help="Iterations per run.  [default: each optimiser's own]",
             original=True,
-        ),
+        ).metadata,
     )
-    layers: tuple[int, ...] = field(metadata=axis(Level.BOARD, option="--layers", original=True))
+    layers: tuple[int, ...] = field(metadata=Axis(Level.BOARD, original=True).metadata)
     split: str = field(
         default="random",
-        metadata=axis(
+        metadata=Axis(
             Level.BOARD,
             choices=SPLITS,
-            option="--split",
             help="random: 80/20 by sample, as in the paper. blocked: whole blocks of 5 s are held out, because "
             "neighbouring samples of a flight are alike. official: the data's own test set.  [default: the task's, "
             "mostly random]",
             of_task=True,
             original=True,
-        ),
+        ).metadata,
     )
     device: str = field(
         default=DEVICES[0],
-        metadata=axis(
-            Level.ROW,
-            Place.WHERE,
-            choices=DEVICES,
-            option="--device",
-            help="The reference uses the CPU.",
-            original=True,
-        ),
+        metadata=Axis(
+            Level.ROW, Place.WHERE, choices=DEVICES, help="The reference uses the CPU.", original=True
+        ).metadata,
     )
     dtype: str = field(
         default=DTYPES[0],
-        metadata=axis(
-            Level.ROW,
-            Place.WHERE,
-            choices=DTYPES,
-            option="--dtype",
-            help="The reference uses float64.",
-            original=True,
-        ),
+        metadata=Axis(
+            Level.ROW, Place.WHERE, choices=DTYPES, help="The reference uses float64.", original=True
+        ).metadata,
     )
     batch_size: int | None = field(
         default=None,
-        metadata=axis(
+        metadata=Axis(
             Level.ROW,
             Place.HOW,
             words="batch {}",
             at_least=1,
-            option="--batch-size",
             help="Samples that an iteration sees.  [default: the task's, mostly the whole training set]",
             of_task=True,
-        ),
+        ).metadata,
     )
     schedule: str = field(
         default=SCHEDULES[0],
-        metadata=axis(
+        metadata=Axis(
             Level.ROW,
             Place.HOW,
             choices=SCHEDULES,
-            option="--schedule",
             help="plateau: the learning rate falls to a tenth where the training error no longer falls.",
-        ),
+        ).metadata,
     )
     activation: str = field(
         default="relu",
-        metadata=axis(
+        metadata=Axis(
             Level.ROW,
             Place.HOW,
             choices=tuple(ACTIVATIONS),
-            option="--activation",
             help="Of perceptrons and convolutional networks. maxmin: pairs of units, or channels, sorted.",
-        ),
+        ).metadata,
     )
     initialisation: str = field(
         default=USUAL,
-        metadata=axis(
+        metadata=Axis(
             Level.ROW,
             Place.HOW,
             words="{} weights",
             choices=(USUAL, *INITIALISATIONS),
-            option="--initialisation",
             help="What is drawn before every layer is scaled. usual: xavier, which is uniform; for AGD orthogonal.",
-        ),
+        ).metadata,
     )
 
     def resolved(self) -> "RunRequest":

@@ -1,7 +1,7 @@
 """The reference as judge: how far every backend strays from float64 NumPy on the same problem."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -140,13 +140,22 @@ def validate(
     measure, agreements = oracle(), []
     for optimiser in optimisers:
         for hyperparameters in scope.hyperparameters(optimiser):
-            base = _request(task, dataset, optimiser, hyperparameters, measure.name, measure.dtypes[0], scope)
-            expected = trajectory_of(base, dataset)
+            asked = Asked(
+                task=task.key,
+                layers=task.layers(dataset, scope.hidden),
+                optimiser=specs.get(optimiser).key,
+                hyperparameters=hyperparameters,
+                backend=measure.name,
+                dtype=measure.dtypes[0],
+                seed=0,
+                iterations=scope.iterations,
+            )
+            expected = trajectory_of(asked.resolved(), dataset)
             for backend in backends:
                 for path, dtype in scope.combinations(backend, hyperparameters):
-                    asked = _request(task, dataset, optimiser, hyperparameters, backend, dtype, scope)
-                    found = trajectory_of(asked, dataset, path)
-                    agreements.append(judge(found, expected, asked, hyperparameters, path))
+                    request = replace(asked, backend=backend, dtype=dtype).resolved()
+                    found = trajectory_of(request, dataset, path)
+                    agreements.append(judge(found, expected, request, hyperparameters, path))
     return agreements
 
 
@@ -203,24 +212,3 @@ def _weight_deviation(found: Trajectory, expected: Trajectory) -> float:
     """Largest relative Frobenius deviation over the layers, at the end of the run."""
     pairs = zip(found.weights, expected.weights, strict=True)
     return float(max(np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs))
-
-
-def _request(
-    task: Task,
-    dataset: Dataset,
-    optimiser: str,
-    hyperparameters: dict[str, Value],
-    backend: str,
-    dtype: str,
-    scope: Scope,
-) -> RunRequest:
-    return Asked(
-        task=task.key,
-        layers=task.layers(dataset, scope.hidden),
-        optimiser=specs.get(optimiser).key,
-        hyperparameters=hyperparameters,
-        backend=backend,
-        dtype=dtype,
-        seed=0,
-        iterations=scope.iterations,
-    ).resolved()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from normbench.analysis.compare import Direction, Metric, compare
 from normbench.cli import main
-from normbench.presentation.changes import comparison_tables
+from normbench.presentation.changes import METRICS, comparison_tables
 from normbench.records.store import Store
 from tests.changes import changed
 
@@ -22,8 +22,8 @@ def over_seeds(make, values, *, first=0, **changes):
     return [make(seed=first + k, **({"test_rms": v, "train_rms": v} | changes)) for k, v in enumerate(values)]
 
 
-def only(old, new, **options):
-    [comparison], _, _ = compare(old, new, **options)
+def only(old, new, metrics=METRICS):
+    [comparison], _, _ = compare(old, new, metrics=metrics)
     return comparison
 
 
@@ -134,7 +134,7 @@ def test_best_meets_best_even_at_another_value(make):
 
 
 def test_rows_on_one_side_only_are_reported(make):
-    comparisons, old_only, new_only = compare([make()], [make("agd"), make("agd", split="blocked")])
+    comparisons, old_only, new_only = compare([make()], [make("agd"), make("agd", split="blocked")], metrics=METRICS)
     assert comparisons == []
     assert [key.run.request.optimiser for key in old_only] == ["method1"]
     assert [key.run.request.split for key in new_only] == ["blocked", "random"]
@@ -144,7 +144,7 @@ def test_the_worst_rows_come_first(make):
     factors = {"method1": 1.05, "agd": 0.9, "fromage": 1.2, "lars": 1.0}
     old = [r for name in factors for r in over_seeds(make, OLD, optimiser=name)]
     new = [r for name, f in factors.items() for r in over_seeds(make, [f * v for v in OLD], optimiser=name)]
-    found, _, _ = compare(old, new)
+    found, _, _ = compare(old, new, metrics=METRICS)
     assert [c.key.run.request.optimiser for c in found] == ["fromage", "method1", "lars", "agd"]
 
 
@@ -166,7 +166,7 @@ def synthetic(make, rng, *, first, seeds, factors=()):
 
 
 def is_worse(old, new):
-    found, _, _ = compare(old, new)
+    found, _, _ = compare(old, new, metrics=METRICS)
     return any(c.verdict == "worse" for c in found)
 
 
@@ -193,7 +193,7 @@ def test_a_planted_regression_is_found_among_27_rows(make, first):
     rng = np.random.default_rng(first)
     old = synthetic(make, rng, first=0, seeds=10)
     new = synthetic(make, rng, first=first, seeds=10, factors={("agd", "jax"): 1.15})
-    found, _, _ = compare(old, new)
+    found, _, _ = compare(old, new, metrics=METRICS)
     assert [(c.key.run.request.optimiser, c.key.run.request.backend) for c in found if c.verdict == "worse"] == [
         ("agd", "jax")
     ]
@@ -224,7 +224,7 @@ def test_the_table_fits_its_terminal_and_says_what_was_compared(make, width):
     old = over_seeds(make, OLD, optimiser="sgd_momentum", learning_rate=1e4, tuning_runs=5, **metrics)
     lost = [make("agd", seed=k, status="diverged", test_rms=math.nan) for k in range(2)]
     new = over_seeds(make, [1.5 * v for v in OLD], first=50, optimiser="sgd_momentum", learning_rate=1e3, tuning_runs=5)
-    found, _, _ = compare([*old, *over_seeds(make, OLD[:2], optimiser="agd")], [*new, *lost])
+    found, _, _ = compare([*old, *over_seeds(make, OLD[:2], optimiser="agd")], [*new, *lost], metrics=METRICS)
     console = Console(width=width, record=True, file=io.StringIO())
     console.print(comparison_tables(found, width=width))
     shown = console.export_text()
@@ -234,6 +234,6 @@ def test_the_table_fits_its_terminal_and_says_what_was_compared(make, width):
     for words in ("worse: 2 lost", "best: 1000", "+50.0 % ***", "lower is better"):
         assert words in shown
     if width == 120:
-        assert all(words in shown for words in ("5 | 5", "2 paired", "12.0 →", " to +"))
+        assert all(words in shown for words in ("5 | 5", "2 paired", "12.00 →", " to +"))
     else:
         assert "Left out on a terminal of this width: iter., seeds" in shown

@@ -2,10 +2,7 @@
 
 import math
 
-import pytest
-
 from normbench.analysis.sensitivity import COLUMNS, learning_rate_sensitivity
-from normbench.errors import InvalidArgumentError
 from normbench.specs import SPECS
 
 GRID = SPECS["adam"].tuned.grid
@@ -48,13 +45,6 @@ def test_a_diverged_run_is_nought_even_where_it_left_a_figure(make):
 
 def test_a_search_in_which_all_diverged_has_no_best(make):
     assert learning_rate_sensitivity(search(make, [math.nan] * 5))["ratio"].tolist() == [0.0] * 5
-
-
-def test_the_metric_can_be_that_of_the_test_set(make):
-    frame = learning_rate_sensitivity(search(make), metric="test_rms")
-    assert frame["metric"].tolist()[0] == 4.0
-    with pytest.raises(InvalidArgumentError, match="train_rms"):
-        learning_rate_sensitivity([], metric="loss")
 
 
 def test_seeds_and_optimisers_without_a_whole_grid_are_left_out(make):

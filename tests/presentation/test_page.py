@@ -18,6 +18,7 @@ from normbench.presentation.compact import script_json, significant
 from normbench.presentation.page import report_page
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.curves import learning_curves, thinned
+from normbench.presentation.page.figures import backends
 from normbench.presentation.page.heatmaps import grids
 from normbench.presentation.page.reaching import common_problems, common_solvers
 from normbench.presentation.page.ways import sections
@@ -132,9 +133,15 @@ def test_heat_maps_hold_measured_beside_published(make):
     ]
     [grid] = grids(sections(boards(runs)))
     cells = {(v["source"], v["quantity"]): v["mean"] for v in grid.values() if (v["depth"], v["width"]) == (4, 25)}
-    assert (grid.networks, grid.runs, grid.simulated) == (1, 2, True)
+    assert (grid.networks, len(grid.runs), grid.board.simulated) == (1, 2, True)
     assert (cells["measured", "test RMS"], cells["published", "test RMS"]) == (0.81, 0.832)
     assert len([v for v in grid.values() if v["source"] == "published"]) == 75
+
+
+def test_a_label_with_a_precision_stands_for_its_backend(make):
+    found = backends([section_of([make("agd", backend="jax", dtype="float64"), make(backend="torch")])])
+    assert {label: backend.name for label, backend in found.items()} == {"jax float64": "jax", "torch": "torch"}
+    assert list(found) == ["torch", "jax float64"]
 
 
 def luminance(colour):

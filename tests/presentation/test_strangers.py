@@ -11,6 +11,7 @@ from normbench.analysis.selection import known, strange
 from normbench.cli import main
 from normbench.presentation import exports
 from normbench.presentation.captions import captions, remarks
+from normbench.presentation.changes import METRICS
 from normbench.records.store import Store
 from tests.changes import changed
 
@@ -97,8 +98,8 @@ def test_rows_of_one_environment_each_are_said_to_differ(make):
 
 def test_compare_says_where_the_clocks_differ(make):
     old, new = [make(seed=0)], [on(make(seed=0), cpu="Other")]
-    assert compare(old, old)[0][0].same_clock
-    assert not compare(old, new)[0][0].same_clock
+    assert compare(old, old, metrics=METRICS)[0][0].same_clock
+    assert not compare(old, new, metrics=METRICS)[0][0].same_clock
 
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "a|b", "**b**", "`c`", "line\nbreak", "&lt;")

@@ -12,14 +12,13 @@ import normbench
 PLANTED = """
     flavour: str = field(
         default="plain",
-        metadata=axis(
+        metadata=Axis(
             Level.ROW,
             Place.HOW,
             words="tastes {}",
             choices=("plain", "bitter"),
-            option="--flavour",
             help="What it tastes like.",
-        ),
+        ).metadata,
     )
 
 """
@@ -31,6 +30,7 @@ from click.testing import CliRunner
 from normbench.analysis.compare import compare
 from normbench.analysis.leaderboard import boards
 from normbench.cli import main
+from normbench.presentation.changes import METRICS as M
 from normbench.presentation.commands import command
 from normbench.records.frame import load_records, read_file, write_file
 from normbench.records.store import Store
@@ -52,7 +52,7 @@ if __name__ == "__main__":
         tables[name] = {r.record_id: r.request.flavour for r in read_file(folder / name)}
     found = [(row, board) for board in boards(records[:]) for row in board.optimisers]
     where = CliRunner(env={"COLUMNS": "300"}).invoke(main, ["leaderboard", "--out", str(folder)]).stdout
-    changes, old_only, new_only = compare(records, [r for r in records if r.request.flavour == "plain"])
+    changes, old_only, new_only = compare(records, [r for r in records if r.request.flavour == "plain"], metrics=M)
     print(json.dumps({
         "before": [before.record_id, before.request.flavour],
         "json": plain["flavour"],

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from normbench import specs
 from normbench.campaigns.plan import Plan, Search
@@ -30,8 +31,7 @@ def figure5(setting: Setting) -> Plan:
 
     def runs(optimiser: str) -> tuple[RunRequest, ...]:
         others = TINY if TINY.keys() <= specs.get(optimiser).resolve({}).keys() else DEFAULT
-        one = partial(asked, optimiser=optimiser, layers=layers, iterations=FIGURE5_ITERATIONS, dtype="float64")
-        return tuple(one(setting, seed, hyperparameters=others) for seed in range(setting.seeds))
+        return asked(setting, optimiser, layers, FIGURE5_ITERATIONS, others, dtype="float64")
 
     rivals = [(grid, runs(optimiser)) for optimiser, grid in FIGURE5_GRIDS.items()]
     return Plan(runs("agd"), tuple(Search("learning_rate", grid, own[0], own) for grid, own in rivals))
@@ -40,21 +40,19 @@ def figure5(setting: Setting) -> Plan:
 def figure6(setting: Setting) -> Plan:
     """Figure 6: AGD over depth and width."""
     networks = [perceptron_layers(width=width, depth=depth) for depth in FIGURE6_DEPTHS for width in FIGURE6_WIDTHS]
-    seeds = range(setting.seeds)
-    return Plan(tuple(asked(setting, k, "agd", layers, FIGURE6_ITERATIONS) for layers in networks for k in seeds))
+    every = (asked(setting, "agd", layers, FIGURE6_ITERATIONS) for layers in networks)
+    return Plan(tuple(chain.from_iterable(every)))
 
 
 def figure7(setting: Setting) -> Plan:
     """Figure 7: AGD over batch size, the same number of epochs each."""
     samples = _samples(setting)
     lengths = {batch: FIGURE7_EPOCHS * (samples // (batch or samples)) for batch in FIGURE7_BATCHES}
-    return Plan(
-        tuple(
-            asked(setting, seed, "agd", PAPER_LAYERS, iterations, dtype="float64", batch_size=batch)
-            for batch, iterations in lengths.items()
-            for seed in range(setting.seeds)
-        )
+    every = (
+        asked(setting, "agd", PAPER_LAYERS, iterations, dtype="float64", batch_size=batch)
+        for batch, iterations in lengths.items()
     )
+    return Plan(tuple(chain.from_iterable(every)))
 
 
 def _samples(setting: Setting) -> int:

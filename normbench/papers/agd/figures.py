@@ -9,24 +9,11 @@ import pandas as pd
 from normbench import specs
 from normbench.analysis.curves import LOSS, RMS, STEP, mean_curves
 from normbench.papers import published
+from normbench.presentation.charts.axes import axis, decades, log_axis
+from normbench.presentation.charts.data import chosen, rows, spread, trivial
 from normbench.presentation.charts.lines import band, levels, line, marks
 from normbench.presentation.charts.looks import Looks, optimiser_looks, ordered_looks
-from normbench.presentation.charts.sheet import (
-    Origin,
-    Picture,
-    Rows,
-    axis,
-    chosen,
-    decades,
-    key,
-    log_axis,
-    origin,
-    panel,
-    rows,
-    sheet,
-    spread,
-    trivial,
-)
+from normbench.presentation.charts.sheet import Origin, Picture, Rows, key, origin, panel, sheet
 from normbench.records.schema import Record
 
 PAPER = "arXiv 2304.05187"

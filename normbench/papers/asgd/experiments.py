@@ -1,6 +1,7 @@
 """Experiments 1 and 2 of arXiv 2312.10672: methods 1 and 2, and method 1 over depth and width."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from normbench.campaigns.plan import Plan
 from normbench.papers.asgd import tables
@@ -13,25 +14,15 @@ from normbench.records.schema import Record
 
 def experiment1(setting: Setting) -> Plan:
     """Table 1: methods 1 and 2 with 200 and 3000 iterations on 12-25-30-15-3."""
-    return Plan(
-        tuple(
-            asked(setting, seed, optimiser, PAPER_LAYERS, iterations)
-            for optimiser, iterations in ITERATIONS.items()
-            for seed in range(setting.seeds)
-        )
-    )
+    every = (asked(setting, optimiser, PAPER_LAYERS, iterations) for optimiser, iterations in ITERATIONS.items())
+    return Plan(tuple(chain.from_iterable(every)))
 
 
 def experiment2(setting: Setting) -> Plan:
     """Figure 2: method 1 with 200 iterations over widths 15:5:35 and depths 4:2:12."""
     networks = [perceptron_layers(width=width, depth=depth) for depth in tables.DEPTHS for width in tables.WIDTHS]
-    return Plan(
-        tuple(
-            asked(setting, seed, "method1", layers, ITERATIONS["method1"])
-            for layers in networks
-            for seed in range(setting.seeds)
-        )
-    )
+    every = (asked(setting, "method1", layers, ITERATIONS["method1"]) for layers in networks)
+    return Plan(tuple(chain.from_iterable(every)))
 
 
 def _title(records: Sequence[Record], what: str) -> str:

@@ -10,11 +10,13 @@ from normbench.analysis.curves import LOSS, RMS, STEP, mean_curves
 from normbench.networks.families import layers_text
 from normbench.papers.asgd import published
 from normbench.papers.asgd.tables import Cell, experiment1_cells, experiment2_cells
+from normbench.presentation.charts.axes import axis, log_axis
 from normbench.presentation.charts.base import Layers
+from normbench.presentation.charts.data import chosen, rows, spread
 from normbench.presentation.charts.heatmaps import heat_map
 from normbench.presentation.charts.lines import band, bars, line, marks
 from normbench.presentation.charts.looks import Looks, chosen_looks
-from normbench.presentation.charts.sheet import Picture, axis, chosen, key, log_axis, origin, panel, rows, sheet, spread
+from normbench.presentation.charts.sheet import Picture, key, origin, panel, sheet
 from normbench.presentation.palette import variable
 from normbench.records.schema import Record
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from normbench.campaigns.plan import Plan, sweep
 from normbench.data.dataset import origin
@@ -37,21 +38,15 @@ def figure1(setting: Setting) -> list[RunRequest]:
     """Figure 1: Fromage at depth 2 and 16, to be perturbed at checkpoints."""
     rate = {"learning_rate": FIGURE1_LEARNING_RATE}
     networks = [perceptron_layers(width=FIGURE1_WIDTH, depth=depth) for depth in FIGURE1_DEPTHS]
-    return [
-        asked(setting, seed, "fromage", layers, FIGURE1_ITERATIONS, rate, dtype="float64")
-        for layers in networks
-        for seed in range(setting.seeds)
-    ]
+    every = (asked(setting, "fromage", layers, FIGURE1_ITERATIONS, rate, dtype="float64") for layers in networks)
+    return list(chain.from_iterable(every))
 
 
 def figure2(setting: Setting) -> list[RunRequest]:
     """Figure 2: LARS and Fromage at a learning rate at which LARS overflows in time."""
     rate = {"learning_rate": FIGURE2_LEARNING_RATE}
-    return [
-        asked(setting, seed, optimiser, PAPER_LAYERS, FIGURE2_ITERATIONS, rate)
-        for optimiser in ("lars", "fromage")
-        for seed in range(setting.seeds)
-    ]
+    every = (asked(setting, optimiser, PAPER_LAYERS, FIGURE2_ITERATIONS, rate) for optimiser in ("lars", "fromage"))
+    return list(chain.from_iterable(every))
 
 
 def figure3(setting: Setting) -> Plan:
@@ -62,14 +57,12 @@ def figure3(setting: Setting) -> Plan:
         for optimiser, learning_rates, others in FIGURE3_SETTINGS
         for rate in learning_rates
     ]
-    return Plan(
-        tuple(
-            asked(setting, seed, optimiser, layers, FIGURE3_ITERATIONS, values, dtype="float64")
-            for layers in networks
-            for optimiser, values in chosen
-            for seed in range(setting.seeds)
-        )
+    every = (
+        asked(setting, optimiser, layers, FIGURE3_ITERATIONS, values, dtype="float64")
+        for layers in networks
+        for optimiser, values in chosen
     )
+    return Plan(tuple(chain.from_iterable(every)))
 
 
 def figure4(setting: Setting) -> Plan:

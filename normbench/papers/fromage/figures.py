@@ -1,32 +1,19 @@
 """Figures 1 to 3 of arXiv 2002.03432 on the benchmark's regression: break-down, compounding growth, depth."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
+from normbench.presentation.charts.axes import axis, decades, log_axis
 from normbench.presentation.charts.base import Layers
+from normbench.presentation.charts.data import chosen, rows, spread, trivial
 from normbench.presentation.charts.lines import bars, levels, line, marks
 from normbench.presentation.charts.looks import Looks, chosen_looks, optimiser_looks, ordered_looks
-from normbench.presentation.charts.sheet import (
-    Origin,
-    Picture,
-    Rows,
-    axis,
-    chosen,
-    decades,
-    key,
-    log_axis,
-    origin,
-    panel,
-    rows,
-    sheet,
-    spread,
-    trivial,
-)
+from normbench.presentation.charts.sheet import Origin, Picture, Rows, key, origin, panel, sheet
 from normbench.presentation.palette import variable
 from normbench.records.schema import Record
 from normbench.specs import SPECS
@@ -206,7 +193,8 @@ def figure3(records: Sequence[Record]) -> Picture:
     data = depth_runs(records)
     source, asked = origin(records), records[0].request
     known, best, rates = trivial(records, "train"), data[data["best"]], chosen(data, {"optimiser": "fromage"})
-    names = list(best["optimiser"].unique())
+    keys = {depth_label(run): run.request.optimiser for run in records}
+    names = {label: keys[label] for label in best["optimiser"].unique()}
     shown = [*known["rms"], *best["train_rms"], *rates["train_rms"]]
     span = 0.97 * np.nanmin(shown), 1.03 * np.nanmax(shown)
     y = axis(alt.Y, "train_rms", f"final training RMS in {source.unit}", domain=span)
@@ -233,12 +221,11 @@ def figure3(records: Sequence[Record]) -> Picture:
     return Picture("fromage-figure3", chart, data)
 
 
-def _depth_looks(labels: Sequence[str]) -> Looks:
-    """Those of the optimisers; of one with two variants the second is grey."""
+def _depth_looks(names: Mapping[str, str]) -> Looks:
+    """Those of the optimisers by their labels; of one with two variants the second is grey."""
     seen: set[str] = set()
     looks = []
-    for label in labels:
-        name = label.split(",")[0]
+    for label, name in names.items():
         again = name in seen
         looks.append((label, "var(--muted)" if again else variable(name), list(SPECS).index(name) + 2 * again))
         seen.add(name)

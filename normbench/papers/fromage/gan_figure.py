@@ -7,24 +7,12 @@ import pandas as pd
 from normbench.analysis.statistics import spread
 from normbench.papers.fromage.figures import PAPER
 from normbench.papers.fromage.gan import COMPONENTS, PATIENCE, Size
+from normbench.presentation.charts.axes import axis, decades, log_axis
+from normbench.presentation.charts.data import chosen, rows
+from normbench.presentation.charts.data import spread as around
 from normbench.presentation.charts.lines import band, levels, line, marks
 from normbench.presentation.charts.looks import Looks, optimiser_looks
-from normbench.presentation.charts.sheet import (
-    Origin,
-    Picture,
-    Rows,
-    axis,
-    chosen,
-    decades,
-    key,
-    log_axis,
-    panel,
-    rows,
-    sheet,
-)
-from normbench.presentation.charts.sheet import (
-    spread as around,
-)
+from normbench.presentation.charts.sheet import Origin, Picture, Rows, key, panel, sheet
 from normbench.presentation.tables import mean_sd
 
 OPTIMISER, REFERENCE = "optimiser", "reference"
@@ -92,16 +80,7 @@ def _ends(found: list[pd.Series]) -> dict[str, str]:
 
 
 def gan(seen: Rows, references: Rows, source: Origin, published: pd.DataFrame, *, size: Size) -> Picture:
-    """Fréchet distance and accuracy of the generated images over the steps, by optimiser.
-
-    Parameters
-    ----------
-    seen, references, published
-        As :func:`gan_summary` takes them.
-    source : Origin
-    size : Size
-        Of the games.
-    """
+    """Fréchet distance and accuracy of the generated images over the steps, by optimiser, see :func:`gan_summary`."""
     data = gan_curves(seen, references)
     looks = optimiser_looks(data.loc[data["kind"] == OPTIMISER, "name"].unique())
     # below the least mean there are only bands, which on a log scale reach down to nothing

@@ -6,18 +6,14 @@ overflow; Fromage's prefactor takes that factor back out.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from normbench.campaigns.samples import of_worker
-from normbench.papers.checkpoints import checkpoints
+from normbench.papers.checkpoints import LookingJob, checkpoints
 from normbench.problems.problem import Weights
 from normbench.reference.network import Objective
 from normbench.reference.trainer import METHODS
-from normbench.running.request import RunRequest
-from normbench.running.run import problem_of
 
 SAMPLES = 4096  # of the training set: thousands of steps in NumPy
 _SMALL = 1e-8
@@ -40,26 +36,14 @@ def invariant_gradient(objective: Objective, weights: Weights) -> Weights:
 
 
 @dataclass(frozen=True)
-class _GrowthJob:
-    """One training in a worker process; calling it gives one row a layer and stored iteration.
+class _GrowthJob(LookingJob):
+    """One training; calling it gives one row a layer and stored iteration.
 
     The rows are ``layers, optimiser, seed, iteration, layer, norm, rms``; a norm that has overflown is infinite, an RMS
     after that is NaN.
     """
 
-    request: RunRequest
-    data_dir: Path | None
     every: int
-
-    @property
-    def cost(self) -> float:
-        """Rough duration."""
-        return float(self.request.iterations)
-
-    @property
-    def family(self) -> object:
-        """What has to be compiled anew when it changes."""
-        return type(self), self.request.optimiser
 
     def _rows(self, kind: str, iteration: int, norms: list[float], rms: float) -> list[dict[str, Any]]:
         shared = {
@@ -80,7 +64,7 @@ class InvariantGrowthJob(_GrowthJob):
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train until the end or until a norm has overflown."""
-        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
+        problem = self.problem()
         x, y = problem.x_train[:SAMPLES].astype(np.float32), problem.y_train[:SAMPLES].astype(np.float32)
         # steps do not see the scale of the loss; a large one keeps squared gradients, which shrink as the norms grow,
         # within float32 until the norms leave it
@@ -109,7 +93,7 @@ class PlainGrowthJob(_GrowthJob):
 
     def __call__(self) -> list[dict[str, Any]]:
         """Train and look at every ``every``-th iteration."""
-        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
+        problem = self.problem()
         wanted = range(0, self.request.iterations + 1, self.every)
         return [
             row

@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from normbench.campaigns.samples import of_worker
-from normbench.papers.checkpoints import checkpoints
+from normbench.papers.checkpoints import LookingJob, checkpoints
 from normbench.problems.problem import Problem, Weights
 from normbench.reference.fromage import lars
 from normbench.reference.network import Objective
-from normbench.running.request import RunRequest
-from normbench.running.run import problem_of
 
 
 @dataclass(frozen=True)
@@ -58,15 +54,13 @@ def breakdown(objective: Objective, weights: Weights, strengths: Sequence[float]
 
 
 @dataclass(frozen=True)
-class PerturbationJob:
-    """One training in a worker process, its network perturbed at every checkpoint; records hold no weights.
+class PerturbationJob(LookingJob):
+    """One training, its network perturbed at every checkpoint.
 
     Calling it gives one row a perturbation: ``depth, seed, iteration, strength, rms, gradient_change``, the RMS in
     the unit of the data.
     """
 
-    request: RunRequest
-    data_dir: Path | None
     iterations: tuple[int, ...]
     strengths: tuple[float, ...]
 
@@ -75,14 +69,9 @@ class PerturbationJob:
         """Rough duration: layers times what is done with them."""
         return len(self.request.layers) * (self.request.iterations + 10.0 * len(self.iterations) * len(self.strengths))
 
-    @property
-    def family(self) -> object:
-        """What has to be compiled anew when it changes."""
-        return self.request.layers
-
     def __call__(self) -> list[dict[str, Any]]:
         """Train and perturb."""
-        problem = problem_of(self.request, of_worker(self.data_dir).of(self.request.task))
+        problem = self.problem()
         objective = Objective.of(problem)
         return [
             self._row(problem, point.iteration, found)

@@ -1,14 +1,15 @@
 """What the charts share: the page's controls as parameters, colours, and the way from Altair to Vega."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
 import vl_convert
 
-from normbench.presentation.palette import backend_of, variable
+from normbench.backends import Backend
+from normbench.presentation.palette import variable
 
 COST_NAMES = {
     "iterations": "iterations",
@@ -53,18 +54,47 @@ CONFIG = {
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around a chart.
+    """What stands around a chart of the page, and what it tells apart.
 
     Attributes
     ----------
     source : str
         Inside the picture, above the axes; says where the data are simulated.
+    simulated : bool
+        True if any of the data are.
     description : str
         For readers who cannot see the chart.
+    unit : str
+        Of the RMS.
+    optimisers : tuple of str
+        For colours and legend, in the order of the registry.
+    backends : mapping of str to Backend
+        By the label that the rows have for it, for dashes and marks.
     """
 
     source: str
+    simulated: bool
     description: str
+    unit: str = ""
+    optimisers: tuple[str, ...] = ()
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+
+    @property
+    def colour(self) -> alt.Color:
+        """Colour by optimiser; the page draws the legend."""
+        return alt.Color("optimiser:N", scale=colours(self.optimisers), legend=None)
+
+    @property
+    def dash(self) -> alt.StrokeDash:
+        """Lines by backend, as each declares its own."""
+        dashes = [list(backend.dash) for backend in self.backends.values()]
+        return alt.StrokeDash("backend:N", scale=alt.Scale(domain=list(self.backends), range=dashes), legend=None)
+
+    @property
+    def shape(self) -> alt.Shape:
+        """Marks by backend, as each declares its own."""
+        shapes = [backend.shape for backend in self.backends.values()]
+        return alt.Shape("backend:N", scale=alt.Scale(domain=list(self.backends), range=shapes), legend=None)
 
 
 def control(name: str, value: Any) -> alt.Parameter:
@@ -82,26 +112,9 @@ def colours(optimisers: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=list(optimisers), range=[variable(name) for name in optimisers])
 
 
-def colour(optimisers: Sequence[str]) -> alt.Color:
-    """Colour by optimiser; the page draws the legend."""
-    return alt.Color("optimiser:N", scale=colours(optimisers), legend=None)
-
-
 def faded(full: float = 1.0) -> Any:
     """Opacity that lets what is not picked recede."""
     return alt.condition(_PICKED, alt.value(full), alt.value(0.1 * full))
-
-
-def dash(backends: Sequence[str]) -> alt.StrokeDash:
-    """Lines by backend, as each declares its own."""
-    dashes = [list(backend_of(name).dash) for name in backends]
-    return alt.StrokeDash("backend:N", scale=alt.Scale(domain=list(backends), range=dashes), legend=None)
-
-
-def shape(backends: Sequence[str]) -> alt.Shape:
-    """Marks by backend, as each declares its own."""
-    shapes = [backend_of(name).shape for name in backends]
-    return alt.Shape("backend:N", scale=alt.Scale(domain=list(backends), range=shapes), legend=None)
 
 
 def cost_axis(**changes: Any) -> alt.Axis:

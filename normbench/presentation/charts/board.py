@@ -13,13 +13,15 @@ from normbench.analysis.leaderboard import boards
 from normbench.analysis.sensitivity import learning_rate_sensitivity
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
+from normbench.presentation.charts.axes import decades
 from normbench.presentation.charts.base import Layers
 from normbench.presentation.charts.bounds import bound_layers
+from normbench.presentation.charts.data import chosen, rows
 from normbench.presentation.charts.lines import levels
 from normbench.presentation.charts.looks import Looks, optimiser_looks, ordered_looks
 from normbench.presentation.charts.rates import rate_layers
-from normbench.presentation.charts.sheet import Picture, chosen, decades, key, panel, rows, sheet
-from normbench.presentation.labels import labelled
+from normbench.presentation.charts.sheet import Picture, key, panel, sheet
+from normbench.presentation.labels import how, where
 from normbench.presentation.page.bounds import bound_points, rms_range
 from normbench.presentation.page.bounds import levels as levels_of
 from normbench.presentation.page.ways import Section, sections
@@ -145,7 +147,7 @@ def sensitivity(searches: pd.DataFrame) -> Picture:
     searches : DataFrame
         From :func:`normbench.analysis.sensitivity.learning_rate_sensitivity`.
     """
-    found = labelled(searches)
+    found = _labelled(searches)
     data = found.assign(line=_line_names(found))
     looks = ordered_looks(list(data["line"].unique()))
     drawn = data[["optimiser", "line", "seed", "value", "ratio", "is_default"]]
@@ -190,3 +192,13 @@ def _kind(data: pd.DataFrame) -> str:
 def _iterations(data: pd.DataFrame) -> str:
     low, high = data["iterations"].min(), data["iterations"].max()
     return number(low, 0) if low == high else f"{low} to {high}"
+
+
+def _labelled(searches: pd.DataFrame) -> pd.DataFrame:
+    """The searches in words: ``where`` says backend, device and dtype, ``setting`` what is not as usual."""
+    runs = searches["record"]
+    place = list(searches.columns).index("simulated") + 1
+    found = searches.assign(layers=searches["layers"].map(layers_text), record=[run.record_id for run in runs])
+    found.insert(place, "where", [where(run) for run in runs])
+    found.insert(place + 1, "setting", [", ".join(how(run)) for run in runs])
+    return found

@@ -1,22 +1,10 @@
 """Accuracy against the Lipschitz bound, with the front of what nothing beats in both."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
-from normbench.presentation.charts.base import (
-    SHOWN,
-    Frame,
-    colours,
-    compiled,
-    control,
-    faded,
-    narrow,
-    picked,
-    shape,
-    ticks,
-)
+from normbench.presentation.charts.base import SHOWN, Frame, colours, compiled, control, faded, narrow, picked, ticks
 from normbench.presentation.charts.lines import bars, levels, marks
 
 _BY_BOUND: list[alt.SortField | dict[str, str]] = [alt.SortField("bound"), alt.SortField("rms")]
@@ -96,24 +84,8 @@ def bound_layers(
     return [front, *([slack] if certified else []), spread, drawn]
 
 
-def bound_chart(
-    frame: Frame,
-    *,
-    unit: str,
-    domain: tuple[float, float],
-    certified: bool,
-    optimisers: Sequence[str],
-    backends: Sequence[str],
-) -> dict[str, Any]:
-    """Vega specification; the page fills the data "bounds" and "levels".
-
-    Parameters
-    ----------
-    frame : Frame
-    unit, domain, certified
-        As :func:`bound_layers` takes them.
-    optimisers, backends : sequence of str
-    """
+def bound_chart(frame: Frame, *, domain: tuple[float, float], certified: bool) -> dict[str, Any]:
+    """Vega specification, see :func:`bound_layers`; the page fills the data "bounds" and "levels"."""
     points = (
         alt.Chart(alt.NamedData("bounds"))
         .transform_filter(SHOWN)
@@ -121,10 +93,17 @@ def bound_chart(
         .transform_calculate(front="datum.rms <= datum.lowest")
     )
     layers = bound_layers(
-        points, unit=unit, domain=domain, certified=certified, colours=colours(optimisers), shapes=shape(backends)
+        points,
+        unit=frame.unit,
+        domain=domain,
+        certified=certified,
+        colours=colours(frame.optimisers),
+        shapes=frame.shape,
     )
     names = (
-        points.transform_filter(f"datum.front && (backend != 'both' || datum.backend == '{backends[0]}')")
+        points.transform_filter(
+            f"datum.front && (backend != 'both' || datum.backend == '{next(iter(frame.backends))}')"
+        )
         .transform_window(before="lag(bound)", above="lag(rms)", place="row_number()", sort=_BY_BOUND)
         .transform_filter(f"!isValid(datum.before) || datum.bound > {_APART} * datum.before")
         .transform_calculate(level=f"{_CROWDED} ? 1 + datum.place % 2 : 0")

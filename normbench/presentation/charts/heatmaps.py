@@ -11,14 +11,7 @@ _HEIGHT = 230
 
 
 def heat_chart(frame: Frame, *, quantity: str, domain: tuple[float, float]) -> dict[str, Any]:
-    """Vega specification; the page fills the data "cells".
-
-    Parameters
-    ----------
-    frame : Frame
-    quantity, domain
-        As :func:`heat_map` takes them.
-    """
+    """Vega specification, see :func:`heat_map`; the page fills the data "cells"."""
     return compiled(heat_map(alt.NamedData("cells"), quantity=quantity, domain=domain), frame, height=_HEIGHT)
 
 

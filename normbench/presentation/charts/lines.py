@@ -10,9 +10,9 @@ _BAND = 0.14  # opacity
 _THIN = alt.value(1.8)
 
 
-def band(rows: alt.Chart, *, low: str = "low:Q", high: str = "high:Q") -> alt.Chart:
+def band(rows: alt.Chart) -> alt.Chart:
     """From ``low`` to ``high`` around a line; missing where either is."""
-    return rows.mark_area(clip=True, aria=False).encode(y=low, y2=high, opacity=faded(_BAND))
+    return rows.mark_area(clip=True, aria=False).encode(y="low:Q", y2="high:Q", opacity=faded(_BAND))
 
 
 def line(rows: alt.Chart, *, dash: Any = alt.Undefined, width: Any = _THIN) -> alt.Chart:
@@ -26,9 +26,9 @@ def marks(rows: alt.Chart, *, size: float = 70, shape: Any = alt.Undefined, tool
     return drawn.encode(opacity=faded(), shape=shape, tooltip=tooltip)
 
 
-def bars(rows: alt.Chart, *, low: str = "low:Q", high: str = "high:Q", opacity: float = 0.8) -> alt.Chart:
-    """An upright bar per row."""
-    return rows.mark_rule(strokeWidth=1.5, clip=True, aria=False).encode(y=low, y2=high, opacity=faded(opacity))
+def bars(rows: alt.Chart) -> alt.Chart:
+    """An upright bar per row, from ``low`` to ``high``."""
+    return rows.mark_rule(strokeWidth=1.5, clip=True, aria=False).encode(y="low:Q", y2="high:Q", opacity=faded(0.8))
 
 
 def levels(data: Any, *, align: Literal["left", "right"] = "right") -> alt.LayerChart:

@@ -1,11 +1,10 @@
 """Learning-rate sensitivity over the grids of the searches."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
-from normbench.presentation.charts.base import Frame, colour, compiled, picked
+from normbench.presentation.charts.base import Frame, compiled, picked
 from normbench.presentation.charts.lines import line, marks
 
 
@@ -42,17 +41,10 @@ def rate_layers(
     return [line(placed, dash=dash), marks(placed, shape=shape, tooltip=tooltip)]
 
 
-def rate_chart(frame: Frame, *, unit: str, optimisers: Sequence[str]) -> dict[str, Any]:
-    """Vega specification; the page fills the data "rates".
-
-    Parameters
-    ----------
-    frame : Frame
-    unit : str
-    optimisers : sequence of str
-    """
+def rate_chart(frame: Frame) -> dict[str, Any]:
+    """Vega specification; the page fills the data "rates"."""
     points = alt.Chart(alt.NamedData("rates")).encode(
-        color=colour(optimisers), detail=["optimiser:N", "backend:N", "setting:N", "seed:N"]
+        color=frame.colour, detail=["optimiser:N", "backend:N", "setting:N", "seed:N"]
     )
     tooltip = [
         alt.Tooltip("optimiser:N"),
@@ -60,7 +52,7 @@ def rate_chart(frame: Frame, *, unit: str, optimisers: Sequence[str]) -> dict[st
         alt.Tooltip("setting:N"),
         alt.Tooltip("seed:Q"),
         alt.Tooltip("value:Q", title="learning rate", format="~g"),
-        alt.Tooltip("rms:Q", title=f"training RMS in {unit}", format=".4f"),
+        alt.Tooltip("rms:Q", title=f"training RMS in {frame.unit}", format=".4f"),
         alt.Tooltip("ratio:Q", title="best / this", format=".3f"),
         alt.Tooltip("status:N"),
     ]

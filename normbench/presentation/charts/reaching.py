@@ -1,23 +1,10 @@
 """Cost to reach a target, run by run, and performance profiles over all problems; both follow the slider."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from normbench.presentation.charts.base import (
-    SHOWN,
-    Frame,
-    colour,
-    compiled,
-    control,
-    cost_axis,
-    dash,
-    faded,
-    narrow,
-    picked,
-    shape,
-)
+from normbench.presentation.charts.base import SHOWN, Frame, compiled, control, cost_axis, faded, narrow, picked
 
 if TYPE_CHECKING:
     from normbench.presentation.page.reaching import Grid
@@ -44,9 +31,7 @@ def _controls(grid: "Grid") -> list[alt.Parameter]:
     ]
 
 
-def reaching_chart(
-    frame: Frame, *, board: str, grid: "Grid", optimisers: Sequence[str], backends: Sequence[str]
-) -> tuple[dict[str, Any], str]:
+def reaching_chart(frame: Frame, *, board: str, grid: "Grid") -> tuple[dict[str, Any], str]:
     """Vega specification of one board, and the name of its data set with one summary per way.
 
     The page fills the data "runs". Small marks are runs that reached the target, the large one is their median where
@@ -78,14 +63,12 @@ def reaching_chart(
     reached = (
         runs.transform_filter("datum.value > 0")
         .mark_point(size=28, filled=True, aria=False)
-        .encode(
-            x=x, y=y, color=colour(optimisers), opacity=faded(0.6), shape=shape(backends), tooltip=_tooltip("value")
-        )
+        .encode(x=x, y=y, color=frame.colour, opacity=faded(0.6), shape=frame.shape, tooltip=_tooltip("value"))
     )
     censored = (
         runs.transform_filter("!isValid(datum.value) && datum.spent > 0")
         .mark_point(size=34, shape="triangle-right", filled=False, aria=False)
-        .encode(x="spent:Q", y=y, color=colour(optimisers), opacity=faded(0.7), tooltip=_tooltip("spent"))
+        .encode(x="spent:Q", y=y, color=frame.colour, opacity=faded(0.7), tooltip=_tooltip("spent"))
     )
     summary = runs.transform_aggregate(
         median="median(order)",
@@ -100,7 +83,7 @@ def reaching_chart(
     middle = (
         summary.transform_filter(f"datum.median < {_NEVER / 4}")
         .mark_point(size=130, filled=True, stroke="var(--surface)", strokeWidth=1.5)
-        .encode(x="median:Q", y=y, color=colour(optimisers), opacity=faded(), shape=shape(backends))
+        .encode(x="median:Q", y=y, color=frame.colour, opacity=faded(), shape=frame.shape)
     )
     counts = (
         summary.transform_calculate(words="datum.reached_runs + ' of ' + datum.runs")
@@ -138,7 +121,7 @@ def _summary_data(specification: dict[str, Any]) -> str:
     )
 
 
-def profile_chart(frame: Frame, *, grid: "Grid", optimisers: Sequence[str], backends: Sequence[str]) -> dict[str, Any]:
+def profile_chart(frame: Frame, *, grid: "Grid") -> dict[str, Any]:
     """Vega specification of the performance profiles (Dolan and More 2002); the page fills the data "problems".
 
     rho(tau) = share of the problems that a solver solves at no more than tau times the cost of the cheapest. The data
@@ -176,8 +159,8 @@ def profile_chart(frame: Frame, *, grid: "Grid", optimisers: Sequence[str], back
                 scale=alt.Scale(domain=[-0.02, 1.03], nice=False),
                 axis=alt.Axis(title="share of problems solved", format="%", values=[0, 0.25, 0.5, 0.75, 1]),
             ),
-            color=colour(optimisers),
-            strokeDash=dash(backends),
+            color=frame.colour,
+            strokeDash=frame.dash,
             detail=["way:N", "backend:N"],
             opacity=faded(),
             tooltip=[alt.Tooltip("name:N", title="optimiser")],

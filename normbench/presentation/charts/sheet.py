@@ -1,33 +1,26 @@
 """Pictures for print: panels beside one another, a title, a caption and a key, written as SVG, PDF and CSV."""
 
-import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import vl_convert
 
 from normbench.data import dataset
 from normbench.presentation.charts.base import CONFIG, AnyChart, Layers
 from normbench.presentation.charts.looks import Looks
-from normbench.presentation.compact import significant
 from normbench.presentation.palette import BACKGROUNDS, ink
-from normbench.problems.predictors import NAMES
 from normbench.records.formats import csv_frame
 from normbench.records.schema import Record
 from normbench.writing import write_bytes, write_text
 
-WIDTH = 690  # pixels, two columns of print: 7.2 inches
-
 Rows = list[dict[str, Any]]  # what the jobs that look into a training return
 
-_DIGITS = 6  # of what is drawn, as in the CSV
 _LETTERS = 128  # of a line of the caption
 _LETTER, _KEY_LINE, _KEY_ROW = 6, 34, 17  # pixels
 _HEAD: Any = {"anchor": "start", "fontWeight": "normal", "color": "var(--text)"}
@@ -98,14 +91,7 @@ def _counted(svg: str) -> str:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the numbers of a figure come from, for its title and caption.
-
-    Attributes
-    ----------
-    task, unit, backend, dtype : str
-    simulated : bool
-    seeds : int
-    """
+    """Where the numbers of a figure come from, for its title and caption."""
 
     task: str
     unit: str
@@ -133,69 +119,6 @@ def origin(records: Sequence[Record]) -> Origin:
     return Origin(
         first.request.task, first.outcome.unit, first.request.backend, dtypes, first.provenance.simulated, seeds
     )
-
-
-def rows(data: pd.DataFrame) -> alt.InlineData:
-    """A frame as data of a chart, with the digits of the CSV; NaN and infinity are not drawn."""
-    return alt.InlineData(
-        values=[{str(name): _short(value) for name, value in row.items()} for row in data.to_dict("records")]
-    )
-
-
-def _short(value: Any) -> Any:
-    return significant(float(value), _DIGITS) if isinstance(value, float) else value
-
-
-def spread(data: pd.DataFrame, *, mean: str = "mean", sd: str = "sd", floor: float = -math.inf) -> pd.DataFrame:
-    """The frame with ``low`` and ``high``, one standard deviation to either side; a low below ``floor`` ends there."""
-    return data.assign(low=(data[mean] - data[sd]).clip(lower=floor), high=data[mean] + data[sd])
-
-
-def trivial(records: Iterable[Record], part: str) -> pd.DataFrame:
-    """RMS of the predictors without an optimiser, mean over seeds: ``predictor, rms``."""
-    by_seed = {run.request.seed: run.outcome.predictors for run in records}
-    means = [float(np.mean([found[name][part] for found in by_seed.values()])) for name in NAMES]
-    return pd.DataFrame({"predictor": NAMES, "rms": means})
-
-
-def axis(
-    channel: type[alt.X] | type[alt.Y],
-    field: str,
-    title: str,
-    *,
-    domain: tuple[float, float] | None = None,
-    values: Sequence[float] | None = None,
-) -> Any:
-    """A linear position; what lies outside of a given ``domain`` is cut off."""
-    span = (
-        alt.Scale(zero=False, nice=True) if domain is None else alt.Scale(domain=list(domain), nice=False, zero=False)
-    )
-    ticks = alt.Undefined if values is None else list(values)
-    return channel(f"{field}:Q", scale=span, axis=alt.Axis(title=title, format="~f", tickCount=5, values=ticks))
-
-
-def log_axis(
-    channel: type[alt.X] | type[alt.Y],
-    field: str,
-    title: str,
-    *,
-    values: Sequence[float],
-    domain: tuple[float, float] | None = None,
-    form: str = "~g",
-    base: int = 10,
-) -> Any:
-    """A logarithmic position with ticks at ``values``; what lies outside of a given ``domain`` is cut off."""
-    room: dict[str, Any] = {"padding": 8} if domain is None else {"domain": list(domain)}
-    scale = alt.Scale(type="log", base=base, nice=False, **room)
-    return channel(f"{field}:Q", scale=scale, axis=alt.Axis(title=title, format=form, values=list(values)))
-
-
-def decades(values: Iterable[float]) -> list[float]:
-    """At most four powers of ten from the least of the values to the greatest, for a logarithmic axis."""
-    known = [value for value in values if value > 0 and math.isfinite(value)]
-    low, high = math.ceil(math.log10(min(known)) - 1e-9), math.floor(math.log10(max(known)) + 1e-9)
-    stride = max(1, math.ceil((high - low) / 3))
-    return [10.0**k for k in range(low, high + 1, stride)]
 
 
 def panel(*layers: AnyChart, title: str = "", width: float, height: float, anchor: str = "middle") -> Layers:
@@ -247,8 +170,3 @@ def sheet(
 def _apart(chart: Any) -> Any:
     """Every panel with its own colours, dashes and shapes: a scale shared by name would mix what they stand for."""
     return chart.resolve_scale(color="independent", shape="independent", strokeDash="independent")
-
-
-def chosen(data: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows that have those values."""
-    return data[np.logical_and.reduce([data[name] == value for name, value in where.items()])]

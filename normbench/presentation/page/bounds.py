@@ -23,12 +23,8 @@ def bound_points(section: Section) -> list[dict[str, Any]]:
             "seeds": way.row.runs,
         }
         for way in section.ways
-        if _drawable(way)
+        if all(math.isfinite(v) and v > 0 for v in (BOUND.value(way.row), way.row.test.mean))
     ]
-
-
-def _drawable(way: Way) -> bool:
-    return all(math.isfinite(v) and v > 0 for v in (BOUND.value(way.row), way.row.test.mean))
 
 
 def _either_side(way: Way, side: float) -> float:

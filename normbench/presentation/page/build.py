@@ -21,11 +21,10 @@ from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
 from normbench.presentation.page.cells import cell, columns, family, lines
-from normbench.presentation.page.environments import environments
 from normbench.presentation.page.figures import Figure, Gallery, backends, gallery, source
-from normbench.presentation.page.glance import glances
+from normbench.presentation.page.glance import answers
 from normbench.presentation.page.heatmaps import grids
-from normbench.presentation.page.ways import Section, places, sections, short_network
+from normbench.presentation.page.ways import Section, environments, places, sections, short_network
 from normbench.presentation.palette import backend_keys, declarations
 from normbench.presentation.quantities import BOUND, legend
 from normbench.presentation.tables import mean_sd, number, percent
@@ -33,6 +32,7 @@ from normbench.problems import tasks
 from normbench.records.schema import Record
 
 _WORDS = {
+    "answers": answers,
     "bound": BOUND.value,
     "captions": captions,
     "cell": cell,
@@ -93,7 +93,6 @@ def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
         "sections": compared,
         "others": [section for section in found if not section.compares],
         "tasks": tasks.TASKS,
-        "glances": glances(compared),
         "source": source,
         "figures": figures,
         "grids": grids(found),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from normbench.analysis.runs import COSTS, cost_curve, train_rms_curve
 from normbench.backends.trajectory import Status
@@ -26,10 +27,11 @@ def learning_curves(section: Section) -> list[dict[str, Any]]:
 
 def _curve(runs: list[tuple[Record, np.ndarray]]) -> dict[str, list[float | int | None]]:
     chosen = thinned(max(len(curve) for _, curve in runs) - 1)
-    rms = np.array([_at(curve, chosen, hold=run.outcome.status == Status.STALLED) for run, curve in runs])
-    costs = {name: _mean([_at(cost_curve(run, name), chosen, hold=True) for run, _ in runs]) for name in COSTS}
-    mean = _mean(rms)
-    sd = np.sqrt(_mean((rms - mean) ** 2) * _bessel(rms))
+    rms = pd.DataFrame([_at(curve, chosen, hold=run.outcome.status == Status.STALLED) for run, curve in runs])
+    costs = {
+        name: pd.DataFrame([_at(cost_curve(run, name), chosen, hold=True) for run, _ in runs]).mean() for name in COSTS
+    }
+    mean, sd = rms.mean(), rms.std().fillna(0.0)  # one run has no spread
     columns = costs | {"mean": mean, "low": mean - sd, "high": mean + sd}
     return {name: [significant(float(v), 5) for v in values] for name, values in columns.items()}
 
@@ -43,17 +45,3 @@ def _at(values: np.ndarray, chosen: np.ndarray, *, hold: bool) -> np.ndarray:
     """Values at the chosen iterations; past the end the last one or NaN."""
     found = values[np.minimum(chosen, len(values) - 1)]
     return found if hold else np.where(chosen < len(values), found, np.nan)
-
-
-def _mean(values: Any) -> np.ndarray:
-    """Mean over runs of what is finite, NaN where nothing is."""
-    table = np.asarray(values, dtype=float)
-    finite = np.isfinite(table)
-    total = np.where(finite, table, 0.0).sum(axis=0)
-    return np.divide(total, finite.sum(axis=0), out=np.full(total.shape, np.nan), where=finite.any(axis=0))
-
-
-def _bessel(table: np.ndarray) -> np.ndarray:
-    """n / (n - 1) of the finite values of each column; 0 for a single one, which has no spread."""
-    count = np.isfinite(table).sum(axis=0)
-    return np.where(count > 1, count / np.maximum(count - 1, 1), 0.0)

@@ -1,12 +1,12 @@
 """The figures of the page: which there are for the records at hand, what they say, and the data that they draw."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.selection import current
-from normbench.backends import names
+from normbench.backends import Backend, get, names
 from normbench.data.dataset import origin
 from normbench.presentation.charts.base import Frame
 from normbench.presentation.charts.bounds import bound_chart
@@ -14,12 +14,12 @@ from normbench.presentation.charts.heatmaps import heat_chart
 from normbench.presentation.charts.learning import learning_chart
 from normbench.presentation.charts.rates import rate_chart
 from normbench.presentation.charts.reaching import profile_chart, reaching_chart
-from normbench.presentation.labels import board_title
+from normbench.presentation.labels import PUBLISHED, board_title
 from normbench.presentation.page import bounds, heatmaps, reaching
 from normbench.presentation.page.curves import learning_curves
 from normbench.presentation.page.rates import rate_points
 from normbench.presentation.page.ways import Section
-from normbench.presentation.palette import backend_of, series
+from normbench.presentation.palette import series
 from normbench.records.schema import Record
 
 
@@ -32,12 +32,7 @@ class Figure:
     key : str
         Anchor on the page.
     title : str
-    source : str
-        What the data are, as inside the picture.
-    simulated : bool
-        True if any of the data shown are simulated.
-    optimisers : tuple of str
-        For the legend, in the order of the registry.
+    frame : Frame
     caption : str
         What is drawn, and how to read it.
     specification : dict
@@ -50,9 +45,7 @@ class Figure:
 
     key: str
     title: str
-    source: str
-    simulated: bool
-    optimisers: tuple[str, ...]
+    frame: Frame
     caption: str
     specification: dict[str, Any]
     data: dict[str, str]
@@ -102,18 +95,22 @@ def source(board: Board) -> str:
     return f"{board.task}, {origin(board.simulated)} data"
 
 
-def _frame(board: Board, what: str) -> Frame:
-    return Frame(source(board), f"{what}, {board_title(board)}")
+def backends(sections: Sequence[Section]) -> dict[str, Backend]:
+    """The backend behind each label of the rows, in the order of the declarations."""
+    found = {way.backend: way.row.backend for section in sections for way in section.ways}
+    return {label: get(found[label]) for label in sorted(found, key=lambda label: (names().index(found[label]), label))}
 
 
-def _optimisers(sections: Sequence[Section]) -> tuple[str, ...]:
-    return tuple(series(way.row.optimiser for section in sections for way in section.ways))
-
-
-def backends(sections: Sequence[Section]) -> list[str]:
-    """Every backend among the rows, in the order of their declarations."""
-    found = {way.backend for section in sections for way in section.ways}
-    return sorted(found, key=lambda name: (names().index(backend_of(name).name), name))
+def _frame(section: Section, what: str) -> Frame:
+    board = section.board
+    return Frame(
+        source(board),
+        board.simulated,
+        f"{what}, {board_title(board)}",
+        board.unit,
+        tuple(series(way.row.optimiser for way in section.ways)),
+        backends([section]),
+    )
 
 
 def _board_figures(
@@ -124,100 +121,76 @@ def _board_figures(
 
 
 def _learning(section: Section, data: dict[str, Any]) -> Figure | None:
-    board, curves, levels = section.board, f"curves-{section.key}", f"levels-train-{section.key}"
+    curves, levels = f"curves-{section.key}", f"levels-train-{section.key}"
     data[curves], data[levels] = learning_curves(section), bounds.levels(section, "train")
     if not data[curves]:
         return None
+    frame = _frame(section, "Learning curves: training RMS over cost, one line per optimiser")
+    start = max(max(curve["high"][:1], default=0.0) for curve in data[curves])
     return Figure(
-        key=f"learning-{section.key}",
-        title="Learning curves",
-        source=source(board),
-        simulated=board.simulated,
-        optimisers=_optimisers([section]),
-        caption=f"Training RMS in {board.unit} over what it cost: mean over seeds, the band one standard deviation to "
+        f"learning-{section.key}",
+        "Learning curves",
+        frame,
+        f"Training RMS in {frame.unit} over what it cost: mean over seeds, the band one standard deviation to "
         "either side. Dotted lines are the trivial predictors. Both axes are logarithmic.",
-        specification=learning_chart(
-            _frame(board, "Learning curves: training RMS over cost, one line per optimiser"),
-            unit=board.unit,
-            domain=bounds.rms_range(section, "train", start=max(max(c["high"][:1], default=0.0) for c in data[curves])),
-            optimisers=_optimisers([section]),
-            backends=backends([section]),
-        ),
-        data={"curves": curves, "levels": levels},
+        learning_chart(frame, domain=bounds.rms_range(section, "train", start=start)),
+        {"curves": curves, "levels": levels},
     )
 
 
 def _reaching(section: Section, grid: reaching.Grid | None) -> Figure | None:
     if grid is None:
         return None
-    specification, summary = reaching_chart(
-        _frame(section.board, "Cost to reach the target, one line per optimiser"),
-        board=section.key,
-        grid=grid,
-        optimisers=_optimisers([section]),
-        backends=backends([section]),
-    )
+    frame = _frame(section, "Cost to reach the target, one line per optimiser")
+    specification, summary = reaching_chart(frame, board=section.key, grid=grid)
     return Figure(
-        key=f"reaching-{section.key}",
-        title="Cost to reach the target",
-        source=source(section.board),
-        simulated=section.board.simulated,
-        optimisers=_optimisers([section]),
-        caption="Small marks are runs, one per seed; the large mark is their median. Open triangles are runs that "
-        "ended short of the target, at what they had spent: they count as infinitely dear, so a median stands only "
+        f"reaching-{section.key}",
+        "Cost to reach the target",
+        frame,
+        "Small marks are runs, one per seed; the large mark is their median. Open triangles are runs that "
+        "ended short of the target, at what they had spent: they count as of infinite cost, so a median stands only "
         "where more than half arrived. Interpolated between iterations of the lowest training RMS so far.",
-        specification=specification,
-        data={"runs": "runs"},
-        summary=summary,
+        specification,
+        {"runs": "runs"},
+        summary,
     )
 
 
 def _bound(section: Section, data: dict[str, Any]) -> Figure | None:
-    board, points, levels = section.board, f"bounds-{section.key}", f"levels-test-{section.key}"
+    points, levels = f"bounds-{section.key}", f"levels-test-{section.key}"
     data[points], data[levels] = bounds.bound_points(section), bounds.levels(section, "test")
     if not data[points]:
         return None
+    frame = _frame(section, "Test RMS against the Lipschitz bound, one mark per optimiser")
+    certified = any(point["measured"] is not None for point in data[points])
     return Figure(
-        key=f"bound-{section.key}",
-        title="Accuracy against the Lipschitz bound",
-        source=source(board),
-        simulated=board.simulated,
-        optimisers=_optimisers([section]),
-        caption=f"Test RMS in {board.unit}, mean and one standard deviation, over the bound prod ||W_i||_op. The "
+        f"bound-{section.key}",
+        "Accuracy against the Lipschitz bound",
+        frame,
+        f"Test RMS in {frame.unit}, mean and one standard deviation, over the bound prod ||W_i||_op. The "
         "grey staircase is the front: nothing of the same backend is better in both. A line to the left of a mark ends "
         "at the largest ratio ||f(x) - f(x')|| / ||x - x'|| measured, which no valid bound can be below. Hollow: the "
         "default learning rate.",
-        specification=bound_chart(
-            _frame(board, "Test RMS against the Lipschitz bound, one mark per optimiser"),
-            unit=board.unit,
-            domain=bounds.rms_range(section, "test"),
-            certified=any(point["measured"] is not None for point in data[points]),
-            optimisers=_optimisers([section]),
-            backends=backends([section]),
-        ),
-        data={"bounds": points, "levels": levels},
+        bound_chart(frame, domain=bounds.rms_range(section, "test"), certified=certified),
+        {"bounds": points, "levels": levels},
     )
 
 
 def _rates(section: Section, records: Sequence[Record], data: dict[str, Any]) -> Figure | None:
-    board, key = section.board, f"rates-{section.key}"
-    points = rate_points(section, records)
+    key, points = f"rates-{section.key}", rate_points(section, records)
     if not points:
         return None
     data[key] = points
-    optimisers = tuple(series(point["optimiser"] for point in points))
+    searched = tuple(series(point["optimiser"] for point in points))
+    frame = replace(_frame(section, "Final training RMS over the learning rate"), optimisers=searched)
     return Figure(
-        key=key,
-        title="Learning-rate sensitivity",
-        source=source(board),
-        simulated=board.simulated,
-        optimisers=optimisers,
-        caption="Final training RMS over the grid of each search: the best of the grid divided by that at the rate. "
+        key,
+        "Learning-rate sensitivity",
+        frame,
+        "Final training RMS over the grid of each search: the best of the grid divided by that at the rate. "
         "1 is the best; 0 is a run that diverged or failed. A wide plateau means that tuning hardly matters.",
-        specification=rate_chart(
-            _frame(board, "Final training RMS over the learning rate"), unit=board.unit, optimisers=optimisers
-        ),
-        data={"rates": key},
+        rate_chart(frame),
+        {"rates": key},
     )
 
 
@@ -225,27 +198,25 @@ def _profiles(sections: Sequence[Section], grid: reaching.Grid) -> list[Figure]:
     problems = reaching.common_problems(sections)
     if not problems:
         return []
-    simulated = [section.board.task for section in sections if section.board.simulated]
-    solvers = tuple(series(solver["optimiser"] for solver in reaching.common_solvers(sections).values()))
     boards = "; ".join(source(section.board) for section in sections)
+    frame = Frame(
+        boards,
+        any(section.board.simulated for section in sections),
+        f"Performance profiles over {len(problems)} problems: {boards}",
+        optimisers=tuple(series(solver["optimiser"] for solver in reaching.common_solvers(sections).values())),
+        backends=backends(sections),
+    )
     return [
         Figure(
-            key="profiles",
-            title="Performance profiles",
-            source=boards,
-            simulated=bool(simulated),
-            optimisers=solvers,
-            caption=f"Share of {len(problems)} problems (a board and a seed each) that an optimiser solves at no more "
+            "profiles",
+            "Performance profiles",
+            frame,
+            f"Share of {len(problems)} problems (a board and a seed each) that an optimiser solves at no more "
             "than so many times the cost of the cheapest one. At the left end: how often it is the cheapest. At the "
             "right end: how often it arrives at all. Only optimisers and seeds that every board has (Dolan and Moré, "
             f"2002). {boards}.",
-            specification=profile_chart(
-                Frame(boards, f"Performance profiles over {len(problems)} problems: {boards}"),
-                grid=grid,
-                optimisers=solvers,
-                backends=backends(sections),
-            ),
-            data={"problems": "runs"},
+            profile_chart(frame, grid=grid),
+            {"problems": "runs"},
         )
     ]
 
@@ -255,30 +226,17 @@ _QUANTITIES = {"train RMS": "Training RMS", "test RMS": "Test RMS", "seconds": "
 
 def _heat_figures(grid: heatmaps.Grid, data: dict[str, Any]) -> list[Figure]:
     found = []
-    values = grid.values()
+    values, board = grid.values(), grid.board
     for quantity, words in _QUANTITIES.items():
         means = [value["mean"] for value in values if value["quantity"] == quantity]
+        shown = words if quantity == "seconds" else f"{words} in {board.unit}"
         for side in ("measured", "published"):
-            key = f"heat-{grid.task}-{grid.backend}-{quantity}-{side}".replace(" ", "-")
-            simulated = grid.simulated and side == "measured"
+            key = f"{grid.key}-{quantity}-{side}".replace(" ", "-")
             data[key] = [v for v in values if (v["quantity"], v["source"]) == (quantity, side)]
-            where = (
-                f"{grid.task}, {grid.backend}, {origin(simulated)} data"
-                if side == "measured"
-                else "published, real data"
-            )
-            unit = "" if quantity == "seconds" else f" in {grid.unit}"
-            frame = Frame(where, f"{words}{unit} over depth and width, {where}")
-            found.append(
-                Figure(
-                    key=key,
-                    title=f"{words}{unit}, {side}",
-                    source=where,
-                    simulated=simulated,
-                    optimisers=(),
-                    caption="",
-                    specification=heat_chart(frame, quantity=quantity, domain=(min(means), max(means))),
-                    data={"cells": key},
-                )
-            )
+            simulated = board.simulated and side == "measured"
+            measured = f"{board.task}, {grid.backend}, {origin(simulated)} data"
+            where = measured if side == "measured" else PUBLISHED
+            frame = Frame(where, simulated, f"{shown} over depth and width, {where}")
+            chart = heat_chart(frame, quantity=quantity, domain=(min(means), max(means)))
+            found.append(Figure(key, f"{shown}, {side}", frame, "", chart, {"cells": key}))
     return found

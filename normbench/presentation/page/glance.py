@@ -17,35 +17,21 @@ class Answer:
     name: str
 
 
-@dataclass(frozen=True)
-class Glance:
-    """The answers of one board."""
-
-    section: Section
-    answers: tuple[Answer, ...]
-
-
-def glances(sections: Sequence[Section]) -> list[Glance]:
-    """Answers of every board; rows with a diverged or failed run answer nothing."""
-    return [Glance(section, tuple(_answers(section))) for section in sections]
-
-
-def _answers(section: Section) -> list[Answer]:
+def answers(section: Section) -> list[Answer]:
+    """Those of a board; rows with a diverged or failed run answer nothing."""
     whole = [way for way in section.ways if way.row.rank is not None]  # sorted by test RMS
     chosen = [
         ("Lowest test RMS", whole),
-        ("Lowest without a search", [way for way in whole if not way.tuning_runs]),
-        ("Lowest Lipschitz bound among those that beat a linear fit", _by_bound(_beating_linear(section, whole))),
+        ("Lowest without a search", [way for way in whole if not way.row.tuning.cost]),
+        ("Lowest Lipschitz bound among those that beat a linear fit", _by_bound(section, whole)),
     ]
     found = [Answer(question, ways[0].row, f"{ways[0].label} ({ways[0].backend})") for question, ways in chosen if ways]
     linear = section.board.predictor("linear")
     return [*found, Answer("Linear fit, no optimiser", linear, "linear")] if linear else found
 
 
-def _beating_linear(section: Section, ways: Sequence[Way]) -> list[Way]:
+def _by_bound(section: Section, ways: Sequence[Way]) -> list[Way]:
+    """Those that beat a linear fit, the lowest bound first."""
     linear = section.board.predictor("linear")
-    return [way for way in ways if linear and way.row.test.mean < linear.test.mean]
-
-
-def _by_bound(ways: Sequence[Way]) -> list[Way]:
-    return sorted(ways, key=lambda way: BOUND.value(way.row))
+    beating = [way for way in ways if linear and way.row.test.mean < linear.test.mean]
+    return sorted(beating, key=lambda way: BOUND.value(way.row))

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from normbench.analysis.leaderboard import Board
 from normbench.papers.asgd.figures import heat_values
 from normbench.papers.asgd.tables import DEPTHS, WIDTHS, Cell, experiment2_cells
 from normbench.papers.runs import QUADROTOR_TASKS, perceptron_layers
@@ -20,23 +22,28 @@ class Grid:
 
     Attributes
     ----------
-    task : str
+    board : Board
+        One of those that hold them, for task, unit and origin of the data.
     backend : str
-    unit : str
-    simulated : bool
-    networks, runs : int
-        How many of the 25 networks have records, and how many records.
-    cells : tuple of Cell
-        Measured beside published.
+    networks : int
+        How many of the 25 networks have records.
+    runs : tuple of Record
     """
 
-    task: str
+    board: Board
     backend: str
-    unit: str
-    simulated: bool
     networks: int
-    runs: int
-    cells: tuple[Cell, ...]
+    runs: tuple[Record, ...]
+
+    @property
+    def key(self) -> str:
+        """What the keys of its figures begin with."""
+        return f"heat-{self.board.task}-{self.backend}".replace(" ", "-")
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Measured beside published."""
+        return experiment2_cells(self.runs)
 
     def values(self) -> list[dict[str, Any]]:
         """One entry per network, source and quantity; "seconds" beside the two RMS."""
@@ -50,17 +57,13 @@ class Grid:
 
 def grids(sections: Sequence[Section]) -> list[Grid]:
     """One per task and backend that has run method 1 on networks of the experiment."""
-    found: dict[tuple[str, str], list[tuple[Section, Way]]] = {}
-    for section in sections:
-        board = section.board
+    found: dict[tuple[str, str], list[tuple[Board, Way]]] = {}
+    for board, ways in ((section.board, section.ways) for section in sections):
         if board.task in QUADROTOR_TASKS and board.split == "random" and board.layers in _NETWORKS:
-            for way in section.ways:
+            for way in ways:
                 if way.label == "method1":
-                    found.setdefault((board.task, way.backend), []).append((section, way))
-    return [_grid(task, backend, ways) for (task, backend), ways in sorted(found.items())]
-
-
-def _grid(task: str, backend: str, ways: Sequence[tuple[Section, Way]]) -> Grid:
-    runs: list[Record] = [run for _, way in ways for run in way.runs]
-    board = ways[0][0].board
-    return Grid(task, backend, board.unit, board.simulated, len(ways), len(runs), tuple(experiment2_cells(runs)))
+                    found.setdefault((board.task, way.backend), []).append((board, way))
+    return [
+        Grid(ways[0][0], backend, len(ways), tuple(run for _, way in ways for run in way.runs))
+        for (_, backend), ways in sorted(found.items(), key=lambda item: item[0])
+    ]

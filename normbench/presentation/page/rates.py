@@ -6,7 +6,7 @@ from typing import Any
 from normbench.analysis.selection import board_key
 from normbench.analysis.sensitivity import learning_rate_sensitivity
 from normbench.presentation.compact import significant
-from normbench.presentation.labels import labelled
+from normbench.presentation.labels import how, where
 from normbench.presentation.page.ways import Section
 from normbench.records.schema import Record
 
@@ -15,12 +15,12 @@ def rate_points(section: Section, records: Sequence[Record]) -> list[dict[str, A
     """One entry per search and value: the best training RMS of the search over that of the value, 0 where it failed."""
     board = section.board
     here = [record for record in records if board_key(record) == board.key]
-    found = labelled(learning_rate_sensitivity(here))
+    found = learning_rate_sensitivity(here)
     return [
         {
             "optimiser": row["optimiser"],
-            "backend": row["where"],
-            "setting": ", ".join(filter(None, [row["setting"], f"{row['iterations']} it."])),
+            "backend": where(row["record"]),
+            "setting": ", ".join([*how(row["record"]), f"{row['iterations']} it."]),
             "seed": row["seed"],
             "value": significant(row["value"], 6),
             "rms": significant(row["metric"], 5),

@@ -7,6 +7,7 @@ from typing import Any
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import OptimiserRow
+from normbench.analysis.selection import grouped
 from normbench.analysis.tuning import Rule
 from normbench.networks.families import layers_text
 from normbench.presentation.labels import backend, how, value_text
@@ -48,19 +49,9 @@ class Way:
         return self.row.tuning.rules
 
     @property
-    def tuning_runs(self) -> int:
-        """What the choice cost."""
-        return self.row.tuning.cost
-
-    @property
     def is_best(self) -> bool:
         """True where the value is the best of a search, or there is none to tune."""
         return self.rules != (Rule.DEFAULT,)
-
-    @property
-    def is_default(self) -> bool:
-        """True where the value is the default, or there is none to tune."""
-        return self.rules != (Rule.BEST,)
 
     @property
     def label(self) -> str:
@@ -78,12 +69,12 @@ class Way:
             "optimiser": self.row.optimiser,
             "backend": self.backend,
             "best": self.is_best,
-            "default": self.is_default,
+            "default": self.rules != (Rule.BEST,),
         }
 
     def solvers(self) -> list[dict[str, Any]]:
         """The same columns and the price of tuning, twice where the default won its search: only one had a price."""
-        found = self.names() | {"tuning": self.tuning_runs}
+        found = self.names() | {"tuning": self.row.tuning.cost}
         if len(self.rules) == 1:
             return [found]
         unsearched = {"way": self.called(Rule.DEFAULT), "best": False, "tuning": 0}
@@ -140,6 +131,21 @@ def _iterations(row: OptimiserRow) -> str:
 
 def _value(row: OptimiserRow) -> str:
     return "" if row.tuning.rules == (Rule.NONE,) else value_text(row.tuning.value)
+
+
+def environments(sections: Iterable[Section]) -> list[list[Record]]:
+    """The shown runs by what they were made with: backend, code version, threads, libraries and machine."""
+    shown = (run for section in sections for way in section.ways for run in way.runs)
+    made = grouped(
+        shown,
+        lambda run: (
+            run.request.backend,
+            run.provenance.code_version,
+            run.provenance.threads,
+            tuple(sorted(run.provenance.environment.items())),
+        ),
+    )
+    return list(made.values())
 
 
 def places(sections: Sequence[Section]) -> dict[str, str]:
