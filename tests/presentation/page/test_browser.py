@@ -8,6 +8,7 @@ from normbench.presentation.commands import command
 
 SIM = "quadrotor-sim-random-12-25-30-15-3"
 TABLE = f"#table-{SIM}"
+BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 29)"}
 
 
 def cells(visit, column):
@@ -171,12 +172,11 @@ def background(opened):
 
 
 def test_the_page_follows_the_system_and_the_switch(opened):
-    backgrounds = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 29)"}
     for system, other in (("light", "dark"), ("dark", "light")):
         opened.page.emulate_media(color_scheme=system)
-        assert background(opened) == backgrounds[system]
+        assert background(opened) == BACKGROUNDS[system]
         opened.page.locator("#theme").click()
-        assert background(opened) == backgrounds[other]
+        assert background(opened) == BACKGROUNDS[other]
         opened.page.evaluate("delete document.documentElement.dataset.theme")  # as if never chosen
 
 
@@ -200,6 +200,7 @@ def violations(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(opened, scheme):
     opened.page.emulate_media(color_scheme=scheme)
+    assert background(opened) == BACKGROUNDS[scheme]
     assert violations(opened) == {}
 
 
