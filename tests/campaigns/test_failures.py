@@ -74,7 +74,7 @@ def test_the_reason_of_an_error_that_leaves_a_jitted_function():
 
 def test_neither_the_number_of_jobs_nor_their_processes_change_a_result(tmp_path, request):
     pytest.importorskip("torch")
-    asked = Asked(task="quadrotor-sim", layers=(12, 25, 30, 15, 3), optimiser="", backend="", seed=0, iterations=10)
+    asked = Asked(task="quadrotor-sim", layers=(12, 25, 3), optimiser="", backend="", seed=0, iterations=4)
     plans = [
         sweep(asked, optimisers=[optimiser], backends=[backend], seeds=[0])
         for optimiser, backend in (("method1", "torch"), ("agd", "reference"))

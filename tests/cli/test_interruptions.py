@@ -46,7 +46,7 @@ def _heeding_interrupts():
 
 def _campaign(out, jobs):
     arguments = ["--backend", "reference", "--optimiser", "method1", "--jobs", str(jobs), "--format", "json"]
-    size = ["--layers", "12,25,30,15,3", "--iterations", "15", "--seeds", "9"]
+    size = ["--layers", "12,10,3", "--iterations", "5", "--seeds", "9"]
     return ["run", *arguments, *size, "--out", str(out)]
 
 

@@ -14,6 +14,7 @@ from normbench.data.flight.log import record
 from normbench.data.preprocessing import FlightLog
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE
 from normbench.data.sources import quadrotor_sim
+from tests.server import server  # noqa: F401
 
 REAL_DATA = os.environ.get("NORMBENCH_DATA")
 
