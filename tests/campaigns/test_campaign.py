@@ -49,11 +49,13 @@ def test_running_again_computes_nothing(store):
     assert tallies[-1].runs_total == 0
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_request_asked_twice_runs_once(store):
     plan = tiny("agd")
     assert len(Campaign(store, jobs=1).run(plan + plan)) == 1
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_failing_run_is_recorded_with_its_reason_retried_and_stops_nothing(store):
     good = tiny("agd")
     bad = replace(good.requests[0], hyperparameters={"no_such": 1.0}, optimiser="adam")  # bypasses the checks
@@ -71,6 +73,7 @@ def test_a_failing_run_is_recorded_with_its_reason_retried_and_stops_nothing(sto
     assert written == {f"{failed.record_id}.json"}
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_truncated_record_is_made_again(store):
     plan = tiny("agd")
     [made] = Campaign(store, jobs=1).run(plan)
@@ -80,6 +83,7 @@ def test_a_truncated_record_is_made_again(store):
     assert again.outcome.train_rms == made.outcome.train_rms
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_missing_device_stops_the_campaign_and_leaves_no_record(store):
     pytest.importorskip("torch")
     plan = tiny("sgd", backends=["torch"])
@@ -97,6 +101,7 @@ def _has_cuda():
     return torch.cuda.is_available()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_tuned_value_is_the_best_on_the_first_seed_and_then_runs_everywhere(store):
     plan = tiny("sgd", range(2))
     records = Campaign(store, jobs=2).run(plan)
@@ -130,6 +135,7 @@ def test_tuning_looks_at_training_error_only_and_passes_over_what_diverged(recor
     assert best_value(search, {a: record}.get) is None  # unfinished
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_trials_that_fail_get_a_second_chance_and_then_no_value_is_chosen_without_a_word(store):
     plan = tiny("sgd")
     [search] = plan.searches
@@ -187,19 +193,14 @@ class Environment:
         return os.environ["OMP_NUM_THREADS"]
 
 
-def test_workers_get_their_thread_limit_and_the_parent_keeps_its_own():
+def test_workers_get_their_thread_limit_and_end_with_the_pool_and_the_parent_keeps_its_own():
     before = dict(os.environ)
     outcomes: list[Outcome] = []
     with Pool(size=1, threads=3) as pool:
         pool.run([Environment()], outcomes.append)
+        [worker] = pool._workers
     assert outcomes[0].value == "3"
     assert dict(os.environ) == before
-
-
-def test_workers_end_with_the_pool():
-    with Pool(size=1, threads=1) as pool:
-        pool.run([Suicide(False)], lambda outcome: None)
-        [worker] = pool._workers
     deadline = time.monotonic() + 5
     while worker.process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from normbench.campaigns.campaign import Campaign
-from normbench.campaigns.plan import sweep
+from normbench.campaigns.plan import Plan, sweep
 from normbench.campaigns.pool import LONGEST_REASON, last_line
 from normbench.records.store import Store
 from normbench.running.request import Asked
@@ -72,15 +72,19 @@ def test_the_reason_of_an_error_that_leaves_a_jitted_function():
     assert last_line(found.value) == "ValueError: shapes (3,) and (4,) do not fit"
 
 
-def test_the_number_of_jobs_changes_no_result(tmp_path):
+def test_neither_the_number_of_jobs_nor_their_processes_change_a_result(tmp_path, request):
     pytest.importorskip("torch")
-    asked = Asked(task="quadrotor-sim", layers=(12, 25, 30, 15, 3), optimiser="", backend="", seed=0, iterations=10)
-    plan = sweep(asked, optimisers=["agd", "method1"], backends=["torch", "reference"], seeds=[0])
-    found = []
-    for jobs in (1, 2):
-        made = Campaign(Store(tmp_path / str(jobs)), jobs=jobs).run(plan)
-        found.append([numbers(record) for record in made])
-    assert found[0] == found[1]
+    asked = Asked(task="quadrotor-sim", layers=(12, 25, 3), optimiser="", backend="", seed=0, iterations=4)
+    plans = [
+        sweep(asked, optimisers=[optimiser], backends=[backend], seeds=[0])
+        for optimiser, backend in (("method1", "torch"), ("agd", "reference"))
+    ]
+    plan = Plan(tuple(wanted for each in plans for wanted in each.requests))
+    apart = Campaign(Store(tmp_path / "apart"), jobs=2).run(plan)
+    request.getfixturevalue("in_this_process")
+    here = Campaign(Store(tmp_path / "here"), jobs=1).run(plan)
+    assert [numbers(record) for record in apart] == [numbers(record) for record in here]
+    assert [record.request.backend for record in here] == ["torch", "reference"]
 
 
 def numbers(record):

@@ -1,10 +1,10 @@
 """Stored records get the present code version where they are named, say so, and nothing else changes."""
 
-import subprocess
-import sys
+import runpy
 
 import pytest
 
+from ci import rekey
 from ci.rekey import REKEYED, rekeyed
 from ci.results import RESULTS
 from normbench.errors import InvalidArgumentError
@@ -75,23 +75,22 @@ def test_a_run_that_is_there_already_is_refused(runs):
         rekeyed([runs[0], present], note=NOTE, only=["*"], left=[])
 
 
-def test_the_command_writes_all_files_or_none(runs, tmp_path):
-    for name in ("a.parquet", "b.parquet"):
-        write_file(runs, tmp_path / name)
-    before = [(tmp_path / name).read_bytes() for name in ("a.parquet", "b.parquet")]
+def test_the_command_writes_all_files_or_none(runs, tmp_path, monkeypatch, capsys):
+    files = [tmp_path / name for name in ("a.parquet", "b.parquet")]
+    for file in files:
+        write_file(runs, file)
+    before = [file.read_bytes() for file in files]
 
     def call(*options):
-        command = [sys.executable, "-m", "ci.rekey", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]
-        return subprocess.run(
-            [*command, "--note", NOTE, *options], capture_output=True, text=True, check=False, cwd=RESULTS.parent
-        )
+        monkeypatch.setattr("sys.argv", ["ci.rekey", *map(str, files), "--note", NOTE, *options])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(rekey.__file__, run_name="__main__")
+        return end.value.code
 
-    refused = call("--only", "sgd/*")
-    assert refused.returncode == 1
-    assert "not told about" in refused.stderr
-    assert [(tmp_path / name).read_bytes() for name in ("a.parquet", "b.parquet")] == before
-    done = call("--only", "*", "--except", "*/torch/*")
-    assert (done.returncode, done.stdout.count("2 of 3 records")) == (0, 2)
-    assert {
-        run.request.backend for run in read_file(tmp_path / "a.parquet") if REKEYED not in run.provenance.environment
-    } == {"torch"}
+    assert "not told about" in call("--only", "sgd/*")  # for standard error, with exit code 1
+    assert [file.read_bytes() for file in files] == before
+    assert call("--only", "*", "--except", "*/torch/*") == 0
+    assert capsys.readouterr().out.count("2 of 3 records") == 2
+    assert {run.request.backend for run in read_file(files[0]) if REKEYED not in run.provenance.environment} == {
+        "torch"
+    }

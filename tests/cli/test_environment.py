@@ -1,6 +1,5 @@
-"""The command line in its surroundings: encodings, disks, variables, foreign files, and commands that can be pasted."""
+"""The command line in its surroundings: disks, variables, foreign files, and commands that can be pasted."""
 
-import io
 import json
 import os
 import re
@@ -10,21 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from normbench import data
-from normbench.cli import _COMMANDS, main
-from normbench.cli.streams import readable
 from normbench.records.store import Store
-
-TINY = ["--layers", "12,4,3", "--iterations", "2", "--backend", "reference", "--jobs", "1", "--seeds", "1"]
-RUN = ["run", *TINY, "--optimiser", "agd"]
-COMMAND = [sys.executable, "-m", "normbench.cli"]
-ENCODINGS = ["ascii", "cp1252", "gbk", "utf-16"]
-
-
-def call(*arguments, **environment):
-    return CliRunner(env={"COLUMNS": "120"} | environment).invoke(main, [str(a) for a in arguments])
+from tests.cli.calls import COMMAND, RUN, call
 
 
 def only_line(result, code):
@@ -33,78 +20,6 @@ def only_line(result, code):
     assert result.stdout == ""
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.stderr.splitlines()[-1]  # click writes the usage before it
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """A results folder with a blank in its name."""
-    out = tmp_path_factory.mktemp("made here") / "my results; echo $HOME"
-    result = call(*RUN, "--out", out)
-    assert result.exit_code == 0, result.output
-    return out
-
-
-def encoded(monkeypatch, encoding, arguments):
-    """What a command writes to standard output in an encoding, and its exit code."""
-    raw = {name: io.BytesIO() for name in ("stdout", "stderr")}
-    with monkeypatch.context() as patch:
-        for name, stream in raw.items():
-            patch.setattr(sys, name, io.TextIOWrapper(stream, encoding=encoding, write_through=True))
-        with pytest.raises(SystemExit) as end:
-            main([str(a) for a in arguments])
-        for name in raw:
-            getattr(sys, name).flush()
-        written = {name: stream.getvalue() for name, stream in raw.items()}
-    return written["stdout"].decode(encoding), written["stderr"].decode(encoding), end.value.code
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_everything_can_be_printed_in_every_encoding(encoding, results, monkeypatch):
-    board = ["leaderboard", "--out", results]
-    commands = [
-        ["compare", results, results],
-        board,
-        *([*board, "--format", name] for name in ("md", "csv", "json")),
-        [*board, "--target-rms", "0.9"],
-        *(["list", what] for what in ("tasks", "optimisers", "backends", "data")),
-        *(["data", "info", name] for name in data.SOURCES),
-        *([name, "--help"] for name in _COMMANDS),
-        ["run", "--task", "→ no such task ±"],
-    ]
-    for arguments in commands:
-        out, err, code = encoded(monkeypatch, encoding, arguments)
-        assert code == (2 if "--task" in arguments else 0), (arguments, err)
-        assert out or err
-
-
-def test_what_an_encoding_lacks_is_replaced_by_something_readable(results, monkeypatch):
-    plain, _, _ = encoded(monkeypatch, "ascii", ["leaderboard", "--out", results])
-    whole, _, _ = encoded(monkeypatch, "utf-8", ["leaderboard", "--out", results])
-    assert "mean ± sample standard deviation" in whole
-    assert "mean +- sample standard deviation" in plain
-    assert readable("→ ± † × – … é ✓ ≤") == "-> +- + x - ... e ? <="
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize(
-    ("redirection", "code", "message"),
-    [
-        (">/dev/full", 1, "the output cannot be written: No space left on device."),
-        ("2>/dev/full", 0, ""),
-        (">/dev/full 2>/dev/full", 1, ""),
-        (">&-", 0, ""),
-        ("2>&-", 0, ""),
-        (">&- 2>&-", 0, ""),
-        ("| head -c 0; exit ${PIPESTATUS[0]}", None, ""),
-    ],
-)
-def test_a_full_or_closed_output_is_one_line_and_an_exit_code(redirection, code, message, tmp_path):
-    command = f"{shlex.join([*COMMAND, 'list', 'optimisers', '--format', 'json'])} {redirection}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == code or (code is None and done.returncode in (0, 1))
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == bool(message)
-    assert message in done.stderr
 
 
 @pytest.mark.parametrize("columns", ["0", "", " ", "-5", "junk", "1", "99999999999999999999", "80"])
@@ -284,53 +199,3 @@ def test_what_cannot_work_is_a_wrong_call_and_leaves_no_record(arguments, messag
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("backend", ["module://no_such_library", "nonsense"])
-def test_figures_are_drawn_whatever_matplotlib_is_told(backend, tmp_path):
-    pytest.importorskip("asv")
-    measured = Path(__file__).parents[2] / "results" / "asv"
-    environment = os.environ | {"MPLBACKEND": backend}
-    figure = tmp_path / "h.svg"
-    command = [*COMMAND, "history", "track_train_rms", "--results", str(measured), "--output", str(figure)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert figure.is_file()
-    assert figure.with_suffix(".csv").is_file()
-
-
-HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "pooch", "requests", "torch", "jax"}
-
-
-@pytest.mark.parametrize(
-    ("code", "unwanted"),
-    [
-        ("cli --help", HEAVY | {"numpy", "rich", "importlib.metadata"}),
-        ("cli run --help", HEAVY | {"rich"}),
-        ("cli list optimisers", HEAVY),
-        ("cli list tasks", HEAVY),
-        ("cli data --help", HEAVY),
-        ("cli leaderboard --help", HEAVY | {"numpy"}),
-        ("import normbench", HEAVY | {"numpy", "importlib.metadata"}),
-        ("import normbench.torch", HEAVY - {"torch"} | {"torch._dynamo"}),
-        ("import normbench.jax", {"pandas", "sklearn", "matplotlib", "pyarrow", "pooch", "torch"}),
-    ],
-)
-def test_nothing_heavy_is_imported_before_it_is_needed(code, unwanted):
-    if "normbench." in code:
-        pytest.importorskip(code.rpartition(".")[2])
-    arguments = code.split()[1:]
-    run = (
-        f"import normbench.cli\ntry: normbench.cli.main({arguments})\nexcept SystemExit: pass"
-        if "cli" in code
-        else code
-    )
-    script = f"import sys\n{run}\nprint(sorted({unwanted} & sys.modules.keys()), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr.splitlines()[-1] == "[]"
-
-
-def test_the_overview_says_of_every_command_what_its_own_help_says():
-    for name, (_, about) in _COMMANDS.items():
-        command = main.get_command(None, name)
-        assert command.get_short_help_str(limit=200) == about

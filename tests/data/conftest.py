@@ -3,16 +3,18 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from normbench.data import Dataset
+from normbench.data.flight import simulation
 from normbench.data.flight.log import record
-from normbench.data.flight.simulation import fly
 from normbench.data.preprocessing import FlightLog
 from normbench.data.rosbag import POSE_FILE, PWM_FILE, VELOCITY_FILE
 from normbench.data.sources import quadrotor_sim
+from tests.server import server  # noqa: F401
 
 REAL_DATA = os.environ.get("NORMBENCH_DATA")
 
@@ -38,18 +40,30 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def simulated(session_cache: Path) -> Dataset:
-    """The simulated source at seed 0, generated into ``session_cache``."""
+def flown(session_cache: Path) -> tuple[Dataset, FlightLog]:
+    """The simulated source at seed 0, generated into ``session_cache``, and the log that it was made from."""
+    logs = []
+
+    def kept(*arguments: Any) -> FlightLog:
+        logs.append(record(*arguments))
+        return logs[-1]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NORMBENCH_CACHE", str(session_cache))
-        return quadrotor_sim.load_seed(0)
+        patch.setattr(simulation, "record", kept)
+        dataset = quadrotor_sim.load_seed(0)
+    (log,) = logs
+    return dataset, log
 
 
 @pytest.fixture(scope="session")
-def recorded() -> FlightLog:
-    """The log of the simulated flight at seed 0, flown independently of ``simulated``."""
-    generator = np.random.RandomState(0)
-    return record(generator, fly(generator))
+def simulated(flown: tuple[Dataset, FlightLog]) -> Dataset:
+    return flown[0]
+
+
+@pytest.fixture(scope="session")
+def recorded(flown: tuple[Dataset, FlightLog]) -> FlightLog:
+    return flown[1]
 
 
 @pytest.fixture

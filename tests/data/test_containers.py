@@ -20,8 +20,8 @@ from normbench.errors import DataError
 
 LIMIT = 1000
 CONTENT = Content("folder/part.bin", "sha256", "0" * 64, LIMIT)
-ZEROS = 64 << 20  # unpacked; a bomb that a test can afford
 MOST_MEMORY = 8 << 20
+ZEROS = 3 * MOST_MEMORY  # unpacked; a bomb that a test can afford
 
 
 def tar_of(path: Path, mode: str, **members: int | bytes) -> Path:

@@ -1,17 +1,11 @@
 """Claims about downloads, against a server on this machine: checked, cached, whole or not at all."""
 
-import contextlib
 import gzip
 import hashlib
 import socket
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -25,51 +19,9 @@ from normbench.data.preprocessing import COLUMNS
 from normbench.data.source import FileSet, PublishedSource
 from normbench.data.sources import quadrotor
 from normbench.errors import DataError, DownloadError, InvalidArgumentError
+from tests.server import Server, files_in
 
 TABLE = np.random.default_rng(0).uniform(1, 2, size=(30, 16))
-
-
-class Server:
-    """Files of a folder over HTTP, with the paths asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.requests: list[str] = []
-        self.url = ""
-        self.reply: Callable[[BaseHTTPRequestHandler], None] | None = None
-
-    def answer(self, reply: Callable[[BaseHTTPRequestHandler], None]) -> RemoteFile:
-        """A file whose server does what it likes."""
-        self.reply = reply
-        return RemoteFile("strange.csv", f"{self.url}/strange.csv", "sha256", "0" * 64, size=1000)
-
-    def publish(self, name: str, content: bytes, algorithm: str = "git-blob") -> RemoteFile:
-        (self.folder / name).write_bytes(content)
-        return RemoteFile(name, f"{self.url}/{name}", algorithm, digest(self.folder / name, algorithm))
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    folder = tmp_path / "served"
-    folder.mkdir()
-    served = Server(folder)
-
-    class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                served.reply(self) if served.reply else super().do_GET()
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            served.requests.append(self.path)
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        served.url = f"http://127.0.0.1:{http.server_address[1]}"
-        yield served
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -87,10 +39,6 @@ def table_bytes() -> bytes:
 
 def table_source(file: RemoteFile) -> PublishedSource:
     return PublishedSource(quadrotor.SOURCE.info, (FileSet((file,), quadrotor.read_published_table),))
-
-
-def files_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 def test_table_is_downloaded_checked_cached_and_parsed(server: Server, empty_cache: Path) -> None:
@@ -201,95 +149,6 @@ def test_git_blob_id_is_the_one_of_git(tmp_path: Path) -> None:
 def test_unknown_checksum_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="choose from sha256, sha1, md5, git-blob"):
         RemoteFile("a", "http://127.0.0.1/a", "crc32", "0" * 8)
-
-
-def _headed(handler: BaseHTTPRequestHandler, status: int = 200, **headers: str) -> None:
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-
-
-def _announces_too_much(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler, Content_Length=str(10**12))
-
-
-def _sends_too_much(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler)
-    for _ in range(100):
-        handler.wfile.write(bytes(1 << 16))
-
-
-def _ends_early(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler, Content_Length="900")
-    handler.wfile.write(bytes(100))
-
-
-def _drips(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler, Content_Length="900")
-    for _ in range(100):
-        handler.wfile.write(b"x")
-        handler.wfile.flush()
-        time.sleep(0.02)
-
-
-def _falls_silent(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler, Content_Length="900")
-    handler.wfile.flush()
-    time.sleep(1)
-
-
-def _redirects(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler, 302, Location=f"http://{handler.headers['Host']}/elsewhere", Content_Length="0")
-
-
-def _redirects_to_a_file(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler, 302, Location="file:///etc/hostname", Content_Length="0")
-
-
-def _talks_nonsense(handler: BaseHTTPRequestHandler) -> None:
-    handler.wfile.write(b"what?\r\n\r\n")
-
-
-def _miscounts(handler: BaseHTTPRequestHandler) -> None:
-    _headed(handler, Content_Length="many")
-
-
-@pytest.mark.parametrize(
-    ("reply", "said"),
-    [
-        (_announces_too_much, "the server announces 1,000,000,000,000 bytes, more than 3,024"),
-        (_sends_too_much, "the server sends more than 3,024 bytes"),
-        (_ends_early, "the connection ended after 100 of 900 bytes"),
-        (_drips, "too slow: [0-9]+ bytes in"),
-        (_falls_silent, "timed out"),
-        (_redirects, "redirected to http://.*, which is not HTTPS"),
-        (_redirects_to_a_file, "file:///etc/hostname.* is not allowed"),
-        (_talks_nonsense, "could not download"),
-        (_miscounts, "could not download"),
-    ],
-)
-def test_bad_server_ends_in_one_clear_error_soon_and_leaves_nothing(
-    server: Server,
-    empty_cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    reply: Callable[[BaseHTTPRequestHandler], None],
-    said: str,
-) -> None:
-    monkeypatch.setattr(downloads, "SILENCE_SECONDS", 0.3)
-    monkeypatch.setattr(downloads, "GRACE_SECONDS", 0.2)
-    file, start = server.answer(reply), time.monotonic()
-    with pytest.raises(DownloadError, match=said) as caught:
-        download(file, empty_cache)
-    assert "--data-dir" in str(caught.value)
-    assert files_in(empty_cache) == []
-    assert time.monotonic() - start < 10
-
-
-def test_whole_time_is_limited_at_any_rate(server: Server, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "LONGEST_SECONDS", 0.1)
-    with pytest.raises(DownloadError, match="too slow"):
-        download(server.answer(_drips), empty_cache)
 
 
 def test_redirect_to_https_is_followed_and_any_other_refused() -> None:

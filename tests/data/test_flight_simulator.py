@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from normbench.data import Dataset
+from normbench.data import Dataset, flight
 from normbench.data.flight import simulate_table
 from normbench.data.flight.airframe import AIRFRAME, ground_effect
 from normbench.data.flight.control import Autopilot
@@ -26,10 +26,20 @@ def test_seed_0_has_the_published_content_hash(simulated: Dataset) -> None:
     assert simulated.sha256 == quadrotor_sim.SHA256
 
 
-def test_second_flight_of_the_same_seed_has_the_same_digits(simulated: Dataset, recorded: FlightLog) -> None:
+def test_window_of_290_s_is_rounded_to_the_samples(simulated: Dataset, recorded: FlightLog) -> None:
     table = preprocess(recorded, start_seconds=START_SECONDS, stop_seconds=STOP_SECONDS)
+    assert table.shape == (29_001, 16)
+    assert table[[0, -1], 0].tolist() == [35, 325]
     again = dataset_from_table(np.round(table, 6) + 0.0, name="again", simulated=True)
     assert again.sha256 == simulated.sha256
+
+
+def test_second_flight_of_the_same_seed_has_the_same_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (flight.plan, flight.log):  # a second of it: the whole flight has its published hash
+        monkeypatch.setattr(module, "STOP_SECONDS", START_SECONDS + 1)
+    first, second = (simulate_table(0) for _ in range(2))
+    assert first.shape == (101, 16)
+    np.testing.assert_array_equal(first, second)
 
 
 def test_another_seed_is_another_flight() -> None:

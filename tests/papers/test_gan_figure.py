@@ -80,6 +80,7 @@ def test_the_figure_draws_its_data_and_says_what_it_is_not():
     assert "real data" in title(picture)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_command_writes_figure_and_data(tmp_path, monkeypatch):
     monkeypatch.setattr(gan, "SIZE", gan.Size(steps=4, every=2, batch=8, noise=3, width=2))
     arguments = ["reproduce", "fromage-gan", "--backend", "torch", "--jobs", "1", "--seeds", "1", "--out"]

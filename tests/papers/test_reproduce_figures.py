@@ -10,6 +10,8 @@ from normbench.papers.agd import experiments as agd
 from normbench.papers.asgd.published import ITERATIONS
 from normbench.papers.fromage import experiments as fromage
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 def shrink(monkeypatch):
     """Sizes of the experiments at which a command takes a second."""

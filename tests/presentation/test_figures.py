@@ -1,4 +1,4 @@
-"""What a figure shows is what its CSV holds, and that is what the records say; the same records give the same bytes."""
+"""What a figure shows is what its CSV holds, and that is what the records say."""
 
 import math
 
@@ -16,41 +16,20 @@ from normbench.papers.fromage.growth import NORMALISED, PLAIN
 from normbench.papers.runs import perceptron_layers
 from normbench.presentation.charts import looks
 from normbench.presentation.charts.sheet import Origin
-from normbench.running.result import Curves
 from normbench.specs import SPECS
 from tests.changes import changed
+from tests.presentation.curved import curved
 from tests.presentation.drawn import (
-    drawn_lines,
     key,
     layers,
     levels,
     line_points,
     panels,
-    points,
     rows_as_points,
     title,
 )
 
 SIMULATED = Origin("quadrotor-sim", "N", "reference", "float64", True, 2)
-
-
-def curved(make, optimiser, *, seed, iterations=4, scale=1.0, **changes):
-    """A record whose loss falls as 1 / (k + 1), its test loss being a tenth higher, and whose RMS is 2 sqrt(loss)."""
-    loss = scale / np.arange(1.0, iterations + 2)
-    known = Curves(
-        loss=tuple(loss),
-        step_size=tuple(0.1 * scale / np.arange(1.0, iterations + 1)),
-        test_iterations=(0, iterations),
-        test_loss=(1.1 * loss[0], 1.1 * loss[-1]),
-    )
-    figures = {"train_loss": loss[-1], "train_rms": 2.0 * math.sqrt(loss[-1])}
-    return make(optimiser, seed=seed, iterations=iterations, curves=known, **figures, **changes)
-
-
-@pytest.fixture(scope="module")
-def table1_runs(make):
-    settings = [("method1", 0, 1.0), ("method1", 1, 1.5), ("method1", 2, 4.0), ("method2", 0, 2.0), ("method2", 1, 2.5)]
-    return [curved(make, optimiser, seed=seed, scale=scale) for optimiser, seed, scale in settings]
 
 
 def by_optimiser(runs):
@@ -92,8 +71,13 @@ def test_long_curves_are_thinned_for_print_and_keep_their_ends(make):
     assert loss["value"].iloc[1] == pytest.approx(1 / 11)
 
 
-def test_experiment1_draws_what_its_csv_holds(table1_runs):
-    picture = experiments.experiment1(table1_runs)
+@pytest.fixture(scope="module")
+def table1_picture(table1_runs):
+    return experiments.experiment1(table1_runs)
+
+
+def test_experiment1_draws_what_its_csv_holds(table1_picture):
+    picture = table1_picture
     drawn = np.array(panels(picture)).reshape(2, 3)
     for row, method in zip(drawn, ("method1", "method2"), strict=True):
         for panel, quantity in zip(row, ("loss", "RMS", "step size"), strict=True):
@@ -104,8 +88,8 @@ def test_experiment1_draws_what_its_csv_holds(table1_runs):
     assert "SIMULATED" in title(picture)
 
 
-def test_experiment1_shows_the_published_rms_beside_the_curves(table1_runs):
-    panel = panels(experiments.experiment1(table1_runs))[1]
+def test_experiment1_shows_the_published_rms_beside_the_curves(table1_picture):
+    panel = panels(table1_picture)[1]
     shown = {row["mean"] for layer in layers(panel, "point") for row in layer["data"]["values"]}
     figures = published.experiment1("method1")
     assert shown == {figures["train_rms_mean_n"], figures["test_rms_mean_n"]}
@@ -280,54 +264,6 @@ def test_agd_figure7_draws_means_and_sets_the_papers_accuracy_beside():
         assert rows_as_points(groups, "epoch", "mean") <= line_points(panel)
     summary = agd.batch_summary(picture.data)
     assert summary["published test accuracy, CIFAR-10"].tolist() == ["55 %", ""]
-
-
-@pytest.fixture(scope="module")
-def saved(table1_runs, tmp_path_factory):
-    """A picture and its files."""
-    picture = experiments.experiment1(table1_runs)
-    return picture, picture.save(tmp_path_factory.mktemp("saved"))
-
-
-def test_files_are_the_same_again_and_hold_no_date(saved, table1_runs, tmp_path):
-    written = [saved[1], experiments.experiment1(table1_runs).save(tmp_path)]
-    assert [path.suffix for path in written[0]] == [".svg", ".pdf", ".csv"]
-    (svg, pdf, csv), again = written
-    assert (svg.read_bytes(), csv.read_bytes()) == (again[0].read_bytes(), again[2].read_bytes())
-    assert "date" not in svg.read_text()
-    assert pdf.read_bytes().startswith(b"%PDF")
-    assert b"CreationDate" not in pdf.read_bytes()
-
-
-def test_vega_draws_the_lines_where_their_numbers_say(saved):
-    """One affine map takes the numbers of a linear panel to pixels, for all of its lines."""
-    picture, _ = saved
-    [layer] = layers(panels(picture)[1], "line")  # RMS of method 1, training and test
-    train, test = (np.array(line).reshape(-1, 2) for line in points(layer).values())
-    found = [np.array(line) for line in drawn_lines(picture) if len(line) == len(train)]
-    pixels = found[1]  # after the loss of method 1
-    maps = [np.polyfit(train[:, axis], pixels[:, axis], 1) for axis in (0, 1)]
-    for axis, sign in ((0, 1), (1, -1)):
-        np.testing.assert_allclose(np.polyval(maps[axis], train[:, axis]), pixels[:, axis], atol=0.01)
-        assert np.sign(maps[axis][0]) == sign
-    ends = np.column_stack([np.polyval(maps[axis], test[:, axis]) for axis in (0, 1)])
-    assert any(np.allclose(line, ends, atol=0.01) for line in map(np.array, drawn_lines(picture)) if len(line) == 2)
-
-
-def test_print_has_no_colour_that_only_a_page_knows(saved):
-    svg = saved[1][0].read_text()
-    assert "var(" not in svg
-    assert "#0072b2" in svg  # method 1, light
-
-
-def test_other_numbers_give_another_file(make, saved, table1_runs, tmp_path):
-    other = [*table1_runs[1:], curved(make, "method1", seed=0, scale=1.2)]
-    assert experiments.experiment1(other).save(tmp_path)[0].read_bytes() != saved[1][0].read_bytes()
-
-
-def test_the_csv_is_the_data(saved):
-    picture, files = saved
-    pd.testing.assert_frame_equal(pd.read_csv(files[2]), picture.data, check_dtype=False, rtol=1e-5)
 
 
 def test_no_two_optimisers_look_alike_without_colour():

@@ -6,6 +6,7 @@ from normbench.problems import tasks
 from normbench.records.build import record_of
 from normbench.running.request import Asked
 from normbench.running.run import run
+from tests.this_process import in_this_process  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,7 @@ def test_what_lies_under_the_name_of_a_run_is_kept_when_it_is_made(record, store
     assert len(store.kept()) == 2
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_run_says_what_it_kept_and_its_exit_code_is_1(tmp_path):
     call = ["run", "--task", "quadrotor-sim", "--layers", "12,4,3", "--backend", "reference", "--iterations", "2"]
     call += ["--optimiser", "agd", "--seeds", "1", "--jobs", "1", "--out", str(tmp_path), "--format", "csv"]

@@ -17,6 +17,7 @@ from tests.changes import changed
 PATIENCE = 180_000  # ms; on two busy cores a frame may take seconds
 ITERATIONS = 200
 START = 1.25
+WINDOW = {"width": 1280, "height": 900}
 TASKS = {"quadrotor-sim": True, "neural-fly": False}  # simulated?
 
 
@@ -125,8 +126,7 @@ def browser():
 class Visit:
     """An open page that keeps what it asked of the network and said on the console."""
 
-    def __init__(self, context, path, script):
-        context.add_init_script(script)
+    def __init__(self, context, path):
         context.set_default_timeout(PATIENCE)
         self.page = context.new_page()
         self.said, self.asked = [], []
@@ -151,15 +151,30 @@ class Visit:
             chart.evaluate("chart => chart.scrollIntoView({behavior: 'instant'})")
             self.page.wait_for_function("chart => chart.dataset.drawn", arg=chart, polling=50)
 
+    def unfold(self):
+        for summary in self.page.query_selector_all("main details:not([open]) > summary"):
+            summary.click()
+
+
+@pytest.fixture(scope="session")
+def opened(browser, page_path):
+    """One window for every claim that needs no fresh one: all drawn and unfolded; a test sets what it reads."""
+    context = browser.new_context(viewport=WINDOW)
+    visited = Visit(context, page_path)
+    visited.draw()
+    visited.unfold()
+    yield visited
+    context.close()
+
 
 @pytest.fixture
 def visit(browser):
     """Open a file in a fresh window."""
     contexts = []
 
-    def open_page(path, *, script="", **settings):
-        contexts.append(browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | settings)))
-        return Visit(contexts[-1], path, script)
+    def open_page(path, **settings):
+        contexts.append(browser.new_context(**({"viewport": WINDOW} | settings)))
+        return Visit(contexts[-1], path)
 
     yield open_page
     for context in contexts:

@@ -8,6 +8,7 @@ from normbench.presentation.commands import command
 
 SIM = "quadrotor-sim-random-12-25-30-15-3"
 TABLE = f"#table-{SIM}"
+BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 24, 29)"}
 
 
 def cells(visit, column):
@@ -26,9 +27,7 @@ def names(visit):
 # Silence
 
 
-def test_the_page_asks_nobody_and_says_nothing(visit, page_path):
-    opened = visit(page_path)
-    opened.draw()
+def test_the_page_asks_nobody_and_says_nothing(opened):
     assert opened.asked == []
     assert opened.said == []
 
@@ -58,8 +57,7 @@ def until_sorted(opened, header, direction):
     opened.page.wait_for_function(f"header => header.ariaSort === '{direction}'", arg=header.element_handle())
 
 
-def test_a_click_sorts_and_the_kinds_of_rows_stay_apart(visit, page_path):
-    opened = visit(page_path)
+def test_a_click_sorts_and_the_kinds_of_rows_stay_apart(opened):
     header = opened.page.locator(f"{TABLE} thead th", has_text="bound")
     place = 1 + opened.page.locator(f"{TABLE} thead th").all_text_contents().index("bound")
     header.click()
@@ -74,8 +72,7 @@ def test_a_click_sorts_and_the_kinds_of_rows_stay_apart(visit, page_path):
     assert names(opened)[-5:] == ["other"] * 5  # three predictors, two published rows
 
 
-def test_the_keyboard_sorts_and_tells_screen_readers(visit, page_path):
-    opened = visit(page_path)
+def test_the_keyboard_sorts_and_tells_screen_readers(opened):
     header = opened.page.locator(f"{TABLE} thead th", has_text="optimiser")
     opened.page.locator(f"{TABLE}_wrapper input[type=search]").focus()
     for _ in range(20):
@@ -87,8 +84,7 @@ def test_the_keyboard_sorts_and_tells_screen_readers(visit, page_path):
     assert [name for name in names(opened) if name != "other"] == sorted(["adam", "agd", "method1"] * 2 + ["adam"] * 2)
 
 
-def test_the_filter_keeps_matching_rows(visit, page_path):
-    opened = visit(page_path)
+def test_the_filter_keeps_matching_rows(opened):
     before = len(names(opened))
     opened.page.locator(f"{TABLE}_wrapper input[type=search]").fill("adam torch")
     assert names(opened) == ["adam", "adam"]
@@ -97,8 +93,7 @@ def test_the_filter_keeps_matching_rows(visit, page_path):
     assert len(names(opened)) == before == 13
 
 
-def test_every_row_names_its_command_and_links_to_its_records(visit, page_path, compared):
-    opened = visit(page_path)
+def test_every_row_names_its_command_and_links_to_its_records(opened, page_path, compared):
     way = next(way for way in compared[1].ways if (way.label, way.backend) == ("adam tuned", "jax"))
     opened.page.locator(f"[popovertarget='how-{way.key}']").first.click()
     shown = opened.page.locator(f"#how-{way.key}")
@@ -111,41 +106,52 @@ def test_every_row_names_its_command_and_links_to_its_records(visit, page_path, 
 
 
 def press_copy(opened, way):
+    opened.page.evaluate("document.getElementById('said').textContent = ''")
     opened.page.locator(f"[popovertarget='how-{way.key}']").first.click()
     opened.page.locator(f"#how-{way.key} .copy").click()
     opened.page.wait_for_function("document.getElementById('said').textContent")
     return opened.page.locator("#said").text_content()
 
 
-def test_copy_puts_the_command_on_the_clipboard(visit, page_path, compared):
-    opened, way = visit(page_path), compared[1].ways[0]
+def test_copy_puts_the_command_on_the_clipboard(opened, compared):
+    way = compared[1].ways[0]
     assert press_copy(opened, way) == "copied"
     opened.page.keyboard.press("Escape")
     entry = opened.page.locator(f"{TABLE}_wrapper input[type=search]")
     entry.press("Control+V")
     assert entry.input_value() == command(way.row, compared[1].board)
+    entry.fill("")
 
 
-def test_without_a_clipboard_copy_selects_the_command(visit, page_path, compared):
-    closed = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
-    opened, way = visit(page_path, script=closed), compared[1].ways[0]
+def test_without_a_clipboard_copy_selects_the_command(opened, compared):
+    way = compared[1].ways[0]
+    opened.page.evaluate(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }).clipboard"
+    )
     assert press_copy(opened, way).startswith("selected")
     assert opened.page.evaluate("getSelection().toString()").strip() == command(way.row, compared[1].board)
+    opened.page.evaluate("delete navigator.clipboard")
+    opened.page.keyboard.press("Escape")
 
 
 # Legend
 
 
-def test_picking_in_a_legend_fades_the_others_everywhere(visit, page_path):
-    opened = visit(page_path)
-    opened.draw("learning")
-    opened.page.locator(".pick[data-optimiser=adam]").first.click()
-    opened.page.wait_for_timeout(100)
-    faded = opened.page.eval_on_selector_all(
-        f"#chart-learning-{SIM} .mark-line.role-mark path",
-        "found => found.map(line => [line.getAttribute('stroke'), line.getAttribute('opacity')])",
+def strengths(opened):
+    """How strongly the curves of each colour are drawn."""
+    opened.page.wait_for_timeout(100)  # one turn of the charts
+    return dict(
+        opened.page.eval_on_selector_all(
+            f"#chart-learning-{SIM} .mark-line.role-mark path",
+            "found => found.map(line => [line.getAttribute('stroke'), line.getAttribute('opacity')])",
+        )
     )
-    assert dict(faded) == {
+
+
+def test_picking_in_a_legend_fades_the_others_everywhere(opened):
+    adam = opened.page.locator(".pick[data-optimiser=adam]").first
+    adam.click()
+    assert strengths(opened) == {
         "var(--series-adam)": "1",
         "var(--series-agd)": "0.1",
         "var(--series-method1)": "0.1",
@@ -154,6 +160,8 @@ def test_picking_in_a_legend_fades_the_others_everywhere(visit, page_path):
         ".pick[data-optimiser=adam]", "found => found.map(button => button.getAttribute('aria-pressed'))"
     )
     assert set(pressed) == {"true"}
+    adam.click()
+    assert set(strengths(opened).values()) == {"1"}
 
 
 # For everyone
@@ -163,20 +171,20 @@ def background(opened):
     return opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-def test_the_page_follows_the_system_and_the_switch(visit, page_path):
-    light, dark = visit(page_path, color_scheme="light"), visit(page_path, color_scheme="dark")
-    assert (background(light), background(dark)) == ("rgb(255, 255, 255)", "rgb(21, 24, 29)")
-    for opened in (light, dark):
+def test_the_page_follows_the_system_and_the_switch(opened):
+    for system, other in (("light", "dark"), ("dark", "light")):
+        opened.page.emulate_media(color_scheme=system)
+        assert background(opened) == BACKGROUNDS[system]
         opened.page.locator("#theme").click()
-    assert (background(light), background(dark)) == ("rgb(21, 24, 29)", "rgb(255, 255, 255)")
+        assert background(opened) == BACKGROUNDS[other]
+        opened.page.evaluate("delete document.documentElement.dataset.theme")  # as if never chosen
 
 
 @pytest.mark.parametrize("width", [360, 768])
 def test_a_narrow_window_needs_no_sideways_scrolling(visit, page_path, width):
     opened = visit(page_path, viewport={"width": width, "height": 740}, is_mobile=True)
     opened.draw()
-    for summary in opened.page.query_selector_all("main details:not([open]) > summary"):
-        summary.click()
+    opened.unfold()
     assert opened.page.evaluate("document.documentElement.scrollWidth") == width
     charts = opened.page.locator(".chart svg").all()
     assert len(charts) == 15
@@ -190,11 +198,9 @@ def violations(opened):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(visit, page_path, scheme):
-    opened = visit(page_path, color_scheme=scheme)
-    opened.draw()
-    for summary in opened.page.query_selector_all("main details:not([open]) > summary"):
-        summary.click()
+def test_axe_finds_nothing(opened, scheme):
+    opened.page.emulate_media(color_scheme=scheme)
+    assert background(opened) == BACKGROUNDS[scheme]
     assert violations(opened) == {}
 
 
@@ -205,9 +211,7 @@ def test_axe_finds_what_is_planted(visit, html, tmp_path):
     assert {"html-has-lang", "color-contrast"} <= violations(visit(tmp_path / "report.html")).keys()
 
 
-def test_everything_from_simulated_data_says_so(visit, page_path):
-    opened = visit(page_path)
-    opened.draw()
+def test_everything_from_simulated_data_says_so(opened):
     section = opened.page.locator(f"section[aria-labelledby='{SIM}']")
     words = [*section.locator("caption").all_text_contents(), *section.locator("figcaption").all_text_contents()]
     pictures = section.locator(".chart svg").evaluate_all("found => found.map(svg => svg.textContent)")
@@ -217,8 +221,6 @@ def test_everything_from_simulated_data_says_so(visit, page_path):
     assert not any("SIMULATED" in text for text in real.locator("caption, figcaption").all_text_contents())
 
 
-def test_every_chart_has_a_description_for_screen_readers(visit, page_path):
-    opened = visit(page_path)
-    opened.draw()
+def test_every_chart_has_a_description_for_screen_readers(opened):
     labels = opened.page.eval_on_selector_all(".chart", "found => found.map(chart => chart.getAttribute('aria-label'))")
     assert len(set(labels)) == len(labels) == 15

@@ -12,19 +12,32 @@ from normbench.presentation.page.reaching import grid, linear_rms
 from tests.presentation.page.profiles import performance_profile
 
 SIM = "quadrotor-sim-random-12-25-30-15-3"
+BEGINNING = {"cost": "iterations", "charge": "no", "target": "1.05"}
 
 
-def set_control(opened, name, value):
-    opened.page.eval_on_selector(
-        f"#control-{name}",
-        "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }",
-        str(value),
-    )
+def test_the_page_begins_with_the_best_of_every_search_at_its_target(opened):
+    values = "found => Object.fromEntries(found.map(input => [input.id, input.defaultValue ?? input.options[0].value]))"
+    found = opened.page.eval_on_selector_all("[id^='control-']", values)
+    assert {name: found[f"control-{name}"] for name in BEGINNING} == BEGINNING
+
+
+def set_controls(opened, **wanted):
+    """These, and the others as the page sets them in the beginning."""
+    for name, value in (BEGINNING | wanted).items():
+        opened.page.eval_on_selector(
+            f"#control-{name}",
+            """(input, value) => {
+                if (input.value === value) return;
+                input.value = value;
+                input.dispatchEvent(new Event('input', { bubbles: true }));
+            }""",
+            str(value),
+        )
+    opened.page.wait_for_timeout(100)  # one turn of the charts
 
 
 def summary(opened):
     """Rows of the table under the chart of the simulated board: way, backend, reached, censored, median."""
-    opened.page.wait_for_timeout(100)  # one turn of the charts
     rows = opened.page.eval_on_selector_all(
         f"#summary-reaching-{SIM} tbody tr", "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
     )
@@ -48,26 +61,21 @@ def expected_summary(section, ratio, cost, *, charge=False):
 
 
 @pytest.mark.parametrize("cost", ["iterations", "loss_evaluations", "gradient_evaluations", "seconds"])
-def test_the_slider_shows_what_python_computes(visit, page_path, compared, cost):
-    opened = visit(page_path)
-    opened.draw("reaching")
-    set_control(opened, "cost", cost)
+def test_the_slider_shows_what_python_computes(opened, compared, cost):
     for ratio in (0.95, 1.05, 1.3):
-        set_control(opened, "target", ratio)
+        set_controls(opened, cost=cost, target=ratio)
         assert summary(opened) == expected_summary(compared[1], ratio, cost)
 
 
-def test_tuning_can_be_charged(visit, page_path, compared):
-    opened = visit(page_path)
-    opened.draw("reaching")
-    set_control(opened, "charge", "yes")
+def test_tuning_can_be_charged(opened, compared):
+    set_controls(opened, charge="yes")
     shown = summary(opened)
     assert shown == expected_summary(compared[1], 1.05, "iterations", charge=True)
     assert shown != expected_summary(compared[1], 1.05, "iterations")
 
 
-def test_the_slider_moves_with_the_keyboard_and_says_where_it_is(visit, page_path, compared):
-    opened = visit(page_path)
+def test_the_slider_moves_with_the_keyboard_and_says_where_it_is(opened, compared):
+    set_controls(opened)
     opened.page.locator("#control-target").focus()
     opened.page.keyboard.press("ArrowRight")
     linear = np.mean([linear_rms(run) for run in compared[1].ways[0].runs])
@@ -77,13 +85,11 @@ def test_the_slider_moves_with_the_keyboard_and_says_where_it_is(visit, page_pat
     assert opened.page.locator("#control-target").get_attribute("aria-valuetext").startswith("1.055")
 
 
-def test_runs_short_of_the_target_are_drawn_as_such(visit, page_path):
-    opened = visit(page_path)
-    opened.draw("reaching")
+def test_runs_short_of_the_target_are_drawn_as_such(opened):
+    set_controls(opened)
     triangles = f"#chart-reaching-{SIM} .mark-symbol.role-mark.layer_0_marks path"
     assert opened.page.locator(triangles).count() == 4  # agd on torch: three seeds end above, one diverged
-    set_control(opened, "target", 1.4)
-    opened.page.wait_for_timeout(100)
+    set_controls(opened, target=1.4)
     assert opened.page.locator(triangles).count() == 1
 
 
@@ -146,13 +152,10 @@ def torch_costs(compared, ratio):
     return pd.DataFrame(costs)
 
 
-def test_the_profile_draws_what_python_computes(visit, page_path, compared):
-    opened = visit(page_path)
-    opened.draw("profiles")
+def test_the_profile_draws_what_python_computes(opened, compared):
     taus = [1.0, 1.5, 2.0, 3.0]
     for ratio in (0.97, 1.05):
-        set_control(opened, "target", ratio)
-        opened.page.wait_for_timeout(100)
+        set_controls(opened, target=ratio)
         drawn = drawn_profiles(opened)
         expected = performance_profile(torch_costs(compared, ratio), taus)
         assert drawn.keys() == {f"var(--series-{optimiser})" for optimiser in expected}
