@@ -14,7 +14,7 @@ from normbench.problems.scaling import dimensional_scaling, spectral_initialisat
 from normbench.specs import Normalisation
 
 LAYERS = (6, 9, 4, 3)
-CAPACITY = 500  # one for all runs: JAX then traces and compiles one program per optimiser
+CAPACITY = 2_000  # one for all runs: JAX then traces and compiles one program per optimiser
 Build = Callable[..., Trainer]
 
 
