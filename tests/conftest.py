@@ -7,9 +7,10 @@ import tempfile
 
 from normbench.machine import limit_threads
 
-# The tests' programs run for milliseconds and compile for seconds, of which these two flags save three in four; what
-# they compute differs by roundings.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+# The tests' programs run for milliseconds and compile for seconds, of which these flags save four in five; what they
+# compute differs by roundings.
+QUICKLY = "backend_optimization_level=0", "cpu_use_fusion_emitters=false", "cpu_parallel_codegen_split_count=1"
+os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in QUICKLY))
 limit_threads(1)  # pytest-xdist keeps the cores busy, and small matrices lose to thread hand-over
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers of pytest-xdist inherit it from their controller

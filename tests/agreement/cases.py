@@ -35,16 +35,19 @@ class Case:
     def problem(self):
         return make_problem(specs.get(self.key).normalisation, self.layers, self.seed)
 
-    def run_reference(self, steps):
-        trainer = ReferenceTrainer(self.problem, self.key, specs.get(self.key).resolve(self.hyper))
-        trainer.advance(steps)
-        return trainer.trajectory()
-
     def reference(self, steps=STEPS):
-        trajectory = self.run_reference(steps)
+        trajectory = run_of_the_reference(self, steps)
         assert trajectory.status is Status.DONE
         assert len(trajectory.step_size) == steps
         return trajectory
+
+
+@functools.cache
+def run_of_the_reference(case, steps):
+    """Computed once for all tests that ask for the same."""
+    trainer = ReferenceTrainer(case.problem, case.key, specs.get(case.key).resolve(case.hyper))
+    trainer.advance(steps)
+    return trainer.trajectory()
 
 
 CASES = [
@@ -87,8 +90,14 @@ def each(request):
 
 @pytest.fixture(scope="session")
 def case_of():
-    """A case by the key of its optimiser."""
-    return Case
+    """A case by the key of its optimiser; equal ones are the same, and share what is computed of them."""
+    made = {case.name: case for case in CASES}
+
+    def find(key, hyper=None, **given):
+        case = Case(key, hyper or {}, **given)
+        return made.setdefault(case.name, case)
+
+    return find
 
 
 @pytest.fixture(scope="session")

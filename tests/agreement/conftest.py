@@ -1,19 +1,20 @@
 """Small problems on non-square networks, and a trainer of every backend under one name."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 from normbench import specs
-from normbench.backends.trajectory import Trainer
+from normbench.backends.trajectory import Trainer, Trajectory
 from normbench.problems.problem import Problem
 from normbench.problems.scaling import dimensional_scaling, spectral_initialisation
 from normbench.specs import Normalisation
 
-LAYERS = (6, 9, 4, 11, 3)
-CAPACITY = 120
+LAYERS = (6, 9, 4, 3)
+CAPACITY = 2_000  # one for all runs: JAX then traces and compiles one program per optimiser
 Build = Callable[..., Trainer]
 
 
@@ -55,10 +56,15 @@ def train(
     backend: str, problem: Problem, key: str, *, iterations: int, dtype: str = "float64", **given: Any
 ) -> Trainer:
     hyper = specs.get(key).resolve(given)
-    # one capacity for all runs: JAX then compiles one program per optimiser
-    trainer = BUILDERS[backend](problem, key, hyper, iterations=max(iterations, CAPACITY), dtype=dtype)
+    trainer = BUILDERS[backend](problem, key, hyper, iterations=CAPACITY, dtype=dtype)
     trainer.advance(iterations)
     return trainer
+
+
+@cache
+def run_of_the_reference(make: Callable[..., Problem], key: str, *, iterations: int, **given: Any) -> Trajectory:
+    """On the problem that ``make`` gives for an optimiser: computed once for all backends and precisions."""
+    return train("reference", make(key), key, iterations=iterations, **given).trajectory()
 
 
 @pytest.fixture(params=list(BUILDERS))

@@ -5,12 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from normbench import specs
 from normbench.reference import agd, method2
 from normbench.reference.network import Objective
 from normbench.reference.spheres import direction, radii
 from normbench.reference.spheres import directions as reference_directions
-from tests.agreement.conftest import BUILDERS, problem_for, train
+from tests.agreement.conftest import CAPACITY, problem_for, train
 
 SPHERICAL = ("method1", "method2", "method2_exp")
 
@@ -20,7 +19,7 @@ def norms(weights: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance", "iterations"), [("float64", 1e-12, 1_000), ("float32", 3e-6, 2_000)], ids=["64", "32"]
+    ("dtype", "tolerance", "iterations"), [("float64", 1e-12, 200), ("float32", 3e-6, CAPACITY)], ids=["64", "32"]
 )
 @pytest.mark.parametrize("key", SPHERICAL)
 def test_weights_stay_on_their_spheres_for_thousands_of_iterations(
@@ -29,10 +28,9 @@ def test_weights_stay_on_their_spheres_for_thousands_of_iterations(
     problem = problem_for(key)
     # without the safeguard method 1 keeps moving at convergence, so that all steps are really taken
     given = {"max_halvings": 0} if key == "method1" else {}
-    hyper = specs.get(key).resolve(given)
-    trainer = BUILDERS[framework](problem, key, hyper, iterations=iterations, dtype=dtype)
-    assert trainer.advance(iterations) == iterations
-    np.testing.assert_allclose(norms(trainer.trajectory().weights), 1.0, rtol=0, atol=tolerance)
+    found = train(framework, problem, key, iterations=iterations, dtype=dtype, **given).trajectory()
+    assert len(found.step_size) == iterations
+    np.testing.assert_allclose(norms(found.weights), 1.0, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -53,12 +51,12 @@ def test_torch_directions_are_unit_tangents_of_the_reference() -> None:
 
     problem = problem_for("method1", seed=2)
     gradient = Objective.of(problem).gradient(problem.weights)
-    along = directions([torch.tensor(g) for g in gradient], [torch.tensor(w) for w in problem.weights], [1.0] * 4)
+    along = directions([torch.tensor(g) for g in gradient], [torch.tensor(w) for w in problem.weights], [1.0] * 3)
     expected = [direction(g, w, radius=1.0) for g, w in zip(gradient, problem.weights, strict=True)]
     for V, W, E in zip(along.velocity, problem.weights, expected, strict=True):
         np.testing.assert_allclose(V.numpy(), E, atol=1e-14)
         assert abs(np.vdot(V.numpy(), W)) < 1e-14
-    reference = reference_directions(gradient, problem.weights, (1.0,) * 4)
+    reference = reference_directions(gradient, problem.weights, (1.0,) * 3)
     assert (along.alpha, along.beta) == pytest.approx((reference.alpha, reference.beta))
 
 
@@ -135,7 +133,7 @@ def test_agd_update_has_the_prescribed_norm(backend: str) -> None:
     trajectory = train(backend, problem, "agd", iterations=1).trajectory()
     for W, new in zip(problem.weights, trajectory.weights, strict=True):
         gain = math.sqrt(W.shape[0] / W.shape[1])
-        assert np.linalg.norm(new - W) == pytest.approx(gain * trajectory.step_size[0] / 4, rel=1e-12)
+        assert np.linalg.norm(new - W) == pytest.approx(gain * trajectory.step_size[0] / 3, rel=1e-12)
 
 
 def majorant_at(seed: int) -> tuple[method2.Majorant, Objective, tuple[np.ndarray, ...]]:
@@ -146,7 +144,7 @@ def majorant_at(seed: int) -> tuple[method2.Majorant, Objective, tuple[np.ndarra
     return method2.Majorant(along.alpha, along.beta, 1.0, problem.weights, along.velocity), objective, along.velocity
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_method2_derivative_matches_finite_differences_and_vanishes_at_tau(seed: int) -> None:
     majorant, _, _ = majorant_at(seed)
     for t in (1e-4, 0.01, 0.5, 2.0):
@@ -154,7 +152,7 @@ def test_method2_derivative_matches_finite_differences_and_vanishes_at_tau(seed:
         numeric = (majorant.value(t + h) - majorant.value(t - h)) / (2 * h)
         assert majorant.derivative(t) == pytest.approx(numeric, rel=1e-6, abs=1e-9 * majorant.beta)
     tau = majorant.minimiser()
-    grid = np.linspace(0, math.pi, 2001)
+    grid = np.linspace(0, math.pi, 301)
     assert 0 < tau < math.pi
     assert majorant.derivative(tau * (1 - 1e-9)) < 0 < majorant.derivative(tau * (1 + 1e-9))
     assert min(majorant.value(t) for t in grid) >= majorant.value(tau)

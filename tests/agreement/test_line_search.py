@@ -39,12 +39,16 @@ def torch_search(majorant, guess):
     return torch_method2.line_search(gram, majorant.alpha, majorant.beta, majorant.Q, guess)
 
 
+@jax.jit
+def jax_program(weights, velocity, *given):
+    along = SimpleNamespace(velocity=velocity, moving=tuple(jnp.asarray(True) for _ in weights))
+    return jax_method2.line_search(jax_method2.grams(weights, along), *given)
+
+
 def jax_search(majorant, guess):
     with jax.enable_x64(True):
-        weights, velocity = (tuple(map(jnp.asarray, side)) for side in (majorant.weights, majorant.velocity))
-        along = SimpleNamespace(velocity=velocity, moving=tuple(jnp.asarray(True) for _ in weights))
         given = [jnp.asarray(v) for v in (majorant.alpha, majorant.beta, majorant.Q, guess)]
-        return float(jax_method2.line_search(jax_method2.grams(weights, along), *given))
+        return float(jax_program(majorant.weights, majorant.velocity, *given))
 
 
 SEARCHES = {"torch": torch_search, "jax": jax_search}

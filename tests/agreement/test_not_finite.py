@@ -15,9 +15,9 @@ import pytest
 from normbench import specs
 from normbench.backends.trajectory import Status
 from normbench.specs import Family
-from tests.agreement.conftest import BUILDERS, problem_for
+from tests.agreement.conftest import problem_for, train
 
-LAYERS = 4
+LAYERS = 3
 STRUCK = 1
 POINT = ("weights", "loss", "gradient")
 COUPLED = ("method1", "method2", "method2_exp", "agd")
@@ -160,9 +160,7 @@ def test_a_sample_that_is_not_finite_makes_a_diverged_run(backend, side, entry):
         samples = getattr(problem, side).copy()
         samples[3, 0] = entry
         problem = dataclasses.replace(problem, **{side: samples})
-        trainer = BUILDERS[backend](problem, key, specs.get(key).resolve({}), iterations=3, dtype="float64")
-        trainer.advance(3)
-        assert trainer.trajectory().status is Status.DIVERGED, key
+        assert train(backend, problem, key, iterations=3).trajectory().status is Status.DIVERGED, key
 
 
 @pytest.mark.parametrize("key", specs.OWN)
@@ -171,6 +169,4 @@ def test_a_weight_that_is_not_finite_makes_a_diverged_run(backend, key):
     weights = [w.copy() for w in problem.weights]
     weights[STRUCK][0, 1] = math.nan
     problem = dataclasses.replace(problem, weights=tuple(weights))
-    trainer = BUILDERS[backend](problem, key, specs.get(key).resolve({}), iterations=3, dtype="float64")
-    trainer.advance(3)
-    assert trainer.trajectory().status is Status.DIVERGED
+    assert train(backend, problem, key, iterations=3).trajectory().status is Status.DIVERGED

@@ -117,7 +117,7 @@ if __name__ == "__main__":
 def test_a_backend_is_its_folder_and_one_entry(tmp_path):
     """A copy of the package with both: listed, trained and drawn."""
     package = tmp_path / "normbench"
-    shutil.copytree(SOURCES, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SOURCES, package)  # with what Python has compiled of it
     (package / "planted").mkdir()
     (package / "planted" / "backend.py").write_text(PLANTED)
     registry, entry = package / "backends" / "__init__.py", '"normbench.reference.backend"'

@@ -34,11 +34,11 @@ def make(key, *args, **options):
     return getattr(normbench.jax, key)(*args, **options)
 
 
-def tree():
+def tree(dtype=jnp.float32):
     rng = np.random.default_rng(9)
     return {
-        "a": jnp.asarray(rng.normal(size=(4, 3)), jnp.float32),
-        "b": jnp.asarray(rng.normal(size=(3, 4)), jnp.float32),
+        "a": jnp.asarray(rng.normal(size=(4, 3)), dtype),
+        "b": jnp.asarray(rng.normal(size=(3, 4)), dtype),
     }
 
 
@@ -46,23 +46,27 @@ def loss(params, shift=0.0):
     return jnp.sum(jnp.sin(params["a"] @ params["b"] + shift))
 
 
-def run(optimizer, steps=3, params=None):
-    """Parameters and state after some compiled steps."""
-    params = tree() if params is None else params
+def side_by_side(*optimizers, steps=3):
+    """Yield, at every point of the first one's compiled way, the updates and the states of all."""
+    params = tree(jnp.float64)
 
     @jax.jit
-    def step(params, state):
+    def step(params, states):
         value, grads = jax.value_and_grad(loss)(params)
-        updates, state = optimizer.update(grads, state, params, value=value, value_fn=loss)
-        return optax.apply_updates(params, updates), state
+        found = [
+            optimizer.update(grads, state, params, value=value, value_fn=loss)
+            for optimizer, state in zip(optimizers, states, strict=True)
+        ]
+        updates, states = zip(*found, strict=True)
+        return optax.apply_updates(params, updates[0]), updates, states
 
-    state = optimizer.init(params)
+    states = jax.jit(lambda params: tuple(optimizer.init(params) for optimizer in optimizers))(params)
     for _ in range(steps):
-        params, state = step(params, state)
-    return params, state
+        params, updates, states = step(params, states)
+        yield updates, states
 
 
-def assert_same(left, right, rtol=1e-6):
+def assert_same(left, right, rtol=1e-12):
     for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
 
@@ -100,20 +104,24 @@ def test_every_transformation_is_one_that_takes_extra_arguments(key):
 def test_a_schedule_gives_the_rate_of_every_step(key):
     rates = [0.3, 0.1, 0.05]
     schedule = lambda count: jnp.asarray(rates)[count]  # noqa: E731
-    found, state = run(make(key, schedule))
-    assert int(state.count) == 3
-    injected, _ = run(optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(schedule))
-    assert_same(found, injected)
-    assert float(state.step_size) == pytest.approx(0.05 / (3**0.6 if key == "fgsgd" else 1), rel=1e-5)
+    injected = optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(schedule)
+    with jax.enable_x64(True):
+        ways = side_by_side(make(key, schedule), injected, *(make(key, rate) for rate in rates))
+        for k, (updates, states) in enumerate(ways):
+            assert_same(updates[0], updates[1])
+            assert_same(updates[0], updates[2 + k])  # fgsgd's count of steps is the same too
+            assert int(states[0].count) == k + 1
+        assert float(states[0].step_size) == pytest.approx(0.05 / (3**0.6 if key == "fgsgd" else 1), rel=1e-5)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_numeric_hyperparameter_can_be_injected(key):
     hyper = NUMERIC[key]
     injected = optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(**hyper)
-    found, state = run(injected)
-    assert set(state.hyperparams) >= set(hyper)
-    assert_same(found, run(make(key, **hyper))[0])
+    with jax.enable_x64(True):
+        for updates, states in side_by_side(injected, make(key, **hyper)):
+            assert set(states[0].hyperparams) >= set(hyper)
+            assert_same(*updates)
 
 
 @pytest.mark.parametrize(("key", "name"), [(key, name) for key, names in STATIC.items() for name in names[:3]])

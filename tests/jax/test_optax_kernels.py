@@ -1,10 +1,12 @@
 """The optax transformations on convolution kernels: the reference's numbers, and the constants of method 2."""
 
 import math
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from small_convnet import (
     CLASSES,
@@ -24,7 +26,7 @@ import normbench.reference.method2
 from normbench.reference.spheres import exponential_map, radii
 from tests.oracle import reference_step
 
-STEPS = 50
+STEPS = 25
 TIGHT = 1e-12
 LINE_SEARCH = 1e-9  # relative to tau, see normbench/jax/updates/method2.py
 
@@ -44,32 +46,39 @@ UPDATES = {
 }
 
 
+GRADIENTS = {loss: jax.jit(jax.grad(loss)) for loss in (square_loss, cross_entropy)}
+
+
 def leaves(params):
     return tuple(np.asarray(leaf) for leaf in jax.tree.leaves(params))
+
+
+@cache
+def compiled(key, **options):
+    """The two functions of a transformation, shared by all that ask for the same one."""
+    return optax.GradientTransformation(*map(jax.jit, getattr(normbench.jax, key)(**options)))
 
 
 def descend(optimizer, params, gradient_of, steps):
     """Yield the gradient, the parameters before and those after every step."""
     state = optimizer.init(params)
-    update = jax.jit(optimizer.update)
     for _ in range(steps):
         gradient = gradient_of(params)
-        updates, state = update(gradient, state, params)
-        new = jax.tree.map(jnp.add, params, updates)
+        updates, state = optimizer.update(gradient, state, params)
+        new = {name: np.asarray(params[name]) + np.asarray(updates[name]) for name in params}
         yield gradient, params, new
         params = new
 
 
 @pytest.mark.parametrize("key", UPDATES)
-@pytest.mark.parametrize("loss", [square_loss, cross_entropy], ids=["square", "cross-entropy"])
+@pytest.mark.parametrize("loss", GRADIENTS, ids=["square", "cross-entropy"])
 def test_every_step_on_a_convolutional_network_is_the_references(key, loss):
     hyper = UPDATES[key]
     batch, start = samples(0), parameters(0)
     majorising = key.startswith("method2")
     constants = {"mean_square_input": mean_square(batch[0]), "curvature": 0.8, "gain": GAIN} if majorising else {}
     Q = 0.8 * GAIN**2 * mean_square(batch[0])
-    optimizer = getattr(normbench.jax, key)(**hyper, **constants)
-    gradient_of = jax.jit(jax.grad(loss))
+    optimizer, gradient_of = compiled(key, **hyper, **constants), GRADIENTS[loss]
     moved = 0.0
     for gradient, before, after in descend(optimizer, start, lambda p: gradient_of(p, batch), STEPS):
         expected, _ = reference_step(key, leaves(gradient), leaves(before), start=leaves(start), Q=Q, **hyper)
@@ -85,8 +94,8 @@ def test_a_position_of_a_kernel_without_a_gradient_rests_under_agd():
     weights = parameters(1)
     gradient = jax.tree.map(jnp.ones_like, weights)
     gradient["first"] = gradient["first"].at[:, :, 1, 0].set(0.0)
-    ((_, before, after),) = descend(normbench.jax.agd(), weights, lambda params: gradient, 1)
-    still = np.asarray(before["first"] == after["first"]).all(axis=(0, 1))
+    ((_, before, after),) = descend(compiled("agd"), weights, lambda params: gradient, 1)
+    still = (np.asarray(before["first"]) == after["first"]).all(axis=(0, 1))
     assert still.tolist() == [[False, False], [True, False], [False, False]]
     expected, _ = reference_step("agd", leaves(gradient), leaves(before))
     for new, wanted in zip(leaves(after), expected, strict=True):
@@ -96,10 +105,9 @@ def test_a_position_of_a_kernel_without_a_gradient_rests_under_agd():
 @pytest.mark.parametrize("key", ["method2", "method2_exp"])
 def test_without_a_gain_every_kernel_counts_with_the_root_of_its_area(key):
     batch, start = samples(0), parameters(0)
-    gradient_of = jax.jit(jax.grad(lambda params: square_loss(params, batch)))
+    gradient_of = partial(GRADIENTS[square_loss], batch=batch)
     results = [
-        next(descend(getattr(normbench.jax, key)(gain=gain), start, gradient_of, 1))[2]
-        for gain in (None, math.sqrt(3 * 2 * 2 * 2))
+        next(descend(compiled(key, gain=gain), start, gradient_of, 1))[2] for gain in (None, math.sqrt(3 * 2 * 2 * 2))
     ]
     for default, explicit in zip(*map(leaves, results), strict=True):
         np.testing.assert_allclose(default, explicit, rtol=1e-14)
@@ -110,10 +118,10 @@ def test_without_a_gain_every_kernel_counts_with_the_root_of_its_area(key):
 def test_kernels_of_other_dimensions_are_kernels_too(key, shape):
     rng = np.random.default_rng(3)
     weights, gradient = (tuple(rng.normal(size=s) for s in (shape, (2, 4))) for _ in range(2))
-    optimizer = getattr(normbench.jax, key)()
-    ((_, _, after),) = descend(optimizer, tuple(map(jnp.asarray, weights)), lambda p: gradient, 1)
+    named = lambda arrays: dict(zip(("kernel", "matrix"), arrays, strict=True))  # noqa: E731
+    ((_, _, after),) = descend(compiled(key), named(weights), lambda p: named(gradient), 1)
     expected, _ = reference_step(key, gradient, weights, Q=math.prod(shape[2:]), **UPDATES[key])
-    for new, wanted in zip(after, expected, strict=True):
+    for new, wanted in zip(after.values(), expected, strict=True):
         np.testing.assert_allclose(new, wanted, rtol=1e-11)
 
 

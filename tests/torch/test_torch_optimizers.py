@@ -11,6 +11,7 @@ from torch_loop import CLASSES, FIRST_ORDER, Loop, same
 
 from normbench.errors import NotReachedWarning
 from normbench.torch import Fromage, Method1
+from tests.agreement.cases import run_of_the_reference
 
 STEPS = 60
 TIGHT = 1e-10
@@ -23,7 +24,7 @@ def test_agrees_with_the_reference(case, deviation):
 
 def test_a_stall_comes_when_the_reference_stalls_and_leaves_everything_in_place(case_of):
     case = case_of("method1", layers=(6, 3, 8, 2))
-    stalled = case.run_reference(STEPS)
+    stalled = run_of_the_reference(case, STEPS)
     assert stalled.status == "stalled"
     loop = Loop(case).run(len(stalled.step_size) - 1)
     before = loop.weights()

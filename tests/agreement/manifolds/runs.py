@@ -1,6 +1,6 @@
-"""Runs of the torch and the JAX update on the function of a case."""
+"""Runs of the reference, the torch and the JAX update on the function of a case."""
 
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 
 import jax
@@ -10,6 +10,15 @@ import torch
 
 jax_fgsgd = import_module("normbench.jax.updates.fgsgd")  # normbench.jax has a function of that name
 torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
+
+
+STEPS = 40
+
+
+@cache
+def run_of_the_reference(case):
+    """Computed once for all tests of a case."""
+    return case.run_reference(STEPS)
 
 
 def run_torch(case, steps, *, dtype=torch.float64, **given):

@@ -11,6 +11,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.specs import manifolds
 from normbench.torch import FGSGD
 from tests.agreement.manifolds.conftest import KERNELS, PERCEPTRON, Case, largest_departure
+from tests.agreement.manifolds.runs import STEPS, run_of_the_reference
 
 
 def options(case):
@@ -47,8 +48,8 @@ def same(left, right):
 
 
 def test_agrees_with_the_reference(case):
-    loop = Loop(case).run(60)
-    expected, rates = case.run_reference(60)
+    loop = Loop(case).run(STEPS)
+    expected, rates = run_of_the_reference(case)
     for found, weight in zip(loop.weights(), expected, strict=True):
         np.testing.assert_allclose(found, weight, rtol=0, atol=1e-10)
     assert loop.optimizer.param_groups[0]["step_size"] == rates[-1]

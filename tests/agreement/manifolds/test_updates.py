@@ -14,11 +14,10 @@ import torch
 from normbench.reference import fgsgd as reference
 from normbench.specs import manifolds
 from tests.agreement.manifolds.conftest import KERNELS, Case, largest_departure
-from tests.agreement.manifolds.runs import RUNS, run_torch
+from tests.agreement.manifolds.runs import RUNS, STEPS, run_of_the_reference, run_torch
 
 jax_fgsgd = import_module("normbench.jax.updates.fgsgd")  # normbench.jax has a function of that name
 torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
-STEPS = 80
 
 
 @pytest.fixture(params=list(RUNS))
@@ -35,7 +34,7 @@ def deviation(found, expected):
 
 
 def test_follows_the_reference(framework, case):
-    expected = case.run_reference(STEPS)
+    expected = run_of_the_reference(case)
     moved = [np.linalg.norm(w - e) / np.linalg.norm(e) for w, e in zip(case.weights, expected[0], strict=True)]
     assert min(moved) > 0.05  # it went somewhere
     assert deviation(RUNS[framework](case, STEPS), expected) <= 1e-10
