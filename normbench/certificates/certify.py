@@ -1,0 +1,170 @@
+"""The tightest bound that a time limit allows."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from normbench.certificates.certificate import Certificate, Status
+from normbench.certificates.combettes_pesquet import KIND as COMBETTES_PESQUET
+from normbench.certificates.combettes_pesquet import combettes_pesquet
+from normbench.certificates.constant import constant
+from normbench.certificates.eclipse_fast import KIND as ECLIPSE_FAST
+from normbench.certificates.eclipse_fast import eclipse_fast
+from normbench.certificates.lipsdp import KIND as LIPSDP
+from normbench.certificates.lipsdp import lipsdp
+from normbench.certificates.plain import Plain, plain
+from normbench.certificates.product import product
+from normbench.certificates.rescaling import KIND as RESCALED
+from normbench.certificates.rescaling import rescaling
+from normbench.networks.activations import Activation
+from normbench.numbers import positive
+
+TIME_LIMIT = 10.0  # seconds
+_SPEED = 4e9  # operations a second that are counted on
+_FEW_STEPS = 8  # of a search: in less it gets nowhere
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One kind of bound: the certificate that was found, or why none was.
+
+    Attributes
+    ----------
+    kind : str
+    certificate : Certificate or None
+    note : str
+        Why there is none, or what the user must know of it; empty if nothing.
+    """
+
+    kind: str
+    certificate: Certificate | None
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Certification:
+    """What :func:`certify` found.
+
+    Attributes
+    ----------
+    certificate : Certificate
+        The one with the smallest bound.
+    attempts : tuple of Attempt
+        All that were tried or passed over, in order.
+    """
+
+    certificate: Certificate
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def bound(self) -> float:
+        """Of the certificate."""
+        return self.certificate.bound
+
+
+def certify(
+    weights: Sequence[Any],
+    *,
+    activation: str | Activation = "relu",
+    output_scale: float = 1.0,
+    time_limit: float = TIME_LIMIT,
+) -> Certification:
+    """The tightest upper bound on ||f(x) - f(x')|| / ||x - x'|| that fits the time limit, with its certificate.
+
+    relu, leaky_relu and tanh have all bounds, since all that these use is slopes in [0, 1] entry by entry; maxmin has
+    the product, and the rescalings that are equal within its pairs.
+
+    Parameters
+    ----------
+    weights : sequence of arrays, shape (n_k, n_{k-1})
+        Of f(x) = output_scale W_m rho(... rho(W_1 x + b_1) ...) + b_m, the first layer first. Biases do not matter.
+    activation : str or Activation
+        rho.
+    output_scale : float
+    time_limit : float
+        In seconds, for all bounds together. A bound that would take longer is passed over; a search that does take
+        longer ends with what it has. The product is always made. Rounding apart, only what a time limit cut off
+        depends on the machine.
+
+    Returns
+    -------
+    Certification
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the weights are no network, see :func:`normbench.certificates.plain.plain`, or the limit is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = certify([np.array([[1.0], [1.0]]), np.array([[1.0, -1.0]])])
+    >>> round(found.attempts[0].certificate.bound, 4), round(found.bound, 4)
+    (2.0, 1.0)
+    """
+    deadline = time.perf_counter() + positive("time_limit", time_limit)
+    network = plain(weights, activation, output_scale)
+    attempts = tuple(_attempts(network, deadline))
+    found = [attempt.certificate for attempt in attempts if attempt.certificate is not None]
+    return Certification(min(found, key=lambda certificate: certificate.bound), attempts)
+
+
+def _attempts(network: Plain, deadline: float) -> Iterator[Attempt]:
+    if network.is_constant:
+        yield Attempt("constant", constant())
+        return
+    yield Attempt("product", product(network))
+    if len(network.weights) == 1:
+        return  # the product is the operator norm itself
+    slopes = network.together == 1
+    layers = len(network.weights)
+    wide = max(max(weight.shape) for weight in network.weights)
+    size = sum(len(weight) for weight in network.weights) + min(network.weights[0].shape)
+    scaled = _within(
+        RESCALED,
+        deadline,
+        _FEW_STEPS * sum(6 * max(weight.shape) * min(weight.shape) ** 2 for weight in network.weights),
+        lambda: rescaling(network, deadline=deadline),
+    )
+    scales = scaled.certificate.witness["scales"] if scaled.certificate else ()
+    if slopes:
+        closed: list[tuple[str, float, Callable[..., Certificate | None]]] = [
+            (COMBETTES_PESQUET, 6.0 * layers**2 * wide**3, combettes_pesquet),
+            (ECLIPSE_FAST, 6.0 * layers * wide**3 + size**3, eclipse_fast),
+        ]
+        for kind, cost, bound in closed:
+            yield _within(kind, deadline, cost, lambda bound=bound: _better(network, scales, bound))  # type: ignore[misc]
+    yield scaled
+    if slopes:
+        yield _within(
+            LIPSDP,
+            deadline,
+            _FEW_STEPS * 4.0 * size**3,
+            lambda: lipsdp(network, start=scaled.certificate, deadline=deadline),
+        )
+
+
+def _better(network: Plain, scales: Sequence[Any], bound: Callable[..., Certificate | None]) -> Certificate | None:
+    """A closed form of the network as it is or rescaled, whichever is smaller; the seconds are those of both."""
+    found = [bound(network), bound(network, scales) if scales else None]
+    made = [certificate for certificate in found if certificate is not None]
+    if not made:
+        return None
+    best = min(made, key=lambda certificate: certificate.bound)
+    return replace(best, seconds=sum(certificate.seconds for certificate in made))
+
+
+def _within(kind: str, deadline: float, cost: float, make: Callable[[], Certificate | None]) -> Attempt:
+    """The certificate, unless so many operations take longer than is left."""
+    needed, left = cost / _SPEED, deadline - time.perf_counter()
+    if needed > left:
+        return Attempt(kind, None, f"skipped: about {needed:.2g} s or more, of which {max(left, 0.0):.2g} s are left")
+    found = make()
+    if found is None or found.kind != kind:
+        return Attempt(kind, None, "no proof: the weights are too far apart for float64")
+    if found.status is Status.TIME_LIMIT:
+        return Attempt(kind, found, f"ended by the time limit, up to {found.gap:.1%} above the best of its kind")
+    if found.status is Status.STALLED:
+        return Attempt(kind, found, f"ended by rounding, up to {found.gap:.1%} above the best of its kind")
+    return Attempt(kind, found)
