@@ -29,7 +29,8 @@ from normbench.certificates.rounding import EPSILON, positive_definite, rounded_
 from normbench.errors import CertificateError
 
 _SCALED = 2.0**-100, 2.0**100  # the largest entry of a layer that the exponents brought to about one
-_EXCESS = (0.0, *(4.0**k * EPSILON for k in range(5, 22)))  # up to 1e-3, tried from the smallest
+_STEPS = (0.0, *(16.0**k for k in range(12)))  # by how much a bound is raised until it is proven, in size^2 roundings
+_MOST = 1e-3
 
 
 def certificate_of(
@@ -57,7 +58,8 @@ def certificate_of(
     if not (math.isfinite(square) and all(np.isfinite(part).all() and (part > 0.0).all() for part in parts)):
         return None
     exponents = (np.array(network.exponents, dtype=np.int64),)
-    for excess in _EXCESS:
+    size = network.weights[0].shape[1] + sum(len(weight) for weight in network.weights)
+    for excess in itertools.takewhile(lambda part: part < _MOST, (step * size**2 * EPSILON for step in _STEPS)):
         full = tuple(np.zeros(len(kept)) for kept in network.kept)
         for whole, kept, part in zip(full, network.kept, parts, strict=True):
             whole[kept] = part * (1.0 + excess)
