@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from normbench.certificates.certificate import Certificate, Status
 from normbench.certificates.combettes_pesquet import KIND as COMBETTES_PESQUET
 from normbench.certificates.combettes_pesquet import combettes_pesquet
@@ -117,42 +119,44 @@ def _attempts(network: Plain, deadline: float) -> Iterator[Attempt]:
     yield Attempt("product", product(network))
     if len(network.weights) == 1:
         return  # the product is the operator norm itself
-    slopes = network.together == 1
-    layers = len(network.weights)
-    wide = max(max(weight.shape) for weight in network.weights)
-    size = sum(len(weight) for weight in network.weights) + min(network.weights[0].shape)
-    scaled = _within(
-        RESCALED,
-        deadline,
-        _FEW_STEPS * sum(6 * max(weight.shape) * min(weight.shape) ** 2 for weight in network.weights),
-        lambda: rescaling(network, deadline=deadline),
-    )
-    scales = scaled.certificate.witness["scales"] if scaled.certificate else ()
-    if slopes:
-        closed: list[tuple[str, float, Callable[..., Certificate | None]]] = [
-            (COMBETTES_PESQUET, 6.0 * layers**2 * wide**3, combettes_pesquet),
-            (ECLIPSE_FAST, 6.0 * layers * wide**3 + size**3, eclipse_fast),
-        ]
-        for kind, cost, bound in closed:
-            yield _within(kind, deadline, cost, lambda bound=bound: _better(network, scales, bound))  # type: ignore[misc]
+    closed = dict(_closed_forms(network, deadline))
+    steps = _FEW_STEPS * sum(6.0 * max(weight.shape) * min(weight.shape) ** 2 for weight in network.weights)
+    scaled = _within(RESCALED, deadline, steps, lambda: rescaling(network, deadline=deadline))
+    if scaled.certificate:
+        again = dict(_closed_forms(network, deadline, scaled.certificate.witness["scales"]))
+        closed = {kind: _tighter(attempt, again[kind]) for kind, attempt in closed.items()}
+    yield from closed.values()
     yield scaled
-    if slopes:
-        yield _within(
-            LIPSDP,
-            deadline,
-            _FEW_STEPS * 4.0 * size**3,
-            lambda: lipsdp(network, start=scaled.certificate, deadline=deadline),
-        )
+    if network.together == 1:
+        steps = _FEW_STEPS * 4.0 * _size(network) ** 3
+        yield _within(LIPSDP, deadline, steps, lambda: lipsdp(network, start=scaled.certificate, deadline=deadline))
 
 
-def _better(network: Plain, scales: Sequence[Any], bound: Callable[..., Certificate | None]) -> Certificate | None:
-    """A closed form of the network as it is or rescaled, whichever is smaller; the seconds are those of both."""
-    found = [bound(network), bound(network, scales) if scales else None]
-    made = [certificate for certificate in found if certificate is not None]
+def _size(network: Plain) -> int:
+    """Of LipSDP's matrix."""
+    return sum(len(weight) for weight in network.weights) + min(network.weights[0].shape)
+
+
+def _closed_forms(network: Plain, deadline: float, scales: Sequence[np.ndarray] = ()) -> Iterator[tuple[str, Attempt]]:
+    """Those for slopes in [0, 1], of the network as it is or rescaled."""
+    if network.together > 1:
+        return
+    layers, wide = len(network.weights), max(max(weight.shape) for weight in network.weights)
+    products, recursion = 6.0 * layers**2 * wide**3, 6.0 * layers * wide**3 + _size(network) ** 3
+    yield (
+        COMBETTES_PESQUET,
+        _within(COMBETTES_PESQUET, deadline, products, lambda: combettes_pesquet(network, scales)),
+    )
+    yield ECLIPSE_FAST, _within(ECLIPSE_FAST, deadline, recursion, lambda: eclipse_fast(network, scales))
+
+
+def _tighter(first: Attempt, second: Attempt) -> Attempt:
+    """The one with the smaller bound; its certificate has the seconds of both."""
+    made = [attempt.certificate for attempt in (first, second) if attempt.certificate]
     if not made:
-        return None
+        return first
     best = min(made, key=lambda certificate: certificate.bound)
-    return replace(best, seconds=sum(certificate.seconds for certificate in made))
+    return Attempt(first.kind, replace(best, seconds=sum(certificate.seconds for certificate in made)))
 
 
 def _within(kind: str, deadline: float, cost: float, make: Callable[[], Certificate | None]) -> Attempt:

@@ -186,11 +186,16 @@ class _Program:
         gradient = [np.array([-inverses[0].trace()])]
         diagonal = [np.array([[np.sum(inverses[0] ** 2)]])]
         below = []
-        for k, starts in enumerate(self._starts):
+        for k in range(len(self._starts)):
             through = reaches[k] @ self._weights[k].T
-            gradient.append(np.add.reduceat(through.diagonal() - inverses[k + 1].diagonal(), starts))
+            gradient.append(self._summed(through.diagonal() - inverses[k + 1].diagonal(), k, 0))
             square = through**2 + inverses[k + 1] ** 2
-            diagonal.append(np.add.reduceat(np.add.reduceat(square, starts, axis=0), starts, axis=1))
-            cross = np.add.reduceat(-(reaches[k] ** 2), starts, axis=0)
-            below.append(np.add.reduceat(cross, self._starts[k - 1], axis=1) if k else cross.sum(axis=1, keepdims=True))
+            diagonal.append(self._summed(self._summed(square, k, 0), k, 1))
+            cross = self._summed(-(reaches[k] ** 2), k, 0)
+            below.append(self._summed(cross, k - 1, 1) if k else cross.sum(axis=1, keepdims=True))
         return np.concatenate(gradient), barrier.BlockTridiagonal(diagonal, below)
+
+    def _summed(self, values: np.ndarray, layer: int, axis: int) -> np.ndarray:
+        """Entries of units with one scale, added up."""
+        starts = self._starts[layer]
+        return values if len(starts) == values.shape[axis] else np.add.reduceat(values, starts, axis=axis)

@@ -29,8 +29,8 @@ def test_clarabel_finds_the_same_least_square(seed, widths, value):
 
 @pytest.mark.parametrize(("seed", "widths"), [(k, widths) for k, (widths, _) in enumerate(CLARABEL)])
 def test_the_authors_package_has_the_same_eclipse_fast(seed, widths):
-    torch = pytest.importorskip("torch")
     others = pytest.importorskip("eclipse_nn")
+    torch = pytest.importorskip("torch")
     weights = gaussian(seed, *widths)
     hidden = len(weights) - 1
     theirs = others.ECLipsE_Fast([torch.tensor(weight) for weight in weights], [0] * hidden, [1] * hidden)

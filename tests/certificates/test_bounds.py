@@ -52,7 +52,7 @@ def by_kind(weights, activation="relu"):
     return {a.kind: a.certificate for a in certify(weights, activation=activation).attempts if a.certificate}
 
 
-@pytest.mark.parametrize("seed", range(27))
+@pytest.mark.parametrize("seed", range(18))
 def test_odd_networks_have_every_bound_and_none_is_below_a_gain(seed):
     kind, weights = odd(seed)
     found = by_kind(weights)
@@ -81,7 +81,7 @@ def test_closed_forms_of_a_thousand_odd_networks():
     assert min(seen.values()) > 40
 
 
-@pytest.mark.parametrize("seed", range(18))
+@pytest.mark.parametrize("seed", range(9))
 def test_maxmin_has_the_bounds_that_hold_for_it(seed):
     kind, weights = odd(seed)
     found = by_kind(weights, "maxmin")

@@ -33,6 +33,15 @@ def test_without_time_the_product_is_made_and_the_others_are_named():
     assert all("skipped: about" in attempt.note for attempt in found.attempts[1:])
 
 
+def test_closed_forms_come_before_a_search_that_takes_all_the_time():
+    found = certify(gaussian(0, 12, *[60] * 15, 3), time_limit=0.5)
+    of = {attempt.kind: attempt for attempt in found.attempts}
+    assert of["combettes_pesquet"].certificate
+    assert of["eclipse_fast"].certificate
+    assert of["lipsdp"].note
+    assert found.bound < 0.1 * of["product"].certificate.bound
+
+
 def test_a_search_that_the_limit_ends_says_so():
     weights = gaussian(0, 64, 200, 200, 10)
     found = certify(weights, time_limit=0.9)

@@ -215,6 +215,8 @@ def test_an_unknown_kind_and_a_constant_that_is_none_are_refused():
     verify(dead, certify(dead).certificate)
     assert certify(dead).bound == 0.0
     refused(WEIGHTS, certify(dead).certificate)
+    for _, certificate in CASES:
+        verify(dead, certificate)  # no bound is below 0, whatever proves it
 
 
 @pytest.mark.parametrize("bound", [np.nan, -1.0])
