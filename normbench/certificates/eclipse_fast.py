@@ -62,7 +62,8 @@ def eclipse_fast(network: Plain, scales: Sequence[np.ndarray] = ()) -> Certifica
 
 def _forward(weights: Sequence[np.ndarray]) -> tuple[float, list[np.ndarray]]:
     """L^2 and L^2 l_k for every hidden neuron."""
-    inner, factors = np.eye(weights[0].shape[1]), []
+    inner: np.ndarray | None = None  # the identity
+    factors = []
     for weight in weights[:-1]:
         reach, norm = _reach(weight, inner)
         factor = 1.0 / norm
@@ -74,8 +75,8 @@ def _forward(weights: Sequence[np.ndarray]) -> tuple[float, list[np.ndarray]]:
     return square, [np.full(len(w), square * f) for w, f in zip(weights[:-1], factors, strict=True)]
 
 
-def _reach(weight: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, float]:
+def _reach(weight: np.ndarray, inner: np.ndarray | None) -> tuple[np.ndarray, float]:
     """W X^-1 W^T and its largest eigenvalue."""
-    reach = weight @ cho_solve(cho_factor(inner, lower=True), weight.T)
+    reach = weight @ (weight.T if inner is None else cho_solve(cho_factor(inner, lower=True), weight.T))
     reach = (reach + reach.T) / 2.0
     return reach, float(np.linalg.eigvalsh(reach)[-1])
