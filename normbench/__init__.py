@@ -6,11 +6,15 @@ Importing this package loads neither torch nor JAX; the backends live in
 
 from typing import Any
 
-__all__ = ["__version__", "load_records"]
+__all__ = ["__version__", "certify", "load_records"]
 
 
 def __getattr__(name: str) -> Any:
-    """``load_records`` and ``__version__``, with what they need loaded when they are first asked for."""
+    """``certify``, ``load_records`` and ``__version__``, with what they need loaded when they are first asked for."""
+    if name == "certify":
+        from normbench.certificates import certify
+
+        return certify
     if name == "load_records":
         from normbench.records.frame import load_records
 

@@ -25,6 +25,10 @@ class RecordError(NormbenchError, ValueError):
     """A stored record cannot be read or does not follow the schema."""
 
 
+class CertificateError(NormbenchError, ValueError):
+    """A witness does not prove the bound that it stands beside; the message says what fails."""
+
+
 class NotReachedWarning(UserWarning):
     """Parameters have no gradient: the loss does not reach them, or the optimiser holds others than the model."""
 

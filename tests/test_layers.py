@@ -21,23 +21,24 @@ RANKS = {
     "writing": 2,
     "data": 3,
     "networks": 3,
-    "specs": 4,
-    "problems": 5,
-    "backends": 6,
-    "reference": 7,
-    "torch": 7,
-    "jax": 7,
-    "running": 8,
-    "records": 9,
-    "campaigns": 10,
-    "analysis": 11,
-    "presentation": 12,
-    "papers": 12,
-    "cli": 13,
+    "certificates": 4,
+    "specs": 5,
+    "problems": 6,
+    "backends": 7,
+    "reference": 8,
+    "torch": 8,
+    "jax": 8,
+    "running": 9,
+    "records": 10,
+    "campaigns": 11,
+    "analysis": 12,
+    "presentation": 13,
+    "papers": 13,
+    "cli": 14,
 }
 NEIGHBOURS = {"papers", "presentation"}  # a paper draws its pictures in the common style; the page shows them
 ALLOWED = {
-    "": {"records"},  # normbench.load_records, imported when it is asked for
+    "": {"certificates", "records"},  # normbench.certify and load_records, imported when they are asked for
 }
 OWNERS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "optax": "jax"}  # library: the only layer that imports it
 
@@ -86,6 +87,7 @@ def test_every_layer_of_the_picture_exists():
         ("normbench.data.files", "from normbench.problems import tasks"),
         ("normbench.data.files", "from ..specs import base"),
         ("normbench.specs.agd", "from normbench.problems.tasks import get"),
+        ("normbench.certificates.certify", "from normbench.specs import get"),
         ("normbench.problems.scaling", "from normbench.backends.trajectory import Trainer"),
         ("normbench.reference.agd", "from ..torch.agd import agd"),
         ("normbench.torch.updates.agd", "def f():\n    from normbench.reference import agd"),
@@ -109,6 +111,7 @@ def test_a_planted_wrong_arrow_is_caught(module, source, monkeypatch):
     ("module", "source"),
     [
         ("normbench.problems.tasks", "from normbench.specs.base import Normalisation"),
+        ("normbench.certificates.plain", "from normbench.networks.activations import Relu"),
         ("normbench.torch.updates.agd", "import torch\nfrom normbench.torch.updates.spheres import radii"),
         ("normbench.running.run", "def f():\n    from normbench.torch.benchmark.trainer import TorchTrainer"),
         ("normbench.records.versions", "from normbench import __version__"),

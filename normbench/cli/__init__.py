@@ -10,6 +10,7 @@ from normbench.cli.errors import ReportingGroup
 _COMMANDS = {
     "run": ("run", "Train optimisers and show the leaderboard."),
     "validate": ("validate", "Compare every optimiser with the reference."),
+    "certify": ("certify", "Bound a network's Lipschitz constant and check its witness."),
     "list": ("listing", "List tasks, optimisers, backends or data."),
     "data": ("data", "Fetch, verify and describe data sets."),
     "reproduce": ("reproduce", "Repeat a published experiment."),

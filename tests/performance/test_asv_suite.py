@@ -49,6 +49,7 @@ def test_no_benchmark_has_two_thresholds():
         "iteration.Convolutions.time_iteration(method1, torch)",
         "parts.Parts.time_gradient(torch, E1)",
         "startup.Compile.timeraw_compile(method1)",
+        "certificates.Bounds.time_bound('E1', 'lipsdp')",
         "quality.Method1.track_train_rms(torch)",
         "quality.Cost.track_iteration_in_gradients(method1, torch)",
         "seeds.SeedBatch.time_four_seeds(torch)",

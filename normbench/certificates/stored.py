@@ -1,0 +1,105 @@
+"""A plain network and its certificate in one NPZ file, without pickle.
+
+weight_0, weight_1, ...   (fan_out, fan_in) each, from the first layer to the last
+bias_0, bias_1, ...       may be there; no bound depends on them
+output_scale              what outputs are multiplied by; 1 if it is not there
+lipschitz                 the bound that was asked for; may be missing
+witness_*                 the arrays of a certificate, see :meth:`normbench.certificates.Certificate.arrays`
+"""
+
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from normbench.certificates.certificate import PREFIX
+from normbench.certificates.plain import plain
+from normbench.errors import DataError, InvalidArgumentError
+from normbench.networks.activations import Activation
+
+_WEIGHT, _BIAS = "weight_", "bias_"
+_NUMBERS = ("output_scale", "lipschitz")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredNetwork:
+    """What a file holds.
+
+    Attributes
+    ----------
+    weights : tuple of arrays, shape (n_k, n_{k-1})
+    output_scale : float
+    lipschitz : float or None
+        The bound that was asked for.
+    witness : dict of str to array
+        For :func:`normbench.certificates.from_arrays`, which checks it; empty if there is none.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    output_scale: float
+    lipschitz: float | None
+    witness: dict[str, np.ndarray]
+
+
+def read(path: Path, activation: str | Activation = "relu") -> StoredNetwork:
+    """The network in a file.
+
+    Parameters
+    ----------
+    path : Path
+    activation : str or Activation
+        Between its layers.
+
+    Raises
+    ------
+    DataError
+        If the file is none of the layout above, or its weights are no network.
+    """
+    arrays = _arrays(path)
+    try:
+        found = _network(arrays)
+        plain(found.weights, activation, found.output_scale)
+    except InvalidArgumentError as error:
+        raise DataError(f"{path} holds no network to certify: {error}") from error
+    return found
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        reason = str(error) or type(error).__name__
+        if "pickle" in reason.lower():
+            reason = "it needs pickle, which can run any program; store arrays of numbers"
+        raise DataError(f"{path} is no NPZ file of arrays: {reason}.") from error
+
+
+def _network(arrays: Mapping[str, np.ndarray]) -> StoredNetwork:
+    known = (_WEIGHT, _BIAS, PREFIX)
+    if strange := sorted(name for name in arrays if name not in _NUMBERS and not name.startswith(known)):
+        raise InvalidArgumentError(
+            f"it has {', '.join(strange)}; known are weight_0, weight_1, ..., bias_0, ..., {', '.join(_NUMBERS)} and "
+            "witness_*."
+        )
+    count = sum(name.startswith(_WEIGHT) for name in arrays)
+    names = [f"{_WEIGHT}{index}" for index in range(max(count, 1))]
+    if missing := [name for name in names if name not in arrays]:
+        raise InvalidArgumentError(f"it lacks {', '.join(missing)}; layers are counted from weight_0 without a gap.")
+    scale, asked = (_number(name, arrays.get(name)) for name in _NUMBERS)
+    if asked is not None and not 0.0 < asked < math.inf:
+        raise InvalidArgumentError(f"lipschitz must be positive and finite; got {asked!r}.")
+    witness = {name: array for name, array in arrays.items() if name.startswith(PREFIX)}
+    return StoredNetwork(tuple(arrays[name] for name in names), 1.0 if scale is None else scale, asked, witness)
+
+
+def _number(name: str, array: np.ndarray | None) -> float | None:
+    if array is None:
+        return None
+    if array.size != 1 or array.dtype.kind not in "fiu":
+        raise InvalidArgumentError(f"{name} must be one number; got {array.dtype} of shape {array.shape}.")
+    return float(array.reshape(()))

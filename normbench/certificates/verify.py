@@ -1,0 +1,117 @@
+"""Whether a certificate proves its bound for these weights: by Cholesky and operator norms, without any solver."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from normbench.certificates import (
+    combettes_pesquet,
+    constant,
+    eclipse_fast,
+    lipsdp,
+    multipliers,
+    product,
+    rescaling,
+    sandwich,
+)
+from normbench.certificates.certificate import Certificate
+from normbench.certificates.plain import Plain, plain
+from normbench.errors import CertificateError
+from normbench.networks.activations import Activation
+
+
+def _exceeds(proven: float, bound: float) -> str:
+    return f"the weights and the witness prove {proven:.12g}, which is above {bound:.12g}" if proven > bound else ""
+
+
+def _product(network: Plain, certificate: Certificate) -> str:
+    _only(certificate)
+    return _exceeds(product.proven(network), certificate.bound)
+
+
+def _rescaled(network: Plain, certificate: Certificate) -> str:
+    _only(certificate, "scales")
+    return _exceeds(rescaling.proven(network, certificate.witness.get("scales", ())), certificate.bound)
+
+
+def _combettes_pesquet(network: Plain, certificate: Certificate) -> str:
+    _only(certificate, "scales")
+    scales = certificate.witness.get("scales", ())
+    return _exceeds(combettes_pesquet.proven(network, scales), certificate.bound)
+
+
+def _sandwich(network: Plain, certificate: Certificate) -> str:
+    return _exceeds(sandwich.proven(network, certificate.witness), certificate.bound)
+
+
+def _constant(network: Plain, certificate: Certificate) -> str:
+    _only(certificate)
+    return "" if network.is_constant else "weights lead from an input to an output"
+
+
+def _only(certificate: Certificate, *names: str) -> None:
+    """Raise where the witness has arrays that its kind does not know."""
+    if surplus := sorted(set(certificate.witness) - set(names)):
+        raise CertificateError(f"a certificate of kind {certificate.kind} has no {', '.join(surplus)}.")
+
+
+CHECKS: Mapping[str, Callable[[Plain, Certificate], str]] = MappingProxyType(
+    {
+        constant.KIND: _constant,
+        product.KIND: _product,
+        rescaling.KIND: _rescaled,
+        combettes_pesquet.KIND: _combettes_pesquet,
+        eclipse_fast.KIND: multipliers.refusal,
+        lipsdp.KIND: multipliers.refusal,
+        sandwich.KIND: _sandwich,
+    }
+)
+"""By kind: why a certificate does not prove its bound, empty if it does."""
+
+FOR_ANY_ACTIVATION = (constant.KIND, product.KIND, rescaling.KIND)
+"""The kinds that hold for maxmin as well; the others need slopes in [0, 1], entry by entry."""
+
+
+def verify(
+    weights: Sequence[Any],
+    certificate: Certificate,
+    *,
+    activation: str | Activation = "relu",
+    output_scale: float = 1.0,
+) -> None:
+    """Return if the certificate proves ||f(x) - f(x')|| <= bound ||x - x'|| for all x, x'; raise if not.
+
+    Everything is computed from the weights and the witness, in float64 with a margin for every rounding error
+    (:mod:`normbench.certificates.rounding` derives it). Nothing that the solver said is used.
+
+    Parameters
+    ----------
+    weights : sequence of arrays, shape (n_k, n_{k-1})
+        Of f(x) = output_scale W_m rho(... rho(W_1 x + b_1) ...) + b_m, the first layer first. Biases do not matter.
+    certificate : Certificate
+    activation : str or Activation
+    output_scale : float
+
+    Raises
+    ------
+    CertificateError
+        With the reason, if it proves no such thing.
+    InvalidArgumentError
+        If the weights are no network, see :func:`normbench.certificates.plain.plain`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from normbench.certificates import certify
+    >>> weights = [np.array([[1.0], [1.0]]), np.array([[1.0, -1.0]])]
+    >>> verify(weights, certify(weights).certificate)
+    """
+    network = plain(weights, activation, output_scale)
+    if certificate.kind not in CHECKS:
+        raise CertificateError(f"there is no certificate of kind {certificate.kind!r}; known are {', '.join(CHECKS)}.")
+    if network.is_constant:
+        return  # whatever the bound is, 0 is below
+    if network.together > 1 and certificate.kind not in FOR_ANY_ACTIVATION:
+        raise CertificateError(f"a certificate of kind {certificate.kind} does not hold for {activation}.")
+    if reason := CHECKS[certificate.kind](network, certificate):
+        raise CertificateError(f"the certificate of kind {certificate.kind} does not hold: {reason}.")

@@ -1,0 +1,171 @@
+"""``normbench certify``: the Lipschitz bound of stored weights, and whether the witness beside them proves its own."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from normbench.cli import options
+from normbench.cli.errors import CHECK_FAILED
+from normbench.errors import CertificateError
+from normbench.networks.activations import ACTIVATIONS
+
+if TYPE_CHECKING:
+    from normbench.certificates import Certificate, Certification
+    from normbench.certificates.stored import StoredNetwork
+
+_DIGITS = 7
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """What was found out about a file."""
+
+    computed: "Certification"
+    witness: "Certificate | None"  # the stored one, if it holds
+    wrong: str  # why the stored one does not hold; empty if it does, or if there is none
+    asked: float | None
+
+    @property
+    def certificate(self) -> "Certificate":
+        """The tightest that is proven."""
+        found = [self.computed.certificate, *([self.witness] if self.witness else [])]
+        return min(found, key=lambda certificate: certificate.bound)
+
+    @property
+    def holds(self) -> bool:
+        """True if nothing stored or asked for is wrong."""
+        return not self.wrong and (self.asked is None or self.certificate.bound <= self.asked)
+
+
+@click.command("certify")
+@click.argument("file", type=options.UserPath(exists=True, dir_okay=False))
+@click.option("--lipschitz", type=options.POSITIVE, default=None, help="Bound that must hold; else the file's own.")
+@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
+@click.option(
+    "--time-limit", type=options.POSITIVE, default=10.0, show_default=True, help="Seconds for all bounds together."
+)
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def command(*, file: Path, lipschitz: float | None, activation: str, time_limit: float, format_: str) -> None:
+    """Bound a network's Lipschitz constant and check its witness.
+
+    FILE is an NPZ file of a plain network f(x) = output_scale W_m rho(... rho(W_1 x)): weight_0, weight_1, ..., each
+    (fan_out, fan_in), and, if you have them, bias_*, output_scale, lipschitz (the bound asked for) and witness_* (a
+    certificate). Bounds are computed from the weights alone. Exits with 1 where a stored witness does not prove its
+    bound, or the bound asked for is not proven.
+
+    \b
+    Examples:
+      normbench certify net.npz
+      normbench certify net.npz --lipschitz 20 --activation tanh
+    """
+    from normbench.certificates import certify
+    from normbench.certificates.stored import read
+
+    stored = read(file, activation)
+    computed = certify(stored.weights, activation=activation, output_scale=stored.output_scale, time_limit=time_limit)
+    witness, wrong = _checked(stored, activation)
+    asked = stored.lipschitz if lipschitz is None else lipschitz
+    outcome = _Outcome(computed, witness, wrong, asked)
+    if format_ == "json":
+        click.echo(json.dumps(_fields(outcome), allow_nan=False))
+    else:
+        _print(outcome)
+    if not outcome.holds:
+        raise click.exceptions.Exit(CHECK_FAILED)
+
+
+def _checked(stored: "StoredNetwork", activation: str) -> "tuple[Certificate | None, str]":
+    """The stored certificate if it holds, else why it does not; nothing where there is none."""
+    from normbench.certificates import from_arrays, verify
+
+    if not stored.witness:
+        return None, ""
+    try:
+        certificate = from_arrays(stored.witness)
+        verify(stored.weights, certificate, activation=activation, output_scale=stored.output_scale)
+    except CertificateError as error:
+        return None, str(error)
+    return certificate, ""
+
+
+def _print(outcome: _Outcome) -> None:
+    from normbench.presentation.terminal import console, plain_table
+
+    table = plain_table()
+    for header, side in (
+        ("bound by", "left"),
+        ("at most", "right"),
+        ("product over it", "right"),
+        ("seconds", "right"),
+    ):
+        table.add_column(header, justify="right" if side == "right" else "left", no_wrap=True)
+    table.add_column("note", overflow="fold")
+    for row in _rows(outcome):
+        table.add_row(*row)
+    console().print(table)
+    for line in _verdicts(outcome):
+        click.echo(line)
+
+
+def _rows(outcome: _Outcome) -> Iterator[tuple[str, ...]]:
+    product = outcome.computed.attempts[0].certificate
+    for attempt in outcome.computed.attempts:
+        made = attempt.certificate
+        if made is None:
+            yield attempt.kind, "", "", "", attempt.note
+            continue
+        tighter = f"{product.bound / made.bound:.2f}" if product and 0.0 < made.bound < math.inf else ""
+        yield attempt.kind, _ceiling(made.bound), tighter, f"{made.seconds:.3f}", attempt.note
+    if outcome.witness:
+        yield f"{outcome.witness.kind}, as stored", _ceiling(outcome.witness.bound), "", "", ""
+
+
+def _verdicts(outcome: _Outcome) -> Iterator[str]:
+    best = outcome.certificate
+    yield f"Proven: ||f(x) - f(x')|| <= {_ceiling(best.bound)} ||x - x'|| for all x and x', by {best.kind}."
+    if outcome.witness:
+        yield f"The stored witness proves its bound, {_ceiling(outcome.witness.bound)}."
+    if outcome.wrong:
+        yield f"WRONG: of what is stored, {outcome.wrong}"
+    if outcome.asked is not None:
+        asked = f"bound asked for is {outcome.asked:.{_DIGITS}g}"
+        yield f"The {asked}; it holds." if best.bound <= outcome.asked else f"NOT PROVEN: the {asked}."
+
+
+def _ceiling(bound: float) -> str:
+    """Rounded up, so that what is shown holds too."""
+    if not math.isfinite(bound):
+        return "inf"
+    return f"{float(Context(prec=_DIGITS, rounding=ROUND_CEILING).create_decimal(Decimal(bound))):.{_DIGITS}g}"
+
+
+def _fields(outcome: _Outcome) -> dict[str, Any]:
+    """One object; a bound beyond float64 is null."""
+    return {
+        "bound": _finite(outcome.certificate.bound),
+        "kind": outcome.certificate.kind,
+        "asked": outcome.asked,
+        "holds": outcome.holds,
+        "witness": {"kind": outcome.witness.kind, "bound": _finite(outcome.witness.bound)} if outcome.witness else None,
+        "wrong": outcome.wrong or None,
+        "bounds": [
+            {
+                "kind": attempt.kind,
+                "bound": _finite(attempt.certificate.bound) if attempt.certificate else None,
+                "gap": attempt.certificate.gap if attempt.certificate else None,
+                "seconds": attempt.certificate.seconds if attempt.certificate else None,
+                "note": attempt.note or None,
+            }
+            for attempt in outcome.computed.attempts
+        ],
+    }
+
+
+def _finite(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None

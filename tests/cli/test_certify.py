@@ -1,0 +1,139 @@
+"""``normbench certify`` on files that hold, that lie, and that are no networks."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from normbench.certificates import Certificate
+from normbench.certificates.lipsdp import lipsdp
+from normbench.certificates.plain import plain
+from normbench.cli import main
+from tests.certificates.networks import gaussian
+
+pytestmark = pytest.mark.quick
+
+WEIGHTS = gaussian(0, 12, 25, 30, 15, 3)
+LAYERS = {f"weight_{k}": weight for k, weight in enumerate(WEIGHTS)}
+WITNESS = lipsdp(plain(WEIGHTS, output_scale=5.0)).arrays()  # proves 10.85
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Store arrays and run the command on the file."""
+
+    def run(arrays, *arguments):
+        path = tmp_path / "net.npz"
+        np.savez(path, **arrays)
+        return CliRunner(env={"COLUMNS": "120"}).invoke(main, ["certify", str(path), *map(str, arguments)])
+
+    return run
+
+
+def test_a_network_without_a_witness_gets_its_bounds(call):
+    result = call(LAYERS)
+    assert result.exit_code == 0, result.output
+    for kind in ("product", "combettes_pesquet", "eclipse_fast", "rescaled", "lipsdp"):
+        assert kind in result.stdout
+    assert "<= 2.17016 ||x - x'||" in result.stdout
+    assert "by lipsdp" in result.stdout
+
+
+def test_a_stored_witness_and_a_bound_that_hold(call):
+    result = call(LAYERS | WITNESS | {"output_scale": 5.0, "lipschitz": 11.0, "bias_0": np.ones(25)})
+    assert result.exit_code == 0, result.output
+    assert "The stored witness proves its bound, 10.8508" in result.stdout
+    assert "The bound asked for is 11; it holds." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"weight_1": WEIGHTS[1] * 1.01}, "WRONG"),
+        ({"witness_bound": np.array(10.7)}, "WRONG"),
+        ({"witness_multipliers_1": WITNESS["witness_multipliers_1"] * 0.99}, "WRONG"),
+        ({"witness_multipliers_1": np.ones(3)}, "WRONG.*need"),
+        ({"witness_kind": np.array("hearsay")}, "WRONG.*no certificate of kind"),
+        ({"witness_status": np.ones(3)}, "WRONG.*witness_status"),
+        ({"output_scale": 5.1}, "WRONG"),
+        ({"lipschitz": 10.0}, "NOT PROVEN: the bound asked for is 10."),
+    ],
+)
+def test_what_does_not_hold_exits_with_1_and_says_why(call, change, words):
+    result = call(LAYERS | WITNESS | {"output_scale": 5.0} | change)
+    assert result.exit_code == 1
+    assert np.any([all(part in line for part in words.split(".*")) for line in result.stdout.splitlines()])
+
+
+def test_the_option_takes_the_place_of_the_files_own_bound(call):
+    stored = LAYERS | {"lipschitz": 1.0}
+    assert call(stored).exit_code == 1
+    assert call(stored, "--lipschitz", 3).exit_code == 0
+    assert call(LAYERS, "--lipschitz", 2).exit_code == 1
+
+
+def test_a_stored_witness_can_prove_what_the_time_limit_does_not_allow(call):
+    arrays = LAYERS | WITNESS | {"output_scale": 5.0, "lipschitz": 11.0}
+    result = call(arrays, "--time-limit", "1e-6")
+    assert result.exit_code == 0
+    assert "skipped: about" in result.stdout
+    assert "by lipsdp" in result.stdout
+
+
+def test_json_is_one_strict_object(call):
+    result = call(LAYERS | {"output_scale": 5.0}, "--format", "json", "--activation", "maxmin", "--lipschitz", 1)
+    found = json.loads(result.stdout, parse_constant=pytest.fail)
+    assert result.exit_code == 1
+    assert [bound["kind"] for bound in found["bounds"]] == ["product", "rescaled"]
+    assert found["holds"] is False
+    assert found["bound"] == min(bound["bound"] for bound in found["bounds"])
+    huge = call({"weight_0": np.full((2, 2), 1e200), "weight_1": np.full((2, 2), 1e200)}, "--format", "json")
+    assert json.loads(huge.stdout, parse_constant=pytest.fail)["bound"] is None
+
+
+def test_a_constant_network_has_the_bound_0(call):
+    result = call({"weight_0": np.zeros((2, 3)), "weight_1": np.ones((1, 2))} | Certificate("constant", 0.0).arrays())
+    assert result.exit_code == 0
+    assert "<= 0 ||x - x'||" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({}, "lacks weight_0"),
+        ({"weight_1": np.ones((1, 1))}, "lacks weight_0"),
+        ({"weight_0": np.ones((1, 1)), "weight_2": np.ones((1, 1))}, "lacks weight_1"),
+        ({"weight_0": np.ones(3)}, "weight 0 must have shape"),
+        ({"weight_0": np.ones((2, 3)), "weight_1": np.ones((2, 3))}, "must have 2 columns"),
+        ({"weight_0": np.array([[np.nan]])}, "not finite"),
+        ({"weight_0": np.ones((1, 1)), "output_scael": 2.0}, "output_scael"),
+        ({"weight_0": np.ones((1, 1)), "output_scale": np.ones(2)}, "output_scale must be one number"),
+        ({"weight_0": np.ones((1, 1)), "output_scale": np.inf}, "output_scale must be a finite number"),
+        ({"weight_0": np.ones((1, 1)), "lipschitz": -1.0}, "lipschitz must be positive"),
+        ({"weight_0": np.array([[None]])}, "pickle"),
+    ],
+)
+def test_a_file_that_is_no_network_is_one_error(call, arrays, words):
+    result = call(arrays)
+    assert result.exit_code == 1
+    assert not result.stdout
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 torn", "array"])
+def test_a_file_that_is_no_npz_is_one_error(content, tmp_path):
+    path = tmp_path / "net.npz"
+    if content == "array":
+        with path.open("wb") as file:
+            np.save(file, np.ones(3))
+    else:
+        path.write_bytes(content)
+    result = CliRunner().invoke(main, ["certify", str(path)])
+    assert result.exit_code == 1
+    assert "net.npz is " in result.stderr
+
+
+def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path):
+    assert CliRunner().invoke(main, ["certify", str(tmp_path / "gone.npz")]).exit_code == 2
