@@ -26,7 +26,8 @@ _PARTS = ("train", "test")
 
 def experiment1(records: Sequence[Record]) -> Picture:
     """Loss, RMS and step size of methods 1 and 2 over iterations, mean and one standard deviation over seeds."""
-    data = mean_curves(records, lambda run: {"optimiser": run.request.optimiser})
+    ordered = sorted(records, key=lambda run: list(published.ITERATIONS).index(run.request.optimiser))
+    data = mean_curves(ordered, lambda run: {"optimiser": run.request.optimiser})
     source = origin(records)
     panels = [
         drawn
