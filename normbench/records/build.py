@@ -1,5 +1,6 @@
 """From the outcome of a run to its record."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from normbench.data.dataset import Dataset
@@ -8,6 +9,8 @@ from normbench.records.record import Provenance, Record
 from normbench.records.versions import code_version, environment
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
+
+_LONGEST_REASON = 2000
 
 
 def request_id(request: RunRequest, data_sha256: str) -> str:
@@ -42,4 +45,10 @@ def record_of(
         environment=environment(request.backend, request.device) | {"jobs": str(jobs)},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return Record(request, outcome, provenance)
+    return Record(request, replace(outcome, reason=_legible(outcome.reason)), provenance)
+
+
+def _legible(reason: str) -> str:
+    """The reason as a record may hold it: of bounded length, every character one that can be printed."""
+    kept = "".join(char if char in "\n\t" or char.isprintable() else "?" for char in reason)
+    return kept if len(kept) <= _LONGEST_REASON else f"{kept[:_LONGEST_REASON]} ..."

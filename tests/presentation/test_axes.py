@@ -14,13 +14,13 @@ from normbench.analysis.selection import board_key, row_key
 from normbench.analysis.sensitivity import learning_rate_sensitivity
 from normbench.cli.output import print_records
 from normbench.presentation import exports
+from normbench.presentation.changes import METRICS
 from normbench.presentation.commands import command
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.reaching import reaching_runs
 from normbench.presentation.page.ways import sections
 from normbench.records.store import Store
-from normbench.running.axis import Level, Place, declared
-from normbench.running.axis import axis as declare
+from normbench.running.axis import Axis, Level, Place, declared
 from normbench.running.request import AXES, RunRequest, axes
 from tests.changes import changed
 
@@ -49,7 +49,7 @@ PLANTED = make_dataclass(
             str,
             field(
                 default="plain",
-                metadata=declare(Level.ROW, Place.HOW, words="tastes {}", option="--flavour"),
+                metadata=Axis(Level.ROW, Place.HOW, words="tastes {}", option="--flavour").metadata,
             ),
         )
     ],
@@ -109,7 +109,7 @@ def test_comparing_one_of_them_with_both_finds_no_change(axis, pair):
     a, b = pair()
     for one in (a, b):
         for old, new in (([a, b], [one]), ([one], [a, b])):
-            comparisons, old_only, new_only = compare(old, new)
+            comparisons, old_only, new_only = compare(old, new, metrics=METRICS)
             assert [c.verdict for c in comparisons] == ["undecided"]
             assert [change.difference.mean for c in comparisons for change in c.changes] == [0.0, 0.0]
             assert len([*old_only, *new_only]) == (0 if axis.separates is Level.RUN else 1)
