@@ -78,7 +78,7 @@ def stretches(network: Network, weights: Sequence[np.ndarray]) -> tuple[list[np.
                     f"the network is too large for a matrix: {layer} would be one of {math.prod(behind)} x "
                     f"{len(signals)}. Network.lipschitz has the product bound."
                 )
-            signals, shape = _linear(layer)(signals, own), behind
+            signals, shape = _applied(layer, signals, own), behind
     matrices.append(signals.reshape(len(signals), -1).T)
     return matrices, activation or Relu()
 
@@ -97,23 +97,14 @@ def _order(shape: Shape) -> np.ndarray:
     return np.concatenate([pairs.ravel(), units[channels // 2 * 2 :].ravel()])
 
 
-def _linear(layer: Layer) -> Callable[[_Images, Sequence[np.ndarray]], _Images]:
-    maps: dict[type[Layer], Callable[[Any, _Images, Sequence[np.ndarray]], _Images]] = {
-        Dense: lambda layer, x, own: x @ own[0].T,
-        Convolution: _convolution,
-        AveragePool: _average_pool,
-        Upsample: lambda layer, x, own: x.repeat(layer.factor, axis=2).repeat(layer.factor, axis=3),
-        Flatten: lambda layer, x, own: x.reshape(len(x), -1),
-        Reshape: lambda layer, x, own: x.reshape(len(x), *layer.shape),
-        Scale: lambda layer, x, own: layer.factor * x,
-    }
-    if type(layer) not in maps:
-        known = ", ".join(kind.__name__ for kind in maps)
+def _applied(layer: Layer, x: _Images, own: Sequence[np.ndarray]) -> _Images:
+    if type(layer) not in _MAPS:
+        known = ", ".join(kind.__name__ for kind in _MAPS)
         raise InvalidArgumentError(
             f"layer {layer} is no linear map that certificates know, which are {known}. Network.lipschitz has the "
             "product bound where there is one."
         )
-    return lambda x, own: maps[type(layer)](layer, x, own)
+    return _MAPS[type(layer)](layer, x, own)
 
 
 def _convolution(layer: Convolution, x: _Images, own: Sequence[np.ndarray]) -> _Images:
@@ -132,3 +123,14 @@ def _average_pool(layer: AveragePool, x: _Images, own: Sequence[np.ndarray]) -> 
     batch, channels, height, width = x.shape
     tiles = x.reshape(batch, channels, height // layer.size, layer.size, width // layer.size, layer.size)
     return tiles.mean(axis=(3, 5))
+
+
+_MAPS: dict[type[Layer], Callable[[Any, _Images, Sequence[np.ndarray]], _Images]] = {
+    Dense: lambda layer, x, own: x @ own[0].T,
+    Convolution: _convolution,
+    AveragePool: _average_pool,
+    Upsample: lambda layer, x, own: x.repeat(layer.factor, axis=2).repeat(layer.factor, axis=3),
+    Flatten: lambda layer, x, own: x.reshape(len(x), -1),
+    Reshape: lambda layer, x, own: x.reshape(len(x), *layer.shape),
+    Scale: lambda layer, x, own: layer.factor * x,
+}
