@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from normbench.certificates import Certificate
+from normbench.certificates.certify import TIME_LIMIT
 from normbench.certificates.lipsdp import lipsdp
 from normbench.certificates.plain import plain
+from normbench.cli import certify as command
 from normbench.cli import main
 from tests.certificates.networks import gaussian
 
@@ -79,6 +81,11 @@ def test_a_stored_witness_can_prove_what_the_time_limit_does_not_allow(call):
     assert result.exit_code == 0
     assert "skipped: about" in result.stdout
     assert "by lipsdp" in result.stdout
+
+
+def test_the_time_limit_is_that_of_the_function():
+    [option] = (parameter for parameter in command.command.params if parameter.name == "time_limit")
+    assert option.default == TIME_LIMIT  # the command cannot import it: --help loads no SciPy
 
 
 def test_json_is_one_strict_object(call):
