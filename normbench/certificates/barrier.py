@@ -25,6 +25,7 @@ from scipy.linalg import lapack
 
 from normbench.certificates.certificate import Status
 
+TOLERANCE = 1e-6  # of the gap of a bound at which its search ends, as a part of the bound
 _CENTRED = 0.5  # decrement below which t grows
 _GROWTH = 5.0  # of 3 to 100, the fewest steps on five networks: longer ones end close to the boundary
 _MOST_STEPS = 2000
@@ -75,6 +76,20 @@ class Solution:
     def gap(self) -> float:
         """Part of x_0 that lies above ``dual``; x_0 is positive."""
         return 1.0 - self.dual / float(self.x[0])
+
+    def gap_of(self, bound: float, dual: float) -> float:
+        """The same of a bound, whose square x_0 is in some scale, and its dual; from x_0 where it is 0 or inf."""
+        return max(0.0, 1.0 - dual / bound) if 0.0 < bound < math.inf else self.gap / 2
+
+
+def well_inside(sizes: Sequence[int]) -> np.ndarray:
+    """x = (c^m, c^(m-1), ..., c), c = 1 + 1 / m, each entry as often as its size says.
+
+    As scales or multipliers of layers with weights of norm 1 it lies inside both programs of this folder.
+    """
+    layers = len(sizes)
+    base = 1.0 + 1.0 / layers
+    return np.concatenate([np.full(size, base ** (layers - k)) for k, size in enumerate(sizes)])
 
 
 def minimise(program: Program, x: np.ndarray, *, tolerance: float, deadline: float = math.inf) -> Solution:

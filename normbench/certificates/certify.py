@@ -10,12 +10,14 @@ import numpy as np
 from normbench.certificates.certificate import Certificate, Status
 from normbench.certificates.combettes_pesquet import KIND as COMBETTES_PESQUET
 from normbench.certificates.combettes_pesquet import combettes_pesquet
+from normbench.certificates.constant import KIND as CONSTANT
 from normbench.certificates.constant import constant
 from normbench.certificates.eclipse_fast import KIND as ECLIPSE_FAST
 from normbench.certificates.eclipse_fast import eclipse_fast
 from normbench.certificates.lipsdp import KIND as LIPSDP
 from normbench.certificates.lipsdp import lipsdp
 from normbench.certificates.plain import Plain, plain
+from normbench.certificates.product import KIND as PRODUCT
 from normbench.certificates.product import product
 from normbench.certificates.rescaling import KIND as RESCALED
 from normbench.certificates.rescaling import rescaling
@@ -114,9 +116,9 @@ def certify(
 
 def _attempts(network: Plain, deadline: float) -> Iterator[Attempt]:
     if network.is_constant:
-        yield Attempt("constant", constant())
+        yield Attempt(CONSTANT, constant())
         return
-    yield Attempt("product", product(network))
+    yield Attempt(PRODUCT, product(network))
     if len(network.weights) == 1:
         return  # the product is the operator norm itself
     closed = dict(_closed_forms(network, deadline))

@@ -48,7 +48,7 @@ def eclipse_fast(network: Plain, scales: Sequence[np.ndarray] = ()) -> Certifica
     0.755929
     """
     start = time.perf_counter()
-    used = [scale[kept] for scale, kept in zip(scales, network.kept, strict=True)] if len(scales) else []
+    used = network.in_use(scales) if len(scales) else []
     weights = rescaled_weights(network.weights, used) if used else network.weights
     try:
         square, parts = _forward(weights)

@@ -28,7 +28,6 @@ from normbench.certificates.plain import Plain
 from normbench.certificates.rescaling import rescaled_weights, rescaling
 
 KIND = "lipsdp"
-TOLERANCE = 1e-6  # of the gap, as a part of the bound
 
 
 def lipsdp(
@@ -36,7 +35,7 @@ def lipsdp(
     *,
     start: Certificate | None = None,
     deadline: float = math.inf,
-    tolerance: float = TOLERANCE,
+    tolerance: float = barrier.TOLERANCE,
 ) -> Certificate:
     """The LipSDP-Neuron bound. Its witness is that of :mod:`normbench.certificates.multipliers`.
 
@@ -61,7 +60,7 @@ def lipsdp(
     """
     began = time.perf_counter()
     first = rescaling(network, deadline=deadline) if start is None else start
-    scales = [s[kept] for s, kept in zip(first.witness["scales"], network.kept, strict=True)]
+    scales = network.in_use(first.witness["scales"])
     weights = rescaled_weights(network.weights, scales)
     norms = [float(np.linalg.norm(weight, 2)) for weight in weights]
     program = _Program([weight / norm for weight, norm in zip(weights, norms, strict=True)])
@@ -70,11 +69,10 @@ def lipsdp(
     tails = np.cumprod([1.0, *(norm**2 for norm in reversed(norms[1:]))])[:0:-1]
     parts = [s**2 * part * tail for s, part, tail in zip(scales, program.parts(found.x), tails, strict=True)]
     total = math.prod(norm**2 for norm in norms)
-    made = certificate_of(network, KIND, parts, float(found.x[0]) * total, status=found.status, gap=found.gap / 2)
+    made = certificate_of(network, KIND, parts, float(found.x[0]) * total)
     if made is None:
         return first
-    dual = network.bound(Fraction(math.sqrt(max(found.dual * total, 0.0))))
-    gap = max(0.0, 1.0 - dual / made.bound) if 0.0 < made.bound < math.inf else made.gap
+    gap = found.gap_of(made.bound, network.bound(Fraction(math.sqrt(max(found.dual * total, 0.0)))))
     status = Status.STALLED if found.status is Status.OPTIMAL and gap > 10 * tolerance else found.status
     return Certificate(KIND, made.bound, made.witness, status, gap, time.perf_counter() - began)
 
@@ -95,11 +93,8 @@ class _Program:
         self._constant[self._blocks[-1], self._blocks[-1]] = -gram
 
     def start(self) -> np.ndarray:
-        """As weights of norm 1 allow: with c = 1 + 1 / m, multipliers c^(m-k), which is the rescaling's own proof."""
-        layers = len(self._weights) + 1
-        base = 1.0 + 1.0 / layers
-        sizes = [1, *(len(weight) for weight in self._weights)]
-        return np.concatenate([np.full(size, base ** (layers - k)) for k, size in enumerate(sizes)])
+        """l_k = c^(m-k), which is the rescaling's own proof."""
+        return barrier.well_inside([1, *(len(weight) for weight in self._weights)])
 
     def parts(self, x: np.ndarray) -> list[np.ndarray]:
         """l_1, ..., l_{m-1}."""

@@ -23,7 +23,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from normbench.certificates.certificate import Certificate, Status
+from normbench.certificates.certificate import Certificate
 from normbench.certificates.plain import Plain
 from normbench.certificates.rounding import EPSILON, positive_definite, rounded_down
 from normbench.errors import CertificateError
@@ -38,9 +38,6 @@ def certificate_of(
     kind: str,
     parts: Sequence[np.ndarray],
     square: float,
-    *,
-    status: Status = Status.CLOSED_FORM,
-    gap: float = 0.0,
 ) -> Certificate | None:
     """The certificate of multipliers, its bound raised just so far that the check passes; None if it never does.
 
@@ -52,19 +49,15 @@ def certificate_of(
         l_k of the units in ``network.weights``.
     square : float
         r.
-    status, gap
-        Of the certificate.
     """
     if not (math.isfinite(square) and all(np.isfinite(part).all() and (part > 0.0).all() for part in parts)):
         return None
     exponents = (np.array(network.exponents, dtype=np.int64),)
     size = network.weights[0].shape[1] + sum(len(weight) for weight in network.weights)
     for excess in itertools.takewhile(lambda part: part < _MOST, (step * size**2 * EPSILON for step in _STEPS)):
-        full = tuple(np.zeros(len(kept)) for kept in network.kept)
-        for whole, kept, part in zip(full, network.kept, parts, strict=True):
-            whole[kept] = part * (1.0 + excess)
+        full = network.for_every_unit([part * (1.0 + excess) for part in parts], idle=0.0)
         bound = network.bound(Fraction(math.sqrt(square)) * (1 + Fraction(excess)))
-        made = Certificate(kind, bound, {"multipliers": full, "exponents": exponents}, status, gap)
+        made = Certificate(kind, bound, {"multipliers": full, "exponents": exponents})
         if not refusal(network, made, caution=2.0):
             return made
     return None
@@ -134,4 +127,4 @@ def _fitting(network: Plain, witness: Mapping[str, tuple[np.ndarray, ...]]) -> t
         raise CertificateError(
             f"the exponents do not belong to these weights: a scaled layer has entries of {np.abs(weight).max():.3g}."
         )
-    return [part[kept] for part, kept in zip(multipliers, network.kept, strict=True)], scaled
+    return network.in_use(multipliers), scaled

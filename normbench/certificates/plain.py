@@ -63,6 +63,17 @@ class Plain:
         """What a bound of ``weights`` is to be multiplied by: output_scale 2^(sum of exponents)."""
         return Fraction(self.output_scale) * Fraction(2) ** sum(self.exponents)
 
+    def in_use(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Of one entry for every unit of the hidden layers, those of the units in ``weights``."""
+        return [part[kept] for part, kept in zip(parts, self.kept, strict=True)]
+
+    def for_every_unit(self, parts: Sequence[np.ndarray], *, idle: float) -> tuple[np.ndarray, ...]:
+        """The way back from :meth:`in_use`: idle units have the entry ``idle``."""
+        full = tuple(np.full(len(kept), idle) for kept in self.kept)
+        for whole, kept, part in zip(full, self.kept, parts, strict=True):
+            whole[kept] = part
+        return full
+
     def bound(self, value: float | Fraction) -> float:
         """A bound of ``weights`` as one of the network, rounded up; inf beyond float64 and where ``value`` is."""
         return math.inf if value == math.inf else rounded_up(Fraction(value) * self.factor)
@@ -107,11 +118,6 @@ def plain(weights: Sequence[Any], activation: str | Activation = "relu", output_
     exponents = tuple(_exponent(w) for w in pruned)
     scaled = tuple(np.ldexp(w, -e) for w, e in zip(pruned, exponents, strict=True))
     return Plain(tuple(arrays), scaled, exponents, tuple(kept), together, abs(float(number)))
-
-
-def slopes_within_one(activation: str | Activation) -> bool:
-    """True if the activation acts entry by entry with slopes in [0, 1]: what LipSDP and its kin need."""
-    return _together(activation) == 1
 
 
 def _together(activation: str | Activation) -> int:

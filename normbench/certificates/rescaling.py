@@ -28,11 +28,10 @@ from normbench.certificates.rounding import EPSILON, operator_norm, with_slack
 from normbench.errors import CertificateError
 
 KIND = "rescaled"
-TOLERANCE = 1e-6  # of the gap, as a part of the bound
 _SWEEPS = 12
 
 
-def rescaling(network: Plain, *, deadline: float = math.inf, tolerance: float = TOLERANCE) -> Certificate:
+def rescaling(network: Plain, *, deadline: float = math.inf, tolerance: float = barrier.TOLERANCE) -> Certificate:
     """The smallest product over all rescalings. The witness ``scales`` is the diagonal of D_k for every hidden layer.
 
     Parameters
@@ -58,10 +57,9 @@ def rescaling(network: Plain, *, deadline: float = math.inf, tolerance: float = 
     found = barrier.minimise(program, program.start(), tolerance=2 * tolerance, deadline=deadline)
     squares = program.expanded(found.x[1:])
     scales = tuple(one * np.sqrt(square) for one, square in zip(first, squares, strict=True))
-    full = tuple(_spread(scale, kept) for scale, kept in zip(scales, network.kept, strict=True))
+    full = network.for_every_unit(scales, idle=1.0)
     bound = with_slack(proven(network, full))
-    dual = network.bound(program.value(found.dual))
-    gap = max(0.0, 1.0 - dual / bound) if 0.0 < bound < math.inf else found.gap / 2
+    gap = found.gap_of(bound, network.bound(program.value(found.dual)))
     return Certificate(KIND, bound, {"scales": full}, found.status, gap, time.perf_counter() - start)
 
 
@@ -90,8 +88,7 @@ def rescaled(network: Plain, scales: Sequence[np.ndarray]) -> tuple[tuple[np.nda
         first = mine[:: network.together]
         if network.together > 1 and not np.array_equal(np.repeat(first, network.together)[: len(mine)], mine):
             raise CertificateError(f"scales {layer} must be equal within each pair of units of maxmin.")
-    used = [np.asarray(s, np.float64)[kept] for s, kept in zip(scales, network.kept, strict=True)]
-    found = rescaled_weights(network.weights, used)
+    found = rescaled_weights(network.weights, network.in_use([np.asarray(scale, np.float64) for scale in scales]))
     if not all(np.isfinite(weight).all() for weight in found):
         raise CertificateError("the scales are too far apart: a rescaled weight is beyond float64.")
     # two roundings an entry, and underflow
@@ -128,13 +125,6 @@ def _sizes(weight: np.ndarray, together: int) -> np.ndarray:
     return np.sqrt(np.bincount(groups, np.square(weight).sum(axis=1)))[groups]
 
 
-def _spread(scale: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """One entry for every unit: 1 for the idle ones."""
-    full = np.ones(len(kept))
-    full[kept] = scale
-    return full
-
-
 class _Program:
     """The program over S_1, ..., S_m for weights divided by their operator norms; x = (r, q_1, ..., q_{m-1})."""
 
@@ -149,11 +139,8 @@ class _Program:
         self.order = sum(weight.shape[1] for weight in self._weights)
 
     def start(self) -> np.ndarray:
-        """A point well inside: Q_k = c^(m-k) I with c = 1 + 1 / m."""
-        layers = len(self._weights)
-        base = 1.0 + 1.0 / layers
-        sizes = [1, *(len(starts) for starts in self._starts)]
-        return np.concatenate([np.full(size, base ** (layers - k)) for k, size in enumerate(sizes)])
+        """Q_k = c^(m-k) I."""
+        return barrier.well_inside([1, *(len(starts) for starts in self._starts)])
 
     def expanded(self, q: np.ndarray) -> list[np.ndarray]:
         """q_k, one entry for every unit."""
