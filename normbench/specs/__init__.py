@@ -3,6 +3,7 @@
 from normbench.errors import InvalidArgumentError
 from normbench.specs import agd, baselines, fgsgd, fromage, method1, method2, peers
 from normbench.specs.base import Family as Family
+from normbench.specs.base import Geometry as Geometry
 from normbench.specs.base import Hyperparameter as Hyperparameter
 from normbench.specs.base import Normalisation as Normalisation
 from normbench.specs.base import OptimiserSpec as OptimiserSpec
