@@ -7,50 +7,25 @@ import numpy as np
 import pytest
 
 from normbench.networks import Loss, perceptron
-from normbench.problems.scaling import bounded_scaling
 from normbench.reference import geodesic_lbfgs, quasi_newton
 from normbench.reference.balls import Ball, Product
 from normbench.reference.network import Objective
 from normbench.reference.parametrisations import chart
 from normbench.reference.quasi_newton import Metric, Pair, inner, norm
-from normbench.reference.start import within_targets
 from normbench.reference.through import Through
 from normbench.specs import Geometry, parametrisations
 from normbench.specs.geodesic_lbfgs import GEODESIC_LBFGS
 from normbench.specs.parametrisations import PARAMETRISATIONS
+from tests.reference.regression import Run
 
 pytestmark = pytest.mark.quick
 
-LAYERS = (6, 9, 4, 11, 3)
 WAYS = parametrisations.through(GEODESIC_LBFGS)
 every_way = pytest.mark.parametrize("key", WAYS)
 
 
-class Run:
-    """A small regression through a parametrisation, one iteration after the other."""
-
-    def __init__(self, key, *, lipschitz=20.0, seed=0, layers=LAYERS, targets=None, **given):
-        rng = np.random.default_rng([seed, 17])
-        x = rng.normal(size=(160, layers[0]))
-        y = np.stack([np.sin(2 * x[:, 0]) + x[:, 1], x[:, 2] * x[:, 3], np.abs(x[:, 4])], axis=1)
-        part = (x, y if targets is None else targets(x))
-        self.problem = within_targets(bounded_scaling(part, part, layers, lipschitz=lipschitz, seed=seed))
-        geometry = parametrisations.geometry(GEODESIC_LBFGS, PARAMETRISATIONS[key])
-        self.chart = chart(PARAMETRISATIONS[key], geometry, self.problem.network.weight_shapes)
-        self.plain = Objective.of(self.problem)
-        self.objective = Through(self.plain, self.chart, geometry)
-        self.method = geodesic_lbfgs.geodesic_lbfgs(**GEODESIC_LBFGS.resolve(given))
-        variables = self.chart.variables(self.problem.weights)
-        self.state = self.method.init(self.objective, variables)
-        self.point = self.objective.point(variables)
-
-    def step(self):
-        found = self.method.step(self.objective, self.point, self.state)
-        self.point, self.state = found.point, found.state
-        return found
-
-    def steps(self, count):
-        return [self.step() for _ in range(count)]
+def run_through(key, **given):
+    return Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS[key], **given)
 
 
 def test_it_runs_through_the_sandwich_unless_it_is_told_otherwise():
@@ -60,7 +35,7 @@ def test_it_runs_through_the_sandwich_unless_it_is_told_otherwise():
 @every_way
 @pytest.mark.parametrize("lipschitz", [2.0, 20.0])
 def test_the_loss_never_rises_and_no_iterate_leaves_its_manifold(key, lipschitz):
-    run = Run(key, lipschitz=lipschitz)
+    run = run_through(key, lipschitz=lipschitz)
     losses = [run.point.loss]
     for _ in range(60):
         found = run.step()
@@ -77,13 +52,13 @@ def test_the_loss_never_rises_and_no_iterate_leaves_its_manifold(key, lipschitz)
 
 def test_larger_sets_at_the_same_bound_fit_better_and_pairs_are_worth_more_than_none():
     """Sphere, ball and sandwich contain one another in this order."""
-    losses = {key: Run(key, lipschitz=4.0).steps(80)[-1].point.loss for key in WAYS}
+    losses = {key: run_through(key, lipschitz=4.0).steps(80)[-1].point.loss for key in WAYS}
     assert losses["sandwich"] < losses["ball"] < losses["sphere"]
-    assert losses["ball"] < 0.999 * Run("ball", lipschitz=4.0, history=1).steps(80)[-1].point.loss
+    assert losses["ball"] < 0.999 * run_through("ball", lipschitz=4.0, history=1).steps(80)[-1].point.loss
 
 
 def test_evaluations_are_one_loss_and_one_gradient_an_iteration_beside_those_of_cuts_and_of_the_first_step():
-    run = Run("ball")
+    run = run_through("ball")
     done = run.steps(30)
     losses, gradients = run.plain.evaluations
     assert gradients == 30
@@ -93,7 +68,7 @@ def test_evaluations_are_one_loss_and_one_gradient_an_iteration_beside_those_of_
 
 
 def test_the_first_direction_is_the_polar_factor_and_the_first_step_that_of_method_1():
-    run = Run("ball", damping=1e-12)
+    run = run_through("ball", damping=1e-12)
     start, state = run.point, run.state
     G = state.manifold.gradient(state.Q, run.objective.gradient(start.weights))
     state = geodesic_lbfgs.remembered(state, G, history=30, decay=0.9, damping=1e-12)
@@ -208,7 +183,7 @@ def test_roots_of_large_matrices_are_renewed_now_and_then(rows, renewed):
 
 
 def test_a_memory_that_does_not_descend_is_given_up():
-    run = Run("ball")
+    run = run_through("ball")
     run.steps(5)
     G = run.state.manifold.gradient(run.state.Q, run.objective.gradient(run.point.weights))
     state = geodesic_lbfgs.remembered(run.state, G, history=30, decay=0.9, damping=1e-3)
@@ -222,7 +197,7 @@ def test_a_memory_that_does_not_descend_is_given_up():
 
 
 def test_a_run_at_its_minimum_ends_with_a_step_of_zero():
-    run = Run("ball", layers=(6, 3, 2), targets=lambda x: 3 * x[:, :2] / np.linalg.norm(x[:, :2]))
+    run = run_through("ball", layers=(6, 3, 2), targets=lambda x: 3 * x[:, :2] / np.linalg.norm(x[:, :2]))
     for _ in range(2000):
         found = run.step()
         if found.step_size == 0:
@@ -233,7 +208,7 @@ def test_a_run_at_its_minimum_ends_with_a_step_of_zero():
 
 
 def test_a_gradient_that_is_not_finite_shows_in_step_loss_and_variables():
-    run = Run("ball")
+    run = run_through("ball")
     broken = run.point._replace(weights=tuple(P * np.nan for P in run.point.weights))
     found = run.method.step(run.objective, broken, run.state)
     assert math.isnan(found.step_size)

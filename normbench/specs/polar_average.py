@@ -1,0 +1,35 @@
+"""Declaration of the polar average: our own mini-batch rule at a Lipschitz bound.
+
+It joins the list of optimisers when every backend has it.
+"""
+
+from normbench.specs.base import Geometry, Hyperparameter, Normalisation, OptimiserSpec
+
+POLAR_AVERAGE = OptimiserSpec(
+    key="polar_average",
+    title="Polar average",
+    paper="this project",
+    equations="Frank-Wolfe on spectral balls with momentum; P = (1 - eta) P - eta polar(m), eta = 2 / (k + 10)",
+    normalisation=Normalisation.SPHERES,
+    iterations=200,
+    bounded=True,
+    geometries=(Geometry.STIEFEL,),
+    parametrisation="ball",
+    hyperparameters=(
+        Hyperparameter("momentum", 0.9, 0.0, 1.0 - 1e-9, "decay of the average of the gradients"),
+        Hyperparameter("offset", 10, 2, 10_000, "c of eta = 2 / (k + c), k = 0, 1, ..."),
+        Hyperparameter("power", 8, 0, 100, "the average of the iterates gives the k-th about the weight k^power"),
+    ),
+    state=("variables P_i", "averaged gradients m_i", "number of steps k"),
+    invariants=(
+        "||P_i||_op <= 1 and the average has it too: both are mixtures of points of the ball",
+        "nothing depends on how long the run will be",
+        "the step is invariant to a rescaling of the gradient",
+    ),
+    notes=(
+        "polar(m) = U V^T of the thin decomposition: -polar(m) is the point of the ball where <m, P> is least.",
+        "What is evaluated and reported is the average A <- A + rho (P - A), rho = (power + 1) / (k + power + 1); the "
+        "gradient is taken at P, in a pass of its own.",
+        "A variable whose m is zero stays where it is.",
+    ),
+)
