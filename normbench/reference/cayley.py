@@ -1,4 +1,4 @@
-"""The Cayley transform of free matrices onto [A B] with orthonormal rows (arXiv 2301.11526), and its way back."""
+"""The Cayley transform of free matrices onto [A B] with orthonormal rows (arXiv 2301.11526), and its gradient."""
 
 import numpy as np
 
@@ -26,14 +26,6 @@ def cayley_pull_back(X: np.ndarray, of_A: np.ndarray, of_B: np.ndarray) -> np.nd
     of_U = of_Z - of_Z.T
     of_V = V @ (of_Z + of_Z.T) - 2 * (N @ of_B).T
     return np.concatenate([of_U, of_V]).T
-
-
-def inverse_cayley(B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """X, and A, of the B of norm at most 1 with the symmetric A = (I - B B^T)^(1/2): U = 0 and V = -B^T (I + A)^-1."""
-    eigenvalues, vectors = np.linalg.eigh(np.eye(len(B)) - B @ B.T)
-    A = (vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))) @ vectors.T
-    V = -np.linalg.solve(np.eye(len(B)) + A, B).T
-    return np.concatenate([np.zeros_like(A), V]).T, A
 
 
 def _inverse(X: np.ndarray) -> Pair:

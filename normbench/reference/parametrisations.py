@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from normbench.backends.parametrisation import Chart
 from normbench.networks.base import Shape
-from normbench.reference.cayley import cayley, cayley_pull_back, inverse_cayley
+from normbench.reference.cayley import cayley, cayley_pull_back
 from normbench.specs.base import Geometry
 from normbench.specs.parametrisations import Parametrisation
 
@@ -15,6 +15,34 @@ Arrays = tuple[np.ndarray, ...]
 Shapes = Sequence[Shape]
 
 ROUNDING = 8 * np.finfo(np.float64).eps  # of an operator norm in float64, for every row and column of the matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """One parametrisation of the weights of one network.
+
+    Attributes
+    ----------
+    weights : callable
+        (variables) -> plain weights.
+    pull_back : callable
+        (variables, gradient of the plain weights) -> gradient of the variables.
+    clipped : callable
+        (variables) -> variables with norms of at most 1 in float64; those of a lower precision may exceed it.
+    witness : callable
+        (variables) -> what proves the bound of the plain weights beside themselves, arrays by name: nothing for the
+        product of norms; for the sandwich a, b, psi and gain in the form of arXiv 2301.11526, where the layers are
+        sqrt 2 A_k^T psi_k rho(sqrt 2 psi_k^-1 B_k h), with square A_k, and gain B_L is the last.
+    series : callable or None
+        (Taylor coefficients of every variable along a curve) -> those of every weight; None where the weights are no
+        polynomials of the variables.
+    """
+
+    weights: Callable[[Arrays], Arrays]
+    pull_back: Callable[[Arrays, Arrays], Arrays]
+    clipped: Callable[[Arrays], Arrays]
+    witness: Callable[[Arrays], dict[str, Arrays]]
+    series: Callable[[Sequence[list[np.ndarray]]], Sequence[list[np.ndarray]]] | None = None
 
 
 def chart(parametrisation: Parametrisation, geometry: Geometry, shapes: Shapes) -> Chart:
@@ -38,11 +66,6 @@ def _inside(matrix: np.ndarray) -> np.ndarray:
     return matrix / norm if norm > 1 else matrix
 
 
-def _unit(matrix: np.ndarray, norm: float) -> np.ndarray:
-    """The matrix by its norm; a zero one stays."""
-    return matrix / (norm or 1.0)
-
-
 def _same(variables: Arrays) -> Arrays:
     return tuple(variables)
 
@@ -53,33 +76,22 @@ def _nothing(variables: Arrays) -> dict[str, Arrays]:
 
 def _free(shapes: Shapes) -> Chart:
     """W."""
-    return Chart(_same, _same, lambda variables, gradient: tuple(gradient), _same, _nothing, tuple)
+    return Chart(_same, lambda variables, gradient: tuple(gradient), _same, _nothing, tuple)
 
 
-def _matrices(shapes: Shapes, start: Callable[[np.ndarray], np.ndarray]) -> Chart:
-    """Variables that are the weights as matrices; ``start`` moves an initial one to where it is to lie."""
+def _matrices(shapes: Shapes) -> Chart:
+    """W as a matrix, of Frobenius norm 1 on spheres and of operator norm at most 1 in balls."""
 
     def weights(variables: Arrays) -> Arrays:
         return tuple(P.reshape(shape) for P, shape in zip(variables, shapes, strict=True))
 
     return Chart(
-        variables=lambda weights: tuple(start(_matrix(W)) for W in weights),
         weights=weights,
         pull_back=lambda variables, gradient: tuple(map(_matrix, gradient)),
         clipped=lambda variables: tuple(map(_inside, variables)),
         witness=_nothing,
         series=lambda curve: [[c.reshape(s) for c in own] for own, s in zip(curve, shapes, strict=True)],
     )
-
-
-def _sphere(shapes: Shapes) -> Chart:
-    """W of Frobenius norm 1."""
-    return _matrices(shapes, lambda W: _unit(W, float(np.linalg.norm(W))))
-
-
-def _ball(shapes: Shapes) -> Chart:
-    """W of operator norm at most 1."""
-    return _matrices(shapes, lambda W: W / max(1.0, float(np.linalg.norm(W, 2))))
 
 
 def _spectral(shapes: Shapes) -> Chart:
@@ -99,7 +111,7 @@ def _spectral(shapes: Shapes) -> Chart:
     def clipped(variables: Arrays) -> Arrays:
         return variables  # rounding aside, which no scale of V changes, the norms are 1
 
-    return Chart(_same, weights, pull_back, clipped, _nothing)
+    return Chart(weights, pull_back, clipped, _nothing)
 
 
 def _sandwich_ball(shapes: Shapes) -> Chart:
@@ -110,13 +122,6 @@ def _sandwich_ball(shapes: Shapes) -> Chart:
         """A_k and B_k."""
         pairs = list(zip(variables, columns, strict=True))
         return [M[:, :n] for M, n in pairs], [M[:, n:] for M, n in pairs]
-
-    def variables(weights: Arrays) -> Arrays:
-        norms = [float(np.linalg.norm(W, 2)) for W in weights]
-        *hidden, last = (_unit(W, norm) for W, norm in zip(weights, norms, strict=True))
-        size = min(1.0, math.prod(norms)) ** (0.5 / len(hidden)) / math.sqrt(2)
-        A = [np.eye(len(W)) for W in hidden[:-1]] + [last.T]
-        return tuple(size * np.concatenate(pair, axis=1) for pair in zip(A, hidden, strict=True))
 
     def weights(variables: Arrays) -> Arrays:
         A, B = parts(variables)
@@ -142,8 +147,8 @@ def _sandwich_ball(shapes: Shapes) -> Chart:
         ]
         return [B[0], *between, [2 * c for c in A[-1]]]
 
-    clipped = _matrices(shapes, _inside).clipped
-    return Chart(variables, weights, pull_back, clipped, witness, series)
+    clipped = _matrices(shapes).clipped
+    return Chart(weights, pull_back, clipped, witness, series)
 
 
 def _sandwich_free(shapes: Shapes) -> Chart:
@@ -154,19 +159,6 @@ def _sandwich_free(shapes: Shapes) -> Chart:
         pairs = [cayley(X) for X in variables[::2]]
         scales = [np.exp(psi) for psi in variables[1::2]] + [np.ones(shapes[-1][0])]
         return [A for A, _ in pairs], [B for _, B in pairs], scales
-
-    def variables(weights: Arrays) -> Arrays:
-        """psi = 0, and the direction of every weight: B_k in that of W_k A_{k-1}^-1."""
-        norms = [float(np.linalg.norm(W, 2)) for W in weights]
-        found: list[np.ndarray] = []
-        before = np.eye(weights[0].shape[1])
-        for k, W in enumerate(weights):
-            last = k == len(weights) - 1
-            B = np.linalg.solve(before, W.T).T  # the A are symmetric
-            B = _unit(B, float(np.linalg.norm(B, 2))) * (min(1.0, math.prod(norms)) if last else math.sqrt(0.5))
-            X, before = inverse_cayley(B)
-            found += [X] if last else [X, np.zeros(len(W))]
-        return tuple(found)
 
     def weights(variables: Arrays) -> Arrays:
         A, B, scales = parts(variables)
@@ -188,7 +180,7 @@ def _sandwich_free(shapes: Shapes) -> Chart:
         psi = tuple(math.sqrt(2) * e for e in scales[:-1])
         return {"a": tuple(A[:-1]), "b": tuple(B), "psi": psi, "gain": (np.array(1.0),)}
 
-    return Chart(variables, weights, pull_back, _same, witness)
+    return Chart(weights, pull_back, _same, witness)
 
 
 def _scaled(A: Sequence[np.ndarray], B: Sequence[np.ndarray], scales: Sequence[np.ndarray]) -> tuple[list, list]:
@@ -226,9 +218,9 @@ def _square(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 _CHARTS: dict[tuple[str, Geometry], Callable[[Shapes], Chart]] = {
     ("free", Geometry.FREE): _free,
-    ("sphere", Geometry.SPHERE): _sphere,
+    ("sphere", Geometry.SPHERE): _matrices,
     ("spectral", Geometry.FREE): _spectral,
-    ("ball", Geometry.STIEFEL): _ball,
+    ("ball", Geometry.STIEFEL): _matrices,
     ("sandwich", Geometry.STIEFEL): _sandwich_ball,
     ("sandwich", Geometry.FREE): _sandwich_free,
 }

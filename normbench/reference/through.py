@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from normbench.backends.parametrisation import Chart
 from normbench.problems.problem import Weights
 from normbench.reference.network import Objective, Point
+from normbench.reference.parametrisations import Chart
 from normbench.specs.base import Geometry
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from normbench.problems.initial_variables import initial_variables
 from normbench.problems.scaling import bounded_scaling
 from normbench.reference.network import Objective
 from normbench.reference.parametrisations import chart
@@ -32,7 +33,7 @@ class Run:
         self.method = update(**spec.resolve(given)).as_method(
             lambda objective, point: objective.gradient(point.weights)
         )
-        variables = self.chart.variables(self.problem.weights)
+        variables = initial_variables(parametrisation, geometry, self.problem.weights)
         self.state = self.method.init(self.objective, variables)
         self.point = self.objective.point(variables)
 

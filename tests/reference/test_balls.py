@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from normbench.networks import Loss, perceptron
+from normbench.problems.initial_variables import initial_variables
 from normbench.reference.balls import Ball, Product, Sphere, orthonormal
 from normbench.reference.network import Objective
 from normbench.reference.parametrisations import chart
@@ -116,7 +117,9 @@ def test_derivatives_of_the_loss_along_a_curve_are_differences(key, geometry):
     found = chart(PARAMETRISATIONS[key], geometry, network.weight_shapes)
     plain = Objective(network, rng.normal(size=(30, 6)), rng.normal(size=(30, 5)), Loss.SQUARE, 1.0)
     objective = Through(plain, found, geometry)
-    variables = found.variables(tuple(rng.normal(size=s) for s in network.weight_shapes))
+    variables = initial_variables(
+        PARAMETRISATIONS[key], geometry, tuple(rng.normal(size=s) for s in network.weight_shapes)
+    )
     manifold = Product.of(geometry, variables)
     Q = manifold.lift(variables)
     D = manifold.project(Q, tuple(rng.normal(size=q.shape) for q in Q))

@@ -8,6 +8,8 @@ import pytest
 from normbench.networks import perceptron
 from normbench.networks.activations import ACTIVATIONS
 from normbench.networks.layers import Dense
+from normbench.problems import initial_variables as starts
+from normbench.problems.initial_variables import initial_variables
 from normbench.reference import parametrisations
 from normbench.reference.network import forward
 from normbench.specs import Geometry
@@ -28,10 +30,14 @@ def chart(key, geometry, shapes):
     return parametrisations.chart(PARAMETRISATIONS[key], geometry, shapes)
 
 
+def begin(key, geometry, weights):
+    return initial_variables(PARAMETRISATIONS[key], geometry, weights)
+
+
 def draw(key, geometry, network, rng, *, size=1.0):
     """A chart and random variables of it; those in a ball with a norm of 1, which is where training drives them."""
     found = chart(key, geometry, network.weight_shapes)
-    start = found.variables(draw_weights(network, rng))
+    start = begin(key, geometry, draw_weights(network, rng))
     drawn = tuple(size * rng.normal(size=v.shape) for v in start)
     if geometry is Geometry.STIEFEL:
         drawn = tuple(v / np.linalg.norm(v, 2) for v in drawn)
@@ -44,8 +50,8 @@ def norm(weight):
     return np.linalg.norm(weight.reshape(len(weight), -1), 2)
 
 
-def test_every_declared_geometry_has_a_chart():
-    assert set(parametrisations._CHARTS) == set(PAIRS)
+def test_every_declared_geometry_has_a_chart_and_a_start():
+    assert set(parametrisations._CHARTS) == set(starts._STARTS) == set(PAIRS)
 
 
 @every_network
@@ -148,7 +154,7 @@ def test_the_start_in_a_ball_is_the_function_of_the_weights(pair, size, widths):
     network, rng = perceptron(widths), np.random.default_rng(5)
     weights, x = normalised(network, rng, size), rng.normal(size=(20, widths[0]))
     found = chart(*pair, network.weight_shapes)
-    variables = found.variables(weights)
+    variables = begin(*pair, weights)
     assert max(np.linalg.norm(v, 2) for v in variables) <= 1 + 1e-14
     np.testing.assert_allclose(
         forward(network, found.weights(variables), x), forward(network, weights, x), rtol=0, atol=1e-14
@@ -161,7 +167,7 @@ def test_the_start_points_the_way_of_the_weights_and_keeps_to_the_bound(key, geo
     network, rng = perceptron(widths), np.random.default_rng(6)
     weights, x = draw_weights(network, rng), rng.normal(size=(20, widths[0]))
     found = chart(key, geometry, network.weight_shapes)
-    outputs = forward(network, found.weights(found.variables(weights)), x)
+    outputs = forward(network, found.weights(begin(key, geometry, weights)), x)
     wanted = forward(network, weights, x)
     scale = np.vdot(outputs, wanted) / np.vdot(outputs, outputs)
     assert scale > 0
@@ -174,7 +180,7 @@ def test_a_layer_of_zeros_starts_as_one_but_for_the_norms_that_it_does_not_have(
     weights = (np.zeros((5, 4)), *draw_weights(network, np.random.default_rng(0))[1:])
     found = chart(key, geometry, network.weight_shapes)
     with np.errstate(invalid="ignore"):
-        plain = found.weights(found.variables(weights))
+        plain = found.weights(begin(key, geometry, weights))
     if key == "spectral":
         assert np.isnan(plain[0]).all()
     else:
