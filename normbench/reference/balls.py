@@ -96,6 +96,9 @@ class Sphere:
         return [Q, D, -0.5 * np.vdot(D, D) * Q]
 
 
+_KINDS: dict[Geometry, type[Ball] | type[Sphere]] = {Geometry.STIEFEL: Ball, Geometry.SPHERE: Sphere}
+
+
 @dataclass(frozen=True)
 class Product:
     """The manifolds of all variables together; every argument and result is a tuple with one array for each."""
@@ -105,8 +108,7 @@ class Product:
     @classmethod
     def of(cls, geometry: Geometry, variables: Arrays) -> "Product":
         """Balls or spheres for matrices of these shapes."""
-        kind = {Geometry.STIEFEL: Ball, Geometry.SPHERE: Sphere}[geometry]
-        return cls(tuple(kind(P.shape) for P in variables))
+        return cls(tuple(_KINDS[geometry](P.shape) for P in variables))
 
     def _each(self, *vectors: Arrays) -> Iterator[tuple[Any, ...]]:
         return zip(self.parts, *vectors, strict=True)

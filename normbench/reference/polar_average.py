@@ -9,6 +9,8 @@ from normbench.problems.problem import Weights
 from normbench.reference.network import Point
 from normbench.reference.through import Through
 
+ROUNDING = 10 * np.finfo(np.float64).eps  # of a singular value, in units of the largest, for every row
+
 
 @dataclass(frozen=True, eq=False)
 class PolarState:
@@ -45,6 +47,6 @@ def moved(P: np.ndarray, m: np.ndarray, eta: float) -> np.ndarray:
 
 
 def polar(m: np.ndarray) -> np.ndarray:
-    """U V^T of the thin singular value decomposition."""
-    left, _, right = np.linalg.svd(m, full_matrices=False)
-    return left @ right
+    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero."""
+    left, values, right = np.linalg.svd(m, full_matrices=False)
+    return (left * (values > ROUNDING * max(m.shape) * values[0])) @ right

@@ -27,7 +27,9 @@ POLAR_AVERAGE = OptimiserSpec(
         "the step is invariant to a rescaling of the gradient",
     ),
     notes=(
-        "polar(m) = U V^T of the thin decomposition: -polar(m) is the point of the ball where <m, P> is least.",
+        "polar(m) = U V^T of the thin decomposition: -polar(m) is a point of the ball where <m, P> is least. Singular "
+        "values of at most 10 eps rows times the largest are rounding of a zero and are left out: their vectors are "
+        "anybody's.",
         "What is evaluated and reported is the average A <- A + rho (P - A), rho = (power + 1) / (k + power + 1); the "
         "gradient is taken at P, in a pass of its own.",
         "A variable whose m is zero stays where it is.",

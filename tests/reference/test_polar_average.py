@@ -59,6 +59,10 @@ def test_the_polar_factor_is_the_farthest_point_of_the_ball_along_the_matrix():
     m = rng.normal(size=(5, 3))
     Q = module.polar(m)
     np.testing.assert_allclose(Q.T @ Q, np.eye(3), atol=1e-14)
+    m[:, 2] = m[:, 0] + m[:, 1]
+    assert np.linalg.svd(module.polar(m), compute_uv=False) == pytest.approx([1, 1, 0], abs=1e-14)
+    m = rng.normal(size=(5, 3))
+    Q = module.polar(m)
     assert np.vdot(m, Q) == pytest.approx(np.linalg.svd(m, compute_uv=False).sum())
 
 
