@@ -1,7 +1,7 @@
 """Geodesic L-BFGS: quasi-Newton directions along curves that keep every bound, with method 1's step to begin with."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -103,7 +103,7 @@ def remembered(state: State, G: Vectors, *, history: int, decay: float, damping:
     return replace(state, pairs=pairs, before=None, metric=state.metric.seen(G, decay=decay, damping=damping))
 
 
-def direction(state: State, G: Vectors) -> tuple[Vectors, Sequence[Pair]]:
+def direction(state: State, G: Vectors) -> tuple[Vectors, tuple[Pair, ...]]:
     """Tangent of descent, and the pairs that made it: none where theirs does not descend and the metric's is taken."""
     for pairs in (state.pairs, ()):
         D = state.manifold.project(state.Q, tuple(-v for v in two_loop(G, pairs, state.metric)))

@@ -60,10 +60,17 @@ class Memory(NamedTuple):
         curvature = inner(s, y)
         keeps = known & (curvature > CURVATURE * jnp.sqrt(inner(s, s)) * jnp.sqrt(inner(y, y)))
         longer = Memory(
-            *(jnp.append(a[1:], b[None], axis=0) for a, b in ((self.s, s), (self.y, y), (self.curvature, curvature))),
-            jnp.minimum(self.count + 1, len(self.s)),
+            s=_shifted(self.s, s),
+            y=_shifted(self.y, y),
+            curvature=_shifted(self.curvature, curvature),
+            count=jnp.minimum(self.count + 1, len(self.s)),
         )
         return jax.tree.map(lambda new, old: jnp.where(keeps, new, old), longer, self)
+
+
+def _shifted(buffer: Array, newest: Array) -> Array:
+    """The buffer without its oldest entry and with the newest at the end."""
+    return jnp.append(buffer[1:], newest[None], axis=0)
 
 
 class Metric(NamedTuple):
