@@ -7,6 +7,7 @@ reason.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
@@ -43,6 +44,8 @@ class Parametrisation:
     certificate : Certificate
     activations : tuple of str, or None
         Those of :data:`normbench.networks.activations.ACTIVATIONS` that it takes; None for all.
+    plain : bool
+        True if the variables are the weights as they are.
     in_turn : bool
         True if it takes dense layers and activations in turn alone, with at least one activation.
     notes : tuple of str
@@ -57,6 +60,7 @@ class Parametrisation:
     bounded: bool
     certificate: Certificate = Certificate.PRODUCT
     activations: tuple[str, ...] | None = None
+    plain: bool = False
     in_turn: bool = False
     notes: tuple[str, ...] = ()
 
@@ -79,6 +83,7 @@ FREE = Parametrisation(
     equation="W_k",
     geometries=(Geometry.FREE,),
     bounded=False,
+    plain=True,
     notes=("The bound is known after training alone.",),
 )
 SPHERE = Parametrisation(
@@ -88,6 +93,7 @@ SPHERE = Parametrisation(
     equation="W_k with ||W_k||_F = 1",
     geometries=(Geometry.SPHERE,),
     bounded=True,
+    plain=True,
     notes=(_KERNELS,),
 )
 SPECTRAL = Parametrisation(
@@ -169,6 +175,22 @@ def geometry(spec: OptimiserSpec, parametrisation: Parametrisation) -> Geometry:
     return next(g for g in parametrisation.geometries if g in spec.geometries)
 
 
+class Way(NamedTuple):
+    """What an optimiser moves, where that is not the weights as they are; hashable."""
+
+    parametrisation: Parametrisation
+    geometry: Geometry
+
+
+def way(spec: OptimiserSpec, key: str | None, network: Network) -> Way | None:
+    """The way from an optimiser's variables to the weights; None where it moves the weights, as its paper has it.
+
+    ``key`` is that of a parametrisation, None for the optimiser's own; errors as :func:`resolve`.
+    """
+    found = resolve(spec, key, network)
+    return None if found.plain and found.key == spec.parametrisation else Way(found, geometry(spec, found))
+
+
 def resolve(spec: OptimiserSpec, key: str | None, network: Network, *, bounded: bool = False) -> Parametrisation:
     """The parametrisation through which an optimiser trains a network: the named one, or its default.
 
@@ -199,19 +221,21 @@ def resolve(spec: OptimiserSpec, key: str | None, network: Network, *, bounded: 
         raise InvalidArgumentError(
             f"{spec.key} does not run through parametrisation {found.key!r}: {spec.key} {why}. {rest}"
         )
-    check_network(found, network)
+    check_network(found, network, bounded=bounded)
     return found
 
 
-def check_network(parametrisation: Parametrisation, network: Network) -> None:
+def check_network(parametrisation: Parametrisation, network: Network, *, bounded: bool = False) -> None:
     """Raise unless the parametrisation has weights for the network.
+
+    Weights that lie on spheres as they are do so in any network; a bound, where one is asked for, needs gains.
 
     Raises
     ------
     InvalidArgumentError
         If a layer has no gain and there is to be a bound, or an activation or the order of the layers does not fit.
     """
-    if parametrisation.bounded:
+    if bounded or (parametrisation.bounded and not parametrisation.plain):
         for layer in network.layers:
             if not _has_gain(layer):
                 raise InvalidArgumentError(

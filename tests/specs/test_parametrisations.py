@@ -110,11 +110,23 @@ def test_the_sandwich_takes_dense_layers_and_activations_in_turn(network):
 @pytest.mark.parametrize(("name", "layer"), [("resnet18", "Residual"), ("transformer", "Embedding")])
 def test_a_layer_without_a_gain_is_for_free_weights_alone(name, layer):
     parametrisations.check_network(PARAMETRISATIONS["free"], OTHERS[name])
+    parametrisations.check_network(PARAMETRISATIONS["sphere"], OTHERS[name])
     for key in ("sphere", "spectral", "ball"):
         with pytest.raises(
             InvalidArgumentError, match=f"{key!r} keeps a bound, and layer ({layer}|{BatchNorm.__name__})"
         ):
-            parametrisations.check_network(PARAMETRISATIONS[key], OTHERS[name])
+            parametrisations.check_network(PARAMETRISATIONS[key], OTHERS[name], bounded=key == "sphere")
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_what_runs_today_moves_the_weights_as_they_are_in_any_network(spec):
+    for network in (PERCEPTRON, OTHERS["resnet18"]):
+        assert parametrisations.way(spec, None, network) is None
+        assert parametrisations.way(spec, spec.parametrisation, network) is None
+    for key in parametrisations.through(spec)[1:]:
+        found = parametrisations.way(spec, key, PERCEPTRON)
+        assert (found.parametrisation.key, found.geometry) == (key, Geometry.FREE)
+        assert hash(found)
 
 
 @pytest.mark.parametrize("changes", [{"geometries": ()}, {"activations": ("swish",)}], ids=str)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from normbench.jax.line_derivatives import at_zero
+from normbench.jax.updates.parametrisations import weights_of
+from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
+from normbench.specs.parametrisations import Way
 
 Arrays = tuple[Array, ...]
 
@@ -64,3 +68,25 @@ def _horner(coefficients: Sequence[Array], t: Array) -> Array:
     for coefficient in reversed(coefficients):
         total = total * t + coefficient
     return total
+
+
+class Moved(NamedTuple):
+    """What an optimiser moves in place of weights of these shapes; hashable, for it chooses the program."""
+
+    way: Way
+    shapes: tuple[Shape, ...]
+
+
+def asked(objective: Any, through: Moved | None) -> Any:
+    """The objective of what the optimiser moves."""
+    return objective if through is None else Through(objective, _weights(through), through.way.geometry)
+
+
+@partial(jax.jit, static_argnames="through")
+def plain(variables: Arrays, *, through: Moved) -> Arrays:
+    """Plain weights."""
+    return _weights(through)(variables)
+
+
+def _weights(through: Moved) -> Callable[[Arrays], Arrays]:
+    return weights_of(*through.way, through.shapes)
