@@ -1,19 +1,13 @@
-"""Declaration of geodesic L-BFGS: our own automatic method at a Lipschitz bound.
+"""Declaration of geodesic L-BFGS: our own automatic method at a Lipschitz bound."""
 
-It joins the list of optimisers when every backend has it.
-"""
-
-from normbench.specs.base import Geometry, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Geometry, Hyperparameter, OptimiserSpec
 
 GEODESIC_LBFGS = OptimiserSpec(
     key="geodesic_lbfgs",
     title="Geodesic L-BFGS",
     paper="this project",
     equations="L-BFGS (Nocedal and Wright, algorithm 7.4) on Stiefel manifolds; arXiv 2312.10672, eq. 7-8, Algorithm 2",
-    normalisation=Normalisation.SPHERES,
-    iterations=200,
     full_batch=True,
-    bounded=True,
     geometries=(Geometry.STIEFEL, Geometry.SPHERE),
     parametrisation="sandwich",
     hyperparameters=(

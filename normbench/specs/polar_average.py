@@ -1,18 +1,12 @@
-"""Declaration of the polar average: our own mini-batch rule at a Lipschitz bound.
+"""Declaration of the polar average: our own mini-batch rule at a Lipschitz bound."""
 
-It joins the list of optimisers when every backend has it.
-"""
-
-from normbench.specs.base import Geometry, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import Geometry, Hyperparameter, OptimiserSpec
 
 POLAR_AVERAGE = OptimiserSpec(
     key="polar_average",
     title="Polar average",
     paper="this project",
     equations="Frank-Wolfe on spectral balls with momentum; P = (1 - eta) P - eta polar(m), eta = 2 / (k + 10)",
-    normalisation=Normalisation.SPHERES,
-    iterations=200,
-    bounded=True,
     geometries=(Geometry.STIEFEL,),
     parametrisation="ball",
     hyperparameters=(
