@@ -46,18 +46,23 @@ class _Outcome:
 @click.command("certify")
 @click.argument("file", type=options.UserPath(exists=True, dir_okay=False))
 @click.option("--lipschitz", type=options.POSITIVE, default=None, help="Bound that must hold; else the file's own.")
-@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
+@click.option(
+    "--activation",
+    type=click.Choice(list(ACTIVATIONS)),
+    default=None,
+    help="Between the layers.  [default: the file's own, else relu]",
+)
 @click.option(
     "--time-limit", type=options.POSITIVE, default=10.0, show_default=True, help="Seconds for all bounds together."
 )
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(*, file: Path, lipschitz: float | None, activation: str, time_limit: float, format_: str) -> None:
+def command(*, file: Path, lipschitz: float | None, activation: str | None, time_limit: float, format_: str) -> None:
     """Bound a network's Lipschitz constant and check its witness.
 
     FILE is an NPZ file of a plain network f(x) = output_scale W_m rho(... rho(W_1 x)): weight_0, weight_1, ..., each
-    (fan_out, fan_in), and, if you have them, bias_*, output_scale, lipschitz (the bound asked for) and witness_* (a
-    certificate). Bounds are computed from the weights alone. Exits with 1 where a stored witness does not prove its
-    bound, or the bound asked for is not proven.
+    (fan_out, fan_in), and, if you have them, bias_*, output_scale, activation, lipschitz (the bound asked for) and
+    witness_* (a certificate); normbench run --keep-networks writes such files. Bounds are computed from the weights
+    alone. Exits with 1 where a stored witness does not prove its bound, or the bound asked for is not proven.
 
     \b
     Examples:
@@ -68,8 +73,10 @@ def command(*, file: Path, lipschitz: float | None, activation: str, time_limit:
     from normbench.certificates.stored import read
 
     stored = read(file, activation)
-    computed = certify(stored.weights, activation=activation, output_scale=stored.output_scale, time_limit=time_limit)
-    witness, wrong = _checked(stored, activation)
+    computed = certify(
+        stored.weights, activation=stored.activation, output_scale=stored.output_scale, time_limit=time_limit
+    )
+    witness, wrong = _checked(stored)
     asked = stored.lipschitz if lipschitz is None else lipschitz
     outcome = _Outcome(computed, witness, wrong, asked)
     if format_ == "json":
@@ -80,7 +87,7 @@ def command(*, file: Path, lipschitz: float | None, activation: str, time_limit:
         raise click.exceptions.Exit(CHECK_FAILED)
 
 
-def _checked(stored: "StoredNetwork", activation: str) -> "tuple[Certificate | None, str]":
+def _checked(stored: "StoredNetwork") -> "tuple[Certificate | None, str]":
     """The stored certificate if it holds, else why it does not; nothing where there is none."""
     from normbench.certificates import from_arrays, verify
 
@@ -88,7 +95,7 @@ def _checked(stored: "StoredNetwork", activation: str) -> "tuple[Certificate | N
         return None, ""
     try:
         certificate = from_arrays(stored.witness)
-        verify(stored.weights, certificate, activation=activation, output_scale=stored.output_scale)
+        verify(stored.weights, certificate, activation=stored.activation, output_scale=stored.output_scale)
     except CertificateError as error:
         return None, str(error)
     return certificate, ""
