@@ -120,4 +120,5 @@ class ReferenceTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        return self._progress.trajectory(self._weights(), passes=len(self._problem.x_train))
+        variables = () if self._chart is None else self._point.weights
+        return self._progress.trajectory(self._weights(), variables, passes=len(self._problem.x_train))

@@ -253,7 +253,10 @@ class JaxTrainer:
             done = int(run.iteration)
             losses = np.asarray(run.losses, dtype=np.float64)[: done + 1]
             step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
-            weights = tuple(np.asarray(w, dtype=np.float64) for w in self._weights(run))
+            weights, variables = (
+                tuple(np.asarray(w, dtype=np.float64) for w in found)
+                for found in (self._weights(run), () if self._through is None else run.point.weights)
+            )
             sweeps = np.asarray(run.evaluations, dtype=np.int64)[: done + 1]
             evaluations = np.rint(sweeps * self._samples / self._sizes[Part.TRAIN]).astype(np.int64)
             halvings = int(run.halvings)
@@ -268,6 +271,7 @@ class JaxTrainer:
             halvings=halvings,
             status=status,
             reason=reason,
+            variables=variables,
         )
 
 

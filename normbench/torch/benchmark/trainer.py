@@ -1,7 +1,7 @@
 """The torch trainer: perceptrons with gradients by hand, every other network by automatic differentiation."""
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,4 +147,9 @@ class TorchTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        return self._progress.trajectory(tuple(w.detach().cpu().double().numpy() for w in self._weights()))
+        variables = [] if self._chart is None else self._point.weights
+        return self._progress.trajectory(_arrays(self._weights()), _arrays(variables))
+
+
+def _arrays(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
+    return tuple(t.detach().cpu().double().numpy() for t in tensors)

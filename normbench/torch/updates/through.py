@@ -69,7 +69,7 @@ class Through:
         plain = self.objective.slope(point.plain)
         leaves, weights = point.graph
         found = torch.autograd.grad(weights, leaves, plain.gradient, retain_graph=True, materialize_grads=True)
-        return Slope(list(found), plain)
+        return Slope([g.contiguous() for g in found], plain)  # torch.optim.LBFGS views them as vectors
 
     def series_derivatives(self, point: Point, slope: Slope, curve: Sequence[Sequence[Tensor]]) -> list[float]:
         """First and second derivative at t = 0 of the loss along a curve of the variables from a point.
