@@ -13,7 +13,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS, Activation
 from normbench.networks.base import Layer
-from normbench.networks.layers import Dense
+from normbench.networks.layers import Dense, Scale
 from normbench.specs.base import Geometry, OptimiserSpec, suggestion
 
 
@@ -158,9 +158,16 @@ def get(key: str) -> Parametrisation:
 
 
 def through(spec: OptimiserSpec, *, bounded: bool = False) -> tuple[str, ...]:
-    """The parametrisations that an optimiser runs through, its default first; with ``bounded`` those with a bound."""
+    """The parametrisations that an optimiser runs through; with ``bounded`` those with a bound.
+
+    Its default comes first, then those on the geometry that it names first.
+    """
     keys = [key for key, p in PARAMETRISATIONS.items() if not objection(spec, p) and (p.bounded or not bounded)]
-    return tuple(sorted(keys, key=lambda key: key != spec.parametrisation))
+
+    def order(key: str) -> tuple[bool, int]:
+        return key != spec.parametrisation, spec.geometries.index(geometry(spec, PARAMETRISATIONS[key]))
+
+    return tuple(sorted(keys, key=order))
 
 
 def objection(spec: OptimiserSpec, parametrisation: Parametrisation) -> str:
@@ -188,7 +195,12 @@ def way(spec: OptimiserSpec, key: str | None, network: Network) -> Way | None:
     ``key`` is that of a parametrisation, None for the optimiser's own; errors as :func:`resolve`.
     """
     found = resolve(spec, key, network)
-    return None if found.plain and found.key == spec.parametrisation else Way(found, geometry(spec, found))
+    return None if is_own(spec, found) else Way(found, geometry(spec, found))
+
+
+def is_own(spec: OptimiserSpec, parametrisation: Parametrisation) -> bool:
+    """True if the optimiser moves the weights themselves, as its paper has it."""
+    return parametrisation.plain and parametrisation.key == spec.parametrisation
 
 
 def resolve(spec: OptimiserSpec, key: str | None, network: Network, *, bounded: bool = False) -> Parametrisation:
@@ -198,7 +210,8 @@ def resolve(spec: OptimiserSpec, key: str | None, network: Network, *, bounded: 
     ----------
     spec : OptimiserSpec
     key : str or None
-        None for the optimiser's default; where a bound is asked for, for the first of its own that has one.
+        None for the optimiser's default, or else the first of its own that has weights for the network and, where a
+        bound is asked for, keeps one.
     network : Network
     bounded : bool
         True where a Lipschitz bound is asked for.
@@ -214,7 +227,11 @@ def resolve(spec: OptimiserSpec, key: str | None, network: Network, *, bounded: 
             f"{spec.key} runs through no parametrisation that keeps a bound. Leave the bound out, or choose another "
             "optimiser."
         )
-    found = get(choices[0] if key is None else key)
+    if key is None:
+        fits = [choice for choice in choices if not misfit(get(choice), network, bounded=bounded)]
+        found = get((fits or choices)[0])
+    else:
+        found = get(key)
     why = objection(spec, found) or ("has no bound through it" if bounded and not found.bounded else "")
     if why:
         rest = f"Choose {' or '.join(choices)}." if choices else "Choose another optimiser."
@@ -226,35 +243,34 @@ def resolve(spec: OptimiserSpec, key: str | None, network: Network, *, bounded: 
 
 
 def check_network(parametrisation: Parametrisation, network: Network, *, bounded: bool = False) -> None:
-    """Raise unless the parametrisation has weights for the network.
+    """Raise an :class:`InvalidArgumentError` with what :func:`misfit` says, if it does."""
+    if why := misfit(parametrisation, network, bounded=bounded):
+        raise InvalidArgumentError(f"parametrisation {parametrisation.key!r} {why}")
+
+
+def misfit(parametrisation: Parametrisation, network: Network, *, bounded: bool = False) -> str:
+    """Why the parametrisation has no weights for the network, as the end of a sentence about it; empty if it does.
 
     Weights that lie on spheres as they are do so in any network; a bound, where one is asked for, needs gains.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If a layer has no gain and there is to be a bound, or an activation or the order of the layers does not fit.
     """
     if bounded or (parametrisation.bounded and not parametrisation.plain):
         for layer in network.layers:
             if not _has_gain(layer):
-                raise InvalidArgumentError(
-                    f"parametrisation {parametrisation.key!r} keeps a bound, and layer {layer} has no gain from which "
-                    "one would follow. Use dense layers, convolutions, activations and pools, or parametrisation free."
+                return (
+                    f"keeps a bound, and layer {layer} has no gain from which one would follow. Use dense layers, "
+                    "convolutions, activations and pools, or parametrisation free."
                 )
     if parametrisation.activations is not None:
         known = [ACTIVATIONS[name] for name in parametrisation.activations]
         for layer in network.layers:
             if isinstance(layer, Activation) and layer not in known:
-                raise InvalidArgumentError(
-                    f"parametrisation {parametrisation.key!r} takes the activations "
-                    f"{', '.join(parametrisation.activations)}; got {layer}."
-                )
+                return f"takes the activations {', '.join(parametrisation.activations)}; got {layer}."
     if parametrisation.in_turn and not _in_turn(network):
-        raise InvalidArgumentError(
-            f"parametrisation {parametrisation.key!r} takes dense layers with activations between them and nothing "
-            "else, and at least one hidden layer. Choose ball or spectral."
+        return (
+            "takes dense layers with activations between them and nothing else, and at least one hidden layer. Choose "
+            "ball or spectral."
         )
+    return ""
 
 
 def _has_gain(layer: Layer) -> bool:
@@ -265,7 +281,8 @@ def _has_gain(layer: Layer) -> bool:
 
 
 def _in_turn(network: Network) -> bool:
-    dense, between = network.layers[::2], network.layers[1::2]
+    layers = [layer for layer in network.layers if not isinstance(layer, Scale)]  # a bound of logits ends in one
+    dense, between = layers[::2], layers[1::2]
     return (
         len(dense) == len(between) + 1 > 1
         and all(isinstance(layer, Dense) for layer in dense)

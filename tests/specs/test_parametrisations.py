@@ -119,14 +119,30 @@ def test_a_layer_without_a_gain_is_for_free_weights_alone(name, layer):
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_what_runs_today_moves_the_weights_as_they_are_in_any_network(spec):
-    for network in (PERCEPTRON, OTHERS["resnet18"]):
+def test_the_weights_themselves_move_where_the_paper_has_it_so_in_any_network(spec):
+    own = PARAMETRISATIONS[spec.parametrisation]
+    for network in (PERCEPTRON, OTHERS["resnet18"]) if own.plain else ():
         assert parametrisations.way(spec, None, network) is None
         assert parametrisations.way(spec, spec.parametrisation, network) is None
-    for key in parametrisations.through(spec)[1:]:
+    for key in parametrisations.through(spec)[own.plain :]:
         found = parametrisations.way(spec, key, PERCEPTRON)
-        assert (found.parametrisation.key, found.geometry) == (key, Geometry.FREE)
+        assert found.parametrisation.key == key
+        assert found.geometry in spec.geometries
+        assert found.geometry in found.parametrisation.geometries
         assert hash(found)
+
+
+def test_the_default_is_the_first_of_an_optimisers_own_that_has_weights_for_the_network():
+    geodesic = specs.get("geodesic_lbfgs")
+    maxmin = perceptron((4, 6, 3), ACTIVATIONS["maxmin"])
+    assert [parametrisations.resolve(geodesic, None, n).key for n in (PERCEPTRON, maxmin, BENT)] == [
+        "sandwich",
+        "ball",
+        "ball",
+    ]
+    assert parametrisations.resolve(specs.get("adam"), None, OTHERS["resnet18"]).key == "free"
+    with pytest.raises(InvalidArgumentError, match=r"Residual.* has no gain"):
+        parametrisations.resolve(specs.get("adam"), None, OTHERS["resnet18"], bounded=True)
 
 
 @pytest.mark.parametrize("changes", [{"geometries": ()}, {"activations": ("swish",)}], ids=str)
