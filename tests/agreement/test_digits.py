@@ -37,7 +37,7 @@ def check(task: str, case: Case, backend: str, path: str) -> None:
     wanted = asked(task, key, backend, hyperparameters=hyperparameters)
     found = trained(task, key, backend, path, hyperparameters=hyperparameters)
     assert_same_run(found, expected, wanted)
-    assert judge(found, expected, wanted, hyperparameters, path).passed
+    assert judge(found, expected, wanted, path).passed
     if path == "fast" and key in FIXED:
         np.testing.assert_array_equal(found.loss_evaluations, expected.loss_evaluations)
         # JAX makes loss and gradient in one sweep

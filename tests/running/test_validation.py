@@ -55,7 +55,7 @@ def test_thorough_check_leaves_nothing_out() -> None:
     assert _scope("neural-fly", None, True) == Scope()
     assert _scope("digits-conv-xent", None, True) == Scope(20, 300)
     assert Scope().combinations("jax", {}) == (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
-    assert {"order": 4} in Scope().hyperparameters("method1")
+    assert {"hyperparameters": {"order": 4}} in Scope().changes("method1")
 
 
 def small(dataset: Dataset) -> Dataset:
@@ -73,7 +73,7 @@ def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64", path
         return Asked(backend=on, dtype=precision, **fields).resolved()
 
     expected = trajectory_of(asked("reference", "float64"), dataset)
-    return judge(trajectory_of(asked(backend, dtype), dataset, path), expected, asked(backend, dtype), {}, path)
+    return judge(trajectory_of(asked(backend, dtype), dataset, path), expected, asked(backend, dtype), path)
 
 
 def curvature_without_factor_two(monkeypatch: pytest.MonkeyPatch) -> None:
