@@ -9,7 +9,7 @@ from torch import nn
 from torch_loop import same
 from torch_members import advance, copies, loss, network
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, NotReachedWarning
 from normbench.torch import GeodesicLBFGS, PolarAverage
 from normbench.torch.optimizers import balls
 
@@ -269,3 +269,16 @@ def test_a_gradient_that_is_not_finite_shows(kind):
             assert [bool(p.isnan().all()) for p in params] == [False, True, False]
             optimizer.eval()
             assert [bool(p.isnan().all()) for p in params] == [False, True, False]
+
+
+@both
+def test_what_has_no_gradient_rests_with_all_its_bits_and_is_named_once(kind):
+    params, spare = network(), nn.Parameter(torch.randn(4, 7, generator=torch.Generator().manual_seed(1)))
+    before = spare.detach().clone()
+    optimizer = kind([*((f"layer{k}", p) for k, p in enumerate(params)), ("spare", spare)])
+    with pytest.warns(NotReachedWarning, match="parameter 'spare' of shape"):
+        advance(optimizer, params)
+    advance(optimizer, params, 4)  # warnings are errors here
+    assert torch.equal(spare, before)
+    if kind is GeodesicLBFGS:
+        assert len(optimizer.state[params[0]]["pairs"]) > 1  # a parameter that rests is known again
