@@ -9,7 +9,7 @@ import torch
 from torch_convnet import GAIN, convnet, images, square_loss
 from torch_loop import FIRST_ORDER, Loop, same
 
-from normbench.torch import AGD, LARS, Fromage, Method1, Method2, Method2Exp
+from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
 
 OPTIMIZERS = {
     "method1": Method1,
@@ -18,6 +18,8 @@ OPTIMIZERS = {
     "agd": AGD,
     "fromage": lambda params: Fromage(params, p_bound=1.5),
     "lars": LARS,
+    "geodesic_lbfgs": GeodesicLBFGS,
+    "polar_average": PolarAverage,
 }
 COMPILED = ["agd", "fromage", "lars"]
 
@@ -30,7 +32,7 @@ def descend(optimizer, model, x, y, *, autocast=False, step=None):
             outputs = model(x)
         return square_loss(outputs.float() if autocast else outputs, y)
 
-    if isinstance(optimizer, Method1):
+    if optimizer.differentiates:
         return optimizer.step(closure).item()
     optimizer.zero_grad()
     loss = closure()

@@ -25,6 +25,7 @@ import torch
 
 from normbench import specs
 from normbench.backends.method import implementations
+from normbench.torch.parametrized import parametrize
 
 DROP_INS: dict[str, type[torch.optim.Optimizer]] = implementations(
     "normbench.torch.optimizers",
@@ -32,4 +33,4 @@ DROP_INS: dict[str, type[torch.optim.Optimizer]] = implementations(
     lambda module, key: next((c for c in vars(module).values() if getattr(c, "key", None) == key), None),
 )
 globals().update({found.__name__: found for found in DROP_INS.values()})
-__all__ = sorted(found.__name__ for found in DROP_INS.values())
+__all__ = sorted([parametrize.__name__, *(found.__name__ for found in DROP_INS.values())])

@@ -53,8 +53,11 @@ class Ball:
         return torch.linalg.eigvalsh(D.T @ D)[-1].clamp(min=0).sqrt()
 
     def curve(self, Q: Tensor, D: Tensor, t: float) -> Tensor:
-        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up."""
-        return orthonormal(Q + t * D)
+        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up.
+
+        Where D is zero, Q with all its bits.
+        """
+        return torch.where(D.any(), orthonormal(Q + t * D), Q)
 
     def series(self, Q: Tensor, D: Tensor) -> list[Tensor]:
         """Taylor coefficients of P along the curve up to second order: Q + t D - t^2 / 2 Q D^T D."""
@@ -88,8 +91,8 @@ class Sphere:
         return torch.linalg.norm(D)
 
     def curve(self, Q: Tensor, D: Tensor, t: float) -> Tensor:
-        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2)."""
-        return self.lift(Q + t * D)
+        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2); where D is zero, Q with all its bits."""
+        return torch.where(D.any(), self.lift(Q + t * D), Q)
 
     def series(self, Q: Tensor, D: Tensor) -> list[Tensor]:
         """Q + t D - t^2 / 2 ||D||^2 Q."""
