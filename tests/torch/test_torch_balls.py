@@ -12,6 +12,8 @@ from torch_members import advance, copies, loss, network
 from normbench.errors import InvalidArgumentError, NotReachedWarning
 from normbench.torch import GeodesicLBFGS, PolarAverage
 from normbench.torch.optimizers import balls
+from normbench.torch.optimizers.closure import ClosureCurve
+from normbench.torch.optimizers.lifted import Lifted, Lifts
 
 KINDS = (GeodesicLBFGS, PolarAverage)
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -164,16 +166,44 @@ def test_where_the_memory_is_given_up_the_taylor_step_starts_where_the_search_di
     optimizer = GeodesicLBFGS(params, radius=4.0, max_trials=3)
     advance(optimizer, params, 4)
     other = [nn.Parameter(p.detach().clone()) for p in params]
-    calls = []
+    calls, differentiated = [], []
 
     def closure():
         calls.append(1)
+        if torch.is_grad_enabled():
+            differentiated.append(copies(params))
         return loss(params) * (math.inf if 1 < len(calls) < 5 else 1.0)  # the three trials of the memory's direction
 
     optimizer.step(closure)
     assert len(optimizer.state[params[0]]["pairs"]) == 0
+    assert len(differentiated) == 2
+    assert all(same(point, other) for point in differentiated)
     assert 0 < optimizer.param_groups[0]["step_size"] <= math.pi / 6 + 1e-9
     assert loss(params) < loss(other)
+
+
+@torch.no_grad()
+def test_derivatives_along_a_curve_of_the_variables_are_those_of_differences():
+    params = network(dtype=torch.float64)
+    kept = {p: {"radius": 4.0 + k} for k, p in enumerate(params)}
+    kept[params[1]]["radius"] = params[1].norm().item()
+    lifts = Lifts.of(params, kept, [False, True, False])
+    curve = ClosureCurve(params, [lambda: loss(params)], None, lambda tensors: tensors, name="", verified=True)
+    lifted = Lifted(curve, curve.start(), lifts)
+    slope = lifted.slope(lifted.start)
+    manifold, Q = lifts.state.manifold, lifts.state.Q
+    D = manifold.project(Q, [-g for g in manifold.gradient(Q, slope.gradient)])
+    series = manifold.series(Q, D)
+    found = lifted.series_derivatives(lifted.start, slope, series)
+
+    def value(t):
+        for p, (P, D, C) in zip(params, series, strict=True):
+            p.copy_(kept[p]["radius"] * (P + t * D + t**2 * C))
+        return loss(params).item() * lifted._scale
+
+    h = 1e-3
+    below, here, above = (value(k * h) for k in (-1, 0, 1))
+    assert found == pytest.approx([(above - below) / (2 * h), (above - 2 * here + below) / h**2], rel=1e-4)
 
 
 @pytest.mark.parametrize("power", [-90, 90])
