@@ -12,6 +12,8 @@ from torch_members import advance, copies, loss, network
 from normbench.errors import InvalidArgumentError, NotReachedWarning
 from normbench.torch import GeodesicLBFGS, PolarAverage
 from normbench.torch.optimizers import balls
+from normbench.torch.optimizers.closure import ClosureCurve
+from normbench.torch.optimizers.lifted import Lifted, Lifts
 
 KINDS = (GeodesicLBFGS, PolarAverage)
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -164,16 +166,44 @@ def test_where_the_memory_is_given_up_the_taylor_step_starts_where_the_search_di
     optimizer = GeodesicLBFGS(params, radius=4.0, max_trials=3)
     advance(optimizer, params, 4)
     other = [nn.Parameter(p.detach().clone()) for p in params]
-    calls = []
+    calls, differentiated = [], []
 
     def closure():
         calls.append(1)
+        if torch.is_grad_enabled():
+            differentiated.append(copies(params))
         return loss(params) * (math.inf if 1 < len(calls) < 5 else 1.0)  # the three trials of the memory's direction
 
     optimizer.step(closure)
     assert len(optimizer.state[params[0]]["pairs"]) == 0
+    assert len(differentiated) == 2
+    assert all(same(point, other) for point in differentiated)
     assert 0 < optimizer.param_groups[0]["step_size"] <= math.pi / 6 + 1e-9
     assert loss(params) < loss(other)
+
+
+@torch.no_grad()
+def test_derivatives_along_a_curve_of_the_variables_are_those_of_differences():
+    params = network(dtype=torch.float64)
+    kept = {p: {"radius": 4.0 + k} for k, p in enumerate(params)}
+    kept[params[1]]["radius"] = params[1].norm().item()
+    lifts = Lifts.of(params, kept, [False, True, False])
+    curve = ClosureCurve(params, [lambda: loss(params)], None, lambda tensors: tensors, name="", verified=True)
+    lifted = Lifted(curve, curve.start(), lifts)
+    slope = lifted.slope(lifted.start)
+    manifold, Q = lifts.state.manifold, lifts.state.Q
+    D = manifold.project(Q, [-g for g in manifold.gradient(Q, slope.gradient)])
+    series = manifold.series(Q, D)
+    found = lifted.series_derivatives(lifted.start, slope, series)
+
+    def value(t):
+        for p, (P, D, C) in zip(params, series, strict=True):
+            p.copy_(kept[p]["radius"] * (P + t * D + t**2 * C))
+        return loss(params).item() * lifted._scale
+
+    h = 1e-3
+    below, here, above = (value(k * h) for k in (-1, 0, 1))
+    assert found == pytest.approx([(above - below) / (2 * h), (above - 2 * here + below) / h**2], rel=1e-4)
 
 
 @pytest.mark.parametrize("power", [-90, 90])
@@ -206,47 +236,6 @@ def test_an_iteration_with_a_memory_differentiates_once():
     finally:
         torch.autograd.grad = original
     assert seen == [False]
-
-
-def test_averages_and_iterates_change_places_as_often_as_one_likes():
-    params = network()
-    optimizer = PolarAverage(params, radius=4.0)
-    start = copies(params)
-    optimizer.eval()
-    assert same(params, start)
-    optimizer.train()
-    advance(optimizer, params, 5)
-    iterates = copies(params)
-    for _ in range(2):
-        optimizer.eval()
-    averages = copies(params)
-    assert not same(averages, iterates)
-    with pytest.raises(InvalidArgumentError, match=r"hold the averages.* Call optimizer\.train\(\)"):
-        advance(optimizer, params)
-    assert same(params, averages)
-    for _ in range(2):
-        optimizer.train()
-    assert same(params, iterates)
-    advance(optimizer, params)
-
-
-@every_dtype
-def test_both_are_stored_in_either_mode(dtype):
-    params = network(dtype=dtype)
-    optimizer = PolarAverage(params, radius=4.0)
-    advance(optimizer, params, 3)
-    optimizer.eval()
-    fresh = network(seed=1, dtype=dtype)
-    other = PolarAverage(fresh, radius=4.0)
-    other.load_state_dict(optimizer.state_dict())
-    with torch.no_grad():
-        for p, w in zip(fresh, params, strict=True):
-            p.copy_(w)
-    for optimiser, own in ((optimizer, params), (other, fresh)):
-        optimiser.train()
-        advance(optimiser, own, 3)
-        optimiser.eval()
-    assert same(params, fresh)
 
 
 @both
