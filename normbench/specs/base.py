@@ -99,7 +99,7 @@ class Constant(NamedTuple):
     """What a drop-in class asks of a user's network, data or loss; a run of the benchmark has it from its problem."""
 
     name: str
-    default: float | None
+    default: float | str | None
     meaning: str
 
 

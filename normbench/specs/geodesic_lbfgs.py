@@ -1,6 +1,6 @@
 """Declaration of geodesic L-BFGS: our own automatic method at a Lipschitz bound."""
 
-from normbench.specs.base import Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.base import Constant, Geometry, Hyperparameter, OptimiserSpec
 
 GEODESIC_LBFGS = OptimiserSpec(
     key="geodesic_lbfgs",
@@ -15,6 +15,12 @@ GEODESIC_LBFGS = OptimiserSpec(
         Hyperparameter("decay", 0.9, 0.0, 1.0, "of the averages of G G^T and G^T G that make the metric"),
         Hyperparameter("damping", 1e-3, 1e-12, 1.0, "added to the averages, in units of their mean eigenvalue"),
         Hyperparameter("max_trials", 20, 1, 100, "points of a line search; then the memory is given up"),
+    ),
+    constants=(
+        Constant("radius", None, "largest norm of every matrix; None for the one that it has at the start"),
+        Constant(
+            "manifold", "ball", "which norm the radius bounds: ball, the operator norm; sphere, the Frobenius norm"
+        ),
     ),
     state=(
         "lift Q_i = [P_i; V_i] of every variable",

@@ -1,6 +1,6 @@
 """Declaration of the polar average: our own mini-batch rule at a Lipschitz bound."""
 
-from normbench.specs.base import Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.base import Constant, Geometry, Hyperparameter, OptimiserSpec
 
 POLAR_AVERAGE = OptimiserSpec(
     key="polar_average",
@@ -14,6 +14,7 @@ POLAR_AVERAGE = OptimiserSpec(
         Hyperparameter("offset", 10, 2, 10_000, "c of eta = 2 / (k + c), k = 0, 1, ..."),
         Hyperparameter("power", 8, 0, 100, "the average of the iterates gives the k-th about the weight k^power"),
     ),
+    constants=(Constant("radius", None, "largest norm of every matrix; None for the one that it has at the start"),),
     state=("variables P_i", "averaged gradients m_i", "number of steps k"),
     invariants=(
         "||P_i||_op <= 1 and the average has it too: both are mixtures of points of the ball",
