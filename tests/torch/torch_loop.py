@@ -29,7 +29,9 @@ class Loop:
             modules[-2].weight.data.copy_(torch.tensor(w))
         self.model = torch.nn.Sequential(*modules[:-1])
         hyper = {"lr" if name == "learning_rate" else name: value for name, value in case.hyper.items()}
-        self.optimizer = CLASSES[case.key](self.model.parameters(), **hyper, **case.constants, **options)
+        self.optimizer = CLASSES[case.key](
+            self.model.parameters(), **hyper, **CONSTANTS[case.parametrisation], **options
+        )
         self.losses, self.step_sizes = [], []
 
     def loss(self):

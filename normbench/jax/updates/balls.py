@@ -57,7 +57,7 @@ class Ball:
 
     def curve(self, Q: Array, D: Array, t: Array) -> Array:
         """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up."""
-        return orthonormal(Q + t * D)
+        return _moved(Q, D, orthonormal(Q + t * D))
 
     def series(self, Q: Array, D: Array) -> list[Array]:
         """Taylor coefficients of P along the curve up to second order: Q + t D - t^2 / 2 Q D^T D."""
@@ -92,7 +92,7 @@ class Sphere:
 
     def curve(self, Q: Array, D: Array, t: Array) -> Array:
         """(Q + t D) / (1 + t^2 ||D||^2)^(1/2)."""
-        return self.lift(Q + t * D)
+        return _moved(Q, D, self.lift(Q + t * D))
 
     def series(self, Q: Array, D: Array) -> list[Array]:
         """Q + t D - t^2 / 2 ||D||^2 Q."""
@@ -143,6 +143,11 @@ class Product:
     def series(self, Q: Arrays, D: Arrays) -> list[list[Array]]:
         """Taylor coefficients of every P along the curve."""
         return [part.series(q, d) for part, q, d in self._each(Q, D)]
+
+
+def _moved(Q: Array, D: Array, there: Array) -> Array:
+    """``there``, or Q to the bit where D is zero: what rests is not rounded again."""
+    return jnp.where((D == 0).all(), Q, there)
 
 
 def orthonormal(Z: Array) -> Array:

@@ -29,15 +29,23 @@ def polar_average(*, momentum: Array, offset: int, power: int) -> Method:
 
     def step(objective: Through, point: Any, state: PolarState) -> Step:
         gradient = objective.point(state.P).gradient
-        m = tuple(momentum * a + (1 - momentum) * g for a, g in zip(state.m, gradient, strict=True))
-        k = state.count.astype(point.loss.dtype)
-        eta = 2 / (k + offset)
-        rho = (power + 1) / (k + power + 1)
-        P = tuple(moved(p, a, eta) for p, a in zip(state.P, m, strict=True))
-        average = tuple(A + rho * (p - A) for A, p in zip(point.weights, P, strict=True))
-        return Step(objective.point(average), PolarState(P, m, state.count + 1), eta, evaluations=2)
+        new, average, eta = advanced(state, gradient, point.weights, momentum=momentum, offset=offset, power=power)
+        return Step(objective.point(average), new, eta, evaluations=2)
 
     return Method(init, step)
+
+
+def advanced(
+    state: PolarState, gradient: Arrays, average: Arrays, *, momentum: Array, offset: Array | int, power: Array | int
+) -> tuple[PolarState, Arrays, Array]:
+    """The state and the average after a step with the gradient at P, and eta."""
+    m = tuple(momentum * a + (1 - momentum) * g for a, g in zip(state.m, gradient, strict=True))
+    k = state.count.astype(state.P[0].dtype)
+    eta = 2 / (k + offset)
+    rho = (power + 1) / (k + power + 1)
+    P = tuple(moved(p, a, eta) for p, a in zip(state.P, m, strict=True))
+    mean = tuple(A + rho * (p - A) for A, p in zip(average, P, strict=True))
+    return PolarState(P, m, state.count + 1), mean, eta
 
 
 def moved(P: Array, m: Array, eta: Array) -> Array:

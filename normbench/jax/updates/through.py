@@ -58,12 +58,13 @@ class Through:
         """Derivatives at t = 0 of the loss along a curve of the variables, from the Taylor coefficients of each."""
 
         def along(t: Array) -> Array:
-            return self.loss(tuple(_horner(coefficients, t) for coefficients in curve))
+            return self.loss(tuple(polynomial(coefficients, t) for coefficients in curve))
 
         return at_zero(along, jnp.zeros((), curve[0][0].dtype), len(curve[0]) - 1)
 
 
-def _horner(coefficients: Sequence[Array], t: Array) -> Array:
+def polynomial(coefficients: Sequence[Array], t: Array) -> Array:
+    """The sum of coefficient k times t^k, by Horner's rule."""
     total = jnp.zeros_like(coefficients[0])
     for coefficient in reversed(coefficients):
         total = total * t + coefficient
