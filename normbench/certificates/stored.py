@@ -12,7 +12,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,8 @@ class StoredNetwork:
         For :func:`normbench.certificates.from_arrays`, which checks it; empty if there is none.
     activation : str
         Between its layers: a name in :data:`normbench.networks.activations.ACTIVATIONS`.
+    biases : tuple of arrays, shape (n_k,)
+        Of every layer, zeros where the file has none; empty where it has none at all.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -49,6 +51,7 @@ class StoredNetwork:
     lipschitz: float | None
     witness: dict[str, np.ndarray]
     activation: str = "relu"
+    biases: tuple[np.ndarray, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write or replace a file, which is on disk, whole, when this returns.
@@ -59,6 +62,7 @@ class StoredNetwork:
             If it cannot be written.
         """
         arrays = {f"{_WEIGHT}{k}": weight for k, weight in enumerate(self.weights)} | self.witness
+        arrays |= {f"{_BIAS}{k}": bias for k, bias in enumerate(self.biases)}
         arrays |= {"output_scale": np.array(self.output_scale), "activation": np.array(self.activation)}
         if self.lipschitz is not None:
             arrays["lipschitz"] = np.array(self.lipschitz)
@@ -120,7 +124,17 @@ def _network(arrays: Mapping[str, np.ndarray], activation: str | None) -> Stored
     witness = {name: array for name, array in arrays.items() if name.startswith(PREFIX)}
     between = str(arrays.get(_ACTIVATION, "relu")) if activation is None else activation
     weights = tuple(arrays[name] for name in names)
-    return StoredNetwork(weights, 1.0 if scale is None else scale, asked, witness, between)
+    return StoredNetwork(weights, 1.0 if scale is None else scale, asked, witness, between, _biases(arrays, weights))
+
+
+def _biases(arrays: Mapping[str, np.ndarray], weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    if not any(name.startswith(_BIAS) for name in arrays):
+        return ()
+    found = tuple(arrays.get(f"{_BIAS}{k}", np.zeros(len(w))) for k, w in enumerate(weights))
+    for k, (bias, w) in enumerate(zip(found, weights, strict=True)):
+        if bias.shape != (len(w),) or bias.dtype.kind not in "fiu" or not np.isfinite(bias).all():
+            raise InvalidArgumentError(f"{_BIAS}{k} must be {len(w)} finite numbers; got {bias.dtype}, {bias.shape}.")
+    return found
 
 
 def _number(name: str, array: np.ndarray | None) -> float | None:

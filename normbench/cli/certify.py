@@ -30,6 +30,7 @@ class _Outcome:
     witness: "Certificate | None"  # the stored one, if it holds
     wrong: str  # why the stored one does not hold; empty if it does, or if there is none
     asked: float | None
+    gain: float  # the largest that was found
 
     @property
     def certificate(self) -> "Certificate":
@@ -69,7 +70,7 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
       normbench certify net.npz
       normbench certify net.npz --lipschitz 20 --activation tanh
     """
-    from normbench.certificates import certify
+    from normbench.certificates import certify, largest_gain
     from normbench.certificates.stored import read
 
     stored = read(file, activation)
@@ -78,7 +79,10 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
     )
     witness, wrong = _checked(stored)
     asked = stored.lipschitz if lipschitz is None else lipschitz
-    outcome = _Outcome(computed, witness, wrong, asked)
+    gain = largest_gain(
+        stored.weights, activation=stored.activation, output_scale=stored.output_scale, biases=stored.biases
+    )
+    outcome = _Outcome(computed, witness, wrong, asked, gain)
     if format_ == "json":
         click.echo(json.dumps(_fields(outcome), allow_nan=False))
     else:
@@ -136,6 +140,7 @@ def _rows(outcome: _Outcome) -> Iterator[tuple[str, ...]]:
 def _verdicts(outcome: _Outcome) -> Iterator[str]:
     best = outcome.certificate
     yield f"Proven: ||f(x) - f(x')|| <= {_ceiling(best.bound)} ||x - x'|| for all x and x', by {best.kind}."
+    yield f"No bound is below {outcome.gain:.{_DIGITS}g}: so large is the gain at a point that was found."
     if outcome.witness:
         yield f"The stored witness proves its bound, {_ceiling(outcome.witness.bound)}."
     if outcome.wrong:
@@ -158,6 +163,7 @@ def _fields(outcome: _Outcome) -> dict[str, Any]:
         "bound": _finite(outcome.certificate.bound),
         "kind": outcome.certificate.kind,
         "asked": outcome.asked,
+        "largest_gain": outcome.gain,
         "holds": outcome.holds,
         "witness": {"kind": outcome.witness.kind, "bound": _finite(outcome.witness.bound)} if outcome.witness else None,
         "wrong": outcome.wrong or None,
