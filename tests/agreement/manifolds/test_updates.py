@@ -13,22 +13,17 @@ import torch
 
 from normbench.reference import fgsgd as reference
 from normbench.specs import manifolds
-from tests.agreement.manifolds.conftest import CASES, KERNELS, PERCEPTRON, Case, largest_departure, name
+from tests.agreement.manifolds.conftest import CASES, KERNELS, Case, largest_departure, name
 from tests.agreement.manifolds.runs import RUNS, STEPS, run_of_the_reference, run_torch
 
 jax_fgsgd = import_module("normbench.jax.updates.fgsgd")  # normbench.jax has a function of that name
 torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
 
 
-# In JAX, whose compiler takes a second a case, a manifold meets a grouping of a perceptron once: groupings only change
-# index sets, which come from one module of NumPy for all backends.
-ONCE = {("sphere", "po"), ("stiefel", "pi"), ("oblique", "pio")}
-FOLLOWED = [
-    (framework, case)
-    for framework in RUNS
-    for case in CASES
-    if framework == "torch" or case.shapes != PERCEPTRON or case.strength > 1 or (case.manifold, case.grouping) in ONCE
-]
+# In JAX, whose compiler takes a second a case, a manifold does not meet every grouping: groupings only change index
+# sets, which come from one module of NumPy for all backends.
+IN_JAX = [case for case in CASES if case.shapes == KERNELS or case.groups == 50 or case.strength > 1]
+FOLLOWED = [*(("torch", case) for case in CASES), *(("jax", case) for case in IN_JAX)]
 
 
 @pytest.fixture
