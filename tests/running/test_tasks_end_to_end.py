@@ -38,7 +38,6 @@ IN_BOTH = [
     ("cifar10-resnet18", "fromage"),
     ("cifar100-vgg16", "agd"),
     ("wikitext2-transformer", "agd"),
-    ("wikitext2-transformer", "adam"),
 ]
 WIDE = ("mnist", "cifar10")  # where the initial weights of AGD take up to 20 s
 DEEP = ("cifar10-resnet18", "cifar100-vgg16")  # which JAX compiles in half the time for whole batches
