@@ -123,9 +123,7 @@ def resting_problem(key: str) -> Problem:
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize(
-    "case", [("method1", {}), ("method1", {"order": 4}), ("method2", {}), ("method2_exp", {})], ids=case_id
-)
+@pytest.mark.parametrize("case", [("method1", {"order": 4}), ("method2", {}), ("method2_exp", {})], ids=case_id)
 def test_layer_without_tangent_space_rests(backend: str, case: tuple[str, dict]) -> None:
     key, given = case
     found = train(backend, resting_problem(key), key, iterations=6, **given).trajectory()
@@ -150,12 +148,11 @@ def test_layers_of_zeros_rest_and_the_others_move_as_without_them(backend: str, 
         assert tau == 0.0 or key == "method1"  # whose derivatives are fixed here
         return
     alone = tuple(weights[k] for k in others)
-    for step in (STEPS[backend], STEPS["reference"]):
-        expected, angle = step(key, tuple(gradient[k] for k in others), alone, alone)
-        assert tau == pytest.approx(angle, rel=1e-9)
-        assert tau > 0.0
-        for k, wanted in zip(others, expected, strict=True):
-            np.testing.assert_allclose(moved[k], wanted, rtol=0, atol=1e-9)
+    expected, angle = STEPS["reference"](key, tuple(gradient[k] for k in others), alone, alone)
+    assert tau == pytest.approx(angle, rel=1e-9)
+    assert tau > 0.0
+    for k, wanted in zip(others, expected, strict=True):
+        np.testing.assert_allclose(moved[k], wanted, rtol=0, atol=1e-9)
 
 
 @pytest.mark.quick

@@ -14,21 +14,25 @@ from normbench.problems import tasks
 from normbench.running.request import Asked, RunRequest
 from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
 
+# tests/agreement and tests/jax hold the others in JAX to the reference, on both paths and in both precisions
+IN_JAX = ("fromage", "adam", "sgd", "sgd_momentum")
+
 
 @pytest.mark.parametrize("key", specs.OWN)
-def test_every_backend_agrees_with_the_reference_for_200_iterations(flights: Dataset, key: str) -> None:
-    task = tasks.get("neural-fly")
-    agreements = validate(task, small(flights), optimisers=[key], backends=["torch", "jax"])
+def test_every_backend_agrees_with_the_reference_for_100_iterations(flights: Dataset, key: str) -> None:
+    task, backends = tasks.get("neural-fly"), ["torch", "jax"] if key in IN_JAX else ["torch"]
+    agreements = validate(task, small(flights), optimisers=[key], backends=backends, scope=Scope(iterations=100))
     assert {(a.backend, a.path, a.dtype) for a in agreements} == {
         (backend, path, dtype)
-        for backend in ("torch", "jax")
+        for backend in backends
         for path, dtype in (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
     }
-    assert all(a.iterations == 200 for a in agreements)
+    assert all(a.iterations == 100 for a in agreements)
     failed = [a for a in agreements if not a.passed]
     assert not failed, failed
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_quick_check_judges_every_backend_and_path_and_says_what_it_leaves_out() -> None:
     result = CliRunner().invoke(main, ["validate", "--optimiser", "sgd", "--jobs", "1", "--format", "json"])
     assert result.exit_code == 0, result.output
