@@ -19,7 +19,7 @@ GEODESIC_LBFGS = OptimiserSpec(
     constants=(
         Constant("radius", None, "largest norm of every matrix; None for the one that it has at the start"),
         Constant(
-            "manifold", "ball", "what the radius is: of the operator norm in a ball, of the Frobenius norm on a sphere"
+            "manifold", "ball", "which norm the radius bounds: ball, the operator norm; sphere, the Frobenius norm"
         ),
     ),
     state=(

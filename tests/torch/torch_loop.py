@@ -28,8 +28,8 @@ class Loop:
             modules += [torch.nn.Linear(*w.T.shape, bias=False, dtype=dtype), torch.nn.ReLU()]
             modules[-2].weight.data.copy_(torch.tensor(w))
         self.model = torch.nn.Sequential(*modules[:-1])
-        hyper = {"lr" if name == "learning_rate" else name: value for name, value in case.hyper.items()}
-        self.optimizer = CLASSES[case.key](self.model.parameters(), **hyper, **case.constants, **options)
+        hyper = {"lr" if name == "learning_rate" else name: value for name, value in case.options.items()}
+        self.optimizer = CLASSES[case.key](self.model.parameters(), **hyper, **options)
         self.losses, self.step_sizes = [], []
 
     def loss(self):
