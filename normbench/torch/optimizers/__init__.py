@@ -12,9 +12,9 @@ Each class is a thin loop around the pure update of its family. What holds for a
   inside the closure).
 - Radii and norm bounds are those of the weights when a step is taken, also of weights that are loaded later
   (FGSGD, GeodesicLBFGS and PolarAverage refuse those that have left their manifolds or balls).
-- A gradient that is not finite shows: in its layer where layers move alone (Fromage, LARS, FGSGD), in all that move
-  where the step couples them. A parameter without a gradient is named in a :class:`NotReachedWarning`: by the coupled
-  classes whenever one is missing, by the others if a step finds none at all.
+- A gradient that is not finite shows: in its layer where layers move alone (Fromage, LARS, FGSGD, PolarAverage), in all
+  that move where the step couples them. A parameter without a gradient is named in a :class:`NotReachedWarning`: by
+  the coupled classes and PolarAverage whenever one is missing, by the others if a step finds none at all.
 - The classes without a learning rate keep ``lr = 1.0`` for schedulers and loggers, and refuse another value.
 - All operations run over lists of tensors (torch's ``_foreach`` functions) where there is one, so there is no
   ``foreach`` argument to choose between two paths; nor ``maximize``, ``weight_decay`` or ``fused``.
