@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -41,8 +41,10 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     in its unit ball, and on "sphere" on its unit sphere, where GeodesicLBFGS and PolarAverage with ``radius=1.0``, or
     Method1, keep them.
 
-    The network starts as the function that it is, where its weights allow that: in balls where none exceeds its share
-    of the bound, elsewhere as the directions of its weights.
+    The weights share the bound in the ratio of their norms, for good; a state_dict holds the ratios, not the bound. In
+    balls, and in the sandwich on "stiefel", the network starts as the function that it is, where the product of its
+    norms is within the bound; of other networks, and elsewhere, the directions are kept, and in the sandwich positive
+    factors go from one layer to another.
 
     Parameters
     ----------
@@ -64,8 +66,8 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     Raises
     ------
     InvalidArgumentError
-        If module or geometry does not go with the parametrisation, the bound is not positive, or a weight is zero where
-        its direction counts, not finite, of half precision, or parametrised already.
+        If module or geometry does not go with the parametrisation, the bound is not positive, or a weight is zero, not
+        finite, of half precision, or parametrised already.
 
     Examples
     --------
@@ -91,11 +93,11 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     lies = _geometry(found, geometry)
     network = declared(module)
     parametrisations.check_network(found, network.network, bounded=True)
-    _check(network, found)
-    shares = _shares(found, bound / network.network.gain, len(network.weighted))
+    _check(network)
+    shares = _shares(network, bound / network.network.gain)
     if found.certificate is Certificate.PRODUCT:
         for layer, share in zip(network.weighted.values(), shares, strict=True):
-            library.register_parametrization(layer, "weight", _Alone(found, lies, tuple(layer.weight.shape), share))
+            library.register_parametrization(layer, "weight", _Alone(found, lies, layer.weight, share))
     else:
         _sandwich(network, found, lies, shares)
     return module
@@ -111,7 +113,7 @@ def _geometry(found: Parametrisation, named: str | None) -> Geometry:
     raise InvalidArgumentError(f"geometry of parametrisation {found.key!r} must be {known}; got {named!r}.")
 
 
-def _check(network: Declared, found: Parametrisation) -> None:
+def _check(network: Declared) -> None:
     for name, layer in network.weighted.items():
         if library.is_parametrized(layer, "weight"):
             raise InvalidArgumentError(
@@ -124,19 +126,25 @@ def _check(network: Declared, found: Parametrisation) -> None:
                 f"the weight of layer {name!r} is {str(weight.dtype).removeprefix('torch.')}, whose rounding exceeds "
                 "any bound. Keep it in float32, and put torch.autocast around the forward pass."
             )
-        if not bool(weight.isfinite().all()) or (found.key in ("spectral", "sphere") and not bool(weight.any())):
+        if not bool(weight.isfinite().all()) or not bool(weight.any()):
             raise InvalidArgumentError(
-                f"the weight of layer {name!r} is zero or not finite, and {found.key!r} starts from its direction. "
-                "Initialise it."
+                f"the weight of layer {name!r} is zero or not finite: it has no direction to start from. Initialise it."
             )
 
 
-def _shares(found: Parametrisation, bound: float, layers: int) -> list[float]:
-    """What each weight is multiplied by; in the sandwich the first and the last alone, as biases allow."""
-    whole = (1.0 - ROUNDING_SLACK) ** layers * bound
-    if found.certificate is Certificate.PRODUCT:
-        return [whole ** (1 / layers)] * layers
-    return [math.sqrt(whole), *[1.0] * (layers - 2), math.sqrt(whole)]
+class Share(NamedTuple):
+    """What a weight is multiplied by: an equal root of the bound, times a ratio; those of all have the product 1."""
+
+    even: float
+    ratio: float
+
+
+def _shares(network: Declared, bound: float) -> list[Share]:
+    """Of every weight, in the ratio of the operator norms."""
+    weights = [_numbers(layer.weight) for layer in network.weighted.values()]
+    logs = [math.log(np.linalg.norm(W.reshape(len(W), -1), 2)) for W in weights]
+    even = (1.0 - ROUNDING_SLACK) * bound ** (1 / len(logs))
+    return [Share(even, math.exp(own - math.fsum(logs) / len(logs))) for own in logs]
 
 
 def _double(tensor: Tensor) -> Tensor:
@@ -148,29 +156,45 @@ def _like(array: np.ndarray, weight: Tensor) -> Tensor:
     return torch.tensor(array, dtype=weight.dtype, device=weight.device)
 
 
-def _numbers(weight: Tensor, share: float) -> np.ndarray:
-    return weight.detach().cpu().double().numpy() / share
+def _numbers(weight: Tensor) -> np.ndarray:
+    found: np.ndarray = weight.detach().cpu().double().numpy()
+    return found
 
 
-class _Alone(nn.Module):
-    """A weight that is a function of one variable of its own, times its share of the bound."""
+class _Shared(nn.Module):
+    """A weight with its share of the bound; the ratio is stored with the variables, the bound is the one named here."""
 
-    def __init__(self, found: Parametrisation, lies: Geometry, shape: Shape, share: float) -> None:
+    ratio: Tensor
+
+    def __init__(self, weight: Tensor, share: Share) -> None:
         super().__init__()
-        self._start = lambda weight: initial_variables(found, lies, (weight,))[0]
-        self._weights = chart(found, lies, [shape]).weights
-        self._share = share
+        self._even = share.even
+        self.register_buffer("ratio", _like(np.array(share.ratio), weight))
+
+    @property
+    def share(self) -> Tensor:
+        """Shape ()."""
+        return self._even * _double(self.ratio)
+
+
+class _Alone(_Shared):
+    """A weight that is a function of one variable of its own."""
+
+    def __init__(self, found: Parametrisation, lies: Geometry, weight: Tensor, share: Share) -> None:
+        super().__init__(weight, share)
+        self._start = lambda array: initial_variables(found, lies, (array,))[0]
+        self._weights = chart(found, lies, [tuple(weight.shape)]).weights
 
     def forward(self, variable: Tensor) -> Tensor:
         """The weight."""
-        return (self._share * self._weights([_double(variable)])[0]).to(variable.dtype)
+        return (self.share * self._weights([_double(variable)])[0]).to(variable.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The variable of the weight, or of the nearest by its size that the bound admits."""
-        return _like(self._start(_numbers(weight, self._share)), weight)
+        return _like(self._start(_numbers(weight) / float(self.share)), weight)
 
 
-class _Linked(nn.Module):
+class _Linked(_Shared):
     """A weight of the sandwich, a function of its layer's own variables and of those of the layer before.
 
     Attributes
@@ -180,17 +204,22 @@ class _Linked(nn.Module):
     """
 
     def __init__(
-        self, weight: Weight, before: tuple[library.ParametrizationList, ...], start: list[Tensor], share: float
+        self,
+        made: Weight,
+        before: tuple[library.ParametrizationList, ...],
+        start: list[Tensor],
+        weight: Tensor,
+        share: Share,
     ) -> None:
-        super().__init__()
-        self._weight, self.before, self._share = weight, before, share
+        super().__init__(weight, share)
+        self._made, self.before = made, before
         self._start: list[Tensor] | None = start
 
     def forward(self, *own: Tensor) -> Tensor:
         """The weight."""
         earlier = [_original(held, k) for held in self.before for k in range(held.ntensors)]
         kind = (*own, *earlier)[0].dtype
-        return (self._share * self._weight(list(map(_double, earlier)), list(map(_double, own)))).to(kind)
+        return (self.share * self._made(list(map(_double, earlier)), list(map(_double, own)))).to(kind)
 
     def right_inverse(self, weight: Tensor) -> list[Tensor]:
         """The variables with which the network starts: one weight alone has none."""
@@ -208,18 +237,18 @@ def _original(held: library.ParametrizationList, index: int) -> Tensor:
     return found
 
 
-def _sandwich(network: Declared, found: Parametrisation, lies: Geometry, shares: Sequence[float]) -> None:
+def _sandwich(network: Declared, found: Parametrisation, lies: Geometry, shares: Sequence[Share]) -> None:
     layers = list(network.weighted.values())
     shapes = network.network.weight_shapes
-    arrays = tuple(_numbers(layer.weight, share) for layer, share in zip(layers, shares, strict=True))
+    arrays = tuple(_numbers(layer.weight) / math.prod(share) for layer, share in zip(layers, shares, strict=True))
     start = list(initial_variables(found, lies, arrays))
     before: tuple[library.ParametrizationList, ...] = ()
     for k, (layer, share) in enumerate(zip(layers, shares, strict=True)):
         last = k == len(layers) - 1
         count = {Geometry.STIEFEL: 0 if last else 1, Geometry.FREE: 1 if last else 2}[lies]
         own = [_like(start.pop(0), layer.weight) for _ in range(count)]
-        weight = (_bounded if lies is Geometry.STIEFEL else _free)(found, shapes, k)
-        library.register_parametrization(layer, "weight", _Linked(weight, before, own, share))
+        made = (_bounded if lies is Geometry.STIEFEL else _free)(found, shapes, k)
+        library.register_parametrization(layer, "weight", _Linked(made, before, own, layer.weight, share))
         before = (layer.parametrizations["weight"],)
 
 

@@ -77,10 +77,9 @@ CASES = [
     Case("fromage", {"learning_rate": 0.1, "p_bound": 1.0}),
     Case("lars", {"learning_rate": 0.03}),
     Case("geodesic_lbfgs", parametrisation="ball"),
-    Case("geodesic_lbfgs", {"history": 2}, layers=(6, 3, 8, 2), parametrisation="ball"),
     Case("geodesic_lbfgs", {"history": 3}, layers=(6, 3, 8, 2), parametrisation="sphere"),
     Case("polar_average", parametrisation="ball"),
-    Case("polar_average", {"momentum": 0.5, "offset": 2, "power": 1}, layers=(6, 3, 8, 2), parametrisation="ball"),
+    Case("polar_average", {"momentum": 0.5, "offset": 3, "power": 2}, layers=(6, 3, 8, 2), parametrisation="ball"),
 ]
 ONE_OF_EACH = [case for k, case in enumerate(CASES) if case.key not in {c.key for c in CASES[:k]}]
 

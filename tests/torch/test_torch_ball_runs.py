@@ -1,7 +1,6 @@
 """Whole runs of GeodesicLBFGS and PolarAverage: the reference's, on networks with a dead unit, kernels and parts."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +9,6 @@ from torch import nn
 from torch_convnet import convnet, cross_entropy, images
 from torch_loop import Loop
 
-from normbench import specs
-from normbench.reference.trainer import ReferenceTrainer
 from normbench.torch import GeodesicLBFGS, PolarAverage
 from tests.agreement.cases import Case
 
@@ -38,17 +35,14 @@ def broken(problem, what):
 def test_where_gradients_are_zero_the_run_is_the_references(key, parametrisation, what, deviation):
     if (parametrisation, what) == ("sphere", "zero-gradients-at-first"):
         parametrisation = "ball"  # zeros lie on no sphere
-    problem = broken(Case(key).problem, what)
-    constants = {"radius": 1.0} | ({"manifold": "sphere"} if parametrisation == "sphere" else {})
-    loop = Loop(SimpleNamespace(key=key, hyper={}, problem=problem, constants=constants))
+    case = Case(key, parametrisation=parametrisation)
+    case.__dict__["problem"] = broken(case.problem, what)
+    loop = Loop(case)
     loop.backward()
     first, second, _ = (p.grad for p in loop.model.parameters())
     assert not second[0].any()
     assert first.any() == (what == "dead-unit")
-    reference = ReferenceTrainer(problem, key, specs.get(key).resolve({}), parametrisation=parametrisation)
-    assert reference.advance(STEPS) == STEPS
-    loop.run(STEPS)
-    assert deviation(reference.trajectory(), *loop.results()) <= TIGHT
+    assert deviation(case.reference(STEPS), *loop.run(STEPS).results()) <= TIGHT
 
 
 @pytest.mark.parametrize("kind", [GeodesicLBFGS, PolarAverage])

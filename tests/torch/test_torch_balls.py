@@ -161,6 +161,23 @@ def test_a_memory_is_of_the_weights_that_the_last_step_left():
     assert same(params, anew)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_radius_of_a_group_may_be_set_anew_and_moves_nothing_by_itself(kind):
+    params = network(dtype=torch.float64)
+    optimizer = kind(params, radius=3.0)
+    advance(optimizer, params, 5)
+    before = copies(params)
+    optimizer.param_groups[0]["radius"] = 300.0
+    if kind is GeodesicLBFGS:
+        optimizer.step(lambda: loss(params) * 0.0 + 1.0)
+        assert same(params, before)
+    advance(optimizer, params, 10)
+    assert max(norm(p) for p in params) > 3.0
+    optimizer.param_groups[0]["radius"] = 0.1
+    with pytest.raises(InvalidArgumentError, match=r"lies outside the ball of radius 0\.1"):
+        advance(optimizer, params)
+
+
 def test_where_the_memory_is_given_up_the_taylor_step_starts_where_the_search_did():
     params = network(dtype=torch.float64)
     optimizer = GeodesicLBFGS(params, radius=4.0, max_trials=3)

@@ -16,9 +16,7 @@ from tests.agreement.cases import run_of_the_reference
 STEPS = 60
 TIGHT = 1e-10
 QUASI_NEWTON = 1e-9  # its directions magnify rounding
-AT_A_BOUND = {
-    key: {"parametrisation": "ball", "constants": {"radius": 1.0}} for key in ("geodesic_lbfgs", "polar_average")
-}
+AT_A_BOUND = {key: {"parametrisation": "ball"} for key in ("geodesic_lbfgs", "polar_average")}
 
 
 @pytest.mark.quick

@@ -89,7 +89,7 @@ def test_the_bound_holds_at_every_value_of_the_variables(key, geometry, size, dt
 
 def test_a_share_that_is_too_large_is_seen():
     model = parametrize(perceptron(), "spectral", lipschitz=BOUND)
-    layers(model)[1].parametrizations["weight"][0]._share *= 1 + 1e-4
+    layers(model)[1].parametrizations["weight"][0]._even *= 1 + 1e-4
     assert math.prod(np.linalg.norm(W, 2) for W in weights_of(model)) > BOUND
 
 
@@ -120,16 +120,22 @@ def test_convolutions_keep_the_bound_by_their_gains(key, geometry):
     assert change.max() <= BOUND
 
 
-@pytest.mark.parametrize(("key", "geometry"), [("ball", "stiefel"), ("spectral", "free")])
-def test_a_network_within_the_bound_starts_as_the_function_that_it_is(key, geometry):
+@pytest.mark.parametrize(
+    ("key", "geometry", "norms"),
+    [
+        ("ball", "stiefel", (0.5, 3.0, 1.0, 2.0)),
+        ("sandwich", "stiefel", (0.5, 3.0, 1.0, 2.0)),
+        ("spectral", "free", (0.5, 3.5, 2.0, 2.0 * (1 - 2e-6) ** 4)),
+    ],
+)
+def test_a_network_within_the_bound_starts_as_the_function_that_it_is(key, geometry, norms):
     model = perceptron(dtype=torch.float64)
-    share = BOUND ** (1 / 4)
-    for layer in layers(model):
-        size = 0.5 if key == "ball" else 1.0
-        layer.weight.data *= size * share * (1 - 2e-6) / torch.linalg.matrix_norm(layer.weight.data, 2)
+    for layer, size in zip(layers(model), norms, strict=True):
+        layer.weight.data *= size / torch.linalg.matrix_norm(layer.weight.data, 2)
+        nn.init.zeros_(layer.bias)
     x = torch.randn(20, 5, dtype=torch.float64)
     before = model(x)
-    torch.testing.assert_close(parametrize(model, key, lipschitz=BOUND)(x), before, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(parametrize(model, key, lipschitz=BOUND, geometry=geometry)(x), before)
 
 
 @free_ways
@@ -192,6 +198,9 @@ def test_copies_files_and_casts_keep_the_function(key, geometry):
     assert not torch.equal(other(x), before)
     other.load_state_dict(torch.load(file))
     assert torch.equal(other(x), before)
+    bounded = parametrize(perceptron(seed=5), key, lipschitz=BOUND / 100, geometry=geometry)
+    bounded.load_state_dict(model.state_dict())
+    assert certify(weights_of(bounded)).bound <= BOUND / 100  # that of another is not loaded
     duplicate = copy.deepcopy(model)
     thrown(model, key, geometry, 1.0, 0)
     assert not torch.equal(model(x), before)
@@ -219,7 +228,8 @@ def test_a_weight_that_is_set_keeps_the_bound_and_one_of_a_sandwich_is_refused()
     layer = layers(model)[0]
     with torch.no_grad():
         layer.weight = 10 * torch.ones(9, 5)
-    assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(2.0, rel=1e-5)
+    share = layer.parametrizations["weight"][0].share.item()
+    assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(share, rel=1e-5)
     model = parametrize(perceptron(), "sandwich", lipschitz=16.0)
     with pytest.raises(InvalidArgumentError, match="depends on the layer before"):
         layers(model)[0].weight = torch.ones(9, 5)

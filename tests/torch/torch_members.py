@@ -17,6 +17,7 @@ class Member:
     kind: type
     options: dict = field(default_factory=dict)
     coupled: bool = False  # its step depends on all layers at once
+    alone: bool = False  # layers go as far as they would alone, though their number of steps is one
     rated: bool = False  # it has a learning rate
     complex: bool = False
     closure: bool = False  # its step needs one, and differentiates it
@@ -41,7 +42,7 @@ MEMBERS = [
     Member(AGD, coupled=True),
     Member(Method2, {"mean_square_input": 4.0}, coupled=True),
     Member(Method2Exp, {"mean_square_input": 4.0}, coupled=True),
-    Member(PolarAverage, coupled=True),
+    Member(PolarAverage, coupled=True, alone=True),
     Member(Method1, coupled=True, closure=True),
     Member(GeodesicLBFGS, coupled=True, closure=True),
     Member(GeodesicLBFGS, {"manifold": "sphere"}, coupled=True, closure=True),

@@ -83,12 +83,22 @@ def enter(group: Group, state: dict[Tensor, Any], *, sphere: bool = False) -> No
 
 
 def require_there(group: Group, state: dict[Tensor, Any], *, sphere: bool = False) -> None:
-    """Refuse parameters that were loaded or changed to where the radius that was kept does not admit them."""
+    """Refuse parameters that were loaded or changed to where the radius that was kept does not admit them.
+
+    A group's radius may be set to another one; what was remembered of its parameters is then forgotten.
+    """
     for index, p in enumerate(group["params"]):
-        radius = state[p].get("radius")
-        if radius is None or group["radius"] not in (None, radius):  # of a foreign state, or set since
-            radius = state[p]["radius"] = group["radius"] or _size(p, sphere)
-        _require_there(group, index, _size(p, sphere), radius, sphere)
+        own = state[p]
+        size = _size(p, sphere)
+        if is_new(group, own):
+            own["radius"] = group["radius"] or size
+            own.pop("seen", None)
+        _require_there(group, index, size, own["radius"], sphere)
+
+
+def is_new(group: Group, own: dict[str, Any]) -> bool:
+    """Whether a parameter has no radius yet, as in foreign states, or another than its group says by now."""
+    return "radius" not in own or group["radius"] not in (None, own["radius"])
 
 
 def _size(p: Tensor, sphere: bool) -> float:

@@ -12,7 +12,7 @@ from normbench.torch.optimizers import balls, gate
 from normbench.torch.optimizers.base import INERT_RATE, require_no_rate
 from normbench.torch.optimizers.closure import ClosureCurve
 from normbench.torch.optimizers.gate import Group
-from normbench.torch.optimizers.lifted import Lifted, Lifts
+from normbench.torch.optimizers.lifted import Lifted, Lifts, is_known
 from normbench.torch.optimizers.uncast import Uncast
 from normbench.torch.optimizers.walking import Walking
 from normbench.torch.updates.geodesic_lbfgs import geodesic_lbfgs
@@ -121,7 +121,8 @@ class GeodesicLBFGS(Uncast, Walking):
 
     def _prepared(self) -> Lifts:
         for group in self.param_groups:
-            balls.require_there(group, self.state, sphere=group["manifold"] == "sphere")
+            if not all(is_known(p, self.state[p]) and not balls.is_new(group, self.state[p]) for p in group["params"]):
+                balls.require_there(group, self.state, sphere=group["manifold"] == "sphere")
         spheres = [group["manifold"] == "sphere" for group in self.param_groups for _ in group["params"]]
         return Lifts.of(self._layers, self.state, spheres)
 

@@ -45,16 +45,16 @@ class Lifts:
         kind = wide(layers)
         parts = tuple((Sphere if s else Ball)(as_matrix(p).shape) for p, s in zip(layers, spheres, strict=True))
         manifold, radii = Product(parts), [kept[p]["radius"] for p in layers]
-        if all(_is_known(p, kept[p], kind) for p in layers):
+        if all(is_known(p, kept[p]) and kept[p]["lift"].dtype == kind for p in layers):
             return cls(layers, radii, _remembered(manifold, layers, kept), kept[layers[0]]["scale"])
         Q = [_lift(part, as_matrix(p).to(kind) / r) for part, p, r in zip(parts, layers, radii, strict=True)]
         return cls(layers, radii, State(manifold, Q), None)
 
 
-def _is_known(p: Tensor, own: dict[str, Any], kind: torch.dtype) -> bool:
-    """Whether a parameter is what the last step left, to the bit, and its lift of the dtype to compute in."""
-    seen, lift = own.get("seen"), own.get("lift")
-    if seen is None or lift is None or (seen.dtype, seen.device, lift.dtype) != (p.dtype, p.device, kind):
+def is_known(p: Tensor, own: dict[str, Any]) -> bool:
+    """Whether a parameter is what the last step left, to the bit."""
+    seen = own.get("seen")
+    if seen is None or "lift" not in own or (seen.dtype, seen.device) != (p.dtype, p.device):
         return False
     return torch.equal(seen, p)
 

@@ -115,7 +115,7 @@ class PolarAverage(Uncast):
             for p in group["params"] if group["train_mode"] else ():
                 own = self.state[p]
                 own["iterate"] = p.detach().clone()
-                if "average" in own:
+                if "average" in own and bool(p.isfinite().all()):
                     average = own["average"].to(p.device)
                     p.copy_(balls.within(average / own["radius"], p, own["radius"]))
             group["train_mode"] = False
@@ -132,7 +132,8 @@ class PolarAverage(Uncast):
     def step(self, closure: Closure | None = None) -> Any:
         """Take one step from ``p.grad``; the step size is then in ``param_groups[0]["step_size"]``.
 
-        A gradient that is not finite makes its parameter NaN, and the average with it.
+        A gradient that is not finite makes its parameter NaN, also where :meth:`eval` would put the average. The state
+        stays, and the step does not count, so that a run goes on where its weights are restored.
 
         Raises
         ------
@@ -152,9 +153,8 @@ class PolarAverage(Uncast):
         for group in self.param_groups:
             eta = 2 / (group["count"] + group["offset"])
             rho = (group["power"] + 1) / (group["count"] + group["power"] + 1)
-            for p in group["params"]:
-                self._move(p, group["momentum"], eta, rho)
-            group["count"] += 1
+            finite = [self._move(p, group["momentum"], eta, rho) for p in group["params"]]
+            group["count"] += all(finite)
             group["step_size"] = eta
         return loss
 
@@ -168,15 +168,20 @@ class PolarAverage(Uncast):
             )
         balls.require_there(group, self.state)
 
-    def _move(self, p: Tensor, momentum: float, eta: float, rho: float) -> None:
+    def _move(self, p: Tensor, momentum: float, eta: float, rho: float) -> bool:
+        """Move one parameter; False where it or its gradient is not finite."""
         own = self.state[p]
         kind = wide([p] if p.grad is None else [p, p.grad])
         weight = balls.as_matrix(p).to(kind)
         gradient = torch.zeros_like(weight) if p.grad is None else balls.as_matrix(dense(p.grad)).to(kind)
+        if not bool(weight.isfinite().all() & gradient.isfinite().all()):
+            p.fill_(torch.nan)
+            return False
         m = momentum * own.get("momentum", torch.zeros_like(weight)).to(weight) + (1 - momentum) * gradient
         own["momentum"] = m
-        if not m.isfinite().all() or m.any():  # else it rests, with all its bits
+        if m.any():  # else it rests, with all its bits
             p.copy_(balls.within(moved(weight / own["radius"], m, eta), p, own["radius"]))
             weight = balls.as_matrix(p).to(kind)
         average = own.get("average", weight).to(weight)
         own["average"] = average + rho * (weight - average)
+        return True
