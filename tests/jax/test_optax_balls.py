@@ -121,6 +121,39 @@ def test_the_average_or_the_last_iterate_lowers_the_loss(key):
     assert float(loss(found)) < 0.5 * float(loss(drawn(jnp.float32)))
 
 
+@pytest.mark.parametrize("make", MADE)
+def test_a_radius_is_a_unit_of_length(make):
+    with jax.enable_x64(True):
+        half = drawn(jnp.float64, radius=1.0, order="fro")
+        twice = {name: 2 * leaf for name, leaf in half.items()}
+        units = walk(MADE[make](radius=1.0), half, 12, lambda tree: loss({name: 2 * w for name, w in tree.items()}))
+        for (value, left, *_), (same, right, *_) in zip(units, walk(MADE[make](radius=2.0), twice, 12), strict=True):
+            assert value == pytest.approx(same, rel=1e-6)  # the loss is of single precision
+            for name in SHAPES:
+                np.testing.assert_allclose(2 * left[name], right[name], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_shows(wrong):
+    params = drawn(jnp.float32)
+    grads = jax.grad(loss)(params)
+    struck = grads | {"mid": grads["mid"].at[2, 1].set(wrong)}
+    average, lbfgs = (jax.jit(partial(MADE[key]().update, value_fn=loss)) for key in reversed(BALLS))
+    state = MADE["polar_average"]().init(params)
+    updates, after = average(struck, state, params, value=1.0)
+    assert {name: bool(np.isfinite(leaf).all()) for name, leaf in updates.items()} == {
+        "in": True,
+        "mid": False,
+        "out": True,
+    }
+    assert np.isfinite(after.step_size)
+    state = MADE["geodesic_lbfgs"]().init(params)
+    for gradient, value in ((struck, 1.0), (grads, wrong)):
+        updates, after = lbfgs(gradient, state, params, value=value)
+        assert all(np.isnan(leaf).any() for leaf in updates.values())
+        assert np.isnan(after.step_size)
+
+
 @pytest.mark.parametrize("key", BALLS)
 def test_a_leaf_outside_of_the_radius_is_refused_by_path(key):
     params = drawn(jnp.float32)

@@ -19,6 +19,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import plain_norm, scaled
 from normbench.jax.transformations.base import cast, working_dtype
 from normbench.jax.transformations.gate import named_leaves, positive, require_nonzero
+from normbench.jax.updates.decompositions import eigvalsh
 from normbench.specs.base import Geometry
 
 Arrays = tuple[Array, ...]
@@ -127,7 +128,7 @@ class Region:
             found = plain_norm(near_one)
         else:
             wide = near_one if weight.shape[0] <= weight.shape[1] else near_one.T
-            found = jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(_product(wide, wide.T))[-1], 0))
+            found = jnp.sqrt(jnp.maximum(eigvalsh(_product(wide, wide.T))[-1], 0))
         return jnp.where(jnp.isfinite(weight).all(), found * (1 + _slack(weight)) * unit, jnp.nan)
 
     def moved(

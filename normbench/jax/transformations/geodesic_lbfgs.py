@@ -154,7 +154,9 @@ def geodesic_lbfgs(
 
         (radii, _), walk = jax.lax.cond(jnp.stack(replaced).any(), anew, lambda: (before.place, before.walk))
         variables = Product.of(region.geometry, weights).down(walk.Q)
-        gradient = tuple(r * g for r, g in zip(radii, matrices(updates, dtype), strict=True))
+        first = jnp.asarray(start_value, dtype)
+        shown = jnp.where(jnp.isfinite(first), 1, jnp.nan)  # else a value of NaN would be one that no step lowers
+        gradient = tuple(shown * r * g for r, g in zip(radii, matrices(updates, dtype), strict=True))
 
         def moved(there: tuple[Array, ...]) -> Any:
             return region.moved(params, weights, (variables, there), radii, replaced)
@@ -170,8 +172,7 @@ def geodesic_lbfgs(
         )
         rates = {name: jnp.asarray(hyper[name], dtype) for name in ("decay", "damping")}
         method = geodesic_lbfgs_update(**hyper | rates)
-        start = Point(variables, jnp.asarray(start_value, dtype), gradient)
-        found = method.step(value_along, start, walk)
+        found = method.step(value_along, Point(variables, first, gradient), walk)
         end = moved(found.point.weights)
         new = WalkState(Place(radii, end.weights), found.state, found.step_size)
         return like(params, end.updates), as_before(new, state)

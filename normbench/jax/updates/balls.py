@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.updates.decompositions import eigh, eigvalsh
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
 
@@ -33,7 +34,7 @@ class Ball:
     def lift(self, P: Array) -> Array:
         """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little."""
         M = self._tall(P)
-        eigenvalues, vectors = jnp.linalg.eigh(jnp.eye(M.shape[1], dtype=M.dtype) - _product(M.T, M))
+        eigenvalues, vectors = eigh(jnp.eye(M.shape[1], dtype=M.dtype) - _product(M.T, M))
         V = _product(vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0)), vectors.T)
         return orthonormal(jnp.concatenate([M, V]))
 
@@ -53,7 +54,7 @@ class Ball:
 
     def size(self, D: Array) -> Array:
         """||D||_op."""
-        return jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(_product(D.T, D))[-1], 0))
+        return jnp.sqrt(jnp.maximum(eigvalsh(_product(D.T, D))[-1], 0))
 
     def curve(self, Q: Array, D: Array, t: Array) -> Array:
         """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up."""
@@ -152,5 +153,5 @@ def _moved(Q: Array, D: Array, there: Array) -> Array:
 
 def orthonormal(Z: Array) -> Array:
     """Z (Z^T Z)^(-1/2): the polar factor of a matrix of full rank."""
-    eigenvalues, vectors = jnp.linalg.eigh(_product(Z.T, Z))
+    eigenvalues, vectors = eigh(_product(Z.T, Z))
     return _product(Z, _product(vectors / jnp.sqrt(eigenvalues), vectors.T))

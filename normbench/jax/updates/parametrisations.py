@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.updates.decompositions import svd
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
 from normbench.specs.parametrisations import Parametrisation
@@ -38,7 +39,7 @@ def _spectral(shapes: Sequence[Shape]) -> Weights:
 
 def _operator_norm(matrix: Array) -> Array:
     """||V||_op = <V, u v^T>, and with u and v held its derivative is u v^T, that of a simple top singular value."""
-    left, _, right = jnp.linalg.svd(jax.lax.stop_gradient(matrix), full_matrices=False)
+    left, _, right = svd(jax.lax.stop_gradient(matrix))
     return jnp.vdot(matrix, jnp.outer(left[:, 0], right[0]), precision="highest")
 
 

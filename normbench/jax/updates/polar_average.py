@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from normbench.backends.method import Method, Step
+from normbench.jax.updates.decompositions import svd
 from normbench.jax.updates.through import Through
 
 Arrays = tuple[Array, ...]
@@ -56,6 +57,6 @@ def moved(P: Array, m: Array, eta: Array) -> Array:
 
 def polar(m: Array) -> Array:
     """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero."""
-    left, values, right = jnp.linalg.svd(m, full_matrices=False)
+    left, values, right = svd(m)
     rounding = ROUNDING * max(m.shape) * jnp.finfo(m.dtype).eps
     return jnp.matmul(left * (values > rounding * values[0]), right, precision="highest")

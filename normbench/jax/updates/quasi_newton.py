@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.updates.decompositions import eigh
+
 Arrays = tuple[Array, ...]
 Sides = tuple[tuple[Array, Array], ...]
 
@@ -113,7 +115,7 @@ class Metric(NamedTuple):
 
 def inverse_root(A: Array, damping: Array) -> Array:
     """(A + damping tr(A) / n I)^(-1/4), A positive semi-definite; zero where A is zero: what had no gradient rests."""
-    eigenvalues, vectors = jnp.linalg.eigh(A)
+    eigenvalues, vectors = eigh(A)
     eigenvalues = jnp.maximum(eigenvalues, 0)
     mean = eigenvalues.mean()
     damped = jnp.where(mean == 0, 1, eigenvalues + damping * mean)
