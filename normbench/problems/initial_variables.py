@@ -25,8 +25,13 @@ def _matrix(weight: np.ndarray) -> np.ndarray:
     return weight.reshape(len(weight), -1)
 
 
+def _norm(matrix: np.ndarray) -> float:
+    """||W||_op; NaN where an entry is not finite, which no decomposition takes."""
+    return float(np.linalg.norm(matrix, 2)) if np.isfinite(matrix).all() else math.nan
+
+
 def _norms(weights: Weights) -> list[float]:
-    return [float(np.linalg.norm(W, 2)) for W in weights]
+    return [_norm(W) for W in weights]
 
 
 def _unit(matrix: np.ndarray, norm: float) -> np.ndarray:
@@ -43,7 +48,7 @@ def _sphere(weights: Weights) -> Weights:
 
 
 def _ball(weights: Weights) -> Weights:
-    return tuple(M / max(1.0, float(np.linalg.norm(M, 2))) for M in map(_matrix, weights))
+    return tuple(M / max(1.0, _norm(M)) for M in map(_matrix, weights))
 
 
 def _sandwich_ball(weights: Weights) -> Weights:
@@ -63,7 +68,7 @@ def _sandwich_free(weights: Weights) -> Weights:
     for k, W in enumerate(weights):
         last = k == len(weights) - 1
         B = np.linalg.solve(before, W.T).T  # the A are symmetric
-        B = _unit(B, float(np.linalg.norm(B, 2))) * (whole if last else math.sqrt(0.5))
+        B = _unit(B, _norm(B)) * (whole if last else math.sqrt(0.5))
         X, before = inverse_cayley(B)
         found += [X] if last else [X, np.zeros(len(W))]
     return tuple(found)
@@ -74,6 +79,8 @@ def inverse_cayley(B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     U = 0,  V = -B^T (I + A)^-1
     """
+    if not np.isfinite(B).all():
+        return np.full((len(B), sum(B.shape)), math.nan), np.full((len(B), len(B)), math.nan)
     eigenvalues, vectors = np.linalg.eigh(np.eye(len(B)) - B @ B.T)
     A = (vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))) @ vectors.T
     return np.concatenate([np.zeros_like(A), -np.linalg.solve(np.eye(len(B)) + A, B)], axis=1), A

@@ -135,6 +135,9 @@ class OptimiserSpec:
     unsuited : tuple of pairs of str
         Parametrisations that its geometries admit and that make no sense with it, each with the reason: a sentence
         whose subject is the optimiser.
+    stable : int or None
+        Iterations over which runs that differ in rounding alone stay together: to 1e-9 in float64, on real data. In
+        float32 they part at once. None for one whose runs stay together as long as they are.
     hyperparameters : tuple of Hyperparameter
     constants : tuple of Constant
         What its drop-in classes take beside them.
@@ -159,6 +162,7 @@ class OptimiserSpec:
     geometries: tuple[Geometry, ...] = (Geometry.FREE,)
     parametrisation: str = "free"
     unsuited: tuple[tuple[str, str], ...] = ()
+    stable: int | None = None
     hyperparameters: tuple[Hyperparameter, ...] = ()
     constants: tuple[Constant, ...] = ()
     state: tuple[str, ...] = ()

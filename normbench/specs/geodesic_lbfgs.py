@@ -10,6 +10,7 @@ GEODESIC_LBFGS = OptimiserSpec(
     full_batch=True,
     geometries=(Geometry.STIEFEL, Geometry.SPHERE),
     parametrisation="sandwich",
+    stable=20,
     hyperparameters=(
         Hyperparameter("history", 30, 1, 1000, "pairs of steps and gradient differences that are kept"),
         Hyperparameter("decay", 0.9, 0.0, 1.0, "of the averages of G G^T and G^T G that make the metric"),

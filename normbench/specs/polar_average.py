@@ -9,6 +9,7 @@ POLAR_AVERAGE = OptimiserSpec(
     equations="Frank-Wolfe on spectral balls with momentum; P = (1 - eta) P - eta polar(m), eta = 2 / (k + 10)",
     geometries=(Geometry.STIEFEL,),
     parametrisation="ball",
+    stable=20,
     hyperparameters=(
         Hyperparameter("momentum", 0.9, 0.0, 1.0 - 1e-9, "decay of the average of the gradients"),
         Hyperparameter("offset", 10, 2, 10_000, "c of eta = 2 / (k + c), k = 0, 1, ..."),

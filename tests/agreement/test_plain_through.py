@@ -1,5 +1,7 @@
 """The loops that a user would write, through the parametrisations of the optimisers: the reference's runs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,10 @@ from normbench import specs
 from normbench.jax.benchmark.plain import PlainTrainer as JaxPlain
 from normbench.reference.trainer import ReferenceTrainer
 from normbench.specs import parametrisations
+from normbench.torch.benchmark.plain import PlainTrainer as TorchPlain
 from tests.reference.regression import problem_at
 
-PLAIN = {"jax": JaxPlain}
+PLAIN = {"jax": JaxPlain, "torch": partial(TorchPlain, device="cpu")}
 THROUGH = [key for key in specs.AUTOMATIC if not parametrisations.get(specs.get(key).parametrisation).plain]
 STEPS = 60
 
