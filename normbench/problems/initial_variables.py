@@ -25,8 +25,13 @@ def _matrix(weight: np.ndarray) -> np.ndarray:
     return weight.reshape(len(weight), -1)
 
 
+def _norm(matrix: np.ndarray) -> float:
+    """||W||_op; NaN where an entry is not finite, so that the run ends as diverged."""
+    return float(np.linalg.norm(matrix, 2)) if np.isfinite(matrix).all() else math.nan
+
+
 def _norms(weights: Weights) -> list[float]:
-    return [float(np.linalg.norm(W, 2)) for W in weights]
+    return [_norm(W) for W in weights]
 
 
 def _unit(matrix: np.ndarray, norm: float) -> np.ndarray:
@@ -43,7 +48,7 @@ def _sphere(weights: Weights) -> Weights:
 
 
 def _ball(weights: Weights) -> Weights:
-    return tuple(M / max(1.0, float(np.linalg.norm(M, 2))) for M in map(_matrix, weights))
+    return tuple(M / max(1.0, _norm(M)) for M in map(_matrix, weights))
 
 
 def _sandwich_ball(weights: Weights) -> Weights:
@@ -63,7 +68,7 @@ def _sandwich_free(weights: Weights) -> Weights:
     for k, W in enumerate(weights):
         last = k == len(weights) - 1
         B = np.linalg.solve(before, W.T).T  # the A are symmetric
-        B = _unit(B, float(np.linalg.norm(B, 2))) * (whole if last else math.sqrt(0.5))
+        B = _unit(B, _norm(B)) * (whole if last else math.sqrt(0.5))
         X, before = inverse_cayley(B)
         found += [X] if last else [X, np.zeros(len(W))]
     return tuple(found)
