@@ -30,8 +30,13 @@ class Ball:
         return P.T if self.shape[0] < self.shape[1] else P
 
     def lift(self, P: np.ndarray) -> np.ndarray:
-        """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little."""
+        """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little.
+
+        NaN where P is not finite.
+        """
         M = self._tall(P)
+        if not np.isfinite(M).all():
+            return np.full((sum(M.shape), M.shape[1]), np.nan)
         eigenvalues, vectors = np.linalg.eigh(np.eye(M.shape[1]) - M.T @ M)
         V = (vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))) @ vectors.T
         return orthonormal(np.concatenate([M, V]))
