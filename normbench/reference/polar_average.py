@@ -28,13 +28,13 @@ def polar_average(*, momentum: float, offset: int, power: int) -> Method:
         return PolarState(variables, tuple(np.zeros_like(P) for P in variables), 0)
 
     def step(objective: Through, point: Point, state: PolarState) -> Step:
-        gradient = objective.gradient(state.P)
+        gradient = objective.gradient(objective.point(state.P).weights)  # a sweep forwards and one back
         m = tuple(momentum * a + (1 - momentum) * g for a, g in zip(state.m, gradient, strict=True))
         eta = 2 / (state.count + offset)
         rho = (power + 1) / (state.count + power + 1)
         P = tuple(moved(p, a, eta) for p, a in zip(state.P, m, strict=True))
         average = tuple(A + rho * (p - A) for A, p in zip(point.weights, P, strict=True))
-        return Step(objective.point(average), PolarState(P, m, state.count + 1), eta)
+        return Step(objective.point(average), PolarState(P, m, state.count + 1), eta, evaluations=2)
 
     return Method(init, step)
 

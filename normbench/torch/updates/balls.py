@@ -4,6 +4,7 @@ The ball ||P||_op <= 1 is the top block of a Stiefel manifold: Q = [P; V] with Q
 so P stays in the ball whatever the step. A sphere is the same with one column and no slack V.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +29,13 @@ class Ball:
         return P.T if self.shape[0] < self.shape[1] else P
 
     def lift(self, P: Tensor) -> Tensor:
-        """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little."""
+        """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little.
+
+        NaN where P is not finite.
+        """
         M = self._tall(P)
+        if not M.isfinite().all():
+            return M.new_full((sum(M.shape), M.shape[1]), math.nan)
         eigenvalues, vectors = torch.linalg.eigh(torch.eye(M.shape[1], dtype=M.dtype, device=M.device) - M.T @ M)
         V = (vectors * eigenvalues.clamp(min=0).sqrt()) @ vectors.T
         return orthonormal(torch.cat([M, V]))
