@@ -69,7 +69,7 @@ class ReferenceTrainer:
             return objective
         return Through(objective, self._chart, self._way.geometry)
 
-    def _weights(self) -> Weights:
+    def _plain_weights(self) -> Weights:
         """Plain weights at present."""
         moved = self._point.weights
         return moved if self._chart is None else self._chart.weights(moved)
@@ -106,12 +106,12 @@ class ReferenceTrainer:
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
-        return Objective.of(self._problem, self._problem.x_test, self._problem.y_test).loss(self._weights())
+        return Objective.of(self._problem, self._problem.x_test, self._problem.y_test).loss(self._plain_weights())
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, in one piece."""
         x = {Part.TRAIN: self._problem.x_train, Part.TEST: self._problem.x_test}[part]
-        yield forward(self._problem.network, self._weights(), x)
+        yield forward(self._problem.network, self._plain_weights(), x)
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
@@ -121,4 +121,4 @@ class ReferenceTrainer:
     def trajectory(self) -> Trajectory:
         """Everything so far."""
         variables = () if self._chart is None else self._point.weights
-        return self._progress.trajectory(self._weights(), variables, passes=len(self._problem.x_train))
+        return self._progress.trajectory(self._plain_weights(), variables, passes=len(self._problem.x_train))

@@ -33,7 +33,7 @@ def test_every_iterate_and_every_average_is_in_the_ball_and_the_loss_falls(key):
         for variables in (found.point.weights, found.state.P):
             assert max(np.linalg.norm(P, 2) for P in variables) <= 1 + 1e-14
     assert here.point.loss < 0.8 * first
-    assert here.plain.evaluations == (101, 100)
+    assert here.plain.evaluations == (201, 100)
 
 
 def test_the_average_weighs_the_iterates_with_about_the_eighth_power_of_their_number():

@@ -166,9 +166,9 @@ class JaxTrainer:
             self._sizes = {Part.TRAIN: len(problem.x_train), Part.TEST: len(problem.x_test)}
             self._samples = len(problem.x_train) if rows is None else rows.shape[1]  # of a sweep
             self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
-            self._start = tuple(self._array(w) for w in start)
+            self._weights = tuple(self._array(w) for w in start)
             self._buffer = self._array(np.zeros(iterations))
-            jax.block_until_ready((self._objective, self._test, self._start))
+            jax.block_until_ready((self._objective, self._test, self._weights))
         self._run: _Run | None = None
 
     def _precision(self) -> AbstractContextManager:
@@ -200,7 +200,7 @@ class JaxTrainer:
             majorant_scale=self._array(np.square(x).sum() / len(x) / problem.loss_divisor),
         )
 
-    def _weights(self, run: _Run) -> Any:
+    def _plain_weights(self, run: _Run) -> Any:
         """Plain weights of a run."""
         moved = run.point.weights
         return moved if self._through is None else plain(moved, through=self._through)
@@ -208,14 +208,14 @@ class JaxTrainer:
     def compile(self) -> None:
         """Trace and compile every program of the run, by asking for no iterations."""
         with self._precision():
-            _test_loss(self._test, self._weights(self._advance_to(0)))
+            _test_loss(self._test, self._plain_weights(self._advance_to(0)))
         if isinstance(self._objective, NetworkObjective):
             for part in Part:
                 next(self.outputs(part))
 
     def _advance_to(self, stop: int) -> _Run:
         if self._run is None:
-            self._run = _begin(self._objective, self._start, self._hyper, self._buffer, self._rows, **self._options)
+            self._run = _begin(self._objective, self._weights, self._hyper, self._buffer, self._rows, **self._options)
         self._run = _advance(self._objective, self._run, jnp.int32(stop), self._hyper, self._rows, **self._options)
         return jax.block_until_ready(self._run)
 
@@ -228,13 +228,13 @@ class JaxTrainer:
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with self._precision():
-            return _test_loss(self._test, self._weights(self._advance_to(0)))
+            return _test_loss(self._test, self._plain_weights(self._advance_to(0)))
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, some samples at a time."""
         objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
         with self._precision():
-            weights = self._weights(self._advance_to(0))
+            weights = self._plain_weights(self._advance_to(0))
             pieces = [objective] if isinstance(objective, Objective) else _pieces(objective)
         for piece in pieces:
             with self._precision():
@@ -255,7 +255,7 @@ class JaxTrainer:
             step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
             weights, variables = (
                 tuple(np.asarray(w, dtype=np.float64) for w in found)
-                for found in (self._weights(run), () if self._through is None else run.point.weights)
+                for found in (self._plain_weights(run), () if self._through is None else run.point.weights)
             )
             sweeps = np.asarray(run.evaluations, dtype=np.int64)[: done + 1]
             evaluations = np.rint(sweeps * self._samples / self._sizes[Part.TRAIN]).astype(np.int64)

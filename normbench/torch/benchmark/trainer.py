@@ -73,7 +73,7 @@ class TorchTrainer:
             self._progress = Progress(float(self._point.loss), self._objective.evaluations)
         self._synchronise()
 
-    def _weights(self) -> list[Tensor]:
+    def _plain_weights(self) -> list[Tensor]:
         """Plain weights at present."""
         moved = self._point.weights
         return moved if self._chart is None else self._chart.weights(moved)
@@ -137,18 +137,18 @@ class TorchTrainer:
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, some samples at a time."""
         objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
-        for found in objective.outputs(self._weights()):
+        for found in objective.outputs(self._plain_weights()):
             yield found.cpu().numpy()
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with torch.no_grad():
-            return self._test.loss(self._weights())
+            return self._test.loss(self._plain_weights())
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
         variables = [] if self._chart is None else self._point.weights
-        return self._progress.trajectory(_arrays(self._weights()), _arrays(variables))
+        return self._progress.trajectory(_arrays(self._plain_weights()), _arrays(variables))
 
 
 def _arrays(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
