@@ -150,13 +150,17 @@ def test_the_command_leaves_out_who_cannot_and_says_so(
     task = tasks.get("cifar10-resnet18")
     network = task.network(datasets[task.source], (3, 1, 10))
     optimisers = ["method2", "agd", "lbfgs"]
-    assert _supported(optimisers, task, network, 8) == ["agd"]
+    fields = {"task": task.key, "layers": (3, 1, 10), "optimiser": "", "backend": "", "seed": 0}
+    batches, whole = Asked(**fields, batch_size=8), Asked(**fields)
+    assert _supported(optimisers, task, network, batches, bounded=False) == ["agd"]
     said = capsys.readouterr().err
     assert "cifar10-resnet18: left out: method2 does not train this network" in said
     assert "cifar10-resnet18: left out: lbfgs compares losses" in said
-    assert _supported(optimisers, task, network, None) == ["agd", "lbfgs"]
+    assert _supported(optimisers, task, network, whole, bounded=False) == ["agd", "lbfgs"]
     with pytest.raises(InvalidArgumentError, match="method2 does not train this network"):
-        _supported(["method2"], task, network, 8)
+        _supported(["method2"], task, network, batches, bounded=False)
+    with pytest.raises(InvalidArgumentError, match="has no gain"):
+        _supported(["lbfgs"], task, network, whole, bounded=True)
 
 
 @pytest.mark.parametrize("key", HIDDEN)

@@ -22,12 +22,11 @@ IN_JAX = ("fromage", "adam", "sgd", "sgd_momentum")
 def test_every_backend_agrees_with_the_reference_for_100_iterations(flights: Dataset, key: str) -> None:
     task, backends = tasks.get("neural-fly"), ["torch", "jax"] if key in IN_JAX else ["torch"]
     agreements = validate(task, small(flights), optimisers=[key], backends=backends, scope=Scope(iterations=100))
-    assert {(a.backend, a.path, a.dtype) for a in agreements} == {
-        (backend, path, dtype)
-        for backend in backends
-        for path, dtype in (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
-    }
-    assert all(a.iterations == 100 for a in agreements)
+    stable = specs.get(key).stable  # iterations after which rounding alone parts runs, at once in float32
+    exact = {(backend, path, "float64") for backend in backends for path in ("fast", "plain")}
+    single = set() if stable else {(backend, "fast", "float32") for backend in backends}
+    assert {(a.backend, a.path, a.dtype) for a in agreements} == exact | single
+    assert all(a.iterations == (stable or 100) for a in agreements)
     failed = [a for a in agreements if not a.passed]
     assert not failed, failed
 
