@@ -1,18 +1,21 @@
 """Cost of certificates over width and depth, for asv; ``python -m benchmarks.certificates`` prints them in Markdown.
 
-``--trained`` prints what the bounds say of networks that optimisers of the registry have trained on simulated flights.
+``--trained`` prints what the bounds say of networks that optimisers of the registry have trained on simulated flights;
+``--figure FILE.svg`` draws the seconds over width and depth on logarithmic axes, with the numbers as CSV beside it.
 """
 
 import argparse
 import itertools
 import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from .common import LAYERS, SEED, advance, module, problem, spec, trainer
 
 WIDTHS = {f"width {width}": (12, width, width, width, 3) for width in (16, 32, 64, 128)}
-DEPTHS = {f"depth {depth}": (12, *[32] * (depth - 1), 3) for depth in (2, 8, 16)}
+DEPTHS = {f"depth {depth}": (12, *[32] * (depth - 1), 3) for depth in (2, 4, 8, 16)}
 SIZES = {"E1": LAYERS["E1"], **WIDTHS, **DEPTHS}
 LARGER = {"64-128-128-10": (64, 128, 128, 10), "784-256-256-256-10": (784, 256, 256, 256, 10)}
 BOUNDS = ("product", "combettes_pesquet", "eclipse_fast", "rescaling", "lipsdp")
@@ -65,16 +68,45 @@ class Check:
         self.certificates.verify(self.weights, self.certificate)
 
 
-def scaling_row(name, layers):
-    """Bounds, and the processor seconds that each took."""
-    certificates = module("normbench.certificates")
-    network = certificates.plain(weights(layers))
-    cells = []
+def measured(layers):
+    """Name, value and processor seconds of every bound."""
+    network = module("normbench.certificates").plain(weights(layers))
     for bound in BOUNDS:
         start = time.process_time()
         made = getattr(module(f"normbench.certificates.{bound}"), bound)(network)
-        cells.append(f"{made.bound:.4g} ({time.process_time() - start:.2g} s)")
+        yield bound, made.bound, time.process_time() - start
+
+
+def scaling_row(name, layers):
+    """Bounds, and the processor seconds that each took."""
+    cells = [f"{value:.4g} ({seconds:.2g} s)" for _, value, seconds in measured(layers)]
     return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def draw(path):
+    """Seconds over width and depth, as a figure and as CSV."""
+    import seaborn as sns  # asv imports this file in an environment without it
+
+    rows = [
+        {"quantity": quantity, "value": int(name.split()[1]), "bound": bound, "value of it": value, "seconds": seconds}
+        for quantity, sizes in (("width", WIDTHS), ("depth", DEPTHS))
+        for name, layers in sizes.items()
+        for bound, value, seconds in measured(layers)
+    ]
+    frame = pd.DataFrame(rows)
+    frame.to_csv(path.with_suffix(".csv"), index=False, float_format="%.4g")
+    sns.set_theme(context="paper", style="whitegrid", palette="colorblind")
+    shared = {"sharex": False, "sharey": True}
+    grid = sns.relplot(
+        frame, x="value", y="seconds", hue="bound", style="bound", col="quantity", kind="line", markers=True,
+        height=2.8, aspect=1.3, facet_kws=shared,
+    )  # fmt: skip
+    grid.set(xscale="log", yscale="log").set_titles("{col_name}").set_axis_labels("", "processor seconds")
+    for quantity, panel in grid.axes_dict.items():
+        values = sorted(frame.loc[frame["quantity"] == quantity, "value"].unique())
+        panel.set_xticks(values, list(map(str, values)))
+        panel.minorticks_off()
+    grid.figure.savefig(path)
 
 
 def trained_row(optimiser):
@@ -95,7 +127,12 @@ def main():
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trained", action="store_true")
-    if parser.parse_args().trained:
+    parser.add_argument("--figure", type=Path)
+    given = parser.parse_args()
+    if given.figure:
+        draw(given.figure)
+        return
+    if given.trained:
         print("| optimiser | product | Combettes-Pesquet | ECLipsE-Fast | rescaled | LipSDP | measured |")
         print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
         for optimiser in TRAINED:

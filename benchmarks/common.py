@@ -25,7 +25,20 @@ from importlib import import_module  # noqa: E402
 from types import ModuleType  # noqa: E402
 from typing import Any  # noqa: E402
 
-OPTIMISERS = ("method1", "method2", "method2_exp", "fromage", "lars", "agd", "fgsgd", "adam", "sgd", "sgd_momentum")
+OPTIMISERS = (
+    "method1",
+    "method2",
+    "method2_exp",
+    "geodesic_lbfgs",
+    "polar_average",
+    "fromage",
+    "lars",
+    "agd",
+    "fgsgd",
+    "adam",
+    "sgd",
+    "sgd_momentum",
+)
 BACKENDS = ("torch", "jax")
 DEVICES = ("cpu", "cuda")
 

@@ -34,6 +34,8 @@ class Start:
         "cpu" or "cuda".
     rows : array of int, shape (iterations, samples of a batch), or None
         Which samples each iteration sees; None for all of them.
+    parametrisation : str or None
+        Through which the optimiser moves the weights; None for its own.
     """
 
     problem: "Problem"
@@ -43,6 +45,7 @@ class Start:
     dtype: str
     device: str
     rows: "np.ndarray | None" = None
+    parametrisation: str | None = None
 
 
 @dataclass(frozen=True)

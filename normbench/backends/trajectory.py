@@ -53,6 +53,8 @@ class Trajectory:
     status : Status
     reason : str
         Why the run stopped early; empty if it did not.
+    variables : tuple of arrays, float64
+        What the optimiser moved, where a parametrisation makes the weights of it; else empty.
     """
 
     loss: np.ndarray
@@ -63,6 +65,7 @@ class Trajectory:
     halvings: int
     status: Status
     reason: str
+    variables: tuple[np.ndarray, ...] = ()
 
 
 class Path(Protocol):
@@ -144,7 +147,9 @@ class Progress:
         self._halvings += halvings
         self._status, self._reason = ending(loss, self.iterations, stalled=step_size == 0.0)
 
-    def trajectory(self, weights: tuple[np.ndarray, ...], *, passes: int = 1) -> Trajectory:
+    def trajectory(
+        self, weights: tuple[np.ndarray, ...], variables: tuple[np.ndarray, ...] = (), *, passes: int = 1
+    ) -> Trajectory:
         """Everything so far; ``passes`` evaluations make one over the training set."""
         evaluations = np.rint(np.array(self._evaluations) / passes).astype(np.int64)
         return Trajectory(
@@ -156,4 +161,5 @@ class Progress:
             halvings=self._halvings,
             status=self._status,
             reason=self._reason,
+            variables=variables,
         )

@@ -41,6 +41,7 @@ class RunJob:
     tuning_runs: int
     jobs: int
     threads: int
+    keep: bool = False  # the trained network, too
 
     @property
     def cost(self) -> float:
@@ -64,9 +65,11 @@ class RunJob:
 
         dataset = of_worker(self.data_dir).of(self.request.task)
         try:
-            outcome = run(self.request, dataset).outcome
-            record = self._record(outcome, dataset, threads=backends.get(self.request.backend).threads())
-        except BackendUnavailableError:
+            result = run(self.request, dataset)
+            record = self._record(result.outcome, dataset, threads=backends.get(self.request.backend).threads())
+            if self.keep and result.network:  # first, since a record says that all of its run is there
+                result.network.write(Store(self.directory).network_path(record.record_id))
+        except (BackendUnavailableError, OutputError):
             raise
         except Exception as error:
             record = self.failed(dataset, last_line(error))
@@ -130,6 +133,9 @@ class Campaign:
         Receives a :class:`Tally` whenever a run ends.
     on_remark : callable
         Receives a line of text about what a user would not expect: a search that chooses no value.
+    keep_networks : bool
+        True to keep the trained network of every run beside its record, see :mod:`normbench.certificates.stored`; a run
+        whose network is not there is made again.
     """
 
     store: Store
@@ -137,6 +143,7 @@ class Campaign:
     jobs: int = field(default_factory=cores)
     on_progress: Callable[[Tally], None] = lambda tally: None
     on_remark: Callable[[str], None] = lambda text: None
+    keep_networks: bool = False
     _tally: Tally = field(default=Tally(0, 0, 0.0, 0.0), init=False)
 
     def run(self, plan: Plan) -> list[Record]:
@@ -175,9 +182,14 @@ class Campaign:
 
     def _missing(self, requests: Iterable[RunRequest]) -> list[RunRequest]:
         found = {request: self.find(request) for request in dict.fromkeys(requests)}
-        return [
-            request for request, record in found.items() if record is None or record.outcome.status == Status.FAILED
-        ]
+        return [request for request, record in found.items() if record is None or self._is_due(record)]
+
+    def _is_due(self, record: Record) -> bool:
+        """True if the run failed, or its network is to be kept and is not there."""
+        if record.outcome.status == Status.FAILED:
+            return True
+        kept = self.keep_networks and bool(record.outcome.certified_by)
+        return kept and not self.store.network_path(record.record_id).is_file()
 
     def _expected(self, searches: Iterable[Search], first: Iterable[RunRequest]) -> list[RunRequest]:
         """Runs that the searches will bring; before a search has ended, as many at its default value."""
@@ -217,6 +229,7 @@ class Campaign:
                 tuning_runs=tuning_runs[request],
                 jobs=self.jobs,
                 threads=threads_per_run(),
+                keep=self.keep_networks,
             )
             for request in self._missing(tuning_runs)
         ]

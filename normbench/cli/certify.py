@@ -30,6 +30,7 @@ class _Outcome:
     witness: "Certificate | None"  # the stored one, if it holds
     wrong: str  # why the stored one does not hold; empty if it does, or if there is none
     asked: float | None
+    gain: float  # the largest that was found
 
     @property
     def certificate(self) -> "Certificate":
@@ -46,32 +47,42 @@ class _Outcome:
 @click.command("certify")
 @click.argument("file", type=options.UserPath(exists=True, dir_okay=False))
 @click.option("--lipschitz", type=options.POSITIVE, default=None, help="Bound that must hold; else the file's own.")
-@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), default="relu", show_default=True)
+@click.option(
+    "--activation",
+    type=click.Choice(list(ACTIVATIONS)),
+    default=None,
+    help="Between the layers.  [default: the file's own, else relu]",
+)
 @click.option(
     "--time-limit", type=options.POSITIVE, default=10.0, show_default=True, help="Seconds for all bounds together."
 )
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(*, file: Path, lipschitz: float | None, activation: str, time_limit: float, format_: str) -> None:
+def command(*, file: Path, lipschitz: float | None, activation: str | None, time_limit: float, format_: str) -> None:
     """Bound a network's Lipschitz constant and check its witness.
 
     FILE is an NPZ file of a plain network f(x) = output_scale W_m rho(... rho(W_1 x)): weight_0, weight_1, ..., each
-    (fan_out, fan_in), and, if you have them, bias_*, output_scale, lipschitz (the bound asked for) and witness_* (a
-    certificate). Bounds are computed from the weights alone. Exits with 1 where a stored witness does not prove its
-    bound, or the bound asked for is not proven.
+    (fan_out, fan_in), and, if you have them, bias_*, output_scale, activation, lipschitz (the bound asked for) and
+    witness_* (a certificate); normbench run --keep-networks writes such files. Bounds are computed from the weights
+    alone. Exits with 1 where a stored witness does not prove its bound, or the bound asked for is not proven.
 
     \b
     Examples:
       normbench certify net.npz
       normbench certify net.npz --lipschitz 20 --activation tanh
     """
-    from normbench.certificates import certify
+    from normbench.certificates import certify, largest_gain
     from normbench.certificates.stored import read
 
     stored = read(file, activation)
-    computed = certify(stored.weights, activation=activation, output_scale=stored.output_scale, time_limit=time_limit)
-    witness, wrong = _checked(stored, activation)
+    computed = certify(
+        stored.weights, activation=stored.activation, output_scale=stored.output_scale, time_limit=time_limit
+    )
+    witness, wrong = _checked(stored)
     asked = stored.lipschitz if lipschitz is None else lipschitz
-    outcome = _Outcome(computed, witness, wrong, asked)
+    gain = largest_gain(
+        stored.weights, activation=stored.activation, output_scale=stored.output_scale, biases=stored.biases
+    )
+    outcome = _Outcome(computed, witness, wrong, asked, gain)
     if format_ == "json":
         click.echo(json.dumps(_fields(outcome), allow_nan=False))
     else:
@@ -80,7 +91,7 @@ def command(*, file: Path, lipschitz: float | None, activation: str, time_limit:
         raise click.exceptions.Exit(CHECK_FAILED)
 
 
-def _checked(stored: "StoredNetwork", activation: str) -> "tuple[Certificate | None, str]":
+def _checked(stored: "StoredNetwork") -> "tuple[Certificate | None, str]":
     """The stored certificate if it holds, else why it does not; nothing where there is none."""
     from normbench.certificates import from_arrays, verify
 
@@ -88,7 +99,7 @@ def _checked(stored: "StoredNetwork", activation: str) -> "tuple[Certificate | N
         return None, ""
     try:
         certificate = from_arrays(stored.witness)
-        verify(stored.weights, certificate, activation=activation, output_scale=stored.output_scale)
+        verify(stored.weights, certificate, activation=stored.activation, output_scale=stored.output_scale)
     except CertificateError as error:
         return None, str(error)
     return certificate, ""
@@ -129,6 +140,7 @@ def _rows(outcome: _Outcome) -> Iterator[tuple[str, ...]]:
 def _verdicts(outcome: _Outcome) -> Iterator[str]:
     best = outcome.certificate
     yield f"Proven: ||f(x) - f(x')|| <= {_ceiling(best.bound)} ||x - x'|| for all x and x', by {best.kind}."
+    yield f"No bound is below {outcome.gain:.{_DIGITS}g}: so large is the gain at a point that was found."
     if outcome.witness:
         yield f"The stored witness proves its bound, {_ceiling(outcome.witness.bound)}."
     if outcome.wrong:
@@ -151,6 +163,7 @@ def _fields(outcome: _Outcome) -> dict[str, Any]:
         "bound": _finite(outcome.certificate.bound),
         "kind": outcome.certificate.kind,
         "asked": outcome.asked,
+        "largest_gain": outcome.gain,
         "holds": outcome.holds,
         "witness": {"kind": outcome.witness.kind, "bound": _finite(outcome.witness.bound)} if outcome.witness else None,
         "wrong": outcome.wrong or None,

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,15 @@ _PEERS = "peers"  # all of them that one of the backends has
 @options.many("optimiser", "What trains it", [*SPECS, _PEERS], default=f"all but the peers, {', '.join(PEERS)}")
 @options.many_backends("What computes", backend_names())
 @options.seeds(3)
+@click.option(
+    "--lipschitz",
+    "bounds",
+    type=options.POSITIVE,
+    metavar="L",
+    multiple=True,
+    help="Bound that no iterate exceeds, in output units per unit of a normalised input. Repeat for several.  "
+    "[default: none; the scaling of the papers]",
+)
 @of_the_request
 @click.option(
     "--layers", "layers_text", metavar="D0,D1,...", help="Network, input or channels first.  [default: the task's own]"
@@ -44,6 +54,11 @@ _PEERS = "peers"  # all of them that one of the backends has
 @options.data_dir
 @options.jobs
 @options.out
+@click.option(
+    "--keep-networks",
+    is_flag=True,
+    help="Keep each trained network with its certificate, as NPZ in the sub-folder networks; see normbench certify.",
+)
 @options.output_format("table", "json", "csv")
 def command(
     given: dict[str, Any],
@@ -52,12 +67,14 @@ def command(
     optimisers: Sequence[str],
     backends: Sequence[str],
     seeds: int,
+    bounds: Sequence[float],
     layers_text: str | None,
     width: int | None,
     depth: int | None,
     data_dir: Path | None,
     jobs: int | None,
     out: Path,
+    keep_networks: bool,
     format_: str,
 ) -> None:
     """Train optimisers and show the leaderboard.
@@ -71,6 +88,7 @@ def command(
       normbench run --optimiser method1 --optimiser adam --seeds 10
       normbench run --optimiser peers --seeds 10
       normbench run --task neural-fly --data-dir ~/neural_fly --split blocked
+      normbench run --task neural-fly --lipschitz 10 --lipschitz 20 --keep-networks
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
       normbench run --format json > runs.jsonl
     """
@@ -98,12 +116,14 @@ def command(
         check_split(dataset, split=asked.split, seeds=seeds, batch_size=asked.batch_size)
         iterations = asked.iterations or entry.iterations or 1
         check_sizes(network.weight_shapes, iterations=iterations, batch_size=asked.batch_size)
-        named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked.batch_size)
-        plan += sweep(asked, optimisers=named, backends=chosen, seeds=range(seeds))
+        named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked, bounded=bool(bounds))
+        for bound in dict.fromkeys(bounds) or (None,):
+            plan += sweep(replace(asked, lipschitz=bound), optimisers=named, backends=chosen, seeds=range(seeds))
     kept = set(store.kept())
     say = partial(click.echo, err=True)
     with campaign_progress() as on_progress:
-        records = Campaign(store, samples, options.job_count(jobs), on_progress, say).run(plan)
+        campaign = Campaign(store, samples, options.job_count(jobs), on_progress, say, keep_networks)
+        records = campaign.run(plan)
     if format_ == "table":
         everything, problems = store.load_all()
         print_problems(problems)
@@ -152,14 +172,20 @@ def _expanded(optimisers: Sequence[str], chosen: Sequence[str]) -> list[str]:
     return [key for name in optimisers for key in (peers if name == _PEERS else [name])]
 
 
-def _supported(optimisers: Sequence[str], task: Task, network: Network, batch_size: int | None) -> list[str]:
+def _supported(optimisers: Sequence[str], task: Task, network: Network, asked: Asked, *, bounded: bool) -> list[str]:
     """The optimisers that can train the network; who is left out is said, and someone must remain."""
     from normbench.running.support import check_support
 
     found, reasons = [], []
     for key in optimisers:
         try:
-            check_support(SPECS[key], network, batch_size=batch_size)
+            check_support(
+                SPECS[key],
+                network,
+                batch_size=asked.batch_size,
+                parametrisation=asked.parametrisation,
+                bounded=bounded,
+            )
             found.append(key)
         except InvalidArgumentError as error:
             reasons.append(str(error))

@@ -78,7 +78,7 @@ def command(
     networks for a few iterations, in float64; float32, convolutions and cross-entropy only where nothing is compiled
     for them, as in PyTorch. It says what it leaves out. With --thorough: 200 iterations on all flights, digits with
     dense layers and convolutions, square loss and cross-entropy (300 of them, 20 iterations), both precisions, and
-    hyperparameters beside the defaults.
+    hyperparameters and parametrisations beside the defaults.
 
     \b
     Examples:
@@ -156,7 +156,8 @@ def _left_out(chosen: Sequence[str], no_kernels: bool, iterations: int | None) -
     if compiled:
         missing.append(f"float32 in {compiled}")
         missing += [f"convolutions and cross-entropy in {compiled}"] if no_kernels else []
-    return f"A quick check, without {', '.join(missing)} and other hyperparameters: --thorough has them."
+    missing.append("other hyperparameters")
+    return f"A quick check, without {', '.join(missing)} and other parametrisations: --thorough has them."
 
 
 def _is_simulated(task: str) -> bool:
@@ -169,7 +170,8 @@ def _kind(task: str) -> str:
 
 def _name(agreement: "Agreement") -> str:
     values = (f"{name} {value}" for name, value in agreement.hyperparameters.items())
-    return ", ".join([agreement.optimiser, *values])
+    through = [agreement.parametrisation] if agreement.parametrisation else []
+    return ", ".join([agreement.optimiser, *values, *through])
 
 
 def _table(agreements: Sequence["Agreement"]) -> Table:

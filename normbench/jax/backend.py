@@ -28,7 +28,9 @@ BACKEND = Backend(
     dtypes=("float32", "float64"),
     devices=("cpu", "cuda"),
     slowness=1.0,
-    trainer=Address("normbench.jax.benchmark.trainer", "JaxTrainer", ("iterations", "dtype", "device", "rows")),
+    trainer=Address(
+        "normbench.jax.benchmark.trainer", "JaxTrainer", ("iterations", "dtype", "device", "rows", "parametrisation")
+    ),
     plain=Address("normbench.jax.benchmark.plain", "PlainTrainer", ("dtype",)),
     players=Address("normbench.jax.benchmark.gan", "JaxPlayers"),
     compilation_cache=_compilation_cache,

@@ -59,3 +59,8 @@ ACTIVATIONS: dict[str, Activation] = {
     "maxmin": MaxMin(),
 }
 """What perceptrons and convolutional networks can have between their layers, by name."""
+
+
+def name_of(activation: Activation) -> str:
+    """Its name in :data:`ACTIVATIONS`; "" where it has none, such as another slope."""
+    return next((name for name, known in ACTIVATIONS.items() if known == activation), "")

@@ -8,7 +8,7 @@ from normbench.analysis.rows import Row
 from normbench.analysis.selection import strange
 from normbench.data.dataset import origin
 from normbench.presentation.labels import row_name
-from normbench.presentation.quantities import MEASURED, exceeds
+from normbench.presentation.quantities import MEASURED, breaks, exceeds
 from normbench.problems import tasks
 from normbench.records.schema import Record
 
@@ -58,7 +58,16 @@ def _certificate(board: Board) -> list[str]:
         return []
     broken = sum(map(exceeds, board.runs))
     verdict = f"EXCEEDS the bound in {broken} runs: WARNING" if broken else "never exceeds the bound"
-    return [f"The gain that was measured {verdict}."]
+    return [f"The gain that was measured {verdict}.", *_budget(board)]
+
+
+def _budget(board: Board) -> list[str]:
+    asked = board.runs[0].request.lipschitz
+    if asked is None:
+        return []
+    over = sum(map(breaks, board.runs))
+    verdict = f"is NOT PROVEN in {over} runs: WARNING" if over else "is proven in every run that ended with a network"
+    return [f"The bound that was asked for, {asked:g}, {verdict}."]
 
 
 def _certainty(board: Board) -> list[str]:

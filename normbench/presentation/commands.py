@@ -7,6 +7,7 @@ from normbench import backends, specs
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.selection import unusual_hyperparameters
+from normbench.presentation.labels import value_text
 from normbench.problems import tasks
 from normbench.records.schema import Record
 from normbench.running.axis import Axis, Level
@@ -59,6 +60,8 @@ def _unsaid(axis: Axis, record: Record) -> object:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, float):
+        return value_text(value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

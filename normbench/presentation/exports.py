@@ -17,7 +17,7 @@ from normbench.presentation.labels import board_title, environment, row_name
 from normbench.presentation.quantities import LEGEND, legend, shown
 from normbench.presentation.tables import markdown_table
 from normbench.records.formats import csv_frame, markdown_code, markdown_text
-from normbench.running.axis import Level
+from normbench.running.axis import Level, Place
 from normbench.running.request import axes
 
 
@@ -65,6 +65,7 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
         "unit": board.unit,
         "split": board.split,
         "layers": layers_text(board.layers),
+        **{a.name: getattr(board.runs[0].request, a.name) for a in axes(Level.BOARD) if a.place is Place.BOARD},
         "kind": row.kind,
         **{axis.name: row.asked.get(axis.name) for axis in axes(Level.ROW)},
     }

@@ -23,7 +23,12 @@ def network_title(run: Record) -> str:
     """``quadrotor-sim (SIMULATED data), network 12-25-30-15-3, random split``: the board that a run is on."""
     asked = run.request
     data = f"{asked.task} ({origin(run.provenance.simulated)} data)"
-    return f"{data}, network {layers_text(asked.layers)}, {asked.split} split"
+    return ", ".join([data, f"network {layers_text(asked.layers)}", f"{asked.split} split", *board_words(run)])
+
+
+def board_words(run: Record) -> list[str]:
+    """``L = 20``: what else is said of the board that a run is on."""
+    return _said(run, Place.BOARD)
 
 
 def where(record: Record) -> str:

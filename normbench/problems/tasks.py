@@ -15,7 +15,12 @@ from normbench.networks.base import Shape
 from normbench.problems.families import FAMILIES
 from normbench.problems.initial_weights import USUAL, usual
 from normbench.problems.problem import Problem
-from normbench.problems.scaling import dimensional_scaling, manifold_initialisation, spectral_initialisation
+from normbench.problems.scaling import (
+    bounded_scaling,
+    dimensional_scaling,
+    manifold_initialisation,
+    spectral_initialisation,
+)
 from normbench.specs.base import Normalisation, suggestion
 
 
@@ -205,6 +210,7 @@ def problem(
     loss: Loss = Loss.SQUARE,
     hyperparameters: Mapping[str, Any] | None = None,
     initialisation: str = USUAL,
+    lipschitz: float | None = None,
 ) -> Problem:
     """Split, scale and initialise: everything a run starts from.
 
@@ -222,6 +228,8 @@ def problem(
         Of the optimiser: for scaled manifolds, which ones.
     initialisation : str
         One of :data:`normbench.problems.initial_weights.INITIALISATIONS`, or what is usual with the normalisation.
+    lipschitz : float, optional
+        For the scaling of :func:`normbench.problems.scaling.bounded_scaling`, whatever the normalisation.
 
     Raises
     ------
@@ -246,6 +254,8 @@ def problem(
         "classes": len(dataset.classes),
         "initialisation": usual(normalisation) if initialisation == USUAL else initialisation,
     }
+    if lipschitz is not None:
+        return bounded_scaling(train, test, network, lipschitz=lipschitz, **given)
     if normalisation is Normalisation.MANIFOLDS:
         return manifold_initialisation(
             train, test, network, **given, **{name: (hyperparameters or {})[name] for name in MANIFOLD_OPTIONS}

@@ -124,6 +124,7 @@ def _record(row: dict[Any, Any], where: str) -> Record:
     try:
         read = {name: parse(row[name]).value for name in _named(*_MAPPINGS)}
         read |= {name: None if pd.isna(row[name]) else int(row[name]) for name in _named(int | None) if name in row}
+        read |= {name: None if pd.isna(row[name]) else row[name] for name in _named(str | None) if name in row}
         read |= {name: [int(width) for width in row[name].split("-")] for name in _named(tuple[int, ...])}
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise RecordError(f"{where} cannot be read: {reason(error)}. Export the records again.") from error
@@ -199,6 +200,7 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     bool: lambda text: {"True": True, "False": False}[text],
     int | None: lambda text: int(text) if text else None,
     float | None: lambda text: float(text) if text else None,
+    str | None: lambda text: csv_original(text) or None,
 }
 _CONVERTERS = {f.name: _PARSERS[f.type] for f in stored_fields() if f.type in _PARSERS} | {VERSION: int}
 

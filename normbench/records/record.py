@@ -13,7 +13,7 @@ from normbench.records.identity import checksum, identify, plain
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 VERSION = "schema_version"  # the keys of a file that are no fields
 CHECKSUM = "checksum"
 

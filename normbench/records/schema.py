@@ -20,7 +20,7 @@ from normbench.specs import Value
 
 __all__ = ["SCHEMA_VERSION", "Record", "from_dict", "from_json"]
 
-_READABLE = (1, 2, 3, SCHEMA_VERSION)
+_READABLE = (1, 2, 3, 4, SCHEMA_VERSION)
 _WITH_CHECKSUM = 4  # the first schema that has one
 _REMEDY = "Delete the file and run again."
 
@@ -86,7 +86,10 @@ _LATER_CURVES = (
     *("seconds", "loss_evaluations", "gradient_evaluations"),  # since schema 2
     *("train_rms", "test_rms", "train_accuracy", "test_accuracy"),  # since schema 3
 )
-_LATER_FIELDS = {"lipschitz_measured": None, "train_accuracy": None, "test_accuracy": None}
+_LATER_FIELDS = {
+    **dict.fromkeys(("lipschitz_measured", "train_accuracy", "test_accuracy")),  # since schemas 2 and 3
+    **{"lipschitz_certificate": None, "certified_by": ""},  # since schema 5
+}
 
 
 def _upgraded(raw: dict[str, Any], version: int) -> dict[str, Any]:
@@ -160,6 +163,7 @@ _READERS: dict[Any, Any] = {
     bool: _exactly(bool),
     float: _float,
     int | None: lambda value: None if value is None else _exactly(int)(value),
+    str | None: lambda value: None if value is None else _exactly(str)(value),
     float | None: lambda value: None if value is None or math.isnan(value) else _float(value),
     tuple[int, ...]: lambda value: tuple(_exactly(int)(v) for v in _exactly(list)(value)),
     tuple[float, ...]: lambda value: tuple(_float(v) for v in _exactly(list)(value)),

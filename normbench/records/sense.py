@@ -36,8 +36,11 @@ def objections(record: Record) -> Iterator[str]:
             for text in (part for item in value.items() for part in item if isinstance(part, str)):
                 yield from _text(f.name, text)
         elif isinstance(value, int | float):
-            largest = 1.0 if f.type == float | None else math.inf
+            largest = 1.0 if f.name.endswith("accuracy") else math.inf
             yield from _number(f.name, value, least=least.get(f.name, 0), largest=largest)
+    for name in (axis.name for axis in axes() if axis.positive):
+        if values[name] is not None and values[name] <= 0:
+            yield f"field {name!r} must be positive; got {brief(values[name])}"
     if record.outcome.status not in list(Status):
         yield f"field 'status' is {brief(record.outcome.status)}; known are {', '.join(Status)}"
     if len(record.request.layers) < 2 or min(record.request.layers) < 1:

@@ -13,6 +13,7 @@ from normbench.records.strict_json import reason
 from normbench.writing import TEMPORARY, write_text
 
 RECORDS = "records"  # sub-folder of a results folder
+_NETWORKS = "networks"  # beside it
 _KEPT = ".kept"  # what was no readable record of the run that its name says, and had to make room for one
 _CONFLICTS = "conflicts"  # sub-folder of imported records that differ from those of the same runs
 _STALE_SECONDS = 60.0  # a write takes milliseconds; anything older was left by a process that died
@@ -43,6 +44,10 @@ class Store:
     def path(self, record_id: str) -> Path:
         """Where the record of that identity is kept."""
         return self.directory / f"{record_id}.json"
+
+    def network_path(self, record_id: str) -> Path:
+        """Where the trained network of that run is kept, if it is: in a folder beside that of the records."""
+        return self.directory.parent / _NETWORKS / f"{record_id}.npz"
 
     def write(self, record: Record) -> Path:
         """Write or replace one record; it is on disk, whole, when this returns.

@@ -45,6 +45,7 @@ class Objective:
         self._kind = loss
         self.loss_evaluations = 0
         self.gradient_evaluations = 0
+        self.derivative_evaluations = 0
 
     @classmethod
     def of(cls, problem: Problem, x: np.ndarray | None = None, y: np.ndarray | None = None) -> "Objective":
@@ -56,6 +57,11 @@ class Objective:
     def evaluations(self) -> tuple[int, int]:
         """Passes over the data so far: those for the loss, and those for its gradient."""
         return self.loss_evaluations, self.gradient_evaluations
+
+    @property
+    def cost(self) -> float:
+        """Passes over the data in units of a loss with its gradient: a loss alone is a half, derivatives are one."""
+        return (self.loss_evaluations + self.gradient_evaluations) / 2 + self.derivative_evaluations
 
     @property
     def majorant_scale(self) -> float:
@@ -92,12 +98,24 @@ class Objective:
 
         Gamma_i(t) = W_i cos t + velocity_i sin t; a layer of zero velocity rests: Gamma_i(t) = W_i.
         """
-        check_weights(self.network, (weight.shape for weight in weights))
+        return self.series_derivatives(
+            [[curve_coefficient(W, v, k) for k in range(order + 1)] for W, v in zip(weights, velocity, strict=True)]
+        )
+
+    def series_derivatives(self, curve: Sequence[Series]) -> list[float]:
+        """Derivatives at t = 0 of the loss along any curve, from the Taylor coefficients of every weight.
+
+        Parameters
+        ----------
+        curve : sequence of lists of arrays
+            For every weight its coefficients of order 0, 1, ..., as many as there are to be derivatives, and one.
+        """
+        check_weights(self.network, (coefficients[0].shape for coefficients in curve))
+        self.derivative_evaluations += 1
+        order = len(curve[0]) - 1
         series = [self.x] + [np.zeros_like(self.x)] * order
-        pairs = list(zip(weights, velocity, strict=True))
-        for layer, own in with_weights(self.network.layers, pairs):
-            curve = [curve_coefficient(*own[0], k) for k in range(order + 1)] if own else []
-            series = evaluation(layer).series(layer, curve, series)
+        for layer, own in with_weights(self.network.layers, curve):
+            series = evaluation(layer).series(layer, own[0] if own else [], series)
         loss = self._loss_series(series)
         return [math.factorial(k) * loss[k] for k in range(1, order + 1)]
 

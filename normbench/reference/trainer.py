@@ -8,8 +8,12 @@ import numpy as np
 from normbench import specs
 from normbench.backends.method import Method, implementations
 from normbench.backends.trajectory import Part, Progress, Trajectory
-from normbench.problems.problem import Problem
+from normbench.problems.initial_variables import initial_variables
+from normbench.problems.problem import Problem, Weights
 from normbench.reference.network import Objective, forward
+from normbench.reference.parametrisations import chart
+from normbench.reference.through import Through
+from normbench.specs import parametrisations
 
 METHODS = implementations("normbench.reference", specs.on("reference"))
 
@@ -30,24 +34,45 @@ class ReferenceTrainer:
     Raises
     ------
     InvalidArgumentError
-        If the network has layers that the reference does not know.
+        If the network has layers that the reference does not know, or the parametrisation does not go with it or with
+        the optimiser.
     """
 
     def __init__(
-        self, problem: Problem, key: str, hyperparameters: dict[str, Any], *, rows: np.ndarray | None = None
+        self,
+        problem: Problem,
+        key: str,
+        hyperparameters: dict[str, Any],
+        *,
+        rows: np.ndarray | None = None,
+        parametrisation: str | None = None,
     ) -> None:
         self._problem = problem
         self._rows = rows
         self._key = key
         self._hyperparameters = dict(hyperparameters)
         self._method = _method(key, self._hyperparameters)
+        self._way = parametrisations.way(specs.get(key), parametrisation, problem.network)
+        self._chart = None if self._way is None else chart(*self._way, problem.network.weight_shapes)
+        variables = problem.weights if self._way is None else initial_variables(*self._way, problem.weights)
         whole = Objective.of(problem)
         self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
         self._objective = whole if rows is None else self._batch(rows[0])
         with _quiet():
-            self._state = self._method.init(whole, problem.weights)
-            self._point = self._objective.point(problem.weights)
+            self._state = self._method.init(self._asked(whole), variables)
+            self._point = self._asked(self._objective).point(variables)
             self._progress = Progress(self._point.loss, self._passed())
+
+    def _asked(self, objective: Objective) -> Objective | Through:
+        """The objective of what the optimiser moves."""
+        if self._way is None or self._chart is None:
+            return objective
+        return Through(objective, self._chart, self._way.geometry)
+
+    def _plain_weights(self) -> Weights:
+        """Plain weights at present."""
+        moved = self._point.weights
+        return moved if self._chart is None else self._chart.weights(moved)
 
     def _batch(self, rows: np.ndarray) -> Objective:
         return Objective.of(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
@@ -71,22 +96,22 @@ class ReferenceTrainer:
             return
         self._done = self._passed()
         self._objective = self._batch(self._rows[iteration])
-        self._point = self._objective.point(self._point.weights)
+        self._point = self._asked(self._objective).point(self._point.weights)
 
     def _iterate(self) -> None:
         self._next_batch()
-        result = self._method.step(self._objective, self._point, self._state)
+        result = self._method.step(self._asked(self._objective), self._point, self._state)
         self._point, self._state = result.point, result.state
         self._progress.add(result.point.loss, result.step_size, self._passed(), result.halvings)
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
-        return Objective.of(self._problem, self._problem.x_test, self._problem.y_test).loss(self._point.weights)
+        return Objective.of(self._problem, self._problem.x_test, self._problem.y_test).loss(self._plain_weights())
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, in one piece."""
         x = {Part.TRAIN: self._problem.x_train, Part.TEST: self._problem.x_test}[part]
-        yield forward(self._problem.network, self._point.weights, x)
+        yield forward(self._problem.network, self._plain_weights(), x)
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
@@ -95,4 +120,5 @@ class ReferenceTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        return self._progress.trajectory(self._point.weights, passes=len(self._problem.x_train))
+        variables = () if self._chart is None else self._point.weights
+        return self._progress.trajectory(self._plain_weights(), variables, passes=len(self._problem.x_train))

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any
 
 from normbench.errors import InvalidArgumentError
+from normbench.numbers import positive
 
 ALWAYS = object()  # in the place of a default: there is none, every value is said
 _DECLARED = "axis"
@@ -19,8 +20,9 @@ class Level(Enum):
 
 
 class Place(Enum):
-    """Where the label of a row says the value."""
+    """Where a value that is not the default is said."""
 
+    BOARD = "in the title of a board, and beside the task of a run"
     NAME = "in words of its own: the optimiser, its hyperparameters, the number of iterations"
     WHERE = "beside the backend"
     HOW = "behind the optimiser"
@@ -39,7 +41,9 @@ class Axis:
     choices : tuple of str
         The values that there are; empty where they are not texts from a list.
     at_least : int or None
-        The smallest value of a number.
+        The smallest value of an integer.
+    positive : bool
+        True if every number above 0 is a value.
     option : str
         Of ``normbench run``, which makes the value; "" where none does. "{}" stands for the name of the field.
     help : str
@@ -60,6 +64,7 @@ class Axis:
     words: str = "{}"
     choices: tuple[str, ...] = ()
     at_least: int | None = None
+    positive: bool = False
     option: str = "--{}"
     help: str = ""
     of_task: bool = False
@@ -90,6 +95,8 @@ class Axis:
         if self.at_least is not None and value < self.at_least:
             remedy = "" if self.default is not None else " Leave it out for the default."
             raise InvalidArgumentError(f"{self.name} must be at least {self.at_least}; got {value}.{remedy}")
+        if self.positive:
+            positive(self.name, value)
 
 
 def declared(kind: type[Any]) -> tuple[Axis, ...]:

@@ -18,7 +18,8 @@ from normbench.networks.families import check_layers
 from normbench.problems import tasks
 from normbench.problems.initial_weights import INITIALISATIONS, USUAL, check, usual
 from normbench.running.axis import Axis, Level, Place, declared
-from normbench.specs import Value
+from normbench.specs import Value, parametrisations
+from normbench.specs.parametrisations import PARAMETRISATIONS
 
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
@@ -49,6 +50,12 @@ class Asked:
     initialisation : str
         One of :data:`normbench.problems.initial_weights.INITIALISATIONS`. The one that the optimiser's normalisation
         asks for is "usual" under its own name as well, so that a run has one identity.
+    lipschitz : float or None
+        Bound that no iterate exceeds, in units of the outputs, or of the logits, per unit of a normalised input; None
+        for the scaling of the optimiser's paper, whose bound is what it comes to.
+    parametrisation : str or None
+        Through which the optimiser moves the weights, see :mod:`normbench.specs.parametrisations`. None where it moves
+        them as its paper has it, which :meth:`resolved` says for its own name as well; at a bound it names every one.
     """
 
     task: str = field(metadata=Axis(Level.BOARD, original=True).metadata)
@@ -133,6 +140,19 @@ class Asked:
             help="What is drawn before every layer is scaled. usual: xavier, which is uniform; for AGD orthogonal.",
         ).metadata,
     )
+    lipschitz: float | None = field(
+        default=None, metadata=Axis(Level.BOARD, Place.BOARD, words="L = {:g}", positive=True).metadata
+    )
+    parametrisation: str | None = field(
+        default=None,
+        metadata=Axis(
+            Level.ROW,
+            Place.HOW,
+            choices=tuple(PARAMETRISATIONS),
+            help="What the optimiser moves in place of the weights.  [default: each optimiser's own; with --lipschitz "
+            "one that keeps the bound]",
+        ).metadata,
+    )
 
     def resolved(self) -> "RunRequest":
         """The run, fully specified.
@@ -158,10 +178,12 @@ class Asked:
                 f"dtype={self.dtype!r}, device={self.device!r}."
             )
         check_layers(self.layers)
+        network = entry.declared_network(self.layers, self.activation)
         initialisation = USUAL if self.initialisation == usual(spec.normalisation) else self.initialisation
         if self.activation != "relu" or initialisation != USUAL:
-            shapes = entry.declared_network(self.layers, self.activation).weight_shapes
-            check(shapes, initialisation if initialisation != USUAL else usual(spec.normalisation))
+            check(network.weight_shapes, initialisation if initialisation != USUAL else usual(spec.normalisation))
+        bounded = self.lipschitz is not None
+        found = parametrisations.resolve(spec, self.parametrisation, network, bounded=bounded)
         hyperparameters = spec.resolve(self.hyperparameters)
         if self.schedule != SCHEDULES[0] and "learning_rate" not in hyperparameters:
             raise InvalidArgumentError(
@@ -173,6 +195,8 @@ class Asked:
             "hyperparameters": hyperparameters,
             "iterations": self.iterations or entry.iterations or spec.iterations,
             "initialisation": initialisation,
+            "lipschitz": None if self.lipschitz is None else float(self.lipschitz),
+            "parametrisation": None if parametrisations.is_own(spec, found) and not bounded else found.key,
         }
         return RunRequest(**{f.name: getattr(self, f.name) for f in fields(self)} | filled)
 

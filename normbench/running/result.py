@@ -3,7 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from normbench.backends.trajectory import Status, Trajectory
+from normbench.certificates.stored import StoredNetwork
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class Outcome:
         The same in normalised units, as the optimiser saw it.
     lipschitz_bound : float
         prod ||W_i||_op after the last iteration, in ``unit`` per unit-norm input.
+    lipschitz_certificate : float
+        The smallest bound that was proven, in the same unit, see :func:`normbench.running.export.exported`; NaN where
+        the network is none of matrices that certificates know, and in records from before there were any.
+    certified_by : str
+        The kind of that certificate, a key of :data:`normbench.certificates.CHECKS`; "" where there is none.
     lipschitz_measured : float
         Largest ||f(x) - f(x')|| / ||x - x'|| over many pairs, in the same unit; a lower estimate of what the bound
         bounds, see :func:`normbench.running.certificate.largest_gain`.
@@ -91,6 +99,8 @@ class Outcome:
     train_loss: float = math.nan
     test_loss: float = math.nan
     lipschitz_bound: float = math.nan
+    lipschitz_certificate: float = math.nan
+    certified_by: str = ""
     lipschitz_measured: float = math.nan
     seconds_train: float = math.nan
     seconds_compile: float = math.nan
@@ -103,6 +113,11 @@ class Outcome:
     iterations_done: int = 0
     curves: Curves = field(default_factory=Curves)
 
+    @property
+    def proven_bound(self) -> float:
+        """The smaller of certificate and product; NaN where there is neither."""
+        return float(np.fmin(self.lipschitz_certificate, self.lipschitz_bound))
+
     @classmethod
     def failed(cls, reason: str, *, unit: str, predictors: dict[str, dict[str, float]]) -> "Outcome":
         """Of a run that raised an exception or whose process died: there is no figure, ``reason`` says why."""
@@ -111,7 +126,11 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """What one run hands over: the outcome, which its record keeps, and the trajectory, whose weights are not kept."""
+    """What one run hands over: the outcome, which its record keeps, the trajectory, and the network to be kept if any.
+
+    ``network`` is None where :func:`normbench.running.export.exported` is.
+    """
 
     outcome: Outcome
     trajectory: Trajectory
+    network: StoredNetwork | None

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -16,14 +17,18 @@ from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss
 from normbench.problems import tasks
+from normbench.problems.initial_variables import initial_variables
 from normbench.problems.predictors import trivial_predictors
 from normbench.problems.problem import Problem
+from normbench.reference.start import within_targets
 from normbench.running.batches import batches
 from normbench.running.certificate import largest_gain
+from normbench.running.export import exported
 from normbench.running.request import RunRequest
 from normbench.running.result import Curves, Errors, Outcome, RunResult
 from normbench.running.schedule import Plateau
 from normbench.running.support import check_support
+from normbench.specs import parametrisations
 
 CHECKPOINTS = 20
 _NO_ERRORS = (Errors(math.nan, math.nan),) * 2
@@ -72,6 +77,7 @@ def _start(request: RunRequest, problem: Problem) -> Start:
         dtype=request.dtype,
         device=request.device,
         rows=rows_of(request, problem),
+        parametrisation=request.parametrisation,
     )
 
 
@@ -84,9 +90,13 @@ def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
 
 
 def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
-    """The normalised problem that a request starts from."""
+    """The normalised problem that a request starts from.
+
+    At a bound far above what the data need, the weights are made smaller, see
+    :func:`normbench.reference.start.within_targets`; those that keep the norms that they start with get them there.
+    """
     task = tasks.get(request.task)
-    return tasks.problem(
+    found = tasks.problem(
         dataset,
         task.network(dataset, request.layers, request.activation),
         specs.get(request.optimiser).normalisation,
@@ -95,7 +105,17 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
         loss=task.loss,
         hyperparameters=dict(request.hyperparameters),
         initialisation=request.initialisation,
+        lipschitz=request.lipschitz,
     )
+    if request.lipschitz is None:
+        return found
+    spec, declared = specs.get(request.optimiser), parametrisations.get(request.parametrisation or "")
+    start = within_targets(found)
+    if parametrisations.is_own(spec, declared):
+        own = initial_variables(declared, parametrisations.geometry(spec, declared), start.weights)
+        shapes = start.network.weight_shapes
+        return replace(start, weights=tuple(w.reshape(shape) for w, shape in zip(own, shapes, strict=True)))
+    return start
 
 
 def run(request: RunRequest, dataset: Dataset) -> RunResult:
@@ -115,7 +135,13 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         If the layers do not fit the data, or the optimiser the network.
     """
     problem = problem_of(request, dataset)
-    check_support(specs.get(request.optimiser), problem.network, batch_size=request.batch_size)
+    check_support(
+        specs.get(request.optimiser),
+        problem.network,
+        batch_size=request.batch_size,
+        parametrisation=request.parametrisation,
+        bounded=request.lipschitz is not None,
+    )
     trainer, transfer = _timed(partial(build_trainer, request, problem))
     _, compiling = _timed(trainer.compile)
     plateau = Plateau() if request.schedule == "plateau" else None
@@ -144,6 +170,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
     diverged = trajectory.status is Status.DIVERGED
     train, test = _NO_ERRORS if diverged else _final(problem, trajectory.loss[-1], test_loss[-1], errors)
     steps = len(trajectory.step_size)
+    export = exported(request, problem, trajectory)
     outcome = Outcome(
         status=str(trajectory.status),
         reason=trajectory.reason,
@@ -156,6 +183,8 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         train_loss=float(trajectory.loss[-1]),
         test_loss=test_loss[-1],
         lipschitz_bound=problem.lipschitz_bound(trajectory.weights),
+        lipschitz_certificate=export.certificate.bound if export else math.nan,
+        certified_by=export.certificate.kind if export else "",
         lipschitz_measured=largest_gain(problem, trajectory.weights),
         seconds_train=training,
         seconds_compile=compiling,
@@ -181,7 +210,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
             },
         ),
     )
-    return RunResult(outcome, trajectory)
+    return RunResult(outcome, trajectory, export.network if export else None)
 
 
 def _needs_outputs(request: RunRequest, problem: Problem) -> bool:

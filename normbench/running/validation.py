@@ -1,7 +1,8 @@
 """The reference as judge: how far every backend strays from float64 NumPy on the same problem."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,13 @@ FLOAT32_LIMIT = 1e-3  # relative deviation of the final training RMS
 
 # Variants are judged at float64 only: at order 3 the minimiser of the polynomial jumps between the edge of the trust
 # region and its inside, so that float32 rounding alone sends two correct runs along different paths.
-_VARIANTS: dict[str, tuple[dict[str, Value], ...]] = {
+_HYPERPARAMETERS: dict[str, tuple[dict[str, Value], ...]] = {
     "method1": ({"order": 3}, {"order": 4}),
     "fromage": ({"p_bound": 1.0},),
     "fgsgd": ({"manifold": "stiefel"}, {"manifold": "oblique"}),
 }
+_PARAMETRISATIONS = {"adam": ("spectral", "sandwich"), "geodesic_lbfgs": ("ball", "sphere")}  # beside the defaults
+_BOUND = 20.0
 
 
 _COMBINATIONS = (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
@@ -41,7 +44,7 @@ class Scope:
     hidden : tuple of int or None
         Hidden widths; None for the task's own.
     variants : bool
-        Also at hyperparameters that are not the defaults.
+        Also at hyperparameters that are not the defaults, and at a bound through other parametrisations.
     left_out : tuple of str
         Backends that are not judged in float32.
     """
@@ -52,16 +55,20 @@ class Scope:
     variants: bool = True
     left_out: tuple[str, ...] = ()
 
-    def hyperparameters(self, optimiser: str) -> tuple[dict[str, Value], ...]:
-        """The defaults, then the variants if they are wanted."""
-        return ({}, *(_VARIANTS.get(optimiser, ()) if self.variants else ()))
+    def changes(self, optimiser: str) -> tuple[dict[str, Any], ...]:
+        """None, then what the variants change in a request, if they are wanted."""
+        if not self.variants:
+            return ({},)
+        others = [{"hyperparameters": values} for values in _HYPERPARAMETERS.get(optimiser, ())]
+        ways = [{"parametrisation": key, "lipschitz": _BOUND} for key in _PARAMETRISATIONS.get(optimiser, ())]
+        return ({}, *others, *ways)
 
-    def combinations(self, backend: str, hyperparameters: dict[str, Value]) -> tuple[tuple[str, str], ...]:
+    def combinations(self, backend: str, changes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         """Paths and precisions that the backend has: of a variant one, of the defaults all that are wanted."""
         has = get(backend)
         return tuple(
             (path, dtype)
-            for path, dtype in (_COMBINATIONS[:1] if hyperparameters else _COMBINATIONS)
+            for path, dtype in (_COMBINATIONS[:1] if changes else _COMBINATIONS)
             if dtype in has.dtypes
             and (path != "plain" or has.plain is not None)
             and (dtype == "float64" or backend not in self.left_out)
@@ -81,6 +88,8 @@ class Agreement:
         in a user's own loop, with automatic differentiation, the batch whole.
     hyperparameters : dict
         Those that differ from the defaults.
+    parametrisation : str or None
+        None for the optimiser's own, without a bound.
     iterations : int
         Iterations compared.
     loss_deviation, step_deviation, weight_deviation : float
@@ -98,6 +107,7 @@ class Agreement:
     dtype: str
     path: str
     hyperparameters: dict[str, Value]
+    parametrisation: str | None
     iterations: int
     loss_deviation: float
     step_deviation: float
@@ -117,7 +127,8 @@ def validate(
 ) -> list[Agreement]:
     """Run every optimiser in the reference and on each backend, in both precisions and on both paths, and compare.
 
-    The plain path is judged at float64 and at the defaults.
+    The plain path is judged at float64 and at the defaults; an optimiser whose runs part by rounding alone for as long
+    as it declares, at float64.
 
     Parameters
     ----------
@@ -139,23 +150,26 @@ def validate(
         dataset = dataset.take(np.arange(min(scope.samples, len(dataset.inputs))))
     measure, agreements = oracle(), []
     for optimiser in optimisers:
-        for hyperparameters in scope.hyperparameters(optimiser):
-            asked = Asked(
-                task=task.key,
-                layers=task.layers(dataset, scope.hidden),
-                optimiser=specs.get(optimiser).key,
-                hyperparameters=hyperparameters,
-                backend=measure.name,
-                dtype=measure.dtypes[0],
-                seed=0,
-                iterations=scope.iterations,
-            )
+        spec = specs.get(optimiser)
+        plain = Asked(
+            task=task.key,
+            layers=task.layers(dataset, scope.hidden),
+            optimiser=spec.key,
+            backend=measure.name,
+            dtype=measure.dtypes[0],
+            seed=0,
+            iterations=min(scope.iterations, spec.stable or scope.iterations),
+        )
+        for changes in scope.changes(optimiser):
+            asked = replace(plain, **changes)
             expected = trajectory_of(asked.resolved(), dataset)
             for backend in backends:
-                for path, dtype in scope.combinations(backend, hyperparameters):
-                    request = replace(asked, backend=backend, dtype=dtype).resolved()
-                    found = trajectory_of(request, dataset, path)
-                    agreements.append(judge(found, expected, request, hyperparameters, path))
+                for path, dtype in scope.combinations(backend, changes):
+                    if spec.stable is not None and dtype != measure.dtypes[0]:
+                        continue
+                    request = replace(asked, backend=backend, dtype=dtype)
+                    found = trajectory_of(request.resolved(), dataset, path)
+                    agreements.append(judge(found, expected, request, path))
     return agreements
 
 
@@ -170,8 +184,7 @@ def trajectory_of(asked: RunRequest, dataset: Dataset, path: str = "fast") -> Tr
 def judge(
     found: Trajectory,
     expected: Trajectory,
-    asked: RunRequest,
-    hyperparameters: dict[str, Value],
+    asked: Asked,
     path: str = "fast",
 ) -> Agreement:
     """Deviations of one trajectory from the reference's, and whether they stay within the limit of its precision."""
@@ -191,7 +204,8 @@ def judge(
         backend=asked.backend,
         dtype=asked.dtype,
         path=path,
-        hyperparameters=hyperparameters,
+        hyperparameters=asked.hyperparameters,
+        parametrisation=asked.parametrisation,
         iterations=len(found.step_size),
         limit=limit,
         # a NaN fails: it is not <= limit

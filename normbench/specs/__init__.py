@@ -1,8 +1,9 @@
 """Every optimiser of the benchmark, declared once: no arrays, no framework."""
 
 from normbench.errors import InvalidArgumentError
-from normbench.specs import agd, baselines, fgsgd, fromage, method1, method2, peers
+from normbench.specs import agd, baselines, fgsgd, fromage, geodesic_lbfgs, method1, method2, peers, polar_average
 from normbench.specs.base import Family as Family
+from normbench.specs.base import Geometry as Geometry
 from normbench.specs.base import Hyperparameter as Hyperparameter
 from normbench.specs.base import Normalisation as Normalisation
 from normbench.specs.base import OptimiserSpec as OptimiserSpec
@@ -10,7 +11,7 @@ from normbench.specs.base import Value as Value
 from normbench.specs.base import suggestion as suggestion
 
 # the one list of optimisers: modules in this order, and in each its declarations as they stand there
-_MODULES = (method1, method2, fromage, agd, fgsgd, baselines, peers)
+_MODULES = (method1, method2, geodesic_lbfgs, polar_average, fromage, agd, fgsgd, baselines, peers)
 _DECLARED = [
     (spec, module.__name__.rpartition(".")[2])
     for module in _MODULES

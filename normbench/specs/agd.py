@@ -2,12 +2,15 @@
 
 from normbench.specs.base import Normalisation, OptimiserSpec
 
+_PRESCRIBED = "steps as its paper derives it for plain weights that start with the norms of prescription 1"
+
 AGD = OptimiserSpec(
     key="agd",
     title="AGD",
     paper="arXiv 2304.05187",
     equations="Algorithm 1, Theorem 2",
     normalisation=Normalisation.PRESCRIPTION,
+    unsuited=tuple((key, _PRESCRIBED) for key in ("spectral", "sandwich")),
     invariants=(
         "||dW_k||_F = (eta / L) sqrt(d_k / d_{k-1}) for every layer with a gradient",
         "eta minimises -eta G + (exp(eta) - 1)^2 / 2",

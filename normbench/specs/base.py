@@ -20,6 +20,14 @@ class Normalisation(Enum):
     MANIFOLDS = "scaled manifolds of FG-SGD"
 
 
+class Geometry(StrEnum):
+    """Where the variables lie that an optimiser moves."""
+
+    FREE = "free"  # anywhere
+    SPHERE = "sphere"  # matrices of Frobenius norm 1
+    STIEFEL = "stiefel"  # matrices of operator norm at most 1: the top blocks of matrices with orthonormal columns
+
+
 class Family(StrEnum):
     """What an optimiser is to the benchmark."""
 
@@ -91,7 +99,7 @@ class Constant(NamedTuple):
     """What a drop-in class asks of a user's network, data or loss; a run of the benchmark has it from its problem."""
 
     name: str
-    default: float | None
+    default: float | str | None
     meaning: str
 
 
@@ -120,6 +128,16 @@ class OptimiserSpec:
         True if an iteration compares losses with the last one's, which mini-batches would mix up.
     bounded : bool
         True if it needs a network whose layers all have a known operator norm.
+    geometries : tuple of Geometry
+        Where it can move variables.
+    parametrisation : str
+        Through which it runs unless the caller says otherwise, see :mod:`normbench.specs.parametrisations`.
+    unsuited : tuple of pairs of str
+        Parametrisations that its geometries admit and that make no sense with it, each with the reason: a sentence
+        whose subject is the optimiser.
+    stable : int or None
+        Iterations over which runs that differ in rounding alone stay together: to 1e-9 in float64, on real data. In
+        float32 they part at once. None for one whose runs stay together as long as they are.
     hyperparameters : tuple of Hyperparameter
     constants : tuple of Constant
         What its drop-in classes take beside them.
@@ -141,6 +159,10 @@ class OptimiserSpec:
     backends: tuple[str, ...] | None = None
     full_batch: bool = False
     bounded: bool = False
+    geometries: tuple[Geometry, ...] = (Geometry.FREE,)
+    parametrisation: str = "free"
+    unsuited: tuple[tuple[str, str], ...] = ()
+    stable: int | None = None
     hyperparameters: tuple[Hyperparameter, ...] = ()
     constants: tuple[Constant, ...] = ()
     state: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ _LEARNING_RATE = Hyperparameter(
     "eta, the relative size of each layer's update",
     grid=(1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
 )
+_SCALES = "moves every variable relative to its norm, and the scales psi of the sandwich start at zero"
 _ZERO_GRADIENT = "A layer with a zero gradient stays where it is: eta W/||g|| g is 0/0 there."
 
 FROMAGE = OptimiserSpec(
@@ -17,6 +18,7 @@ FROMAGE = OptimiserSpec(
     title="Fromage",
     paper="arXiv 2002.03432",
     equations="Algorithm 1",
+    unsuited=(("sandwich", _SCALES),),
     hyperparameters=(
         _LEARNING_RATE,
         Hyperparameter("p_bound", None, 1.0, 1e6, "bound on ||W_i||_F in multiples of its initial value; None = off"),
@@ -39,6 +41,7 @@ LARS = OptimiserSpec(
     title="LARS",
     paper="arXiv 2002.03432 (figure 2); arXiv 1708.03888",
     equations="Algorithm 1 without the prefactor, eq. 5",
+    unsuited=(("sandwich", _SCALES),),
     hyperparameters=(_LEARNING_RATE,),
     invariants=(
         "||W' - W||_F = eta ||W||_F for every moving layer",

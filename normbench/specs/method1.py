@@ -2,13 +2,15 @@
 
 import math
 
-from normbench.specs.base import Constant, Hyperparameter, OptimiserSpec
+from normbench.specs.base import Constant, Geometry, Hyperparameter, OptimiserSpec
 
 METHOD1 = OptimiserSpec(
     key="method1",
     title="Method 1",
     paper="arXiv 2312.10672",
     equations="eq. 5-8, Algorithm 2",
+    geometries=(Geometry.SPHERE,),
+    parametrisation="sphere",
     hyperparameters=(
         Hyperparameter("order", 2, 2, 4, "order r of the Taylor polynomial of the loss along the curve, eq. 7"),
         Hyperparameter("trust_region", math.pi / 6, 1e-6, 2 * math.pi, "largest step eps, in radians"),

@@ -1,6 +1,6 @@
 """Declarations of method 2 and its closed-form variant: majorisation-minimisation (arXiv 2312.10672, 3.2.2)."""
 
-from normbench.specs.base import Constant, OptimiserSpec
+from normbench.specs.base import Constant, Geometry, OptimiserSpec
 
 _RESTING = (
     "Layers whose projected gradient is at most 10 eps ||G_i||_F rest, as in method 1, and add nothing to alpha or P1."
@@ -15,6 +15,8 @@ METHOD2 = OptimiserSpec(
     equations="eq. 22-23, Algorithm 3",
     iterations=3000,
     bounded=True,
+    geometries=(Geometry.SPHERE,),
+    parametrisation="sphere",
     constants=(
         Constant("mean_square_input", 1.0, "mean of ||x||^2 over the data; 1 for inputs scaled to unit norm"),
         Constant(
@@ -40,6 +42,8 @@ METHOD2_EXP = OptimiserSpec(
     paper="arXiv 2312.10672 (the authors' code)",
     equations="tau = log((1 + sqrt(1 + 4 beta / (P^2 Q L))) / 2) / L with P = prod mu_i",
     bounded=True,
+    geometries=(Geometry.SPHERE,),
+    parametrisation="sphere",
     constants=METHOD2.constants,
     state=METHOD2.state,
     invariants=("||W_i||_F = mu_i", "tau minimises -beta t + Q P^2 (exp(L t) - 1)^2 / 2"),

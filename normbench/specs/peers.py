@@ -18,6 +18,7 @@ def _peer(
     *hyperparameters: Hyperparameter,
     notes: tuple[str, ...] = (),
     full_batch: bool = False,
+    unsuited: tuple[tuple[str, str], ...] = (),
 ) -> OptimiserSpec:
     return OptimiserSpec(
         key=key,
@@ -27,6 +28,7 @@ def _peer(
         family=Family.PEER,
         backends=backends,
         full_batch=full_batch,
+        unsuited=unsuited,
         hyperparameters=hyperparameters,
         notes=(*notes, UNCONSTRAINED),
     )
@@ -104,4 +106,5 @@ MUON = _peer(
         "Every layer, the first and last included, is orthogonalised and scaled by sqrt(max(1, d_k / d_{k-1})).",
         "torch computes the Newton-Schulz steps in bfloat16, so that the backends agree to two digits only.",
     ),
+    unsuited=(("sandwich", "takes matrices alone, and the scales psi of the sandwich are vectors"),),
 )

@@ -12,8 +12,11 @@ if TYPE_CHECKING:  # what the declarations find, for those who read and do not r
     from normbench.torch.optimizers.fgsgd import FGSGD as FGSGD
     from normbench.torch.optimizers.fromage import LARS as LARS
     from normbench.torch.optimizers.fromage import Fromage as Fromage
+    from normbench.torch.optimizers.geodesic_lbfgs import GeodesicLBFGS as GeodesicLBFGS
     from normbench.torch.optimizers.method1 import Method1 as Method1
     from normbench.torch.optimizers.method2 import Method2 as Method2
     from normbench.torch.optimizers.method2 import Method2Exp as Method2Exp
+    from normbench.torch.optimizers.polar_average import PolarAverage as PolarAverage
+    from normbench.torch.parametrized import parametrize as parametrize
 else:
     __getattr__, __dir__ = lent_names(__name__, "optimizers")

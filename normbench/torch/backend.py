@@ -16,7 +16,9 @@ BACKEND = Backend(
     dtypes=("float32", "float64"),
     devices=("cpu", "cuda"),
     slowness=1.6,  # median of the published boards
-    trainer=Address("normbench.torch.benchmark.trainer", "TorchTrainer", ("dtype", "device", "rows")),
+    trainer=Address(
+        "normbench.torch.benchmark.trainer", "TorchTrainer", ("dtype", "device", "rows", "parametrisation")
+    ),
     plain=Address("normbench.torch.benchmark.plain", "PlainTrainer", ("dtype", "device")),
     players=Address("normbench.torch.benchmark.gan", "TorchPlayers"),
     threads=_threads,

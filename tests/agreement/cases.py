@@ -15,21 +15,32 @@ from tests.agreement import comparison
 
 STEPS = 60
 SEED = 5
+CONSTANTS = {None: {}, "ball": {"radius": 1.0}, "sphere": {"manifold": "sphere"}}
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One optimiser, its hyperparameters where they are not the defaults, and a network."""
+    """One optimiser, its hyperparameters where they are not the defaults, and a network.
+
+    A parametrisation that is named is that of the reference, which the drop-in optimiser is given by its constants.
+    """
 
     key: str
     hyper: dict = field(default_factory=dict)
     layers: tuple = (5, 7, 4, 3)
     seed: int = SEED
+    parametrisation: str | None = None
 
     @property
     def name(self):
         options = "".join(f"-{name}{value}" for name, value in self.hyper.items())
+        options += f"-{self.parametrisation}" * (self.parametrisation is not None)
         return f"{self.key}{options}-{'x'.join(map(str, self.layers))}-seed{self.seed}"
+
+    @property
+    def options(self):
+        """What the drop-in optimiser is made with."""
+        return self.hyper | CONSTANTS[self.parametrisation]
 
     @functools.cached_property
     def problem(self):
@@ -45,7 +56,8 @@ class Case:
 @functools.cache
 def run_of_the_reference(case, steps):
     """Computed once for all tests that ask for the same."""
-    trainer = ReferenceTrainer(case.problem, case.key, specs.get(case.key).resolve(case.hyper))
+    hyper = specs.get(case.key).resolve(case.hyper)
+    trainer = ReferenceTrainer(case.problem, case.key, hyper, parametrisation=case.parametrisation)
     trainer.advance(steps)
     return trainer.trajectory()
 
@@ -64,6 +76,10 @@ CASES = [
     Case("fromage"),
     Case("fromage", {"learning_rate": 0.1, "p_bound": 1.0}),
     Case("lars", {"learning_rate": 0.03}),
+    Case("geodesic_lbfgs", parametrisation="ball"),
+    Case("geodesic_lbfgs", {"history": 3}, layers=(6, 3, 8, 2), parametrisation="sphere"),
+    Case("polar_average", parametrisation="ball"),
+    Case("polar_average", {"momentum": 0.5, "offset": 3, "power": 2}, layers=(6, 3, 8, 2), parametrisation="ball"),
 ]
 ONE_OF_EACH = [case for k, case in enumerate(CASES) if case.key not in {c.key for c in CASES[:k]}]
 

@@ -9,7 +9,7 @@ from normbench.reference import agd, method2
 from normbench.reference.network import Objective
 from normbench.reference.spheres import direction, radii
 from normbench.reference.spheres import directions as reference_directions
-from tests.agreement.conftest import CAPACITY, problem_for, train
+from tests.agreement.conftest import problem_for, train
 
 SPHERICAL = ("method1", "method2", "method2_exp")
 
@@ -19,12 +19,13 @@ def norms(weights: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance", "iterations"), [("float64", 1e-12, 200), ("float32", 3e-6, CAPACITY)], ids=["64", "32"]
+    ("dtype", "tolerance", "iterations"), [("float64", 1e-14, 200), ("float32", 5e-7, 500)], ids=["64", "32"]
 )
 @pytest.mark.parametrize("key", SPHERICAL)
-def test_weights_stay_on_their_spheres_for_thousands_of_iterations(
+def test_weights_stay_on_their_spheres_for_hundreds_of_iterations(
     framework: str, key: str, dtype: str, tolerance: float, iterations: int
 ) -> None:
+    """Within a few units in the last place; never scaled back to it, the radius of method2_exp is 2e-6 off by then."""
     problem = problem_for(key)
     # without the safeguard method 1 keeps moving at convergence, so that all steps are really taken
     given = {"max_halvings": 0} if key == "method1" else {}

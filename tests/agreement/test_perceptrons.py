@@ -9,6 +9,7 @@ import pytest
 from normbench import specs
 from normbench.backends.trajectory import Status
 from normbench.problems.problem import Problem
+from normbench.specs import parametrisations
 from tests.agreement.comparison import deviation_of
 from tests.agreement.conftest import BUILDERS, CAPACITY, problem_for, run_of_the_reference, train
 from tests.agreement.test_not_finite import STEPS
@@ -37,8 +38,9 @@ def problem_of(key: str) -> Problem:
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_update_follows_the_reference_at_float64(framework: str, case: tuple[str, dict]) -> None:
     key, given = case
-    found = train(framework, problem_of(key), key, iterations=ITERATIONS, **given).trajectory()
-    expected = run_of_the_reference(problem_of, key, iterations=ITERATIONS, **given)
+    iterations = min(ITERATIONS, specs.get(key).stable or ITERATIONS)
+    found = train(framework, problem_of(key), key, iterations=iterations, **given).trajectory()
+    expected = run_of_the_reference(problem_of, key, iterations=iterations, **given)
     assert deviation_of(found, expected) <= 1e-9
     assert (found.status, found.halvings) == (expected.status, expected.halvings)
     np.testing.assert_array_equal(found.loss_evaluations, expected.loss_evaluations)
@@ -66,8 +68,9 @@ def dead_layer(problem: Problem) -> Problem:
 def test_dead_relus_leave_the_weights_alone(backend: str, key: str) -> None:
     problem = dead_layer(problem_for(key))
     trajectory = train(backend, problem, key, iterations=5).trajectory()
+    start = train(backend, problem, key, iterations=0).trajectory()
     assert np.isfinite(trajectory.loss).all()
-    for before, after in zip(problem.weights, trajectory.weights, strict=True):
+    for before, after in zip(start.weights, trajectory.weights, strict=True):
         np.testing.assert_array_equal(before, after)
     if key in ("method1", "method2", "method2_exp", "agd"):
         assert trajectory.status is Status.STALLED
@@ -103,7 +106,8 @@ def test_converged_start_stays_finite(backend: str, key: str) -> None:
     trajectory = train(backend, problem, key, iterations=5).trajectory()
     assert np.isfinite(trajectory.loss).all()
     assert all(np.isfinite(w).all() for w in trajectory.weights)
-    if backend == "reference":  # its own forward pass made the targets, so its loss is exactly zero
+    # the reference's own forward pass made the targets of these weights, so its loss is exactly zero
+    if backend == "reference" and parametrisations.get(specs.get(key).parametrisation).plain:
         assert trajectory.loss[0] == 0.0
         assert np.allclose(trajectory.weights[0], problem.weights[0], rtol=0, atol=0)
 
@@ -123,9 +127,7 @@ def resting_problem(key: str) -> Problem:
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize(
-    "case", [("method1", {}), ("method1", {"order": 4}), ("method2", {}), ("method2_exp", {})], ids=case_id
-)
+@pytest.mark.parametrize("case", [("method1", {"order": 4}), ("method2", {}), ("method2_exp", {})], ids=case_id)
 def test_layer_without_tangent_space_rests(backend: str, case: tuple[str, dict]) -> None:
     key, given = case
     found = train(backend, resting_problem(key), key, iterations=6, **given).trajectory()
@@ -150,12 +152,11 @@ def test_layers_of_zeros_rest_and_the_others_move_as_without_them(backend: str, 
         assert tau == 0.0 or key == "method1"  # whose derivatives are fixed here
         return
     alone = tuple(weights[k] for k in others)
-    for step in (STEPS[backend], STEPS["reference"]):
-        expected, angle = step(key, tuple(gradient[k] for k in others), alone, alone)
-        assert tau == pytest.approx(angle, rel=1e-9)
-        assert tau > 0.0
-        for k, wanted in zip(others, expected, strict=True):
-            np.testing.assert_allclose(moved[k], wanted, rtol=0, atol=1e-9)
+    expected, angle = STEPS["reference"](key, tuple(gradient[k] for k in others), alone, alone)
+    assert tau == pytest.approx(angle, rel=1e-9)
+    assert tau > 0.0
+    for k, wanted in zip(others, expected, strict=True):
+        np.testing.assert_allclose(moved[k], wanted, rtol=0, atol=1e-9)
 
 
 @pytest.mark.quick

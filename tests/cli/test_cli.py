@@ -130,6 +130,7 @@ def needs_a_library_that_nobody_has(backend, monkeypatch):
     monkeypatch.setattr(module, "BACKEND", missing)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypatch, tmp_path):
     needs_a_library_that_nobody_has("torch", monkeypatch)
     named = call("run", "--backend", "torch")

@@ -18,7 +18,7 @@ import normbench.jax
 STEPS = 5
 REPLICATED = PartitionSpec()
 SPREAD = {"batch": REPLICATED, "columns": PartitionSpec(None, "devices")}  # the first weight of a case
-KEYS = ("method1", "method2", "agd", "fromage", "lars")
+KEYS = ("method1", "method2", "agd", "fromage", "lars", "geodesic_lbfgs", "polar_average")
 
 
 def loss(params, batch):

@@ -23,7 +23,7 @@ def deviations():
 
 @pytest.mark.parametrize(
     "case",
-    [f"{key}-batch-64" for key in ("method1", "method2", "agd", "fromage", "lars")]
+    [f"{key}-batch-64" for key in ("method1", "method2", "agd", "fromage", "lars", "geodesic_lbfgs", "polar_average")]
     + [f"{key}-columns-64" for key in ("fromage", "method1")]
     + ["method1-batch-32", "fromage-columns-32"],
 )

@@ -11,6 +11,7 @@ import torch
 from normbench.errors import InvalidArgumentError
 from normbench.jax.benchmark import network as jax_network
 from normbench.networks import Loss, Network, transformer
+from normbench.networks.base import Layer, Residual
 from normbench.networks.layers import MaxPool
 from normbench.torch.benchmark import network as torch_network
 from tests.networks.examples import ALL, draw_inputs, draw_weights, one_hot
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated
 
 CLASSIFIERS = {"perceptron", "convolutional", "strided", "bent", "vgg16", "resnet18"}
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
-QUICK = {"xla_backend_optimization_level": 0}  # compiling takes longer than all else: ResNet-18 12 s, with this 2 s
+TWICE = ("strided", "bent", "vgg16", "transformer", "projections")  # together every kind of layer
 
 
 def targets_for(name: str, rng: np.random.Generator) -> tuple[Loss, np.ndarray]:
@@ -61,7 +62,7 @@ def test_outputs_losses_and_gradients_agree(name: str) -> None:
     value = setting.torch_loss(leaves)
     gradient = torch.autograd.grad(value, leaves)
     with jax.enable_x64(True):
-        evaluate = jax.jit(jax.value_and_grad(setting.jax_loss, has_aux=True), compiler_options=QUICK)
+        evaluate = jax.jit(jax.value_and_grad(setting.jax_loss, has_aux=True))
         (expected, outputs), expected_gradient = evaluate(tuple(map(jnp.asarray, setting.weights)))
     assert outputs.shape == (len(setting.x), *setting.network.output_shape)
     np.testing.assert_allclose(setting.model(torch.tensor(setting.x)).detach(), outputs, **CLOSE)
@@ -71,7 +72,18 @@ def test_outputs_losses_and_gradients_agree(name: str) -> None:
         np.testing.assert_allclose(ours, theirs, **CLOSE)
 
 
-@pytest.mark.parametrize("name", ALL)
+def kinds(layers: Sequence[Layer]) -> set[type]:
+    """Of layers, and of those inside residual blocks."""
+    inner = [part for layer in layers if isinstance(layer, Residual) for part in (*layer.body, *layer.shortcut)]
+    return {type(layer) for layer in layers} | (kinds(inner) if inner else set())
+
+
+def test_every_kind_of_layer_is_differentiated_twice() -> None:
+    chosen, every = ({kind for name in names for kind in kinds(ALL[name].layers)} for names in (TWICE, ALL))
+    assert chosen == every
+
+
+@pytest.mark.parametrize("name", TWICE)
 def test_second_derivatives_agree_forwards_and_backwards(name: str) -> None:
     """d^2/dt^2 of the loss at W + t V: forward mode twice in both backends, and reverse mode twice in torch."""
     setting = Setting(name)
@@ -91,7 +103,7 @@ def test_second_derivatives_agree_forwards_and_backwards(name: str) -> None:
 
     with jax.enable_x64(True):
         twice = forward_derivative(jax.jvp, forward_derivative(jax.jvp, jax_along))
-        found = jax.jit(twice, compiler_options=QUICK)(jnp.asarray(0.0))
+        found = jax.jit(twice)(jnp.asarray(0.0))
     assert float(found) == pytest.approx(expected.item(), rel=1e-9)
 
 

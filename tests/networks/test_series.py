@@ -1,7 +1,7 @@
 """Taylor coefficients of a network's outputs along the geodesic, and the derivatives of networks that have none."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from normbench.torch.benchmark.network import build, loss_value
 from normbench.torch.benchmark.objective import NetworkObjective
 from normbench.torch.benchmark.series import has_series, output_series
 from tests.networks.examples import BENT, PLAIN, draw_inputs, draw_weights, one_hot
+from tests.networks.nested import derivatives
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -37,7 +38,6 @@ STRIDES = Network(
 )
 POOLED = Network((2, 4, 8), (Convolution(2, 3), Relu(), AveragePool(2), Flatten(), Dense(24, 3)))
 NETWORKS = {"perceptron": PLAIN["perceptron"], "strides": STRIDES, "pooled": POOLED, "bent": BENT}
-Along = Callable[[Tensor], Tensor]
 
 
 def draw(network: Network, rng: np.random.Generator) -> list[Tensor]:
@@ -61,10 +61,6 @@ def outputs_along(network: Network, weights: list[Tensor], velocity: list[Tensor
     return along
 
 
-def derivative(function: Along) -> Along:
-    return lambda t: torch.func.jvp(function, (t,), (torch.ones_like(t),))[1]
-
-
 @pytest.mark.parametrize("resting", [(), (0,), (1, -1)], ids=str)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_coefficients_are_those_of_nested_forward_mode(name: str, resting: tuple[int, ...]) -> None:
@@ -77,13 +73,10 @@ def test_coefficients_are_those_of_nested_forward_mode(name: str, resting: tuple
     x = torch.tensor(draw_inputs(network, rng))
     found = output_series(network, weights, velocity, moving, x, ORDER)
     assert found.shape == (ORDER + 1, len(x), *network.output_shape)
-    function = outputs_along(network, weights, velocity, moving, x)
-    zero = torch.zeros((), dtype=torch.float64)
-    for k in range(ORDER + 1):
-        expected = function(zero)
+    nested = derivatives(outputs_along(network, weights, velocity, moving, x), ORDER)
+    for k, expected in enumerate(nested):
         assert expected.abs().max() > 1e-3
         torch.testing.assert_close(math.factorial(k) * found[k], expected, rtol=1e-11, atol=1e-11)
-        function = derivative(function)
 
 
 def test_the_series_is_the_function_near_zero() -> None:
@@ -120,8 +113,9 @@ def test_layers_without_a_series_are_known() -> None:
         assert not has_series(network)
 
 
-@pytest.mark.parametrize("name", ["pooled", "resnet18", "transformer"])
-@pytest.mark.parametrize("resting", [None, 0])
+@pytest.mark.parametrize(
+    ("name", "resting"), [("pooled", None), ("pooled", 0), ("resnet18", 0), ("transformer", None), ("transformer", 0)]
+)
 def test_derivatives_of_the_loss_are_those_of_reverse_mode(name: str, resting: int | None) -> None:
     """Networks with batch norm or attention take the way through the whole network."""
     others = {

@@ -19,7 +19,7 @@ from normbench.reference import network as reference
 from tests.oracle import reference_step
 
 TINY = gan.Size(steps=20, every=10, batch=8, noise=4, width=3)
-OPTIMISERS = {"fromage": 0.01, "lars": 0.01, "adam": 1e-3, "sgd": 0.01}
+OPTIMISERS = {"fromage": 0.01, "lars": 0.01, "adam": 1e-3}
 
 
 def hyperparameters(key, learning_rate):
@@ -40,7 +40,7 @@ def start():
     return gan.game(TINY, seed=3)
 
 
-@pytest.mark.parametrize("key", OPTIMISERS)
+@pytest.mark.parametrize("key", ["fromage", "adam"])  # an update of ours and one of the libraries
 def test_both_backends_have_the_same_weights_after_twenty_steps_with_a_decay_halfway(key, start):
     drawn = list(gan.draws(len(start.images), TINY, seed=3))
     found = [play(backend, key, OPTIMISERS[key], start, drawn, decay=0.1).weights() for backend in gan.backends()]

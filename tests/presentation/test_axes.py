@@ -39,6 +39,8 @@ OTHER = {
     "schedule": "plateau",
     "activation": "tanh",
     "initialisation": "orthogonal",
+    "lipschitz": 20.0,
+    "parametrisation": "spectral",
     "flavour": "bitter",
 }
 PLANTED = make_dataclass(

@@ -24,9 +24,18 @@ def board_runs(make):
         ("sgd", 0.001): (60.0, 0.85),
     }
     return [
-        make(key, rate, seed=seed, lipschitz_bound=bound, lipschitz_measured=bound / 2, test_rms=rms + 0.01 * seed)
-        for (key, rate), (bound, rms) in figures.items() for seed in (0, 1)
-    ]  # fmt: skip
+        make(
+            key,
+            rate,
+            seed=seed,
+            lipschitz_bound=bound,
+            lipschitz_certificate=bound,
+            lipschitz_measured=bound / 2,
+            test_rms=rms + 0.01 * seed,
+        )
+        for (key, rate), (bound, rms) in figures.items()
+        for seed in (0, 1)
+    ]
 
 
 def section_of(records):
@@ -50,7 +59,13 @@ def test_the_front_holds_the_rows_that_no_other_beats_in_both(board_runs):
 
 
 def test_an_optimiser_that_the_main_backend_lacks_comes_from_another(make, board_runs):
-    figures = {"backend": "jax", "lipschitz_bound": 20.0, "lipschitz_measured": 1.0, "test_rms": 0.7}
+    figures = {
+        "backend": "jax",
+        "lipschitz_bound": 20.0,
+        "lipschitz_certificate": 20.0,
+        "lipschitz_measured": 1.0,
+        "test_rms": 0.7,
+    }
     others = [make(key, rate, seed=0, **figures) for key, rate in (("adam", 0.001), ("agd", None))]
     data = board.front_rows(section_of([*board_runs, *others]))
     assert data.set_index("optimiser")["backend"].to_dict() == {
@@ -64,7 +79,9 @@ def test_an_optimiser_that_the_main_backend_lacks_comes_from_another(make, board
 
 
 def test_a_row_with_a_lost_run_is_no_point(make, board_runs):
-    lost = make("lars", 0.01, seed=0, status="diverged", lipschitz_bound=1.0, test_rms=math.nan)
+    lost = make(
+        "lars", 0.01, seed=0, status="diverged", lipschitz_bound=1.0, lipschitz_certificate=1.0, test_rms=math.nan
+    )
     data = board.front_rows(section_of([*board_runs, lost]))
     assert "lars" not in set(data["optimiser"])
 

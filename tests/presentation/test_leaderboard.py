@@ -15,7 +15,7 @@ from normbench.presentation import cells, exports, tables
 from normbench.presentation.boards import terminal
 from normbench.presentation.captions import captions
 from normbench.presentation.commands import command
-from normbench.presentation.labels import tuning_label
+from normbench.presentation.labels import board_title, tuning_label
 from normbench.presentation.quantities import LEGEND, shown
 
 pytestmark = pytest.mark.quick
@@ -234,11 +234,24 @@ def test_every_figure_can_be_traced_to_its_records(make):
 
 
 def test_a_measured_ratio_above_the_bound_is_a_warning(make):
-    kept = only([make(lipschitz_bound=2.0, lipschitz_measured=1.5), make(seed=1, lipschitz_measured=math.nan)])
-    broken = only([make(lipschitz_bound=2.0, lipschitz_measured=2.1)])
+    kept = only([make(lipschitz_certificate=2.0, lipschitz_measured=1.5), make(seed=1, lipschitz_measured=math.nan)])
+    broken = only([make(lipschitz_certificate=2.0, lipschitz_measured=2.1)])
     assert exports.flat(kept)[0]["lipschitz_measured"] == 1.5
     assert any("never exceeds the bound" in note for note in captions(kept))
     assert any("EXCEEDS the bound in 1 runs: WARNING" in note for note in captions(broken))
+
+
+def test_a_bound_that_was_asked_for_and_is_not_proven_is_a_warning(make):
+    asked = {"lipschitz": 20.0, "parametrisation": "sandwich", "lipschitz_bound": 118.0, "lipschitz_measured": 15.0}
+    kept = only([make(**asked, lipschitz_certificate=19.99)])
+    broken = only([make(**asked, lipschitz_certificate=20.01)])
+    assert board_title(kept).endswith("L = 20, RMS in N")
+    assert "The bound that was asked for, 20, is proven in every run that ended with a network." in captions(kept)
+    assert "The bound that was asked for, 20, is NOT PROVEN in 1 runs: WARNING." in captions(broken)
+    [row, *_] = exports.flat(kept)
+    assert (row["lipschitz"], row["parametrisation"], row["lipschitz_bound"]) == (20.0, "sandwich", 19.99)
+    assert row["lipschitz_product"] == 118.0
+    assert "--lipschitz 20 --parametrisation sandwich" in row["command"]
 
 
 def test_passes_over_the_data_are_counted(make):

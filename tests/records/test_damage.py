@@ -13,7 +13,7 @@ from normbench.errors import RecordError
 from normbench.records.build import record_of
 from normbench.records.frame import read_file, to_frame, write_file
 from normbench.records.identity import checksum
-from normbench.records.record import CHECKSUM
+from normbench.records.record import CHECKSUM, SCHEMA_VERSION
 from normbench.records.schema import from_dict, from_json
 from normbench.records.store import Store
 from normbench.running.request import Asked
@@ -42,7 +42,7 @@ def damaged(record):
     yield from (("train_rms", value) for value in (-5.0, "low", [1.0], True, {}))
     yield from (("test_rms", -5.0), ("train_loss", -0.1), ("lipschitz_bound", -1.0), ("seconds_train", -1e-9))
     yield from ((name, -1) for name in ("seed", "loss_evaluations", "halvings", "tuning_runs", "iterations_done"))
-    yield from ((name, 0) for name in ("iterations", "threads", "batch_size"))
+    yield from ((name, 0) for name in ("iterations", "threads", "batch_size", "lipschitz"))
     yield from ((name, 1.5) for name in ("train_accuracy", "seed", "iterations", "threads"))
     yield from (("layers", value) for value in ([], [3], [12, 0, 3], [12, -4, 3], "12-4-3", [12.0, 3], [[12, 3]]))
     yield from (("created", value) for value in ("x", "yesterday", "2026-13-01", 5))
@@ -66,7 +66,7 @@ def damaged(record):
     yield ("curves", curves(record, test_iterations=[10**6] * len(record.outcome.curves.test_iterations)))
     yield from (("environment", value) for value in ({"cpu": 1}, {"cpu": LONG}, {"cpu": "\x07"}, [], "x"))
     yield from (("hyperparameters", value) for value in ({"a": [1]}, {"a": True}, {"a": LONG}, [], None))
-    yield from (("schema_version", value) for value in (True, "4", 4.0, 0, 5, -1, None, 10**15))
+    yield from (("schema_version", value) for value in (True, "4", 4.0, 0, SCHEMA_VERSION + 1, -1, None, 10**15))
     yield from (("simulated", value) for value in (0, 1, "true", None))
 
 

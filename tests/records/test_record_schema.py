@@ -47,6 +47,8 @@ CHANGES = {
     "schedule": "plateau",
     "activation": "tanh",
     "initialisation": "orthogonal",
+    "lipschitz": 20.0,
+    "parametrisation": "spectral",
 }
 
 

@@ -1,4 +1,4 @@
-"""Data for whole runs: real flights where NORMBENCH_DATA holds them, else the simulated one."""
+"""Jobs in this process, and data for whole runs: real flights where NORMBENCH_DATA has them, else the simulated one."""
 
 import os
 
@@ -6,6 +6,7 @@ import pytest
 
 from normbench import data
 from normbench.data.dataset import Dataset
+from tests.this_process import in_this_process  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Many samples go through a network in chunks, and nothing but the memory tells."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -31,25 +33,18 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "task", "key"),
+    ("backend", "task", "key", "given"),
     [
-        ("torch", "digits-conv-xent", "method1"),
-        ("jax", "digits-conv-xent", "method1"),
-        ("torch", "digits-conv", "adam"),
+        ("torch", "digits-conv-xent", "method1", {"order": 4}),
+        ("jax", "digits-conv-xent", "method1", {}),
+        ("torch", "digits-conv", "adam", {"learning_rate": 0.01}),
     ],
 )
-def test_runs_in_chunks_follow_the_reference(backend: str, task: str, key: str) -> None:
-    rate = {"learning_rate": 0.01} if key == "adam" else {}
-    expected = of_the_reference(task, key, rate, iterations=ITERATIONS)
-    found = trained(task, key, backend, hyperparameters=rate, iterations=ITERATIONS)
-    assert_same_run(found, expected, asked(task, key, backend, hyperparameters=rate))
+def test_runs_in_chunks_follow_the_reference(backend: str, task: str, key: str, given: dict[str, Any]) -> None:
+    expected = of_the_reference(task, key, given, iterations=ITERATIONS)
+    found = trained(task, key, backend, hyperparameters=given, iterations=ITERATIONS)
+    assert_same_run(found, expected, asked(task, key, backend, hyperparameters=given))
     np.testing.assert_array_equal(found.loss_evaluations, expected.loss_evaluations)
-
-
-def test_method1_of_order_4_is_the_same_in_chunks() -> None:
-    expected = of_the_reference("digits-conv-xent", "method1", {"order": 4}, iterations=ITERATIONS)
-    found = trained("digits-conv-xent", "method1", "torch", hyperparameters={"order": 4}, iterations=ITERATIONS)
-    assert_same_run(found, expected, asked("digits-conv-xent", "method1", "torch"))
 
 
 @pytest.mark.parametrize("backend", ["reference", "torch", "jax"])

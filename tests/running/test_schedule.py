@@ -1,5 +1,6 @@
 """On a plateau the learning rate falls to a tenth: in the same iterations on every backend, and in the steps taken."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def test_a_run_that_is_stuck_has_a_tenth_of_its_rate_every_third_checkpoint(
     np.testing.assert_allclose(found, 1e-9 * 0.1 ** (np.arange(20) // 3), rtol=1e-12)
 
 
+@cache
 def learning(backend: str) -> Any:
     """A rate at which the digits are learned until the steps are too long."""
     wanted = asked(

@@ -17,18 +17,15 @@ from normbench.running.run import run
 PUBLISHED = Path(__file__).parents[2] / "results" / "records.parquet"
 
 
-def mean_train_rms(dataset: Dataset, task: str, optimiser: str, *, seeds: int) -> float:
+def train_rms(dataset: Dataset, task: str, optimiser: str) -> float:
     layers = tasks.get("quadrotor-sim").layers(dataset)
-    wanted = [
-        Asked(task=task, layers=layers, optimiser=optimiser, backend="torch", seed=seed).resolved()
-        for seed in range(seeds)
-    ]
-    return float(np.mean([run(one, dataset).outcome.train_rms for one in wanted]))
+    wanted = Asked(task=task, layers=layers, optimiser=optimiser, backend="torch", seed=0).resolved()
+    return run(wanted, dataset).outcome.train_rms
 
 
 def test_method1_on_the_simulated_flight_reaches_the_published_rms_and_beats_the_linear_fit(simulated: Dataset) -> None:
-    rms = mean_train_rms(simulated, "quadrotor-sim", "method1", seeds=2)
-    linear = np.mean([trivial_predictors(simulated, split="random", seed=seed)["linear"]["train"] for seed in range(2)])
+    rms = train_rms(simulated, "quadrotor-sim", "method1")
+    linear = trivial_predictors(simulated, split="random", seed=0)["linear"]["train"]
     assert rms == pytest.approx(0.837, rel=0.03)
     assert rms < tasks.get("quadrotor-sim").target_rms
     assert rms < linear
@@ -46,15 +43,19 @@ def test_method2_goes_the_way_of_the_published_run_which_ends_within_4_percent_o
     np.testing.assert_allclose(found.trajectory.loss, stored["curves_loss"][:301], rtol=1e-4)
 
 
-def test_neural_lander_network_finds_the_published_error(simulated: Dataset) -> None:
-    from normbench.torch.benchmark.neural_lander import train
+def test_neural_lander_network_is_on_its_way_to_the_published_error(
+    simulated: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of its five epochs; after all of them 8 seeds have 0.218 and 0.222, published are 0.2176 and 0.2214."""
+    from normbench.torch.benchmark import neural_lander
 
-    assert train(simulated, seed=0)[0] == pytest.approx(0.2176, rel=0.05)
+    monkeypatch.setattr(neural_lander, "EPOCHS", 1)
+    assert neural_lander.train(simulated, seed=0) == pytest.approx((0.2344, 0.2278), rel=0.01)
 
 
 def test_method1_on_real_flights_lands_where_it_should() -> None:
     if "NORMBENCH_DATA" not in os.environ:
         pytest.skip("NORMBENCH_DATA does not name a folder with the Neural-Fly flights")
-    rms = mean_train_rms(data.load("neural-fly"), "neural-fly", "method1", seeds=2)
-    assert 1.07 <= rms <= 1.11
+    rms = train_rms(data.load("neural-fly"), "neural-fly", "method1")
+    assert rms == pytest.approx(1.07, rel=0.02)  # ten published seeds: 1.069 to 1.119
     assert rms < tasks.get("neural-fly").target_rms

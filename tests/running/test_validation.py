@@ -14,21 +14,24 @@ from normbench.problems import tasks
 from normbench.running.request import Asked, RunRequest
 from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
 
+# tests/agreement and tests/jax hold the others in JAX to the reference, on both paths and in both precisions
+IN_JAX = ("fromage", "adam", "sgd", "sgd_momentum")
+
 
 @pytest.mark.parametrize("key", specs.OWN)
-def test_every_backend_agrees_with_the_reference_for_200_iterations(flights: Dataset, key: str) -> None:
-    task = tasks.get("neural-fly")
-    agreements = validate(task, small(flights), optimisers=[key], backends=["torch", "jax"])
-    assert {(a.backend, a.path, a.dtype) for a in agreements} == {
-        (backend, path, dtype)
-        for backend in ("torch", "jax")
-        for path, dtype in (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
-    }
-    assert all(a.iterations == 200 for a in agreements)
+def test_every_backend_agrees_with_the_reference_for_100_iterations(flights: Dataset, key: str) -> None:
+    task, backends = tasks.get("neural-fly"), ["torch", "jax"] if key in IN_JAX else ["torch"]
+    agreements = validate(task, small(flights), optimisers=[key], backends=backends, scope=Scope(iterations=100))
+    stable = specs.get(key).stable  # iterations after which rounding alone parts runs, at once in float32
+    exact = {(backend, path, "float64") for backend in backends for path in ("fast", "plain")}
+    single = set() if stable else {(backend, "fast", "float32") for backend in backends}
+    assert {(a.backend, a.path, a.dtype) for a in agreements} == exact | single
+    assert all(a.iterations == (stable or 100) for a in agreements)
     failed = [a for a in agreements if not a.passed]
     assert not failed, failed
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_quick_check_judges_every_backend_and_path_and_says_what_it_leaves_out() -> None:
     result = CliRunner().invoke(main, ["validate", "--optimiser", "sgd", "--jobs", "1", "--format", "json"])
     assert result.exit_code == 0, result.output
@@ -55,7 +58,7 @@ def test_thorough_check_leaves_nothing_out() -> None:
     assert _scope("neural-fly", None, True) == Scope()
     assert _scope("digits-conv-xent", None, True) == Scope(20, 300)
     assert Scope().combinations("jax", {}) == (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
-    assert {"order": 4} in Scope().hyperparameters("method1")
+    assert {"hyperparameters": {"order": 4}} in Scope().changes("method1")
 
 
 def small(dataset: Dataset) -> Dataset:
@@ -73,7 +76,7 @@ def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64", path
         return Asked(backend=on, dtype=precision, **fields).resolved()
 
     expected = trajectory_of(asked("reference", "float64"), dataset)
-    return judge(trajectory_of(asked(backend, dtype), dataset, path), expected, asked(backend, dtype), {}, path)
+    return judge(trajectory_of(asked(backend, dtype), dataset, path), expected, asked(backend, dtype), path)
 
 
 def curvature_without_factor_two(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from torch_convnet import GAIN, convnet, images, square_loss
 
-from normbench.torch import AGD, LARS, Fromage, Method1, Method2
+from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, PolarAverage
 
 STEPS = 8
 OPTIMIZERS = {
@@ -17,6 +17,8 @@ OPTIMIZERS = {
     "agd": lambda params, group, model: AGD(params),
     "fromage": lambda params, group, model: Fromage(params),
     "lars": lambda params, group, model: LARS(params),
+    "geodesic_lbfgs": lambda params, group, model: GeodesicLBFGS(params, process_group=group),
+    "polar_average": lambda params, group, model: PolarAverage(params),
 }
 
 
@@ -30,7 +32,7 @@ def train(key, dtype, rank=0, world=1):
     wrapped = model if alone else DistributedDataParallel(model)
     losses = []
     for _ in range(STEPS):
-        if key.startswith("method1"):
+        if optimizer.differentiates:
             losses.append(optimizer.step(lambda: square_loss(model(x), y)))
             continue
         optimizer.zero_grad()

@@ -103,7 +103,7 @@ def test_derivatives_along_the_curve_are_those_of_differences(name, forward):
     velocity = [torch.randn(p.shape, generator=generator, dtype=p.dtype) / 10 for p in layers]
     bending = [p.dim() >= 2 for p in layers]
     module = model if forward else None
-    curve = ClosureCurve(layers, [closure], module, lambda tensors: tensors, verified=True)
+    curve = ClosureCurve(layers, [closure], module, lambda tensors: tensors, name="Method1", verified=True)
     with torch.no_grad():
         start = curve.start()
         found = curve.curve_derivatives(start, curve.slope(start), velocity, bending, 4)

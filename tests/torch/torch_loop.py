@@ -1,11 +1,20 @@
 """What a user writes around the torch.optim classes, for the tests of them."""
 
+from contextlib import contextmanager
+
 import torch
 
-from normbench.torch import AGD, LARS, Fromage, Method1, Method2, Method2Exp
+from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
 
-FIRST_ORDER = {"method2": Method2, "method2_exp": Method2Exp, "agd": AGD, "fromage": Fromage, "lars": LARS}
-CLASSES = {"method1": Method1} | FIRST_ORDER
+FIRST_ORDER = {
+    "method2": Method2,
+    "method2_exp": Method2Exp,
+    "agd": AGD,
+    "fromage": Fromage,
+    "lars": LARS,
+    "polar_average": PolarAverage,
+}
+CLASSES = {"method1": Method1, "geodesic_lbfgs": GeodesicLBFGS} | FIRST_ORDER
 
 
 class Loop:
@@ -19,7 +28,7 @@ class Loop:
             modules += [torch.nn.Linear(*w.T.shape, bias=False, dtype=dtype), torch.nn.ReLU()]
             modules[-2].weight.data.copy_(torch.tensor(w))
         self.model = torch.nn.Sequential(*modules[:-1])
-        hyper = {"lr" if name == "learning_rate" else name: value for name, value in case.hyper.items()}
+        hyper = {"lr" if name == "learning_rate" else name: value for name, value in case.options.items()}
         self.optimizer = CLASSES[case.key](self.model.parameters(), **hyper, **options)
         self.losses, self.step_sizes = [], []
 
@@ -33,14 +42,28 @@ class Loop:
         return loss
 
     def step(self):
-        if isinstance(self.optimizer, Method1):
-            loss = self.optimizer.step(self.loss)
+        """One step; the loss where its gradient was taken."""
+        if self.optimizer.differentiates:
+            loss = start = self.optimizer.step(self.loss)
         else:
-            loss = self.backward()
+            with self.evaluated():
+                loss = self.loss()
+            start = self.backward()
             self.optimizer.step()
         group = self.optimizer.param_groups[0]
         self.losses.append(loss.item())
         self.step_sizes.append(group["step_size"] if "step_size" in group else group["lr"])
+        return start.item()
+
+    @contextmanager
+    def evaluated(self):
+        """The weights that are evaluated, where an optimiser has others to train."""
+        averages = isinstance(self.optimizer, PolarAverage)
+        if averages:
+            self.optimizer.eval()
+        yield
+        if averages:
+            self.optimizer.train()
 
     def run(self, steps):
         for _ in range(steps):
@@ -48,7 +71,8 @@ class Loop:
         return self
 
     def results(self):
-        return [*self.losses, self.loss().item()], self.step_sizes, [w.double().numpy() for w in self.weights()]
+        with self.evaluated():
+            return [*self.losses, self.loss().item()], self.step_sizes, [w.double().numpy() for w in self.weights()]
 
     def weights(self):
         return [p.detach().clone() for p in self.model.parameters()]

@@ -1,10 +1,11 @@
 """All torch.optim classes in one table, a network that all of them train, and a step of any of them."""
 
+import inspect
 from dataclasses import dataclass, field
 
 import torch
 
-from normbench.torch import AGD, FGSGD, LARS, Fromage, Method1, Method2, Method2Exp
+from normbench.torch import AGD, FGSGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
 
 SHAPES = ((6, 4), (5, 6), (3, 5))
 
@@ -16,6 +17,7 @@ class Member:
     kind: type
     options: dict = field(default_factory=dict)
     coupled: bool = False  # its step depends on all layers at once
+    alone: bool = False  # layers go as far as they would alone, though their number of steps is one
     rated: bool = False  # it has a learning rate
     complex: bool = False
     closure: bool = False  # its step needs one, and differentiates it
@@ -23,6 +25,10 @@ class Member:
     @property
     def name(self):
         return self.kind.__name__ + "".join(f"-{key}" for key in self.options if key != "lr")
+
+    def takes(self, option):
+        """Whether its class has an option of that name."""
+        return option in inspect.signature(self.kind).parameters
 
     def make(self, params, **options):
         return self.kind(params, **(self.options | options))
@@ -36,7 +42,10 @@ MEMBERS = [
     Member(AGD, coupled=True),
     Member(Method2, {"mean_square_input": 4.0}, coupled=True),
     Member(Method2Exp, {"mean_square_input": 4.0}, coupled=True),
+    Member(PolarAverage, coupled=True, alone=True),
     Member(Method1, coupled=True, closure=True),
+    Member(GeodesicLBFGS, coupled=True, closure=True),
+    Member(GeodesicLBFGS, {"manifold": "sphere"}, coupled=True, closure=True),
 ]
 LAYERWISE = [member for member in MEMBERS if not member.coupled]
 COUPLED = [member for member in MEMBERS if member.coupled]
@@ -69,7 +78,7 @@ def loss(params):
 def advance(optimizer, params, steps=1):
     """Steps of any member on :func:`loss`."""
     for _ in range(steps):
-        if isinstance(optimizer, Method1):
+        if optimizer.differentiates:
             optimizer.step(lambda: loss(params))
         else:
             optimizer.zero_grad()

@@ -1,10 +1,11 @@
 """Train in two processes and in one, and print what every case makes of it as JSON; test_torch_data_parallel runs it.
 
-``python two_processes.py FOLDER`` starts the other process itself.
+``python two_processes.py FOLDER`` is the first process and starts the second itself.
 """
 
 import json
 import os
+import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -13,12 +14,11 @@ import data_parallel
 import sharded_parameters
 import torch
 from torch import distributed
-from torch.multiprocessing import spawn
 
 WORLD = 2
 
 
-def work(rank, folder):
+def work(folder, rank):
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=WORLD, timeout=timedelta(seconds=60)
@@ -32,7 +32,12 @@ def work(rank, folder):
 def main():
     if sys.platform == "linux":
         os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # the machine's own name may have no address
-    spawn(work, args=(sys.argv[1],), nprocs=WORLD)
+    if len(sys.argv) > 2:
+        work(sys.argv[1], int(sys.argv[2]))
+        return
+    with subprocess.Popen([sys.executable, __file__, sys.argv[1], "1"]) as other:
+        work(sys.argv[1], 0)
+    sys.exit(other.returncode)
 
 
 if __name__ == "__main__":

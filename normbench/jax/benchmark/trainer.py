@@ -14,12 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from normbench import specs
 from normbench.backends.trajectory import Part, Trajectory, ending, samples_at_once
 from normbench.errors import BackendUnavailableError
 from normbench.jax.benchmark.methods import method
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
+from normbench.jax.updates.through import Moved, asked, plain
+from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
+from normbench.specs import parametrisations
 
 
 class _Run(NamedTuple):
@@ -38,19 +42,27 @@ class _Run(NamedTuple):
     ended: Array
 
 
-@partial(jax.jit, static_argnames=("key", "static"))
+@partial(jax.jit, static_argnames=("key", "static", "through"))
 def _begin(
-    objective: Any, weights: Any, hyper: dict[str, Array], buffer: Array, rows: Array | None, *, key: str, static: tuple
+    objective: Any,
+    weights: Any,
+    hyper: dict[str, Array],
+    buffer: Array,
+    rows: Array | None,
+    *,
+    key: str,
+    static: tuple,
+    through: Moved | None,
 ) -> _Run:
-    point = (objective if rows is None else objective.at(rows[0])).point(weights)
-    state = method(key, hyper | dict(static)).init(objective, weights)
+    point = asked(objective if rows is None else objective.at(rows[0]), through).point(weights)
+    state = method(key, hyper | dict(static)).init(asked(objective, through), weights)
     zero = jnp.zeros((), jnp.int32)
     losses = jnp.append(buffer, 0).at[0].set(point.loss)
     evaluations = jnp.zeros(losses.shape, jnp.int32).at[0].set(1)
     return _Run(zero, point, state, losses, buffer, evaluations, zero, ~jnp.isfinite(point.loss))
 
 
-@partial(jax.jit, static_argnames=("key", "static"), donate_argnames=("run",))
+@partial(jax.jit, static_argnames=("key", "static", "through"), donate_argnames=("run",))
 def _advance(
     objective: Any,
     run: _Run,
@@ -60,6 +72,7 @@ def _advance(
     *,
     key: str,
     static: tuple,
+    through: Moved | None,
 ) -> _Run:
     """Iterate until ``stop`` iterations are done or the run has ended; ``rows`` are the samples of every iteration."""
 
@@ -67,8 +80,8 @@ def _advance(
         here, point, anew = objective, run.point, 0
         if rows is not None:
             here, anew = objective.at(rows[run.iteration]), jnp.minimum(run.iteration, 1)  # the first is at hand
-            point = here.point(point.weights)
-        new = method(key, hyper | dict(static)).step(here, point, run.state)
+            point = asked(here, through).point(point.weights)
+        new = method(key, hyper | dict(static)).step(asked(here, through), point, run.state)
         k = run.iteration + 1
         return _Run(
             iteration=k,
@@ -117,6 +130,8 @@ class JaxTrainer:
     ------
     BackendUnavailableError
         If the device is not there.
+    InvalidArgumentError
+        If the parametrisation does not go with the optimiser or the network.
     """
 
     def __init__(
@@ -129,13 +144,18 @@ class JaxTrainer:
         dtype: str,
         device: str,
         rows: np.ndarray | None = None,
+        parametrisation: str | None = None,
     ) -> None:
         self._dtype = dtype
         self._device = _find_device(device)
         # floats are traced, so that one program serves every learning rate; integers and None choose the program
         traced = {name: v for name, v in hyperparameters.items() if isinstance(v, float)}
+        way = parametrisations.way(specs.get(key), parametrisation, problem.network)
+        self._through = None if way is None else Moved(way, problem.network.weight_shapes)
+        start = problem.weights if way is None else initial_variables(*way, problem.weights)
         self._options = {
             "key": key,
+            "through": self._through,
             "static": tuple((name, v) for name, v in hyperparameters.items() if name not in traced),
         }
         with self._precision():
@@ -146,7 +166,7 @@ class JaxTrainer:
             self._sizes = {Part.TRAIN: len(problem.x_train), Part.TEST: len(problem.x_test)}
             self._samples = len(problem.x_train) if rows is None else rows.shape[1]  # of a sweep
             self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
-            self._weights = tuple(self._array(w) for w in problem.weights)
+            self._weights = tuple(self._array(w) for w in start)
             self._buffer = self._array(np.zeros(iterations))
             jax.block_until_ready((self._objective, self._test, self._weights))
         self._run: _Run | None = None
@@ -180,11 +200,15 @@ class JaxTrainer:
             majorant_scale=self._array(np.square(x).sum() / len(x) / problem.loss_divisor),
         )
 
+    def _plain_weights(self, run: _Run) -> Any:
+        """Plain weights of a run."""
+        moved = run.point.weights
+        return moved if self._through is None else plain(moved, through=self._through)
+
     def compile(self) -> None:
         """Trace and compile every program of the run, by asking for no iterations."""
         with self._precision():
-            self._advance_to(0)
-            _test_loss(self._test, self._weights)
+            _test_loss(self._test, self._plain_weights(self._advance_to(0)))
         if isinstance(self._objective, NetworkObjective):
             for part in Part:
                 next(self.outputs(part))
@@ -204,13 +228,13 @@ class JaxTrainer:
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with self._precision():
-            return _test_loss(self._test, self._advance_to(0).point.weights)
+            return _test_loss(self._test, self._plain_weights(self._advance_to(0)))
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, some samples at a time."""
         objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
         with self._precision():
-            weights = self._advance_to(0).point.weights
+            weights = self._plain_weights(self._advance_to(0))
             pieces = [objective] if isinstance(objective, Objective) else _pieces(objective)
         for piece in pieces:
             with self._precision():
@@ -229,7 +253,10 @@ class JaxTrainer:
             done = int(run.iteration)
             losses = np.asarray(run.losses, dtype=np.float64)[: done + 1]
             step_sizes = np.asarray(run.step_sizes, dtype=np.float64)[:done]
-            weights = tuple(np.asarray(w, dtype=np.float64) for w in run.point.weights)
+            weights, variables = (
+                tuple(np.asarray(w, dtype=np.float64) for w in found)
+                for found in (self._plain_weights(run), () if self._through is None else run.point.weights)
+            )
             sweeps = np.asarray(run.evaluations, dtype=np.int64)[: done + 1]
             evaluations = np.rint(sweeps * self._samples / self._sizes[Part.TRAIN]).astype(np.int64)
             halvings = int(run.halvings)
@@ -244,6 +271,7 @@ class JaxTrainer:
             halvings=halvings,
             status=status,
             reason=reason,
+            variables=variables,
         )
 
 

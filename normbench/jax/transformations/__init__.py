@@ -11,9 +11,11 @@ import optax
 from normbench import specs
 from normbench.backends.method import implementations
 from normbench.jax.transformations.objectives import accumulated, unmasked
+from normbench.jax.transformations.parametrize import parametrize
+from normbench.jax.transformations.polar_average import averaged
 
 DROP_INS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]] = implementations(
     "normbench.jax.transformations", specs.AUTOMATIC
 )
 globals().update(DROP_INS)  # a function and its module may have one name
-__all__ = sorted([accumulated.__name__, unmasked.__name__, *DROP_INS])
+__all__ = sorted([accumulated.__name__, averaged.__name__, parametrize.__name__, unmasked.__name__, *DROP_INS])

@@ -1,4 +1,4 @@
-"""A user's function along the curve of method 1, differentiated automatically, and the checks of what it returns."""
+"""A user's function along the curves of a method, differentiated automatically, and the checks of what it returns."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,8 @@ from jax import Array
 from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import Scalar, at_zero
 from normbench.jax.updates.spheres import Arrays, curve_point
+from normbench.jax.updates.through import Point, polynomial
+from normbench.specs.base import Geometry
 
 
 class Evaluated(NamedTuple):
@@ -33,10 +35,7 @@ class ValueCurve(NamedTuple):
 
     def value(self, weights: Sequence[Array]) -> Array:
         """The user's function at ``weights``, handed over in the dtypes of ``params``."""
-        leaves, structure = jax.tree.flatten(self.params)
-        typed = [w.astype(jnp.result_type(leaf)) for w, leaf in zip(weights, leaves, strict=True)]
-        found = checked_value("what value_fn returns", self.value_fn(jax.tree.unflatten(structure, typed)))
-        return jnp.asarray(found, weights[0].dtype)
+        return value_at(self.value_fn, self.params, weights)
 
     def point(self, weights: Arrays) -> Evaluated:
         """Evaluate at ``weights``."""
@@ -52,6 +51,55 @@ class ValueCurve(NamedTuple):
             return self.value([jnp.where(m, curve_point(w, v, t, straight=line), w) for w, v, m, line in layers])
 
         return at_zero(along, jnp.zeros_like(point.loss), order, self.derivative)
+
+
+class ValueSeries(NamedTuple):
+    """The objective of an optimiser whose variables are the leaves as matrices, in units of their radii.
+
+    Attributes
+    ----------
+    value_fn : function of ``params``
+    params : tree
+    gradient : tuple of arrays
+        With respect to the variables, at the start.
+    radii : tuple of arrays
+    geometry : Geometry
+        Where the variables lie.
+    ends : function
+        Variables -> what becomes of the leaves there, in matrices; they are rounded.
+    derivative : function
+        Mode of the derivatives.
+    """
+
+    value_fn: Callable[[Any], Array]
+    params: Any
+    gradient: Arrays
+    radii: Arrays
+    geometry: Geometry
+    ends: Callable[[Arrays], Arrays]
+    derivative: Callable[[Scalar], Scalar]
+
+    def point(self, variables: Arrays) -> Point:
+        """Evaluate where the leaves are when the variables are these; the gradient is that of the start."""
+        return Point(variables, value_at(self.value_fn, self.params, self.ends(variables)), self.gradient)
+
+    def series_derivatives(self, curve: Sequence[Sequence[Array]]) -> list[Array]:
+        """Derivatives at t = 0 of the value along a curve of the variables, from the Taylor coefficients of each."""
+
+        def along(t: Array) -> Array:
+            layers = zip(curve, self.radii, strict=True)
+            moved = [radius * polynomial(coefficients, t) for coefficients, radius in layers]
+            return value_at(self.value_fn, self.params, moved)
+
+        return at_zero(along, jnp.zeros((), curve[0][0].dtype), len(curve[0]) - 1, self.derivative)
+
+
+def value_at(value_fn: Callable[[Any], Any], params: Any, weights: Sequence[Array]) -> Array:
+    """A user's function at weights, handed over in the shapes and dtypes of ``params``; its value in theirs."""
+    leaves, structure = jax.tree.flatten(params)
+    typed = [w.reshape(jnp.shape(p)).astype(jnp.result_type(p)) for w, p in zip(weights, leaves, strict=True)]
+    found = checked_value("what value_fn returns", value_fn(jax.tree.unflatten(structure, typed)))
+    return jnp.asarray(found, weights[0].dtype)
 
 
 def bound(value_fn: Any, extra: Mapping[str, Any]) -> Callable[[Any], Any]:

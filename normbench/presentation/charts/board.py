@@ -21,7 +21,7 @@ from normbench.presentation.charts.lines import levels
 from normbench.presentation.charts.looks import Looks, optimiser_looks, ordered_looks
 from normbench.presentation.charts.rates import rate_layers
 from normbench.presentation.charts.sheet import Picture, key, panel, sheet
-from normbench.presentation.labels import how, where
+from normbench.presentation.labels import board_words, how, where
 from normbench.presentation.page.bounds import bound_points, rms_range
 from normbench.presentation.page.bounds import levels as levels_of
 from normbench.presentation.page.ways import Section, sections
@@ -95,8 +95,9 @@ def front(section: Section) -> Picture:
     ]
     chart = sheet(
         f"Accuracy against the Lipschitz bound: {board.task}, {origin(board.simulated)} data",
-        f"Network {layers_text(board.layers)}, {board.split} split, {_backends(data)}; mean and sd over "
-        f"{_seeds(data)} seeds. The bound is the product of the layers' operator norms. Filled: not tuned, or best of "
+        f"Network {', '.join([layers_text(board.layers), f'{board.split} split', *board_words(board.runs[0])])}, "
+        f"{_backends(data)}; mean and sd over "
+        f"{_seeds(data)} seeds. The bound is the smallest that was proven. Filled: not tuned, or best of "
         "a grid; hollow: default learning rate. Line to the left: down to the largest gain that was measured on "
         "pairs of inputs. Stairs: the Pareto front. Dotted: predictors without an optimiser. Both axes are "
         "logarithmic.",
@@ -117,7 +118,8 @@ def _apart(known: pd.DataFrame, domain: tuple[float, float]) -> pd.DataFrame:
 def _front_name(section: Section) -> str:
     board = section.board
     split = "" if board.split == "random" else f"-{board.split}"
-    return f"pareto-{board.task}-{layers_text(board.layers)}{split}"
+    words = "".join(f"-{words.replace(' ', '')}" for words in board_words(board.runs[0]))
+    return f"pareto-{board.task}-{layers_text(board.layers)}{split}{words}"
 
 
 def _backends(data: pd.DataFrame) -> str:

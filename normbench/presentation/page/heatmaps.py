@@ -10,6 +10,7 @@ from normbench.papers.asgd.figures import heat_values
 from normbench.papers.asgd.tables import DEPTHS, WIDTHS, Cell, experiment2_cells
 from normbench.papers.runs import QUADROTOR_TASKS, perceptron_layers
 from normbench.presentation.compact import significant
+from normbench.presentation.labels import board_words
 from normbench.presentation.page.ways import Section, Way
 from normbench.records.schema import Record
 
@@ -59,7 +60,8 @@ def grids(sections: Sequence[Section]) -> list[Grid]:
     """One per task and backend that has run method 1 on networks of the experiment."""
     found: dict[tuple[str, str], list[tuple[Board, Way]]] = {}
     for board, ways in ((section.board, section.ways) for section in sections):
-        if board.task in QUADROTOR_TASKS and board.split == "random" and board.layers in _NETWORKS:
+        of_the_paper = board.split == "random" and board.layers in _NETWORKS and not board_words(board.runs[0])
+        if board.task in QUADROTOR_TASKS and of_the_paper:
             for way in ways:
                 if way.label == "method1":
                     found.setdefault((board.task, way.backend), []).append((board, way))

@@ -10,7 +10,7 @@ from normbench.analysis.rows import OptimiserRow
 from normbench.analysis.selection import grouped
 from normbench.analysis.tuning import Rule
 from normbench.networks.families import layers_text
-from normbench.presentation.labels import backend, how, value_text
+from normbench.presentation.labels import backend, board_words, how, value_text
 from normbench.records.schema import Record
 
 _RULES: dict[Rule, tuple[str, ...]] = {Rule.NONE: (), Rule.DEFAULT: ("default",), Rule.BEST: ("tuned",)}
@@ -109,7 +109,8 @@ def sections(boards: Iterable[Board]) -> list[Section]:
 
 
 def _section(board: Board) -> Section:
-    key = "-".join([board.task, board.split, layers_text(board.layers)])
+    words = [words.replace(" ", "") for words in board_words(board.runs[0])]
+    key = "-".join([board.task, board.split, layers_text(board.layers), *words])
     ways = [Way(f"{key}-row{k}", row, tuple(how(row.records[0]))) for k, row in enumerate(board.optimisers, 1)]
     for word in (_iterations, _value):
         ways = _told_apart(ways, word)
@@ -154,7 +155,14 @@ def places(sections: Sequence[Section]) -> dict[str, str]:
     return {
         section.key: section.board.task
         if count[section.board.task] == 1
-        else f"{section.board.task}, {section.board.split} split, {short_network(section.board.layers)}"
+        else ", ".join(
+            [
+                section.board.task,
+                f"{section.board.split} split",
+                short_network(section.board.layers),
+                *board_words(section.board.runs[0]),
+            ]
+        )
         for section in sections
     }
 

@@ -151,6 +151,17 @@ class NetworkObjective:
         parts = [self._chunk_derivatives(point.weights, velocity, turning, order, chunk) for chunk in self._chunks()]
         return torch.stack(parts).sum(dim=0).tolist()
 
+    def series_derivatives(self, point: Point, slope: Slope, curve: Sequence[Sequence[Tensor]]) -> list[float]:
+        """L'(0) and L''(0) along any curve, from the coefficients of order 0, 1 and 2 of every weight."""
+
+        def of_chunk(chunk: Chunk) -> Tensor:
+            def along(t: Tensor) -> tuple[Tensor]:
+                return (self._value([a + t * (b + t * c) for a, b, c in curve], chunk),)
+
+            return at_zero(along, point.loss.new_zeros(()), 2)
+
+        return torch.stack([of_chunk(chunk) for chunk in self._chunks()]).sum(dim=0).tolist()
+
     def _chunk_derivatives(
         self,
         weights: Sequence[Tensor],

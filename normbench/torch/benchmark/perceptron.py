@@ -110,6 +110,17 @@ class Objective:
         squares = [sum(coefficients) for coefficients in zip(*parts, strict=True)]
         return [math.factorial(k + 1) * float(s) * self.weight_of_sample / 2 for k, s in enumerate(squares)]
 
+    def series_derivatives(self, point: Point, slope: Slope, curve: Sequence[Sequence[Tensor]]) -> list[float]:
+        """L'(0) and L''(0) along any curve from a point, from the coefficients of order 0, 1 and 2 of every weight.
+
+        L'' = that along the straight line + 2 sum_k <G_k, W_k2>
+        """
+        velocity = [coefficients[1] for coefficients in curve]
+        first = sum(torch.sum(g * v) for g, v in zip(slope.gradient, velocity, strict=True))
+        second = self._curvature(point, slope, velocity, [False] * len(velocity))
+        bend = sum(torch.sum(g * own[2]) for g, own in zip(slope.gradient, curve, strict=True))
+        return [float(first), float(second + 2 * bend)]
+
     def _curvature(self, point: Point, slope: Slope, velocity: Sequence[Tensor], turning: Sequence[bool]) -> Tensor:
         """L''(0) = mean |f'|^2 + 2 sum_k <delta_k, velocity_k t_{k-1}> - sum_k <G_k, W_k>, with t_k = dh_k/dt."""
         stacked = [torch.cat(pair) for pair in zip(point.weights, velocity, strict=True)]

@@ -8,12 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from normbench import specs
 from normbench.backends.trajectory import Progress, Trajectory
+from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
+from normbench.specs import parametrisations
 from normbench.torch.benchmark.drop_ins import drop_in
 from normbench.torch.benchmark.network import build, loss_value
+from normbench.torch.updates.parametrisations import chart
 
 
 class PlainTrainer:
@@ -27,14 +31,30 @@ class PlainTrainer:
         self._train = [torch.tensor(a, **place) for a in (problem.x_train, problem.y_train)]
         self._problem = problem
         self._model = build(problem.network, problem.weights, **place)
+        self._moved: list[Tensor] = list(self._model.parameters())
+        self._chart = None
         options = hyperparameters | (problem.majorant_constants if specs.get(key).bounded else {})
-        self._optimizer = drop_in(key, list(self._model.parameters()), options)
+        way = parametrisations.way(specs.get(key), None, problem.network)
+        if way is not None:
+            self._chart = chart(*way, problem.network.weight_shapes)
+            self._moved = [
+                torch.nn.Parameter(torch.tensor(v, **place)) for v in initial_variables(*way, problem.weights)
+            ]
+            options |= {"radius": 1.0}  # which is what the parametrisations of unit balls ask for
+        self._optimizer = drop_in(key, self._moved, options)
+        self._averages = hasattr(self._optimizer, "eval")
         self._calls = 0
         self._loss = self._closure()
         self._progress = Progress(self._loss.item(), (self._calls, 0))
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        return loss_value(self._problem.loss, self._model(x), y, self._problem.loss_divisor)
+        outputs = self._model(x) if self._chart is None else functional_call(self._model, self._weights(), (x,))
+        return loss_value(self._problem.loss, outputs, y, self._problem.loss_divisor)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Plain weights, with the graph from what the optimiser moves."""
+        found = self._moved if self._chart is None else self._chart.weights(self._moved)
+        return dict(zip(dict(self._model.named_parameters()), found, strict=True))
 
     def _closure(self) -> Tensor:
         self._calls += 1
@@ -47,6 +67,12 @@ class PlainTrainer:
     def _iterate(self) -> None:
         if getattr(self._optimizer, "differentiates", False):
             self._optimizer.step(self._closure)
+        elif self._averages:  # losses are those of the average, gradients are taken elsewhere
+            self._optimizer.train()
+            self._optimizer.zero_grad()
+            self._closure().backward()
+            self._optimizer.step()
+            self._optimizer.eval()
         else:
             self._optimizer.zero_grad()
             self._loss.backward()
@@ -58,4 +84,4 @@ class PlainTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far; how often a step was halved stays inside the optimiser."""
-        return self._progress.trajectory(tuple(p.detach().cpu().double().numpy() for p in self._model.parameters()))
+        return self._progress.trajectory(tuple(w.detach().cpu().double().numpy() for w in self._weights().values()))

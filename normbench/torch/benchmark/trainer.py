@@ -1,19 +1,24 @@
 """The torch trainer: perceptrons with gradients by hand, every other network by automatic differentiation."""
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from normbench import specs
 from normbench.backends.trajectory import Part, Progress, Trajectory
 from normbench.errors import BackendUnavailableError
+from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
+from normbench.specs import parametrisations
 from normbench.torch.benchmark.methods import method
 from normbench.torch.benchmark.objective import NetworkObjective
 from normbench.torch.benchmark.perceptron import Objective
+from normbench.torch.updates.parametrisations import chart
+from normbench.torch.updates.through import Through
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -27,6 +32,8 @@ class TorchTrainer:
     ------
     BackendUnavailableError
         If the device is not there.
+    InvalidArgumentError
+        If the parametrisation does not go with the optimiser or the network.
     """
 
     def __init__(
@@ -38,6 +45,7 @@ class TorchTrainer:
         dtype: str,
         device: str,
         rows: np.ndarray | None = None,
+        parametrisation: str | None = None,
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
@@ -47,17 +55,28 @@ class TorchTrainer:
         self._hyperparameters = dict(hyperparameters)
         self._method = method(key, self._hyperparameters)
         self._rows = rows
+        way = parametrisations.way(specs.get(key), parametrisation, problem.network)
+        self._chart = None if way is None else chart(*way, problem.network.weight_shapes)
+        start = problem.weights if way is None else initial_variables(*way, problem.weights)
         with torch.no_grad():
             place: Callable[..., Any] = self._tiled if rows is None and problem.is_by_hand else self._whole
             self._objective = place(problem, problem.x_train, problem.y_train)
             self._test = place(problem, problem.x_test, problem.y_test)
-            weights = [self._tensor(w) for w in problem.weights]
-            self._state = self._method.init(self._objective, weights)
+            weights = [self._tensor(w) for w in start]
+            self._asked = self._objective
+            if way is not None and self._chart is not None:
+                self._asked = Through(self._objective, self._chart, way.geometry)
+            self._state = self._method.init(self._asked, weights)
             if rows is not None:
                 self._objective.select(rows[0])
-            self._point = self._objective.point(weights)
+            self._point = self._asked.point(weights)
             self._progress = Progress(float(self._point.loss), self._objective.evaluations)
         self._synchronise()
+
+    def _plain_weights(self) -> list[Tensor]:
+        """Plain weights at present."""
+        moved = self._point.weights
+        return moved if self._chart is None else self._chart.weights(moved)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=self._dtype, device=self._device)
@@ -87,7 +106,7 @@ class TorchTrainer:
         if self._rows is None or not 0 < iteration < len(self._rows):
             return
         self._objective.select(self._rows[iteration])
-        self._point = self._objective.point(self._point.weights)
+        self._point = self._asked.point(self._point.weights)
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":
@@ -106,7 +125,7 @@ class TorchTrainer:
 
     def _iterate(self) -> None:
         self._next_batch()
-        result = self._method.step(self._objective, self._point, self._state)
+        result = self._method.step(self._asked, self._point, self._state)
         self._point, self._state = result.point, result.state
         self._progress.add(float(result.point.loss), result.step_size, self._objective.evaluations, result.halvings)
 
@@ -118,14 +137,19 @@ class TorchTrainer:
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, some samples at a time."""
         objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
-        for found in objective.outputs(self._point.weights):
+        for found in objective.outputs(self._plain_weights()):
             yield found.cpu().numpy()
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with torch.no_grad():
-            return self._test.loss(self._point.weights)
+            return self._test.loss(self._plain_weights())
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""
-        return self._progress.trajectory(tuple(w.detach().cpu().double().numpy() for w in self._point.weights))
+        variables = [] if self._chart is None else self._point.weights
+        return self._progress.trajectory(_arrays(self._plain_weights()), _arrays(variables))
+
+
+def _arrays(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
+    return tuple(t.detach().cpu().double().numpy() for t in tensors)

@@ -2,22 +2,26 @@
 
 Each class is a thin loop around the pure update of its family. What holds for all of them:
 
-- ``p.grad`` is read and never changed; Method1 does not look at it. Where it is read, everything that fills it works:
-  several ``backward()`` calls that accumulate, DistributedDataParallel, ``torch.amp.GradScaler``.
+- ``p.grad`` is read and never changed; Method1 and GeodesicLBFGS do not look at it. Where it is
+  read, everything that fills it works: several ``backward()`` calls that accumulate, DistributedDataParallel,
+  ``torch.amp.GradScaler``.
 - One gate takes parameters and options: what a class cannot move is refused by name when it is given, and a state is
   checked when it is loaded. Labels of a group that are no options are carried along, as in torch.optim.
 - Weights keep their dtype; norms and steps are computed in float32 at least, right from 1e-30 to 1e30. For mixed
-  precision leave weights in float32 and put ``torch.autocast`` around the forward pass (Method1: inside the closure).
+  precision leave weights in float32 and put ``torch.autocast`` around the forward pass (Method1 and GeodesicLBFGS:
+  inside the closure).
 - Radii and norm bounds are those of the weights when a step is taken, also of weights that are loaded later
-  (FGSGD refuses those that have left their manifolds).
-- A gradient that is not finite shows: in its layer where layers move alone (Fromage, LARS, FGSGD), in all that move
-  where the step couples them. A parameter without a gradient is named in a :class:`NotReachedWarning`: by the coupled
-  classes whenever one is missing, by the others if a step finds none at all.
+  (FGSGD, GeodesicLBFGS and PolarAverage refuse those that have left their manifolds or balls).
+- A gradient that is not finite shows: in its layer where layers move alone (Fromage, LARS, FGSGD, PolarAverage), in all
+  that move where the step couples them. A parameter without a gradient is named in a :class:`NotReachedWarning`: by
+  the coupled classes and PolarAverage whenever one is missing, by the others if a step finds none at all.
 - The classes without a learning rate keep ``lr = 1.0`` for schedulers and loggers, and refuse another value.
 - All operations run over lists of tensors (torch's ``_foreach`` functions) where there is one, so there is no
   ``foreach`` argument to choose between two paths; nor ``maximize``, ``weight_decay`` or ``fused``.
-- Fromage, LARS and AGD never wait for the device and compile: ``torch.compile(optimizer.step)``. Method1 and Method2
-  decide on the host how far to go, Method2Exp works out its angle there; FGSGD's step is left as it is by compilation.
+- Fromage, LARS and AGD never wait for the device and compile: ``torch.compile(optimizer.step)``. Method1, Method2
+  and GeodesicLBFGS decide on the host how far to go, Method2Exp works out its angle there, PolarAverage looks at norms
+  there; FGSGD's step is left as it is by compilation.
+- PolarAverage has weights for training and others for evaluation, which ``eval()`` and ``train()`` exchange.
 - ``state_dict`` holds all that a run needs to go on with the same bits.
 """
 
@@ -25,6 +29,7 @@ import torch
 
 from normbench import specs
 from normbench.backends.method import implementations
+from normbench.torch.parametrized import parametrize
 
 DROP_INS: dict[str, type[torch.optim.Optimizer]] = implementations(
     "normbench.torch.optimizers",
@@ -32,4 +37,4 @@ DROP_INS: dict[str, type[torch.optim.Optimizer]] = implementations(
     lambda module, key: next((c for c in vars(module).values() if getattr(c, "key", None) == key), None),
 )
 globals().update({found.__name__: found for found in DROP_INS.values()})
-__all__ = sorted(found.__name__ for found in DROP_INS.values())
+__all__ = sorted([parametrize.__name__, *(found.__name__ for found in DROP_INS.values())])

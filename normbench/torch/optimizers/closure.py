@@ -1,4 +1,4 @@
-"""The objective that method 1 walks along, made of a user's closures and automatic differentiation in torch."""
+"""The objective that a step walks along, made of a user's closures and automatic differentiation in torch."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +12,7 @@ from torch import Tensor
 from normbench.errors import InvalidArgumentError
 from normbench.torch import line_derivatives
 from normbench.torch.line_derivatives import Closure
+from normbench.torch.optimizers.graphs import has_reentrant_checkpoint, require_another_derivative
 from normbench.torch.optimizers.smooth import smooth_operators
 
 Average = Callable[[list[Tensor]], list[Tensor]]
@@ -24,7 +25,9 @@ class _Evaluated(NamedTuple):
     loss: Tensor
 
 
-class _Gradient(NamedTuple):
+class Gradient(NamedTuple):
+    """Of every layer."""
+
     gradient: list[Tensor]
 
 
@@ -36,6 +39,8 @@ class ClosureCurve:
     layers : list of Tensor
     closures : sequence of callable
         One for each part of the data.
+    name : str
+        Of the optimiser, for messages.
     module : torch.nn.Module, optional
         Holds the layers; with it derivatives are taken in forward mode. Set to None if that turns out impossible.
     verified : bool
@@ -60,11 +65,13 @@ class ClosureCurve:
         module: torch.nn.Module | None,
         average: Average,
         *,
+        name: str,
         verified: bool,
         searched: bool = False,
     ) -> None:
         self._layers = layers
         self._closures = closures
+        self._name = name
         self.module = module
         self.verified = verified
         self.searched = searched
@@ -74,19 +81,19 @@ class ClosureCurve:
         self.unreached: list[int] = []
         self.checkpointed = False
 
-    def start(self) -> _Evaluated:
-        """Evaluate loss and gradient at the present parameters."""
-        keep = self.module is None and len(self._closures) == 1
+    def start(self, *, again: bool = True) -> _Evaluated:
+        """Evaluate loss and gradient at the present parameters; ``again`` keeps the graph for higher derivatives."""
+        keep = again and self.module is None and len(self._closures) == 1
         losses = []
         slope = [torch.zeros_like(p) for p in self._layers]
         unreached = set(range(len(self._layers)))
         for closure in self._closures:
-            with _refusing_backward(self._layers):
-                value = _traced(closure)
-            found = _gradient(value, self._layers, again=keep)
+            with _refusing_backward(self._layers, self._name):
+                value = _traced(closure, self._name)
+            found = self._gradient(value, again=keep)
             unreached &= {k for k, g in enumerate(found) if g is None}
             # walked only where something is missing
-            self.checkpointed |= None in found and _has_reentrant_checkpoint(value)
+            self.checkpointed |= None in found and has_reentrant_checkpoint(value)
             gradient = self._filled(found)
             self._taped = gradient if keep else []
             losses.append(value.detach())
@@ -96,6 +103,11 @@ class ClosureCurve:
         loss, *self._slope = self._average([_sum(losses), *slope])
         return _Evaluated([p.detach().clone() for p in self._layers], loss)
 
+    def _gradient(self, loss: Tensor, *, again: bool) -> tuple[Tensor | None, ...]:
+        """Gradient with respect to the layers; None for a layer that the loss does not reach."""
+        with _explained(self._name):
+            return torch.autograd.grad(loss, self._layers, create_graph=again, allow_unused=True)
+
     def _filled(self, gradient: Sequence[Tensor | None]) -> list[Tensor]:
         return [torch.zeros_like(p) if g is None else g for p, g in zip(self._layers, gradient, strict=True)]
 
@@ -103,17 +115,22 @@ class ClosureCurve:
         """Move the parameters to ``weights`` and evaluate there."""
         if weights:
             torch._foreach_copy_(self._layers, weights)
-        losses = [_loss(closure).detach() for closure in self._closures]
+        losses = [_loss(closure, self._name).detach() for closure in self._closures]
         return _Evaluated(weights, self._average([_sum(losses)])[0])
 
-    def slope(self, point: _Evaluated) -> _Gradient:
+    def back(self, point: _Evaluated) -> None:
+        """Return the parameters to where they were; a graph from before they moved is of no use any more."""
+        torch._foreach_copy_(self._layers, point.weights)
+        self._taped = []
+
+    def slope(self, point: _Evaluated) -> Gradient:
         """Gradient at the starting point."""
-        return _Gradient(self._slope)
+        return Gradient(self._slope)
 
     def curve_derivatives(
         self,
         point: _Evaluated,
-        slope: _Gradient,
+        slope: Gradient,
         velocity: Sequence[Tensor],
         turning: Sequence[bool],
         order: int,
@@ -134,7 +151,9 @@ class ClosureCurve:
             return []
         try:
             parts = [
-                line_derivatives.forward(partial(_loss, closure), self.module, self._layers, velocity, turning, order)
+                line_derivatives.forward(
+                    partial(_loss, closure, self._name), self.module, self._layers, velocity, turning, order
+                )
                 for closure in self._closures
             ]
         except torch.OutOfMemoryError:
@@ -164,7 +183,7 @@ class ClosureCurve:
 
     def _give_up(self, reason: str) -> list[Tensor]:
         warnings.warn(
-            f"Method1 takes derivatives in reverse mode from now on, and not in forward mode, because {reason}.",
+            f"{self._name} takes derivatives in reverse mode from now on, and not in forward mode, because {reason}.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -175,10 +194,10 @@ class ClosureCurve:
         """Of every closure; its forward pass is done again unless its graph is there."""
 
         def derivatives(closure: Closure) -> Tensor:
-            gradient = self._taped or self._filled(_gradient(_traced(closure), self._layers, again=True))
-            with _explained():
+            gradient = self._taped or self._filled(self._gradient(_traced(closure, self._name), again=True))
+            with _explained(self._name):
                 if not self.searched:  # a walk through the graph, where one says enough
-                    _require_another_derivative(gradient)
+                    require_another_derivative(gradient)
                 return line_derivatives.reverse(gradient, self._layers, velocity, turning, order)
 
         # a function of its own, so that one graph is gone before the next is there
@@ -194,53 +213,47 @@ def _call(closure: Closure) -> Tensor:
         return closure()
 
 
-def _loss(closure: Closure) -> Tensor:
+def _loss(closure: Closure, name: str) -> Tensor:
     """What a closure returns, if it is a loss."""
     loss: Any = _call(closure)
     if not isinstance(loss, Tensor):
         raise InvalidArgumentError(
-            "the closure of Method1 must return the loss as a tensor with its graph; "
+            f"the closure of {name} must return the loss as a tensor with its graph; "
             f"got {loss!r}. Return loss_function(model(x), y) and do not call backward() on it."
         )
     if loss.numel() != 1 or loss.is_complex():
         raise InvalidArgumentError(
-            "the closure of Method1 must return the loss as one real number; got a tensor of shape "
+            f"the closure of {name} must return the loss as one real number; got a tensor of shape "
             f"{tuple(loss.shape)} and dtype {str(loss.dtype).removeprefix('torch.')}. Return a mean over the samples."
         )
     return loss.reshape(())
 
 
-def _traced(closure: Closure) -> Tensor:
+def _traced(closure: Closure, name: str) -> Tensor:
     with torch.enable_grad():
-        loss = _loss(closure)
+        loss = _loss(closure, name)
     if loss.grad_fn is None:
         raise InvalidArgumentError(
-            "the closure of Method1 must return the loss as a tensor with its graph; "
+            f"the closure of {name} must return the loss as a tensor with its graph; "
             f"got {loss!r}. Return loss_function(model(x), y), without detach(), item() or torch.no_grad() on the way, "
             "from a model whose parameters are free."
         )
     return loss
 
 
-def _gradient(loss: Tensor, layers: list[Tensor], *, again: bool) -> tuple[Tensor | None, ...]:
-    """Gradient with respect to the layers; None for a layer that the loss does not reach."""
-    with _explained():
-        return torch.autograd.grad(loss, layers, create_graph=again, allow_unused=True)
-
-
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Say what an operator without a derivative means to Method1, and what to do."""
+def _explained(name: str) -> Iterator[None]:
+    """Say what an operator without a derivative means to the optimiser, and what to do."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
         raise InvalidArgumentError(
-            "Method1 differentiates the loss again and again, and something in the network does not allow it: "
+            f"{name} differentiates the loss again and again, and something in the network does not allow it: "
             f"{_first_line(error)} Use an operator with higher derivatives (checkpoints with use_reentrant=False, "
-            "modules without torch.compile, functions without once_differentiable), or give the module to Method1 for "
-            "forward mode."
+            "modules without torch.compile, functions without once_differentiable), or give the module to "
+            f"{name} for forward mode."
         ) from error
 
 
@@ -248,45 +261,23 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _has_reentrant_checkpoint(loss: Tensor) -> bool:
-    """Whether a loss has passed torch's checkpoint with use_reentrant=True, whose inside no graph shows."""
-    return any(node.name().startswith("CheckpointFunction") for node in _nodes([loss]))
-
-
-def _require_another_derivative(gradient: Sequence[Tensor]) -> None:
-    """Refuse gradients with parts marked as differentiable once, which torch.autograd.grad would drop in silence."""
-    if any(node.name() == "torch::autograd::Error" for node in _nodes(gradient)):
-        raise RuntimeError("an autograd.Function in it is marked with @once_differentiable.")
-
-
-def _nodes(tensors: Sequence[Tensor]) -> Iterator[Any]:
-    """Every node of the graph behind some tensors."""
-    seen, waiting = set(), [t.grad_fn for t in tensors]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting.extend(parent for parent, _ in node.next_functions)
-            yield node
-
-
 def _sum(terms: Sequence[Tensor]) -> Tensor:
     return sum(terms[1:], terms[0])
 
 
 @contextmanager
-def _refusing_backward(layers: Sequence[Tensor]) -> Iterator[None]:
+def _refusing_backward(layers: Sequence[Tensor], name: str) -> Iterator[None]:
     """Make backward() raise while a closure runs."""
-    guards = [p.register_post_accumulate_grad_hook(_refuse) for p in layers]
+
+    def refuse(parameter: Tensor) -> None:
+        raise InvalidArgumentError(
+            f"the closure of {name} must not call backward(): the step differentiates the loss itself. "
+            "Return loss_function(model(x), y)."
+        )
+
+    guards = [p.register_post_accumulate_grad_hook(refuse) for p in layers]
     try:
         yield
     finally:
         for guard in guards:
             guard.remove()
-
-
-def _refuse(parameter: Tensor) -> None:
-    raise InvalidArgumentError(
-        "the closure of Method1 must not call backward(): the step differentiates the loss itself. "
-        "Return loss_function(model(x), y)."
-    )

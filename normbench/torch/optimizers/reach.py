@@ -1,4 +1,4 @@
-"""What Method1 says of parameters that the loss does not reach, which is not the same as a gradient of zero."""
+"""What a closure does not reach, which is not the same as a gradient of zero, and what an optimiser says of it."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,13 +8,17 @@ from normbench.torch.optimizers.closure import ClosureCurve
 
 _REPLACED = (
     "If that is not meant, something on the way is detached, or the closure evaluates other parameters than these: "
-    "the model was copied, loaded with assign=True, converted or unwrapped since Method1 was made. Then make Method1 "
+    "the model was copied, loaded with assign=True, converted or unwrapped since {name} was made. Then make {name} "
     "anew of the parameters that the closure evaluates."
 )
 
 
-def report_unreached(objective: ClosureCurve, names: Sequence[str], known: frozenset[str]) -> frozenset[str]:
+def report_unreached(
+    objective: ClosureCurve, names: Sequence[str], known: frozenset[str], *, name: str
+) -> frozenset[str]:
     """Warn of parameters that the loss does not reach, unless all of them are known; return their names.
+
+    ``name`` is that of the optimiser.
 
     Raises
     ------
@@ -27,15 +31,17 @@ def report_unreached(objective: ClosureCurve, names: Sequence[str], known: froze
     if objective.checkpointed:
         raise InvalidArgumentError(
             f"the loss passes a reentrant checkpoint and does not reach {', '.join(missing)}, which may lie inside: "
-            "Method1 cannot differentiate through it. Use torch.utils.checkpoint.checkpoint(..., use_reentrant=False)."
+            f"{name} cannot differentiate through it. Use torch.utils.checkpoint.checkpoint(..., use_reentrant=False)."
         )
     if len(missing) == len(names):
         raise InvalidArgumentError(
-            f"the loss reaches none of the {len(names)} parameters of Method1 ({missing[0]}, ...). {_REPLACED}"
+            f"the loss reaches none of the {len(names)} parameters of {name} ({missing[0]}, ...). "
+            + _REPLACED.format(name=name)
         )
     if not known.issuperset(missing):
         warnings.warn(
-            f"the loss does not reach {', '.join(missing)}, which Method1 leaves where it is. {_REPLACED}",
+            f"the loss does not reach {', '.join(missing)}, which {name} leaves where it is. "
+            + _REPLACED.format(name=name),
             NotReachedWarning,
             stacklevel=5,
         )

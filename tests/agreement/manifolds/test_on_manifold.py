@@ -1,4 +1,4 @@
-"""A thousand steps in float32 leave every component on its manifold."""
+"""Hundreds of steps in float32 leave every component on its manifold."""
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,9 @@ def framework(request):
 
 
 @pytest.mark.parametrize(("manifold", "grouping"), [("sphere", "pi"), ("stiefel", "po"), ("oblique", "pio")])
-def test_1000_steps_in_float32_stay_on_the_manifold(framework, manifold, grouping):
+def test_300_steps_in_float32_stay_on_the_manifold(framework, manifold, grouping):
     case = Case(manifold, grouping, ((30, 25), (9, 30), (6, 4, 3, 3), (5, 6, 1, 1)), learning_rate=3.0, strength=20.0)
-    weights, _ = RUNS[framework](case, 1000, dtype=SINGLE[framework])
+    weights, _ = RUNS[framework](case, 300, dtype=SINGLE[framework])
     assert largest_departure(weights, case) <= 1e-6
 
 

@@ -106,7 +106,7 @@ def test_a_rate_can_be_injected():
     )
     state = optimizer.init(start())
     updates, _ = jax.jit(optimizer.update)(gradient(start()), state, start())
-    expected, _ = fgsgd(**CASE.hyper).update(gradient(start()), fgsgd(**CASE.hyper).init(start()), start())
+    expected, _ = jax.jit(fgsgd(**CASE.hyper).update)(gradient(start()), fgsgd(**CASE.hyper).init(start()), start())
     for a, b in zip(updates, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-14)
 
@@ -116,7 +116,7 @@ def test_positions_count_for_kernels_alone(positions):
     case = Case("sphere", "pio", ((4, 3), (4, 2, 3, 3)))
     params = [jnp.asarray(w) for w in case.onto(case.draw(1), (1, 16))]
     optimizer = fgsgd(**case.hyper, positions=positions)
-    updates, _ = optimizer.update([jnp.ones_like(p) for p in params], optimizer.init(params), params)
+    updates, _ = jax.jit(optimizer.update)([jnp.ones_like(p) for p in params], optimizer.init(params), params)
     assert largest_departure(optax.apply_updates(params, updates), case, (1, 16)) < 1e-14
 
 

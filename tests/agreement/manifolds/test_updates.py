@@ -13,17 +13,27 @@ import torch
 
 from normbench.reference import fgsgd as reference
 from normbench.specs import manifolds
-from tests.agreement.manifolds.conftest import KERNELS, Case, largest_departure
+from tests.agreement.manifolds.conftest import CASES, KERNELS, Case, largest_departure, name
 from tests.agreement.manifolds.runs import RUNS, STEPS, run_of_the_reference, run_torch
 
 jax_fgsgd = import_module("normbench.jax.updates.fgsgd")  # normbench.jax has a function of that name
 torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
 
 
-@pytest.fixture(params=list(RUNS))
-def framework(request):
+# In JAX, whose compiler takes a second a case, a manifold does not meet every grouping: groupings only change index
+# sets, which come from one module of NumPy for all backends.
+IN_JAX = [case for case in CASES if case.shapes == KERNELS or case.groups == 50 or case.strength > 1]
+FOLLOWED = [*(("torch", case) for case in CASES), *(("jax", case) for case in IN_JAX)]
+
+
+@pytest.fixture
+def float64():
     with jax.enable_x64(True):
-        yield request.param
+        yield
+
+
+def said(value):
+    return name(value) if isinstance(value, Case) else None
 
 
 def deviation(found, expected):
@@ -33,6 +43,8 @@ def deviation(found, expected):
     return max(*gaps, *np.abs(np.divide(rates, expected_rates) - 1))
 
 
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("framework", "case"), FOLLOWED, ids=said)
 def test_follows_the_reference(framework, case):
     expected = run_of_the_reference(case)
     moved = [np.linalg.norm(w - e) / np.linalg.norm(e) for w, e in zip(case.weights, expected[0], strict=True)]
@@ -40,6 +52,10 @@ def test_follows_the_reference(framework, case):
     assert deviation(RUNS[framework](case, STEPS), expected) <= 1e-10
 
 
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    ("framework", "manifold"), [("torch", "sphere"), ("torch", "stiefel"), ("torch", "oblique"), ("jax", "stiefel")]
+)
 def test_follows_the_reference_with_changing_lambda(framework, manifold):
     case = Case(manifold, "pio", KERNELS)
     feature_std = np.random.default_rng(7).uniform(0.5, 3.0, size=(30, len(KERNELS)))
@@ -50,10 +66,10 @@ def test_follows_the_reference_with_changing_lambda(framework, manifold):
     assert largest_departure(expected[0], case) > 0.1
 
 
-def test_the_check_of_agreement_catches_a_planted_fault(framework):
+def test_the_check_of_agreement_catches_a_planted_fault():
     case = Case("sphere", "pio")
     off = replace(case, learning_rate=case.learning_rate * 1.000001)
-    assert deviation(RUNS[framework](off, STEPS), case.run_reference(STEPS)) > 1e-8
+    assert deviation(run_torch(off, STEPS), case.run_reference(STEPS)) > 1e-8
 
 
 def test_other_index_sets_lead_elsewhere():
@@ -161,7 +177,7 @@ def test_a_zero_gradient_leaves_every_bit(backend, manifold):
     assert all(map(np.array_equal, moved, case.weights))
 
 
-@pytest.mark.parametrize("grouping", ["po", "pio"])
+@pytest.mark.parametrize(("manifold", "grouping"), [("sphere", "pio"), ("stiefel", "po"), ("oblique", "pio")])
 def test_one_product_without_a_gradient_rests_while_the_others_move(backend, manifold, grouping):
     case = Case(manifold, grouping, ((6, 8), (6, 8, 3, 3)))
     gradient = [g.copy() for g in case.gradient(case.weights)]

@@ -1,0 +1,157 @@
+"""Curves in spectral balls and on spheres in JAX, one matrix at a time.
+
+The ball ||P||_op <= 1 is the top block of a Stiefel manifold: Q = [P; V] with Q^T Q = I. A curve of Q never leaves it,
+so P stays in the ball whatever the step. A sphere is the same with one column and no slack V.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from normbench.jax.updates.decompositions import eigh, eigvalsh
+from normbench.networks.base import Shape
+from normbench.specs.base import Geometry
+
+Arrays = tuple[Array, ...]
+
+_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
+
+
+@dataclass(frozen=True)
+class Ball:
+    """The spectral ball of matrices of one shape, by their lifts Q of shape (m + n, n), m >= n the sides of P."""
+
+    shape: Shape
+
+    def _tall(self, P: Array) -> Array:
+        """P, or its transpose if it is wider than tall."""
+        return P.T if self.shape[0] < self.shape[1] else P
+
+    def lift(self, P: Array) -> Array:
+        """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little."""
+        M = self._tall(P)
+        eigenvalues, vectors = eigh(jnp.eye(M.shape[1], dtype=M.dtype) - _product(M.T, M))
+        V = _product(vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0)), vectors.T)
+        return orthonormal(jnp.concatenate([M, V]))
+
+    def down(self, Q: Array) -> Array:
+        """P of a lift Q, or of a tangent vector at one."""
+        return self._tall(Q[: max(self.shape)])
+
+    def gradient(self, Q: Array, gradient: Array) -> Array:
+        """Tangent gradient at Q from that of P: the slack has none of its own."""
+        slack = jnp.zeros((Q.shape[1], Q.shape[1]), Q.dtype)
+        return self.project(Q, jnp.concatenate([self._tall(gradient), slack]))
+
+    def project(self, Q: Array, Z: Array) -> Array:
+        """Z - Q (Q^T Z + Z^T Q) / 2."""
+        inner = _product(Q.T, Z)
+        return Z - _product(Q, inner + inner.T) / 2
+
+    def size(self, D: Array) -> Array:
+        """||D||_op."""
+        return jnp.sqrt(jnp.maximum(eigvalsh(_product(D.T, D))[-1], 0))
+
+    def curve(self, Q: Array, D: Array, t: Array) -> Array:
+        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up."""
+        return _moved(Q, D, orthonormal(Q + t * D))
+
+    def series(self, Q: Array, D: Array) -> list[Array]:
+        """Taylor coefficients of P along the curve up to second order: Q + t D - t^2 / 2 Q D^T D."""
+        return [self.down(Q), self.down(D), self.down(-0.5 * _product(Q, _product(D.T, D)))]
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """The matrices of one shape and of Frobenius norm 1, which are their own lifts."""
+
+    shape: Shape
+
+    def lift(self, P: Array) -> Array:
+        """P, scaled to norm 1."""
+        return P / jnp.linalg.norm(P)
+
+    def down(self, Q: Array) -> Array:
+        """Q."""
+        return Q
+
+    def gradient(self, Q: Array, gradient: Array) -> Array:
+        """Tangent gradient."""
+        return self.project(Q, gradient)
+
+    def project(self, Q: Array, Z: Array) -> Array:
+        """Z - <Q, Z> Q."""
+        return Z - jnp.sum(Q * Z) * Q
+
+    def size(self, D: Array) -> Array:
+        """||D||_F."""
+        return jnp.linalg.norm(D)
+
+    def curve(self, Q: Array, D: Array, t: Array) -> Array:
+        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2)."""
+        return _moved(Q, D, self.lift(Q + t * D))
+
+    def series(self, Q: Array, D: Array) -> list[Array]:
+        """Q + t D - t^2 / 2 ||D||^2 Q."""
+        return [Q, D, -0.5 * jnp.sum(D * D) * Q]
+
+
+_KINDS: dict[Geometry, type[Ball] | type[Sphere]] = {Geometry.STIEFEL: Ball, Geometry.SPHERE: Sphere}
+
+
+@dataclass(frozen=True)
+class Product:
+    """The manifolds of all variables together; every argument and result is a tuple with one array for each."""
+
+    parts: tuple[Ball | Sphere, ...]
+
+    @classmethod
+    def of(cls, geometry: Geometry, variables: Sequence[Array]) -> "Product":
+        """Balls or spheres for matrices of these shapes."""
+        return cls(tuple(_KINDS[geometry](P.shape) for P in variables))
+
+    def _each(self, *vectors: Arrays) -> Iterator[tuple[Any, ...]]:
+        return zip(self.parts, *vectors, strict=True)
+
+    def lift(self, variables: Arrays) -> Arrays:
+        """Q of every P."""
+        return tuple(part.lift(P) for part, P in self._each(variables))
+
+    def down(self, Q: Arrays) -> Arrays:
+        """P of every Q."""
+        return tuple(part.down(q) for part, q in self._each(Q))
+
+    def gradient(self, Q: Arrays, gradient: Arrays) -> Arrays:
+        """Tangent gradient of every Q from that of P."""
+        return tuple(part.gradient(q, g) for part, q, g in self._each(Q, gradient))
+
+    def project(self, Q: Arrays, Z: Arrays) -> Arrays:
+        """Every Z onto the tangent space at its Q."""
+        return tuple(part.project(q, z) for part, q, z in self._each(Q, Z))
+
+    def size(self, D: Arrays) -> Array:
+        """The largest of the sizes."""
+        return jnp.stack([part.size(d) for part, d in self._each(D)]).max()
+
+    def curve(self, Q: Arrays, D: Arrays) -> Callable[[Array], Arrays]:
+        """Q along the tangents D, as a function of t."""
+        return lambda t: tuple(part.curve(q, d, t) for part, q, d in self._each(Q, D))
+
+    def series(self, Q: Arrays, D: Arrays) -> list[list[Array]]:
+        """Taylor coefficients of every P along the curve."""
+        return [part.series(q, d) for part, q, d in self._each(Q, D)]
+
+
+def _moved(Q: Array, D: Array, there: Array) -> Array:
+    """``there``, or Q to the bit where D is zero: what rests is not rounded again."""
+    return jnp.where((D == 0).all(), Q, there)
+
+
+def orthonormal(Z: Array) -> Array:
+    """Z (Z^T Z)^(-1/2): the polar factor of a matrix of full rank."""
+    eigenvalues, vectors = eigh(_product(Z.T, Z))
+    return _product(Z, _product(vectors / jnp.sqrt(eigenvalues), vectors.T))

@@ -1,0 +1,145 @@
+"""Directions of L-BFGS between tangent spaces in JAX, with a metric from both sides of the history of the gradients.
+
+All vectors are flat, with the entries of every matrix behind one another; pairs lie in buffers of fixed size, the
+newest last and zeros in front.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from normbench.jax.updates.decompositions import eigh
+
+Arrays = tuple[Array, ...]
+Sides = tuple[tuple[Array, Array], ...]
+
+CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
+LARGEST = 128  # rows up to which the roots are made in every iteration
+EVERY = 10  # iterations between the roots of larger matrices, after the first EVERY
+
+_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
+inner = partial(jnp.vdot, precision="highest")
+
+
+def flat(vectors: Sequence[Array]) -> Array:
+    """All entries in one vector."""
+    return jnp.concatenate([v.ravel() for v in vectors])
+
+
+def parted(vector: Array, like: Sequence[Array]) -> Arrays:
+    """The matrices of a flat vector."""
+    parts, start = [], 0
+    for v in like:
+        parts.append(vector[start : start + v.size].reshape(v.shape))
+        start += v.size
+    return tuple(parts)
+
+
+class Memory(NamedTuple):
+    """Steps s and gradient differences y, shape (history, entries), <s, y> of each, and how many there are."""
+
+    s: Array
+    y: Array
+    curvature: Array
+    count: Array
+
+    @classmethod
+    def empty(cls, history: int, like: Array) -> "Memory":
+        """No pairs."""
+        buffer = jnp.zeros((history, like.size), like.dtype)
+        return cls(buffer, buffer, buffer[:, 0], jnp.zeros((), jnp.int32))
+
+    def cleared(self, when: Array) -> "Memory":
+        """Without any pair where ``when`` is true."""
+        return jax.tree.map(lambda a: jnp.where(when, 0, a), self)
+
+    def with_pair(self, s: Array, y: Array, known: Array) -> "Memory":
+        """With this pair as the newest, if it is ``known`` and the loss curves upwards along it."""
+        curvature = inner(s, y)
+        keeps = known & (curvature > CURVATURE * jnp.sqrt(inner(s, s)) * jnp.sqrt(inner(y, y)))
+        longer = Memory(
+            s=_shifted(self.s, s),
+            y=_shifted(self.y, y),
+            curvature=_shifted(self.curvature, curvature),
+            count=jnp.minimum(self.count + 1, len(self.s)),
+        )
+        return jax.tree.map(lambda new, old: jnp.where(keeps, new, old), longer, self)
+
+
+def _shifted(buffer: Array, newest: Array) -> Array:
+    """The buffer without its oldest entry and with the newest at the end."""
+    return jnp.append(buffer[1:], newest[None], axis=0)
+
+
+class Metric(NamedTuple):
+    """Averages of G G^T and G^T G of every matrix, the inverse fourth roots of both, and the number of gradients."""
+
+    averages: Sides
+    roots: Sides
+    count: Array
+
+    @classmethod
+    def empty(cls, like: Sequence[Array]) -> "Metric":
+        """Nothing seen."""
+        sides = tuple(
+            (jnp.zeros((len(v), len(v)), v.dtype), jnp.zeros((v.shape[1], v.shape[1]), v.dtype)) for v in like
+        )
+        return cls(sides, sides, jnp.zeros((), jnp.int32))
+
+    def seen(self, gradient: Sequence[Array], *, decay: Array, damping: Array) -> "Metric":
+        """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
+        old = jnp.where(self.count > 0, decay, 0)
+        averages = tuple(
+            (old * L + (1 - old) * _product(G, G.T), old * R + (1 - old) * _product(G.T, G))
+            for (L, R), G in zip(self.averages, gradient, strict=True)
+        )
+
+        def renewed() -> Sides:
+            return tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
+
+        if max(len(G) for G in gradient) <= LARGEST:
+            roots = renewed()
+        else:
+            due = (self.count <= EVERY) | (self.count % EVERY == 0)
+            roots = jax.lax.cond(due, renewed, lambda: self.roots)
+        return Metric(averages, roots, self.count + 1)
+
+    def __call__(self, vectors: Sequence[Array]) -> Arrays:
+        """L^(-1/4) V R^(-1/4)."""
+        return tuple(_product(_product(L, V), R) for V, (L, R) in zip(vectors, self.roots, strict=True))
+
+
+def inverse_root(A: Array, damping: Array) -> Array:
+    """(A + damping tr(A) / n I)^(-1/4), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    eigenvalues, vectors = eigh(A)
+    eigenvalues = jnp.maximum(eigenvalues, 0)
+    mean = eigenvalues.mean()
+    damped = jnp.where(mean == 0, 1, eigenvalues + damping * mean)
+    return jnp.where(mean == 0, 0, _product(vectors * damped**-0.25, vectors.T))
+
+
+def two_loop(gradient: Array, memory: Memory, metric: Callable[[Array], Array]) -> Array:
+    """Inverse Hessian of L-BFGS times the gradient (Nocedal and Wright, algorithm 7.4), H0 = gamma times the metric.
+
+    gamma = <s, y> / <y, metric y> of the newest pair, 1 without one
+    """
+    pairs = (memory.s, memory.y, jnp.where(memory.curvature > 0, memory.curvature, 1))
+
+    def down(q: Array, pair: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        s, y, curvature = pair
+        alpha = inner(s, q) / curvature
+        return q - alpha * y, alpha
+
+    def up(q: Array, pair: tuple[tuple[Array, Array, Array], Array]) -> tuple[Array, None]:
+        (s, y, curvature), alpha = pair
+        return q + (alpha - inner(y, q) / curvature) * s, None
+
+    q, alphas = jax.lax.scan(down, gradient, pairs, reverse=True)
+    newest = memory.y[-1]
+    length = inner(newest, metric(newest))
+    gamma = jnp.where(memory.count > 0, memory.curvature[-1] / jnp.where(length > 0, length, 1), 1)
+    return jax.lax.scan(up, gamma * metric(q), (pairs, alphas))[0]

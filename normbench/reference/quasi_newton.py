@@ -1,0 +1,111 @@
+"""Directions of L-BFGS between tangent spaces, with a metric from the history of the gradients on both of their sides.
+
+Pairs of steps and gradient differences stay as they were in the tangent space of their time; only the direction is
+projected onto the present one. The metric stands for the inverse Hessian where the pairs say nothing: of the first
+gradient it makes the polar factor, (G G^T)^(-1/4) G (G^T G)^(-1/4), which moves all singular directions alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+Vectors = tuple[np.ndarray, ...]
+
+CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
+LARGEST = 128  # rows up to which the roots are made in every iteration
+EVERY = 10  # iterations between the roots of larger matrices, after the first EVERY
+
+
+class Pair(NamedTuple):
+    """A step s, and what it changed in the gradient, y."""
+
+    s: Vectors
+    y: Vectors
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """Averages of G G^T and G^T G of every matrix, and the inverse fourth roots of both.
+
+    Attributes
+    ----------
+    averages, roots : tuple of pairs of arrays
+    count : int
+        Gradients seen.
+    """
+
+    averages: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    roots: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    count: int = 0
+
+    def seen(self, gradient: Vectors, *, decay: float, damping: float) -> "Metric":
+        """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
+        squares = tuple((G @ G.T, G.T @ G) for G in gradient)
+        if self.count:
+            averages = tuple(
+                (decay * L + (1 - decay) * left, decay * R + (1 - decay) * right)
+                for (L, R), (left, right) in zip(self.averages, squares, strict=True)
+            )
+        else:
+            averages = squares
+        roots = self.roots
+        if self.count <= EVERY or self.count % EVERY == 0 or max(len(G) for G in gradient) <= LARGEST:
+            roots = tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
+        return Metric(averages, roots, self.count + 1)
+
+    def __call__(self, vectors: Vectors) -> Vectors:
+        """L^(-1/4) V R^(-1/4)."""
+        return tuple(L @ V @ R for V, (L, R) in zip(vectors, self.roots, strict=True))
+
+
+def inverse_root(A: np.ndarray, damping: float) -> np.ndarray:
+    """(A + damping tr(A) / n I)^(-1/4), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    eigenvalues, vectors = np.linalg.eigh(A)
+    eigenvalues = np.clip(eigenvalues, 0.0, None)
+    mean = eigenvalues.mean()
+    if mean == 0.0:
+        return np.zeros_like(A)
+    return (vectors * (eigenvalues + damping * mean) ** -0.25) @ vectors.T
+
+
+def inner(a: Vectors, b: Vectors) -> float:
+    """<a, b> over all matrices."""
+    return float(sum(np.vdot(x, y) for x, y in zip(a, b, strict=True)))
+
+
+def norm(a: Vectors) -> float:
+    """||a|| over all matrices."""
+    return float(np.sqrt(inner(a, a)))
+
+
+def with_pair(pairs: Sequence[Pair], s: Vectors, y: Vectors, *, history: int) -> tuple[Pair, ...]:
+    """The newest ``history`` pairs with this one behind them, if the loss curves upwards along it."""
+    if inner(s, y) > CURVATURE * norm(s) * norm(y):
+        pairs = (*pairs, Pair(s, y))
+    return tuple(pairs)[-history:]
+
+
+def two_loop(gradient: Vectors, pairs: Sequence[Pair], metric: Metric) -> Vectors:
+    """Inverse Hessian of L-BFGS times the gradient (Nocedal and Wright, algorithm 7.4), H0 = gamma times the metric.
+
+    gamma = <s, y> / <y, metric y> of the newest pair, 1 without one
+    """
+    q, weights = gradient, []
+    for s, y in reversed(pairs):
+        alpha = inner(s, q) / inner(s, y)
+        weights.append(alpha)
+        q = _added(q, -alpha, y)
+    q = metric(q)
+    if pairs:
+        s, y = pairs[-1]
+        gamma = inner(s, y) / inner(y, metric(y))
+        q = tuple(gamma * v for v in q)
+    for (s, y), alpha in zip(pairs, reversed(weights), strict=True):
+        q = _added(q, alpha - inner(y, q) / inner(s, y), s)
+    return q
+
+
+def _added(a: Vectors, factor: float, b: Vectors) -> Vectors:
+    return tuple(x + factor * y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,274 @@
+"""Networks whose Lipschitz constant stays below a number that you name, by ``torch.nn.utils.parametrize``."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize as library
+
+from normbench.errors import InvalidArgumentError
+from normbench.networks.base import Shape
+from normbench.numbers import positive
+from normbench.problems.initial_variables import initial_variables
+from normbench.problems.scaling import ROUNDING_SLACK
+from normbench.specs import parametrisations
+from normbench.specs.base import Geometry
+from normbench.specs.parametrisations import Certificate, Parametrisation
+from normbench.torch.declared import Declared, declared
+from normbench.torch.norms import WITHOUT_FLOAT64
+from normbench.torch.updates.parametrisations import chart
+
+Module = TypeVar("Module", bound=nn.Module)
+Tensors = Sequence[Tensor]
+Weight = Callable[[Tensors, Tensors], Tensor]  # of the variables of the layer before, and those of a layer's own
+
+
+def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geometry: str | None = None) -> Module:
+    """Make the weights of a network functions of free variables, so that it never exceeds a Lipschitz constant.
+
+    ||f(x) - f(x')|| <= lipschitz ||x - x'||  for all x, x' and at every value of the variables, rounding included
+
+    The weights become parametrisations of ``torch.nn.utils.parametrize``: everything that works with these works here,
+    state_dict, deepcopy, ``.to()``. ``remove_parametrizations(layer, "weight")`` of every layer leaves a plain network,
+    whose bound :func:`normbench.certify` confirms; of the module itself, since torch's deep copies share a class which
+    that takes apart. Biases stay as they are: they move outputs, not differences.
+
+    The variables are the parameters whose names end in ``original``, ``original0`` or ``original1``; make the optimiser
+    after this call. "spectral" and "sandwich" take any optimiser. On the geometry "stiefel" every variable has to stay
+    in its unit ball, and on "sphere" on its unit sphere, where GeodesicLBFGS and PolarAverage with ``radius=1.0``, or
+    Method1, keep them.
+
+    The weights share the bound in the ratio of their norms, for good; a state_dict holds the ratios, not the bound. In
+    balls, and in the sandwich on "stiefel", the network starts as the function that it is, where the product of its
+    norms is within the bound; of other networks, and elsewhere, the directions are kept, and in the sandwich positive
+    factors go from one layer to another.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Of Linear, Conv2d, ReLU, LeakyReLU, Tanh, Flatten and pools without overlap, in float32 or float64; changed.
+    parametrisation : str
+        "spectral", W = V / ||V||_op; "ball", W itself; "sphere"; or "sandwich", a larger set with the same bound, of
+        Linear and activations in turn: W_k = 2 B_k A_{k-1}^T with ||[A_k B_k]||_op <= 1.
+    lipschitz : float
+        Output units per unit of the input, both as the module has them.
+    geometry : str, optional
+        Where the variables lie: "free", "stiefel" or "sphere"; free if the parametrisation has that, else its own.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The same module.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If module or geometry does not go with the parametrisation, the bound is not positive, or a weight is zero, not
+        finite, of half precision, or parametrised already.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from normbench import certify
+    >>> from normbench.torch import parametrize
+    >>> model = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> model = parametrize(model, "sandwich", lipschitz=5.0)
+    >>> optimizer, x = torch.optim.Adam(model.parameters(), lr=0.1), torch.randn(32, 3)
+    >>> for _ in range(20):
+    ...     optimizer.zero_grad()
+    ...     (model(x) - 1).square().mean().backward()
+    ...     optimizer.step()
+    >>> weights = [model[k].weight.detach().numpy() for k in (0, 2)]
+    >>> certify(weights).bound <= 5.0
+    True
+    """
+    bound = positive("lipschitz", lipschitz)
+    found = parametrisations.get(parametrisation)
+    if not found.bounded:
+        bounded = [key for key, other in parametrisations.PARAMETRISATIONS.items() if other.bounded]
+        raise InvalidArgumentError(f"parametrisation {found.key!r} keeps no bound. Choose {' or '.join(bounded)}.")
+    lies = _geometry(found, geometry)
+    network = declared(module)
+    parametrisations.check_network(found, network.network, bounded=True)
+    _check(network)
+    shares = _shares(network, bound / network.network.gain)
+    if found.certificate is Certificate.PRODUCT:
+        for layer, share in zip(network.weighted.values(), shares, strict=True):
+            library.register_parametrization(layer, "weight", _Alone(found, lies, layer.weight, share))
+    else:
+        _sandwich(network, found, lies, shares)
+    return module
+
+
+def _geometry(found: Parametrisation, named: str | None) -> Geometry:
+    if named is None:
+        return Geometry.FREE if Geometry.FREE in found.geometries else found.geometries[0]
+    for lies in found.geometries:
+        if named == lies:
+            return lies
+    known = " or ".join(repr(lies.value) for lies in found.geometries)
+    raise InvalidArgumentError(f"geometry of parametrisation {found.key!r} must be {known}; got {named!r}.")
+
+
+def _check(network: Declared) -> None:
+    for name, layer in network.weighted.items():
+        if library.is_parametrized(layer, "weight"):
+            raise InvalidArgumentError(
+                f"the weight of layer {name!r} is parametrised already. Remove that with "
+                'torch.nn.utils.parametrize.remove_parametrizations(layer, "weight").'
+            )
+        weight = layer.weight.detach()
+        if weight.dtype not in (torch.float32, torch.float64):
+            raise InvalidArgumentError(
+                f"the weight of layer {name!r} is {str(weight.dtype).removeprefix('torch.')}, whose rounding exceeds "
+                "any bound. Keep it in float32, and put torch.autocast around the forward pass."
+            )
+        if not bool(weight.isfinite().all()) or not bool(weight.any()):
+            raise InvalidArgumentError(
+                f"the weight of layer {name!r} is zero or not finite: it has no direction to start from. Initialise it."
+            )
+
+
+class Share(NamedTuple):
+    """What a weight is multiplied by: an equal root of the bound, times a ratio; those of all have the product 1."""
+
+    even: float
+    ratio: float
+
+
+def _shares(network: Declared, bound: float) -> list[Share]:
+    """Of every weight, in the ratio of the operator norms."""
+    weights = [_numbers(layer.weight) for layer in network.weighted.values()]
+    logs = [math.log(np.linalg.norm(W.reshape(len(W), -1), 2)) for W in weights]
+    even = (1.0 - ROUNDING_SLACK) * bound ** (1 / len(logs))
+    return [Share(even, math.exp(own - math.fsum(logs) / len(logs))) for own in logs]
+
+
+def _double(tensor: Tensor) -> Tensor:
+    """In float64 where the device has it: what is left of rounding is that of the weight itself."""
+    return tensor if tensor.device.type in WITHOUT_FLOAT64 else tensor.double()
+
+
+def _like(array: np.ndarray, weight: Tensor) -> Tensor:
+    return torch.tensor(array, dtype=weight.dtype, device=weight.device)
+
+
+def _numbers(weight: Tensor) -> np.ndarray:
+    found: np.ndarray = weight.detach().cpu().double().numpy()
+    return found
+
+
+class _Shared(nn.Module):
+    """A weight with its share of the bound; the ratio is stored with the variables, the bound is the one named here."""
+
+    ratio: Tensor
+
+    def __init__(self, weight: Tensor, share: Share) -> None:
+        super().__init__()
+        self._even = share.even
+        self.register_buffer("ratio", _like(np.array(share.ratio), weight))
+
+    @property
+    def share(self) -> Tensor:
+        """Shape ()."""
+        return self._even * _double(self.ratio)
+
+
+class _Alone(_Shared):
+    """A weight that is a function of one variable of its own."""
+
+    def __init__(self, found: Parametrisation, lies: Geometry, weight: Tensor, share: Share) -> None:
+        super().__init__(weight, share)
+        self._start = lambda array: initial_variables(found, lies, (array,))[0]
+        self._weights = chart(found, lies, [tuple(weight.shape)]).weights
+
+    def forward(self, variable: Tensor) -> Tensor:
+        """The weight."""
+        return (self.share * self._weights([_double(variable)])[0]).to(variable.dtype)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The variable of the weight, or of the nearest by its size that the bound admits."""
+        return _like(self._start(_numbers(weight) / float(self.share)), weight)
+
+
+class _Linked(_Shared):
+    """A weight of the sandwich, a function of its layer's own variables and of those of the layer before.
+
+    Attributes
+    ----------
+    before : tuple of ParametrizationList
+        That of the layer before, if there is one: in a tuple, so that this module does not own it.
+    """
+
+    def __init__(
+        self,
+        made: Weight,
+        before: tuple[library.ParametrizationList, ...],
+        start: list[Tensor],
+        weight: Tensor,
+        share: Share,
+    ) -> None:
+        super().__init__(weight, share)
+        self._made, self.before = made, before
+        self._start: list[Tensor] | None = start
+
+    def forward(self, *own: Tensor) -> Tensor:
+        """The weight."""
+        earlier = [_original(held, k) for held in self.before for k in range(held.ntensors)]
+        kind = (*own, *earlier)[0].dtype
+        return (self.share * self._made(list(map(_double, earlier)), list(map(_double, own)))).to(kind)
+
+    def right_inverse(self, weight: Tensor) -> list[Tensor]:
+        """The variables with which the network starts: one weight alone has none."""
+        start, self._start = self._start, None
+        if start is None:
+            raise InvalidArgumentError(
+                "a weight of the sandwich depends on the layer before, too, and cannot be set alone. Set the weights "
+                "of a plain network and parametrise that, or load a state_dict."
+            )
+        return start
+
+
+def _original(held: library.ParametrizationList, index: int) -> Tensor:
+    found: Tensor = getattr(held, f"original{index}")
+    return found
+
+
+def _sandwich(network: Declared, found: Parametrisation, lies: Geometry, shares: Sequence[Share]) -> None:
+    layers = list(network.weighted.values())
+    shapes = network.network.weight_shapes
+    arrays = tuple(_numbers(layer.weight) / math.prod(share) for layer, share in zip(layers, shares, strict=True))
+    start = list(initial_variables(found, lies, arrays))
+    before: tuple[library.ParametrizationList, ...] = ()
+    for k, (layer, share) in enumerate(zip(layers, shares, strict=True)):
+        last = k == len(layers) - 1
+        count = {Geometry.STIEFEL: 0 if last else 1, Geometry.FREE: 1 if last else 2}[lies]
+        own = [_like(start.pop(0), layer.weight) for _ in range(count)]
+        made = (_bounded if lies is Geometry.STIEFEL else _free)(found, shapes, k)
+        library.register_parametrization(layer, "weight", _Linked(made, before, own, layer.weight, share))
+        before = (layer.parametrizations["weight"],)
+
+
+def _bounded(found: Parametrisation, shapes: Sequence[Shape], k: int) -> Weight:
+    """W_k of M_{k-1} and M_k: in the middle of a sandwich of these two, or at the end of one of the first alone."""
+    last = k == len(shapes) - 1
+    around = [*shapes[max(k - 1, 0) : k + 1]]
+    if not last:  # the columns of A_k: all units of the layer, or of the last M the outputs
+        outputs = shapes[-1][0] if k == len(shapes) - 2 else shapes[k][0]
+        around.append((outputs, shapes[k][0]))
+    weights, place = chart(found, Geometry.STIEFEL, around).weights, min(k, 1)
+    return lambda earlier, own: weights([*earlier, *own])[place]
+
+
+def _free(found: Parametrisation, shapes: Sequence[Shape], k: int) -> Weight:
+    """W_k of X_{k-1}, psi_{k-1} and X_k, its rows divided by e^psi_k."""
+    weights = chart(found, Geometry.FREE, shapes).weights
+
+    def weight(earlier: Tensors, own: Tensors) -> Tensor:
+        W = weights([*earlier, own[0]])[-1]
+        return W / torch.exp(own[1])[:, None] if len(own) > 1 else W
+
+    return weight

@@ -1,0 +1,157 @@
+"""Curves in spectral balls and on spheres in torch, one matrix at a time.
+
+The ball ||P||_op <= 1 is the top block of a Stiefel manifold: Q = [P; V] with Q^T Q = I. A curve of Q never leaves it,
+so P stays in the ball whatever the step. A sphere is the same with one column and no slack V.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normbench.networks.base import Shape
+from normbench.specs.base import Geometry
+
+Tensors = list[Tensor]
+
+
+@dataclass(frozen=True)
+class Ball:
+    """The spectral ball of matrices of one shape, by their lifts Q of shape (m + n, n), m >= n the sides of P."""
+
+    shape: Shape
+
+    def _tall(self, P: Tensor) -> Tensor:
+        """P, or its transpose if it is wider than tall."""
+        return P.T if self.shape[0] < self.shape[1] else P
+
+    def lift(self, P: Tensor) -> Tensor:
+        """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little.
+
+        NaN where P is not finite.
+        """
+        M = self._tall(P)
+        if not M.isfinite().all():
+            return M.new_full((sum(M.shape), M.shape[1]), math.nan)
+        eigenvalues, vectors = torch.linalg.eigh(torch.eye(M.shape[1], dtype=M.dtype, device=M.device) - M.T @ M)
+        V = (vectors * eigenvalues.clamp(min=0).sqrt()) @ vectors.T
+        return orthonormal(torch.cat([M, V]))
+
+    def down(self, Q: Tensor) -> Tensor:
+        """P of a lift Q, or of a tangent vector at one."""
+        return self._tall(Q[: max(self.shape)])
+
+    def gradient(self, Q: Tensor, gradient: Tensor) -> Tensor:
+        """Tangent gradient at Q from that of P: the slack has none of its own."""
+        slack = Q.new_zeros((Q.shape[1], Q.shape[1]))
+        return self.project(Q, torch.cat([self._tall(gradient), slack]))
+
+    def project(self, Q: Tensor, Z: Tensor) -> Tensor:
+        """Z - Q (Q^T Z + Z^T Q) / 2."""
+        inner = Q.T @ Z
+        return Z - Q @ (inner + inner.T) / 2
+
+    def size(self, D: Tensor) -> Tensor:
+        """||D||_op."""
+        return torch.linalg.eigvalsh(D.T @ D)[-1].clamp(min=0).sqrt()
+
+    def curve(self, Q: Tensor, D: Tensor, t: float) -> Tensor:
+        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up.
+
+        Where D is zero, Q with all its bits.
+        """
+        return torch.where(D.any(), orthonormal(Q + t * D), Q)
+
+    def series(self, Q: Tensor, D: Tensor) -> list[Tensor]:
+        """Taylor coefficients of P along the curve up to second order: Q + t D - t^2 / 2 Q D^T D."""
+        return [self.down(Q), self.down(D), self.down(-0.5 * Q @ (D.T @ D))]
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """The matrices of one shape and of Frobenius norm 1, which are their own lifts."""
+
+    shape: Shape
+
+    def lift(self, P: Tensor) -> Tensor:
+        """P, scaled to norm 1."""
+        return P / torch.linalg.norm(P)
+
+    def down(self, Q: Tensor) -> Tensor:
+        """Q."""
+        return Q
+
+    def gradient(self, Q: Tensor, gradient: Tensor) -> Tensor:
+        """Tangent gradient."""
+        return self.project(Q, gradient)
+
+    def project(self, Q: Tensor, Z: Tensor) -> Tensor:
+        """Z - <Q, Z> Q."""
+        return Z - torch.sum(Q * Z) * Q
+
+    def size(self, D: Tensor) -> Tensor:
+        """||D||_F."""
+        return torch.linalg.norm(D)
+
+    def curve(self, Q: Tensor, D: Tensor, t: float) -> Tensor:
+        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2); where D is zero, Q with all its bits."""
+        return torch.where(D.any(), self.lift(Q + t * D), Q)
+
+    def series(self, Q: Tensor, D: Tensor) -> list[Tensor]:
+        """Q + t D - t^2 / 2 ||D||^2 Q."""
+        return [Q, D, -0.5 * torch.sum(D * D) * Q]
+
+
+_KINDS: dict[Geometry, type[Ball] | type[Sphere]] = {Geometry.STIEFEL: Ball, Geometry.SPHERE: Sphere}
+
+
+@dataclass(frozen=True)
+class Product:
+    """The manifolds of all variables together; every argument and result is a list with one tensor for each."""
+
+    parts: tuple[Ball | Sphere, ...]
+
+    @classmethod
+    def of(cls, geometry: Geometry, variables: Sequence[Tensor]) -> "Product":
+        """Balls or spheres for matrices of these shapes."""
+        return cls(tuple(_KINDS[geometry](P.shape) for P in variables))
+
+    def _each(self, *vectors: Tensors) -> Iterator[tuple[Any, ...]]:
+        return zip(self.parts, *vectors, strict=True)
+
+    def lift(self, variables: Tensors) -> Tensors:
+        """Q of every P."""
+        return [part.lift(P) for part, P in self._each(variables)]
+
+    def down(self, Q: Tensors) -> Tensors:
+        """P of every Q."""
+        return [part.down(q) for part, q in self._each(Q)]
+
+    def gradient(self, Q: Tensors, gradient: Tensors) -> Tensors:
+        """Tangent gradient of every Q from that of P."""
+        return [part.gradient(q, g) for part, q, g in self._each(Q, gradient)]
+
+    def project(self, Q: Tensors, Z: Tensors) -> Tensors:
+        """Every Z onto the tangent space at its Q."""
+        return [part.project(q, z) for part, q, z in self._each(Q, Z)]
+
+    def size(self, D: Tensors) -> float:
+        """The largest of the sizes."""
+        return float(torch.stack([part.size(d) for part, d in self._each(D)]).max())
+
+    def curve(self, Q: Tensors, D: Tensors) -> Callable[[float], Tensors]:
+        """Q along the tangents D, as a function of t."""
+        return lambda t: [part.curve(q, d, t) for part, q, d in self._each(Q, D)]
+
+    def series(self, Q: Tensors, D: Tensors) -> list[list[Tensor]]:
+        """Taylor coefficients of every P along the curve."""
+        return [part.series(q, d) for part, q, d in self._each(Q, D)]
+
+
+def orthonormal(Z: Tensor) -> Tensor:
+    """Z (Z^T Z)^(-1/2): the polar factor of a matrix of full rank."""
+    eigenvalues, vectors = torch.linalg.eigh(Z.T @ Z)
+    return Z @ ((vectors / eigenvalues.sqrt()) @ vectors.T)

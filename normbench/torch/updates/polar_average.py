@@ -1,0 +1,54 @@
+"""Polar average in torch: steps towards the corner of the spectral ball that the averaged gradients point to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normbench.backends.method import Method, Step
+from normbench.torch.updates.through import Through
+
+ROUNDING = 10  # of a singular value, in units of eps times the largest, for every row
+
+
+@dataclass(frozen=True, eq=False)
+class PolarState:
+    """Variables where the gradients are taken, averaged gradients, and the number of steps."""
+
+    P: list[Tensor]
+    m: list[Tensor]
+    count: int
+
+
+def polar_average(*, momentum: float, offset: int, power: int) -> Method:
+    """P <- (1 - eta) P - eta polar(m), eta = 2 / (k + offset); the point is at the weighted average of the P."""
+
+    def init(objective: Through, variables: Sequence[Tensor]) -> PolarState:
+        return PolarState(list(variables), [torch.zeros_like(P) for P in variables], 0)
+
+    def step(objective: Through, point: Any, state: PolarState) -> Step:
+        gradient = objective.slope(objective.point(state.P)).gradient
+        m = [momentum * a + (1 - momentum) * g for a, g in zip(state.m, gradient, strict=True)]
+        eta = 2 / (state.count + offset)
+        rho = (power + 1) / (state.count + power + 1)
+        P = [moved(p, a, eta) for p, a in zip(state.P, m, strict=True)]
+        average = [A + rho * (p - A) for A, p in zip(point.weights, P, strict=True)]
+        return Step(objective.point(average), PolarState(P, m, state.count + 1), eta, evaluations=2)
+
+    return Method(init, step)
+
+
+def moved(P: Tensor, m: Tensor, eta: float) -> Tensor:
+    """(1 - eta) P - eta polar(m), or P where m is zero; NaN where m is not finite."""
+    if not m.isfinite().all():
+        return torch.full_like(P, torch.nan)
+    return (1 - eta) * P - eta * polar(m) if m.any() else P
+
+
+def polar(m: Tensor) -> Tensor:
+    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero."""
+    left, values, right = torch.linalg.svd(m, full_matrices=False)
+    rounding = ROUNDING * max(m.shape) * torch.finfo(m.dtype).eps
+    return (left * (values > rounding * values[0])) @ right

@@ -1,0 +1,95 @@
+"""Directions of L-BFGS between tangent spaces in torch, with a metric from both sides of the history of the gradients.
+
+All vectors of pairs are flat, with the entries of every matrix behind one another.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
+LARGEST = 128  # rows up to which the roots are made in every iteration
+EVERY = 10  # iterations between the roots of larger matrices, after the first EVERY
+
+
+def flat(vectors: Sequence[Tensor]) -> Tensor:
+    """All entries in one vector."""
+    return torch.cat([v.reshape(-1) for v in vectors])
+
+
+def parted(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """The matrices of a flat vector."""
+    parts = vector.split([v.numel() for v in like])
+    return [part.view(v.shape) for part, v in zip(parts, like, strict=True)]
+
+
+class Pair(NamedTuple):
+    """A step s, what it changed in the gradient, y, and <s, y>."""
+
+    s: Tensor
+    y: Tensor
+    curvature: float
+
+
+def with_pair(pairs: Sequence[Pair], s: Tensor, y: Tensor, *, history: int) -> tuple[Pair, ...]:
+    """The newest ``history`` pairs with this one behind them, if the loss curves upwards along it."""
+    curvature, steps, changes = torch.stack([s @ y, s @ s, y @ y]).tolist()
+    if curvature > CURVATURE * math.sqrt(steps) * math.sqrt(changes):
+        pairs = (*pairs, Pair(s, y, curvature))
+    return tuple(pairs)[-history:]
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """Averages of G G^T and G^T G of every matrix, the inverse fourth roots of both, and the number of gradients."""
+
+    averages: tuple[tuple[Tensor, Tensor], ...] = ()
+    roots: tuple[tuple[Tensor, Tensor], ...] = ()
+    count: int = 0
+
+    def seen(self, gradient: Sequence[Tensor], *, decay: float, damping: float) -> "Metric":
+        """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
+        averages = tuple((G @ G.T, G.T @ G) for G in gradient)
+        if self.count:
+            averages = tuple(
+                (decay * L + (1 - decay) * left, decay * R + (1 - decay) * right)
+                for (L, R), (left, right) in zip(self.averages, averages, strict=True)
+            )
+        roots = self.roots
+        if self.count <= EVERY or self.count % EVERY == 0 or max(len(G) for G in gradient) <= LARGEST:
+            roots = tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
+        return Metric(averages, roots, self.count + 1)
+
+    def __call__(self, vectors: Sequence[Tensor]) -> list[Tensor]:
+        """L^(-1/4) V R^(-1/4)."""
+        return [L @ V @ R for V, (L, R) in zip(vectors, self.roots, strict=True)]
+
+
+def inverse_root(A: Tensor, damping: float) -> Tensor:
+    """(A + damping tr(A) / n I)^(-1/4), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    eigenvalues, vectors = torch.linalg.eigh(A)
+    eigenvalues = eigenvalues.clamp(min=0)
+    damped = eigenvalues + damping * eigenvalues.mean()
+    return (vectors * torch.where(damped > 0, damped**-0.25, 0)) @ vectors.T
+
+
+def two_loop(gradient: Tensor, pairs: Sequence[Pair], metric: Callable[[Tensor], Tensor]) -> Tensor:
+    """Inverse Hessian of L-BFGS times the gradient (Nocedal and Wright, algorithm 7.4), H0 = gamma times the metric.
+
+    gamma = <s, y> / <y, metric y> of the newest pair, 1 without one
+    """
+    q, alphas = gradient, []
+    for s, y, curvature in reversed(pairs):
+        alphas.append((s @ q) / curvature)
+        q = q - alphas[-1] * y
+    q = metric(q)
+    if pairs:
+        newest = pairs[-1]
+        q = q * (newest.curvature / (newest.y @ metric(newest.y)))
+    for (s, y, curvature), alpha in zip(pairs, reversed(alphas), strict=True):
+        q = q + (alpha - (y @ q) / curvature) * s
+    return q

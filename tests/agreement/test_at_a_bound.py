@@ -1,0 +1,254 @@
+"""Parametrisations and our own methods at a bound: both backends against the reference, in float64 and in float32."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from normbench.jax.benchmark.perceptron import Objective as JaxObjective
+from normbench.jax.benchmark.perceptron import tiles
+from normbench.jax.updates import geodesic_lbfgs as jax_lbfgs
+from normbench.jax.updates import parametrisations as jax_parametrisations
+from normbench.jax.updates import polar_average as jax_polar
+from normbench.jax.updates.through import Through as JaxThrough
+from normbench.networks import Loss, perceptron
+from normbench.problems.initial_variables import initial_variables
+from normbench.reference import geodesic_lbfgs, polar_average
+from normbench.reference.network import Objective
+from normbench.reference.parametrisations import chart
+from normbench.specs import parametrisations
+from normbench.specs.geodesic_lbfgs import GEODESIC_LBFGS
+from normbench.specs.parametrisations import PARAMETRISATIONS
+from normbench.specs.polar_average import POLAR_AVERAGE
+from normbench.torch.benchmark.objective import NetworkObjective as TorchNetwork
+from normbench.torch.benchmark.perceptron import Objective as TorchPerceptron
+from normbench.torch.updates import geodesic_lbfgs as torch_lbfgs
+from normbench.torch.updates import parametrisations as torch_parametrisations
+from normbench.torch.updates import polar_average as torch_polar
+from normbench.torch.updates.through import Through as TorchThrough
+from tests.networks.examples import PLAIN, draw_inputs, draw_weights
+from tests.reference.regression import Run
+
+PAIRS = [(key, geometry) for key, declared in PARAMETRISATIONS.items() for geometry in declared.geometries]
+UPDATES = {
+    "geodesic_lbfgs": (
+        geodesic_lbfgs.geodesic_lbfgs,
+        {"jax": jax_lbfgs.geodesic_lbfgs, "torch": torch_lbfgs.geodesic_lbfgs},
+    ),
+    "polar_average": (
+        polar_average.polar_average,
+        {"jax": jax_polar.polar_average, "torch": torch_polar.polar_average},
+    ),
+}
+OWN = [(spec, key) for spec in (GEODESIC_LBFGS, POLAR_AVERAGE) for key in parametrisations.through(spec)]
+every_own = pytest.mark.parametrize(("spec", "key"), OWN, ids=[f"{spec.key}-{key}" for spec, key in OWN])
+every_backend = pytest.mark.parametrize("backend", ["jax", "torch"])
+# torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+BOUND = 4.0
+
+
+def iterations(spec, key):
+    """Over which the path is stable: polar factors magnify what rounding does to vanishing singular values.
+
+    There are some in the sandwich, whose factor A has fewer outputs than units: 1e-9 is lost after a hundred.
+    """
+    return 80 if (spec, key) == (POLAR_AVERAGE, "sandwich") else 200
+
+
+def jax_objective(problem, spec, key, dtype):
+    x, y = (jnp.asarray(tiles(a, 64), dtype) for a in (problem.x_train, problem.y_train))
+    weight_of_sample = jnp.asarray(1.0 / (problem.loss_divisor * len(problem.x_train)), dtype)
+    plain = JaxObjective(x, y, weight_of_sample, jnp.asarray(1.0, dtype))
+    geometry = parametrisations.geometry(spec, PARAMETRISATIONS[key])
+    weights = jax_parametrisations.weights_of(PARAMETRISATIONS[key], geometry, problem.network.weight_shapes)
+    return JaxThrough(plain, weights, geometry)
+
+
+class JaxRun:
+    """The same as the reference's, from the same variables."""
+
+    def __init__(self, run, spec, key, dtype):
+        objective = jax_objective(run.problem, spec, key, dtype)
+        method = UPDATES[spec.key][1]["jax"](**spec.resolve({}))
+        variables = tuple(jnp.asarray(P, dtype) for P in run.point.weights)
+        self._step = jax.jit(lambda point, state: method.step(objective, point, state))
+        self.point = jax.jit(objective.point)(variables)
+        self.state = jax.jit(lambda v: method.init(objective, v))(variables)
+
+    def step(self):
+        found = self._step(self.point, self.state)
+        self.point, self.state = found.point, found.state
+        return found
+
+
+def torch_objective(problem, spec, key, dtype):
+    x, y = (torch.tensor(a.T, dtype=getattr(torch, dtype)).contiguous() for a in (problem.x_train, problem.y_train))
+    plain = TorchPerceptron(x, y, [w.shape[0] for w in problem.weights], problem.loss_divisor)
+    geometry = parametrisations.geometry(spec, PARAMETRISATIONS[key])
+    found = torch_parametrisations.chart(PARAMETRISATIONS[key], geometry, problem.network.weight_shapes)
+    return TorchThrough(plain, found, geometry)
+
+
+class TorchRun:
+    """The same in torch."""
+
+    @torch.no_grad()
+    def __init__(self, run, spec, key, dtype):
+        self.objective = torch_objective(run.problem, spec, key, dtype)
+        self._method = UPDATES[spec.key][1]["torch"](**spec.resolve({}))
+        variables = [torch.tensor(P, dtype=getattr(torch, dtype)) for P in run.point.weights]
+        self.point = self.objective.point(variables)
+        self.state = self._method.init(self.objective, variables)
+
+    @torch.no_grad()
+    def step(self):
+        found = self._method.step(self.objective, self.point, self.state)
+        self.point, self.state = found.point, found.state
+        return found
+
+
+RUNS = {"jax": JaxRun, "torch": TorchRun}
+
+
+@pytest.mark.parametrize(("key", "geometry"), PAIRS)
+@pytest.mark.parametrize("name", ["perceptron", "convolutional"])
+def test_weights_and_gradients_of_jax_are_those_of_the_reference(key, geometry, name):
+    if key == "sandwich" and name == "convolutional":
+        pytest.skip("refused by the declaration")
+    network, rng = PLAIN[name], np.random.default_rng(1)
+    variables = initial_variables(PARAMETRISATIONS[key], geometry, draw_weights(network, rng))
+    variables = tuple(v + 0.3 * rng.normal(size=v.shape) for v in variables)
+    found = chart(PARAMETRISATIONS[key], geometry, network.weight_shapes)
+    cotangent = draw_weights(network, rng)
+    with jax.enable_x64(True):
+        weights = jax_parametrisations.weights_of(PARAMETRISATIONS[key], geometry, network.weight_shapes)
+        plain, pull_back = jax.vjp(weights, tuple(map(jnp.asarray, variables)))
+        gradient = pull_back(tuple(map(jnp.asarray, cotangent)))[0]
+    for ours, theirs in zip(plain, found.weights(variables), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13)
+    for ours, theirs in zip(gradient, found.pull_back(variables, cotangent), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(("key", "geometry"), PAIRS)
+@pytest.mark.parametrize("name", ["perceptron", "convolutional"])
+def test_weights_and_gradients_of_torch_are_those_of_the_reference(key, geometry, name):
+    if key == "sandwich" and name == "convolutional":
+        pytest.skip("refused by the declaration")
+    network, rng = PLAIN[name], np.random.default_rng(1)
+    variables = initial_variables(PARAMETRISATIONS[key], geometry, draw_weights(network, rng))
+    variables = tuple(v + 0.3 * rng.normal(size=v.shape) for v in variables)
+    found = chart(PARAMETRISATIONS[key], geometry, network.weight_shapes)
+    cotangent = draw_weights(network, rng)
+    leaves = [torch.tensor(v, requires_grad=True) for v in variables]
+    plain = torch_parametrisations.chart(PARAMETRISATIONS[key], geometry, network.weight_shapes).weights(leaves)
+    gradient = torch.autograd.grad(plain, leaves, [torch.tensor(c) for c in cotangent])
+    for ours, theirs in zip(plain, found.weights(variables), strict=True):
+        np.testing.assert_allclose(ours.detach(), theirs, rtol=0, atol=1e-13)
+    for ours, theirs in zip(gradient, found.pull_back(variables, cotangent), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", Loss)
+@pytest.mark.parametrize("name", ["perceptron", "convolutional", "bent"])
+def test_derivatives_along_any_curve_in_torch_are_those_of_the_reference(name, loss):
+    network, rng = PLAIN[name], np.random.default_rng(2)
+    x, y = draw_inputs(network, rng), np.abs(rng.normal(size=(6, *network.output_shape)))
+    curve = [list(of_weight) for of_weight in zip(*(draw_weights(network, rng) for _ in range(3)), strict=True)]
+    expected = Objective(network, x, y, loss, 1.7).series_derivatives(curve)
+    objectives = [
+        TorchNetwork(network, torch.tensor(x), torch.tensor(y), loss, 1.7, dtype=torch.float64, majorant_scale=1.0)
+    ]
+    if name == "perceptron" and loss is Loss.SQUARE:
+        columns = (torch.tensor(a.T).contiguous() for a in (x, y))
+        objectives.append(TorchPerceptron(*columns, [len(own[0]) for own in curve], 1.7))
+    with torch.no_grad():
+        for objective in objectives:
+            point = objective.point([torch.tensor(own[0]) for own in curve])
+            slope = objective.slope(point)
+            tensors = [[torch.tensor(c) for c in own] for own in curve]
+            assert objective.series_derivatives(point, slope, tensors) == pytest.approx(expected, rel=1e-10)
+
+
+@every_backend
+@every_own
+def test_a_backend_follows_the_reference(spec, key, backend):
+    run = Run(spec, UPDATES[spec.key][0], PARAMETRISATIONS[key], lipschitz=BOUND)
+    with jax.enable_x64(True):
+        other = RUNS[backend](run, spec, key, "float64")
+        for k in range(iterations(spec, key)):
+            ours, theirs = run.step(), other.step()
+            assert float(theirs.step_size) == pytest.approx(ours.step_size, abs=1e-9), k
+            if spec is GEODESIC_LBFGS:
+                assert (int(theirs.evaluations), int(theirs.halvings)) == (ours.evaluations, ours.halvings), k
+            for a, b in zip(theirs.point.weights, ours.point.weights, strict=True):
+                np.testing.assert_allclose(a, b, rtol=0, atol=1e-9, err_msg=f"iteration {k}")
+    assert float(theirs.point.loss) == pytest.approx(ours.point.loss, rel=1e-9)
+    if backend == "torch" and spec is GEODESIC_LBFGS:
+        assert other.objective.evaluations == run.plain.evaluations
+
+
+@every_backend
+@every_own
+def test_single_precision_keeps_the_bound_at_every_iterate_and_ends_near_the_reference(spec, key, backend):
+    run = Run(spec, UPDATES[spec.key][0], PARAMETRISATIONS[key], lipschitz=BOUND)
+    other = RUNS[backend](run, spec, key, "float32")
+    last = np.inf
+    for _ in range(60):
+        run.step()
+        point = other.step().point
+        assert str(point.loss.dtype).endswith("float32")
+        assert spec is not GEODESIC_LBFGS or float(point.loss) <= last
+        last = float(point.loss)
+        double = tuple(np.asarray(P, np.float64) for P in point.weights)
+        assert max(np.linalg.norm(P, 2) for P in double) <= 1 + 1e-6
+        if key != "sandwich":
+            assert run.problem.lipschitz_bound(double) < BOUND
+    assert last == pytest.approx(run.point.loss, rel=0.05)  # roundings grow along the way
+
+
+@torch.no_grad()
+def test_torch_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
+    run = Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS["ball"])
+    objective = torch_objective(run.problem, GEODESIC_LBFGS, "ball", "float32")
+    method = torch_lbfgs.geodesic_lbfgs(**GEODESIC_LBFGS.resolve({}))
+    variables = [torch.tensor(P, dtype=torch.float32) for P in run.point.weights]
+    for factor, size in ((torch.nan, torch.nan), (0.0, 0.0)):
+        point = objective.point([P * factor for P in variables])
+        step = method.step(objective, point, method.init(objective, variables))
+        assert step.step_size == pytest.approx(size, nan_ok=True)
+        assert float(step.point.loss) == pytest.approx(float(point.loss), nan_ok=True)
+
+
+def test_jax_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
+    network = perceptron((6, 9, 4, 11, 3))
+    run = Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS["ball"])
+    assert run.problem.network == network
+    objective = jax_objective(run.problem, GEODESIC_LBFGS, "ball", jnp.float32)
+    method = jax_lbfgs.geodesic_lbfgs(**GEODESIC_LBFGS.resolve({}))
+    variables = tuple(jnp.asarray(P, jnp.float32) for P in run.point.weights)
+    step = jax.jit(lambda v: method.step(objective, objective.point(v), method.init(objective, variables)))
+    broken = step(tuple(P * jnp.nan for P in variables))
+    assert np.isnan(broken.step_size)
+    assert np.isnan(broken.point.loss)
+    dead = step(tuple(P * 0 for P in variables))
+    assert float(dead.step_size) == 0
+    assert int(dead.evaluations) == 0
+
+
+def test_jax_renews_roots_of_large_matrices_now_and_then():
+    from normbench.jax.updates.quasi_newton import Metric
+
+    for rows, renewed in ((128, set(range(25))), (129, {*range(11), 20})):
+        metric, found = Metric.empty((jnp.zeros((rows, 1)),)), set()
+        for k in range(25):
+            G = jnp.zeros((rows, 1)).at[k].set(1.0 + k)
+            before, metric = metric.roots, metric.seen((G,), decay=0.9, damping=1e-3)
+            found |= {k} if not np.array_equal(before[0][0], metric.roots[0][0]) else set()
+        assert found == renewed
+
+
+def test_every_declared_geometry_has_weights_in_both_backends():
+    assert set(jax_parametrisations._WEIGHTS) == set(torch_parametrisations._CHARTS) == set(PAIRS)

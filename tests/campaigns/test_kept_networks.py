@@ -1,0 +1,45 @@
+"""Networks that are kept beside the records of their runs, and what `normbench certify` says of them."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from normbench import certificates
+from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.plan import sweep
+from normbench.certificates.stored import read
+from normbench.records.store import Store
+from normbench.running.request import Asked
+
+L = 20.0
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_kept_networks_prove_their_bound_and_a_changed_weight_does_not(tmp_path):
+    store = Store(tmp_path / "records")
+    base = Asked(task="quadrotor-sim", layers=(12, 4, 3), optimiser="", backend="", seed=0, iterations=3, lipschitz=L)
+    plan = sweep(base, optimisers=["geodesic_lbfgs"], backends=["torch"], seeds=[0])
+    (record,) = Campaign(store, jobs=1, keep_networks=True).run(plan)
+    path = store.network_path(record.record_id)
+    stored = read(path)
+    assert stored.lipschitz == L
+    assert certificates.from_arrays(stored.witness).bound == record.outcome.lipschitz_certificate
+
+    def certify():
+        command = [sys.executable, "-m", "normbench.cli", "certify", str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert certify().returncode == 0
+    grown = tuple(w * (1.2 if k == 0 else 1.0) for k, w in enumerate(stored.weights))
+    replace(stored, weights=grown).write(path)
+    found = certify()
+    assert found.returncode == 1
+    assert "WRONG" in found.stdout
+    path.unlink()
+    before = store.path(record.record_id).stat().st_mtime_ns
+    Campaign(store, jobs=1).run(plan)
+    assert store.path(record.record_id).stat().st_mtime_ns == before
+    Campaign(store, jobs=1, keep_networks=True).run(plan)
+    assert path.is_file()

@@ -1,0 +1,116 @@
+"""Runs at a Lipschitz bound: no iterate exceeds it, in float32 either."""
+
+import numpy as np
+import pytest
+
+from normbench import certificates, specs
+from normbench.errors import InvalidArgumentError
+from normbench.problems import tasks
+from normbench.running.export import exported
+from normbench.running.request import Asked
+from normbench.running.run import build_trainer, problem_of, run
+from normbench.specs import parametrisations
+from tests.running.few_digits import HIDDEN, few_digits
+
+# torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+L = 20.0
+LAYERS = (12, 9, 13, 3)
+PAIRS = [(key, name) for key, spec in specs.SPECS.items() for name in parametrisations.through(spec, bounded=True)]
+IN_JAX = [  # each way from variables to weights once: optimisers are compared with the reference elsewhere
+    ("method1", "sphere"),
+    ("adam", "spectral"),
+    ("adam", "sandwich"),
+    ("geodesic_lbfgs", "sandwich"),
+    ("geodesic_lbfgs", "ball"),
+    ("geodesic_lbfgs", "sphere"),
+    ("polar_average", "ball"),
+]
+RUNS = [("torch", *pair) for pair in PAIRS if specs.get(pair[0]).runs_on("torch")]
+RUNS += [("jax", *pair) for pair in IN_JAX]
+
+
+def asked(backend, optimiser, parametrisation, **changes):
+    fields = {"task": "quadrotor-sim", "layers": LAYERS, "iterations": 12, "seed": 0, "lipschitz": L}
+    given = {"backend": backend, "optimiser": optimiser, "parametrisation": parametrisation}
+    return Asked(**fields | given | changes).resolved()
+
+
+@pytest.fixture(scope="module")
+def few(simulated):
+    return simulated.take(np.arange(0, len(simulated.inputs), 60))
+
+
+def bounds_along(request, dataset, steps):
+    """Of the iterates after so many steps each: what was proven, and the product of norms in float64."""
+    problem = problem_of(request, dataset)
+    trainer = build_trainer(request, problem)
+    for count in (0, *steps):
+        trainer.advance(count)
+        trajectory = trainer.trajectory()
+        found = exported(request, problem, trajectory)
+        stored = found.network
+        certificates.verify(
+            stored.weights,
+            certificates.from_arrays(stored.witness),
+            activation=stored.activation,
+            output_scale=stored.output_scale,
+        )
+        yield found.certificate.bound, problem.lipschitz_bound(trajectory.weights)
+
+
+@pytest.mark.parametrize(("backend", "optimiser", "parametrisation"), RUNS, ids=["-".join(run) for run in RUNS])
+def test_no_iterate_exceeds_the_bound(few, backend, optimiser, parametrisation):
+    changes = {}
+    if rate := specs.get(optimiser).tuned:
+        changes = {"hyperparameters": {rate.name: rate.grid[-1]}}  # the largest of the grid moves most
+    request = asked(backend, optimiser, parametrisation, **changes)
+    assert (request.dtype, request.parametrisation) == ("float32", parametrisation)
+    for proven, product in bounds_along(request, few, (1, 3, 8)):
+        assert proven <= L
+        if parametrisation != "sandwich":  # whose weights have larger norms than the network has a constant
+            assert product <= L
+
+
+@pytest.mark.parametrize("lipschitz", [1e-3, 1e4])
+@pytest.mark.parametrize("parametrisation", ["spectral", "sandwich"])
+def test_a_tiny_and_a_huge_bound_hold_as_well(few, parametrisation, lipschitz):
+    request = asked("torch", "adam", parametrisation, lipschitz=lipschitz)
+    assert all(proven <= lipschitz for proven, _ in bounds_along(request, few, (4,)))
+
+
+@pytest.mark.parametrize(
+    ("task", "optimiser", "parametrisation", "activation"),
+    [
+        ("digits", "geodesic_lbfgs", "ball", "maxmin"),
+        ("digits", "adam", "sandwich", "tanh"),
+        ("digits-xent", "adam", "sandwich", "leaky_relu"),
+        ("digits-xent", "geodesic_lbfgs", "sandwich", "relu"),
+        ("digits-conv", "geodesic_lbfgs", "ball", "relu"),
+        ("digits-conv-xent", "adam", "spectral", "relu"),
+    ],
+)
+def test_other_networks_and_losses_keep_it(task, optimiser, parametrisation, activation):
+    layers = tasks.get(task).layers(few_digits(), HIDDEN[task])
+    request = asked("torch", optimiser, parametrisation, task=task, layers=layers, activation=activation)
+    bounds = [proven for proven, _ in bounds_along(request, few_digits(), (4,))]
+    assert max(bounds) <= L
+    assert bounds[-1] > 1e-3 * L
+
+
+def test_a_run_knows_its_certificate_and_the_measured_gain_is_below(few):
+    outcome = run(asked("torch", "geodesic_lbfgs", "sandwich", iterations=30), few).outcome
+    assert outcome.lipschitz_measured <= outcome.lipschitz_certificate <= L < outcome.lipschitz_bound
+    assert outcome.proven_bound == outcome.lipschitz_certificate
+    assert outcome.certified_by in ("lipsdp", "sandwich")
+
+
+def test_names_of_parametrisations_in_requests():
+    assert asked("torch", "adam", None).parametrisation == "spectral"
+    assert asked("torch", "geodesic_lbfgs", None).parametrisation == "sandwich"
+    assert asked("torch", "method1", None).parametrisation == "sphere"
+    assert asked("torch", "adam", "free", lipschitz=None) == asked("torch", "adam", None, lipschitz=None)
+    with pytest.raises(InvalidArgumentError, match="agd runs through no parametrisation that keeps a bound"):
+        asked("torch", "agd", None)
+    with pytest.raises(InvalidArgumentError, match=r"lipschitz must be .*-1"):
+        asked("torch", "adam", None, lipschitz=-1.0)
