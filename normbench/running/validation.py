@@ -14,6 +14,8 @@ from normbench.problems.tasks import Task
 from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, problem_of
 from normbench.specs import Value
+from normbench.specs.parametrisations import get as get_parametrisation
+from normbench.specs.parametrisations import misfit
 
 FLOAT64_LIMIT = 1e-9  # largest relative deviation of losses, step sizes and weights
 FLOAT32_LIMIT = 1e-3  # relative deviation of the final training RMS
@@ -160,7 +162,11 @@ def validate(
             seed=0,
             iterations=min(scope.iterations, spec.stable or scope.iterations),
         )
+        network = task.network(dataset, plain.layers)
         for changes in scope.changes(optimiser):
+            way = changes.get("parametrisation")
+            if way is not None and misfit(get_parametrisation(way), network, bounded=True):
+                continue
             asked = replace(plain, **changes)
             expected = trajectory_of(asked.resolved(), dataset)
             for backend in backends:

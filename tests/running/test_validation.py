@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -59,6 +60,15 @@ def test_thorough_check_leaves_nothing_out() -> None:
     assert _scope("digits-conv-xent", None, True) == Scope(20, 300)
     assert Scope().combinations("jax", {}) == (("fast", "float64"), ("plain", "float64"), ("fast", "float32"))
     assert {"hyperparameters": {"order": 4}} in Scope().changes("method1")
+
+
+def test_parametrisations_are_judged_where_they_have_weights_for_the_network() -> None:
+    task = tasks.get("digits-conv")
+    few = task.dataset().take(np.arange(40))
+    scope = Scope(iterations=2, hidden=(2, 3))
+    found = validate(task, few, optimisers=["adam"], backends=["torch"], scope=scope)
+    assert {a.parametrisation for a in found} == {None, "spectral"}
+    assert all(a.passed for a in found)
 
 
 def small(dataset: Dataset) -> Dataset:
