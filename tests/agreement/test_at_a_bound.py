@@ -112,9 +112,26 @@ class TorchRun:
 RUNS = {"jax": JaxRun, "torch": TorchRun}
 
 
+def weights_of_jax(key, geometry, shapes, variables, cotangent):
+    """Plain weights, and the gradient of the variables that belongs to one of theirs."""
+    with jax.enable_x64(True):
+        weights = jax_parametrisations.weights_of(PARAMETRISATIONS[key], geometry, shapes)
+        plain, pull_back = jax.vjp(weights, tuple(map(jnp.asarray, variables)))
+        return plain, pull_back(tuple(map(jnp.asarray, cotangent)))[0]
+
+
+def weights_of_torch(key, geometry, shapes, variables, cotangent):
+    """The same."""
+    leaves = [torch.tensor(v, requires_grad=True) for v in variables]
+    plain = torch_parametrisations.chart(PARAMETRISATIONS[key], geometry, shapes).weights(leaves)
+    gradient = torch.autograd.grad(plain, leaves, [torch.tensor(c) for c in cotangent])
+    return [w.detach() for w in plain], gradient
+
+
+@pytest.mark.parametrize("of_backend", [weights_of_jax, weights_of_torch], ids=["jax", "torch"])
 @pytest.mark.parametrize(("key", "geometry"), PAIRS)
 @pytest.mark.parametrize("name", ["perceptron", "convolutional"])
-def test_weights_and_gradients_of_jax_are_those_of_the_reference(key, geometry, name):
+def test_weights_and_gradients_are_those_of_the_reference(key, geometry, name, of_backend):
     if key == "sandwich" and name == "convolutional":
         pytest.skip("refused by the declaration")
     network, rng = PLAIN[name], np.random.default_rng(1)
@@ -122,31 +139,9 @@ def test_weights_and_gradients_of_jax_are_those_of_the_reference(key, geometry, 
     variables = tuple(v + 0.3 * rng.normal(size=v.shape) for v in variables)
     found = chart(PARAMETRISATIONS[key], geometry, network.weight_shapes)
     cotangent = draw_weights(network, rng)
-    with jax.enable_x64(True):
-        weights = jax_parametrisations.weights_of(PARAMETRISATIONS[key], geometry, network.weight_shapes)
-        plain, pull_back = jax.vjp(weights, tuple(map(jnp.asarray, variables)))
-        gradient = pull_back(tuple(map(jnp.asarray, cotangent)))[0]
+    plain, gradient = of_backend(key, geometry, network.weight_shapes, variables, cotangent)
     for ours, theirs in zip(plain, found.weights(variables), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13)
-    for ours, theirs in zip(gradient, found.pull_back(variables, cotangent), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
-
-
-@pytest.mark.parametrize(("key", "geometry"), PAIRS)
-@pytest.mark.parametrize("name", ["perceptron", "convolutional"])
-def test_weights_and_gradients_of_torch_are_those_of_the_reference(key, geometry, name):
-    if key == "sandwich" and name == "convolutional":
-        pytest.skip("refused by the declaration")
-    network, rng = PLAIN[name], np.random.default_rng(1)
-    variables = initial_variables(PARAMETRISATIONS[key], geometry, draw_weights(network, rng))
-    variables = tuple(v + 0.3 * rng.normal(size=v.shape) for v in variables)
-    found = chart(PARAMETRISATIONS[key], geometry, network.weight_shapes)
-    cotangent = draw_weights(network, rng)
-    leaves = [torch.tensor(v, requires_grad=True) for v in variables]
-    plain = torch_parametrisations.chart(PARAMETRISATIONS[key], geometry, network.weight_shapes).weights(leaves)
-    gradient = torch.autograd.grad(plain, leaves, [torch.tensor(c) for c in cotangent])
-    for ours, theirs in zip(plain, found.weights(variables), strict=True):
-        np.testing.assert_allclose(ours.detach(), theirs, rtol=0, atol=1e-13)
     for ours, theirs in zip(gradient, found.pull_back(variables, cotangent), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-12)
 
