@@ -26,6 +26,11 @@ def network_title(run: Record) -> str:
     return ", ".join([data, f"network {layers_text(asked.layers)}", f"{asked.split} split", *board_words(run)])
 
 
+def board_tags(run: Record) -> list[str]:
+    """:func:`board_words` as parts of a file name or key: ``L=20``."""
+    return [words.replace(" ", "") for words in board_words(run)]
+
+
 def board_words(run: Record) -> list[str]:
     """``L = 20``: what else is said of the board that a run is on."""
     return _said(run, Place.BOARD)

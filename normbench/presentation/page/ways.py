@@ -10,7 +10,7 @@ from normbench.analysis.rows import OptimiserRow
 from normbench.analysis.selection import grouped
 from normbench.analysis.tuning import Rule
 from normbench.networks.families import layers_text
-from normbench.presentation.labels import backend, board_words, how, value_text
+from normbench.presentation.labels import backend, board_tags, board_words, how, value_text
 from normbench.records.schema import Record
 
 _RULES: dict[Rule, tuple[str, ...]] = {Rule.NONE: (), Rule.DEFAULT: ("default",), Rule.BEST: ("tuned",)}
@@ -109,8 +109,7 @@ def sections(boards: Iterable[Board]) -> list[Section]:
 
 
 def _section(board: Board) -> Section:
-    words = [words.replace(" ", "") for words in board_words(board.runs[0])]
-    key = "-".join([board.task, board.split, layers_text(board.layers), *words])
+    key = "-".join([board.task, board.split, layers_text(board.layers), *board_tags(board.runs[0])])
     ways = [Way(f"{key}-row{k}", row, tuple(how(row.records[0]))) for k, row in enumerate(board.optimisers, 1)]
     for word in (_iterations, _value):
         ways = _told_apart(ways, word)
