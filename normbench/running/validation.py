@@ -13,9 +13,7 @@ from normbench.data.dataset import Dataset
 from normbench.problems.tasks import Task
 from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, problem_of
-from normbench.specs import Value
-from normbench.specs.parametrisations import get as get_parametrisation
-from normbench.specs.parametrisations import misfit
+from normbench.specs import Value, parametrisations
 
 FLOAT64_LIMIT = 1e-9  # largest relative deviation of losses, step sizes and weights
 FLOAT32_LIMIT = 1e-3  # relative deviation of the final training RMS
@@ -165,7 +163,7 @@ def validate(
         network = task.network(dataset, plain.layers)
         for changes in scope.changes(optimiser):
             way = changes.get("parametrisation")
-            if way is not None and misfit(get_parametrisation(way), network, bounded=True):
+            if way is not None and parametrisations.misfit(parametrisations.get(way), network, bounded=True):
                 continue
             asked = replace(plain, **changes)
             expected = trajectory_of(asked.resolved(), dataset)
