@@ -13,6 +13,7 @@ from normbench.analysis.selection import (
     board_key,
     current,
     grouped,
+    results,
     row_key,
     search_key,
     timed_alike,
@@ -161,7 +162,7 @@ class Comparison:
 def compare(
     old: Iterable[Record], new: Iterable[Record], *, metrics: Sequence[Metric]
 ) -> tuple[list[Comparison], list[Key], list[Key]]:
-    """Compare everything that both hold; of each the newest code and data count.
+    """Compare every result that both hold; of each the newest code and data count.
 
     Where the sides share at least half of the seeds of the smaller one, and two unless it has one only, a row is
     compared over the shared seeds by the paired t test on log-ratios. Else its sides are compared as they are by
@@ -192,7 +193,7 @@ def _badness(comparison: Comparison) -> tuple[int, float, Key]:
 def _by_row(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
     """Records by row and seed: the best value of OLD meets the best of NEW, whatever they are."""
     rows: dict[Key, list[Record]] = {}
-    for runs in grouped(current(records), lambda run: (board_key(run), row_key(run))).values():
+    for runs in grouped(current(results(records)), lambda run: (board_key(run), row_key(run))).values():
         for rule in tuning(runs).rules:
             key = Key(search_key(runs[0]), rule, runs[0].provenance.data_sha256, runs[0])
             rows[key] = max(rows.get(key, runs), runs, key=_newest)  # two values were each the best of a search

@@ -15,7 +15,7 @@ from normbench.analysis.rows import (
     predictor_rows,
     sample,
 )
-from normbench.analysis.selection import Sortable, board_key, current, grouped, known, row_key
+from normbench.analysis.selection import Sortable, board_key, current, grouped, known, results, row_key, trials
 from normbench.analysis.statistics import bootstrap_intervals
 from normbench.analysis.tuning import tuning
 from normbench.records.schema import Record
@@ -34,7 +34,9 @@ class Board:
     Attributes
     ----------
     runs : tuple of Record
-        Every run that counts, those of searches included, which have no row.
+        Every run that was judged on the test set and counts, those without a row included.
+    trials : tuple of Record
+        Runs on the same data that searches judged on a validation part; they have no row.
     outdated : int
         Records of earlier code or data that are left out.
     optimisers : tuple of OptimiserRow
@@ -43,6 +45,7 @@ class Board:
     """
 
     runs: tuple[Record, ...]
+    trials: tuple[Record, ...]
     outdated: int
     optimisers: tuple[OptimiserRow, ...]
     predictors: tuple[PredictorRow, ...]
@@ -95,7 +98,7 @@ class Board:
     @property
     def search_runs(self) -> int:
         """Runs of searches that have no row of their own."""
-        return len(self.runs) - sum(row.runs for row in self.optimisers)
+        return len(self.runs) + len(self.trials) - sum(row.runs for row in self.optimisers)
 
     @property
     def differing(self) -> dict[str, list[str]]:
@@ -112,7 +115,7 @@ class Board:
 
 
 def boards(records: Iterable[Record], *, published: Published = lambda task, split, layers: ()) -> list[Board]:
-    """Leaderboards of the records, one per task, split and network.
+    """Leaderboards of the results among the records, one per task, split and network.
 
     Where records of one row differ in code version, or of one board in data, only the most recent kind counts.
 
@@ -123,11 +126,15 @@ def boards(records: Iterable[Record], *, published: Published = lambda task, spl
         What papers measured, see :func:`normbench.papers.asgd.published.board_rows`: from task, split and layers, the
         rows that stand at the end of that board.
     """
-    every = grouped(known(records), board_key)
-    return [_board(current(group), published, stored=len(group)) for group in every.values()]
+    every = known(records)
+    tried = grouped(trials(every), board_key)
+    return [_board(group, tried.get(key, []), published) for key, group in grouped(results(every), board_key).items()]
 
 
-def _board(runs: Sequence[Record], published: Published, *, stored: int) -> Board:
+def _board(group: Sequence[Record], tried: Sequence[Record], published: Published) -> Board:
+    runs = current(group)
+    data = runs[0].provenance.data_sha256
+    counted = current(record for record in tried if record.provenance.data_sha256 == data)
     shown = [group for group in grouped(runs, row_key).values() if tuning(group).rules]
     lines = _ranked(sorted(((optimiser_row(group), sample(group)) for group in shown), key=_order))
     predictors = predictor_rows(runs)
@@ -135,7 +142,8 @@ def _board(runs: Sequence[Record], published: Published, *, stored: int) -> Boar
     first = runs[0]
     return Board(
         runs=tuple(runs),
-        outdated=stored - len(runs),
+        trials=tuple(counted),
+        outdated=len(group) + len(tried) - len(runs) - len(counted),
         optimisers=tuple(judged[: len(lines)]),
         predictors=tuple(judged[len(lines) :]),
         published=tuple(published(first.request.task, first.request.split, first.request.layers)),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from normbench import backends, specs
+from normbench.data.splits import TEST
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
 from normbench.records.versions import machine
@@ -83,6 +84,16 @@ def strange(record: Record) -> str:
 def known(records: Iterable[Record]) -> list[Record]:
     """Those whose optimiser, hyperparameters and backend this normbench declares."""
     return [record for record in records if not strange(record)]
+
+
+def results(records: Iterable[Record]) -> list[Record]:
+    """Those that were judged on the test set: what stands on boards and is compared. The others are trials."""
+    return [record for record in records if record.request.judged_on == TEST]
+
+
+def trials(records: Iterable[Record]) -> list[Record]:
+    """Those that were judged on a validation part: they choose, and are no results."""
+    return [record for record in records if record.request.judged_on != TEST]
 
 
 def current(records: Iterable[Record]) -> list[Record]:

@@ -16,7 +16,6 @@ from normbench.campaigns.samples import Samples, of_worker
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, OutputError
 from normbench.machine import cores, threads_per_run
-from normbench.problems.predictors import trivial_predictors
 from normbench.records.build import record_of, request_id
 from normbench.records.schema import Record
 from normbench.records.store import Store
@@ -78,9 +77,9 @@ class RunJob:
 
     def failed(self, dataset: Dataset, reason: str) -> Record:
         """The record to write when the run gave no result."""
-        request = self.request
-        predictors = trivial_predictors(dataset, split=request.split, seed=request.seed)
-        failed = Outcome.failed(reason, unit=dataset.unit, predictors=predictors)
+        from normbench.running.run import predictors_of
+
+        failed = Outcome.failed(reason, unit=dataset.unit, predictors=predictors_of(self.request, dataset))
         return self._record(failed, dataset, threads=self.threads)
 
     def _record(self, outcome: Outcome, dataset: Dataset, *, threads: int) -> Record:

@@ -113,7 +113,8 @@ def command(
         found = _layers(entry, dataset, layers, width, depth)
         network = entry.network(dataset, found)
         asked = Asked(task=task, layers=found, optimiser="", backend="", seed=0, **_said(given, entry))
-        check_split(dataset, split=asked.split, seeds=seeds, batch_size=asked.batch_size)
+        fits = partial(check_split, dataset, split=asked.split, batch_size=asked.batch_size)
+        fits(seeds=range(seeds), judged_on=asked.judged_on)
         iterations = asked.iterations or entry.iterations or 1
         check_sizes(network.weight_shapes, iterations=iterations, batch_size=asked.batch_size)
         named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked, bounded=bool(bounds))

@@ -1,4 +1,8 @@
-"""Training and test samples: at random, as in arXiv 2312.10672, in blocks of time that leak less, or as published."""
+"""Training and test samples: at random, as in arXiv 2312.10672, in blocks of time that leak less, or as published.
+
+Where a run is judged on a validation part, the training samples are divided once more, by the same rule, and the test
+samples are not touched.
+"""
 
 from dataclasses import dataclass
 
@@ -10,6 +14,8 @@ from normbench.numbers import count
 
 TRAIN_SHARE = 0.8
 BLOCK_SECONDS = 5.0
+TEST, VALIDATION = JUDGED_ON = ("test", "validation")
+VALIDATION_STREAM = 7  # seeds the parts of the training samples apart from the split, which uses the bare seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,14 +25,14 @@ class Split:
     Attributes
     ----------
     train, test : array of int64, shapes (training samples,) and (test samples,)
-        Row numbers; disjoint, together all rows.
+        Row numbers; disjoint. Together they are all rows or, judged on validation, all training rows.
     """
 
     train: np.ndarray
     test: np.ndarray
 
 
-def split_indices(dataset: Dataset, *, rule: str, seed: int) -> Split:
+def split_indices(dataset: Dataset, *, rule: str, seed: int, judged_on: str = TEST) -> Split:
     """Divide the samples of a data set.
 
     Parameters
@@ -38,20 +44,31 @@ def split_indices(dataset: Dataset, *, rule: str, seed: int) -> Split:
         ``"official"``: the published test set is held out, whatever the seed; both parts keep the order of the rows.
     seed : int
         Of :func:`numpy.random.default_rng`, not negative.
+    judged_on : str
+        ``"test"``: the held-out samples. ``"validation"``: 20 % of the training samples of that split and seed, drawn
+        by seed; whole blocks for ``"blocked"``, else single samples. The other 80 % train, and the test samples are in
+        neither part.
 
     Raises
     ------
     InvalidArgumentError
         If the rule is unknown or does not fit the data (no times for ``"blocked"``, no published test set for
-        ``"official"``), the seed is no integer or negative, or there is too little data for both parts.
+        ``"official"``), ``judged_on`` is unknown, the seed is no integer or negative, or there is too little data for
+        both parts.
     """
     if rule not in RULES:
         raise InvalidArgumentError(f"unknown split {rule!r}; choose from {', '.join(RULES)}.")
-    split = RULES[rule](dataset, np.random.default_rng(count("seed of a split", seed, least=0)))
+    if judged_on not in JUDGED_ON:
+        raise InvalidArgumentError(f"judged_on must be one of {', '.join(JUDGED_ON)}; got {judged_on!r}.")
+    number, rows = count("seed of a split", seed, least=0), np.arange(len(dataset.inputs))
+    split = RULES[rule](dataset, rows, np.random.default_rng(number))
+    if judged_on == VALIDATION:
+        rows = split.train
+        split = _WITHIN_TRAINING[rule](dataset, rows, np.random.default_rng([number, VALIDATION_STREAM]))
     if len(split.train) == 0 or len(split.test) == 0:
         raise InvalidArgumentError(
-            f"{rule} split of data set {dataset.name!r} leaves {len(split.train)} training and {len(split.test)} test "
-            f"samples of {len(dataset.inputs)}; both parts need some. Use more data."
+            f"{rule} split of data set {dataset.name!r} leaves {len(split.train)} training and {len(split.test)} "
+            f"{judged_on} samples of {len(rows)}; both parts need some. Use more data."
         )
     return split
 
@@ -83,22 +100,20 @@ def block_ids(dataset: Dataset) -> np.ndarray:
     return ids.reshape(-1)
 
 
-def _random(dataset: Dataset, generator: np.random.Generator) -> Split:
-    samples = len(dataset.inputs)
-    order = generator.permutation(samples)
-    cut = round(TRAIN_SHARE * samples)
+def _random(dataset: Dataset, rows: np.ndarray, generator: np.random.Generator) -> Split:
+    order = generator.permutation(rows)
+    cut = round(TRAIN_SHARE * len(rows))
     return Split(order[:cut], order[cut:])
 
 
-def _blocked(dataset: Dataset, generator: np.random.Generator) -> Split:
-    ids = block_ids(dataset)
-    blocks = int(ids.max()) + 1
-    held_out = generator.permutation(blocks)[round(TRAIN_SHARE * blocks) :]
-    in_test = np.isin(ids, held_out)
-    return Split(np.flatnonzero(~in_test), np.flatnonzero(in_test))
+def _blocked(dataset: Dataset, rows: np.ndarray, generator: np.random.Generator) -> Split:
+    ids = block_ids(dataset)[rows]
+    blocks = generator.permutation(np.unique(ids))
+    in_test = np.isin(ids, blocks[round(TRAIN_SHARE * len(blocks)) :])
+    return Split(rows[~in_test], rows[in_test])
 
 
-def _official(dataset: Dataset, generator: np.random.Generator) -> Split:
+def _official(dataset: Dataset, rows: np.ndarray, generator: np.random.Generator) -> Split:
     if dataset.official is None:
         other = "random" if dataset.time is None else "random or blocked"
         raise InvalidArgumentError(
@@ -109,3 +124,4 @@ def _official(dataset: Dataset, generator: np.random.Generator) -> Split:
 
 
 RULES = {"random": _random, "blocked": _blocked, "official": _official}
+_WITHIN_TRAINING = RULES | {"official": _random}  # nobody publishes a validation set

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from normbench.data.dataset import Dataset, Kind
-from normbench.data.splits import split_indices
+from normbench.data.splits import TEST, split_indices
 from normbench.problems.scaling import unit_inputs
 
 NAMES = ("zero", "mean", "linear")
@@ -17,7 +17,9 @@ def error_rms(targets: np.ndarray, predicted: np.ndarray) -> float:
 
 
 @lru_cache(maxsize=256)
-def trivial_predictors(dataset: Dataset, *, split: str, seed: int) -> dict[str, dict[str, float]]:
+def trivial_predictors(
+    dataset: Dataset, *, split: str, seed: int, judged_on: str = TEST
+) -> dict[str, dict[str, float]]:
     """Training and test RMS of the trivial predictors, fitted on the training part only; for classes accuracy, too.
 
     zero    yhat = 0
@@ -32,13 +34,15 @@ def trivial_predictors(dataset: Dataset, *, split: str, seed: int) -> dict[str, 
         One of :data:`normbench.data.splits.RULES`.
     seed : int
         Seed of the split; a run of the same seed has the same parts.
+    judged_on : str
+        One of :data:`normbench.data.splits.JUDGED_ON`: what ``test`` stands for.
 
     Returns
     -------
     mapping of {"zero", "mean", "linear"} to mapping of str to float
         ``train`` and ``test``: RMS in the unit of the data; ``train_accuracy`` and ``test_accuracy`` for classes.
     """
-    indices = split_indices(dataset, rule=split, seed=seed)
+    indices = split_indices(dataset, rule=split, seed=seed, judged_on=judged_on)
     parts = {"train": indices.train, "test": indices.test}
     if dataset.kind is Kind.TOKENS:
         return _of_tokens(dataset, parts)

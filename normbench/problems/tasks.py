@@ -8,7 +8,7 @@ from typing import Any
 
 from normbench.data import SOURCES, SourceInfo, load
 from normbench.data.dataset import Dataset
-from normbench.data.splits import split_indices
+from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
@@ -211,6 +211,7 @@ def problem(
     hyperparameters: Mapping[str, Any] | None = None,
     initialisation: str = USUAL,
     lipschitz: float | None = None,
+    judged_on: str = TEST,
 ) -> Problem:
     """Split, scale and initialise: everything a run starts from.
 
@@ -230,6 +231,8 @@ def problem(
         One of :data:`normbench.problems.initial_weights.INITIALISATIONS`, or what is usual with the normalisation.
     lipschitz : float, optional
         For the scaling of :func:`normbench.problems.scaling.bounded_scaling`, whatever the normalisation.
+    judged_on : str
+        One of :data:`normbench.data.splits.JUDGED_ON`: where the test samples of the problem come from.
 
     Raises
     ------
@@ -243,7 +246,7 @@ def problem(
             f"a network from {network.input_shape} to {network.output_shape} does not fit data set {dataset.name!r}, "
             f"which has samples of shape {samples} and {outputs} outputs. Change its first and last width."
         )
-    indices = split_indices(dataset, rule=split, seed=seed)
+    indices = split_indices(dataset, rule=split, seed=seed, judged_on=judged_on)
     train, test = (
         (dataset.inputs[rows].reshape(-1, *network.input_shape), dataset.outputs[rows])
         for rows in (indices.train, indices.test)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from normbench import backends, specs
-from normbench.data.splits import RULES
+from normbench.data.splits import JUDGED_ON, RULES
 from normbench.errors import InvalidArgumentError
 from normbench.networks.activations import ACTIVATIONS
 from normbench.networks.families import check_layers
@@ -56,6 +56,9 @@ class Asked:
     parametrisation : str or None
         Through which the optimiser moves the weights, see :mod:`normbench.specs.parametrisations`. None where it moves
         them as its paper has it, which :meth:`resolved` says for its own name as well; at a bound it names every one.
+    judged_on : str
+        "test", or "validation": the run trains on 80 % of its training samples and is judged on the others, see
+        :func:`normbench.data.splits.split_indices`; what its record calls test is that part.
     """
 
     task: str = field(metadata=Axis(Level.BOARD, original=True).metadata)
@@ -151,6 +154,17 @@ class Asked:
             choices=tuple(PARAMETRISATIONS),
             help="What the optimiser moves in place of the weights.  [default: each optimiser's own; with --lipschitz "
             "one that keeps the bound]",
+        ).metadata,
+    )
+    judged_on: str = field(
+        default=JUDGED_ON[0],
+        metadata=Axis(
+            Level.ROW,
+            Place.HOW,
+            words="judged on {}",
+            choices=JUDGED_ON,
+            help="validation: train on 80 % of the training set and be judged on the other 20 %. Such runs choose and "
+            "stand on no board; --format json and csv show them.",
         ).metadata,
     )
 

@@ -106,6 +106,7 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
         hyperparameters=dict(request.hyperparameters),
         initialisation=request.initialisation,
         lipschitz=request.lipschitz,
+        judged_on=request.judged_on,
     )
     if request.lipschitz is None:
         return found
@@ -116,6 +117,11 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
         shapes = start.network.weight_shapes
         return replace(start, weights=tuple(w.reshape(shape) for w, shape in zip(own, shapes, strict=True)))
     return start
+
+
+def predictors_of(request: RunRequest, dataset: Dataset) -> dict[str, dict[str, float]]:
+    """The trivial predictors on the parts that the request trains and is judged on."""
+    return trivial_predictors(dataset, split=request.split, seed=request.seed, judged_on=request.judged_on)
 
 
 def run(request: RunRequest, dataset: Dataset) -> RunResult:
@@ -175,7 +181,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         status=str(trajectory.status),
         reason=trajectory.reason,
         unit=dataset.unit,
-        predictors=trivial_predictors(dataset, split=request.split, seed=request.seed),
+        predictors=predictors_of(request, dataset),
         train_rms=train.rms,
         test_rms=test.rms,
         train_accuracy=train.accuracy if math.isfinite(train.accuracy) else None,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from normbench.data.dataset import Dataset
-from normbench.data.splits import split_indices
+from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError
 from normbench.machine import memory
 from normbench.networks.base import Shape
@@ -49,19 +49,22 @@ def check_sizes(
         )
 
 
-def check_split(dataset: Dataset, *, split: str, seeds: int, batch_size: int | None) -> None:
-    """Raise where the data have no such split, or a batch is larger than a training set.
+def check_split(
+    dataset: Dataset, *, split: str, seeds: Sequence[int], batch_size: int | None, judged_on: str = TEST
+) -> None:
+    """Raise where the data have no such split, or a batch is larger than what a run trains on.
 
     Raises
     ------
     InvalidArgumentError, DataError
     """
-    for seed in range(min(seeds, _SEEDS)):
-        samples = len(split_indices(dataset, rule=split, seed=seed).train)
+    for seed in seeds[:_SEEDS]:
+        samples = len(split_indices(dataset, rule=split, seed=seed, judged_on=judged_on).train)
         if batch_size is not None and batch_size > samples:
+            where = f"split {split}, seed {seed}" + (f", judged on {judged_on}" if judged_on != TEST else "")
             raise InvalidArgumentError(
-                f"--batch-size {batch_size} is larger than the training set of {samples} samples (split {split}, seed "
-                f"{seed}). Choose a smaller one, or leave it out for the task's own."
+                f"--batch-size {batch_size} is larger than the training set of {samples} samples ({where}). Choose a "
+                "smaller one, or leave it out for the task's own."
             )
 
 

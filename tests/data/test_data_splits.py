@@ -53,6 +53,28 @@ def test_split_is_fixed_by_its_seed(rule: str) -> None:
     assert set(first.test.tolist()) != set(other.test.tolist())
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("rule", ["random", "blocked", "official"])
+def test_validation_is_a_fifth_of_the_training_part_and_has_no_test_sample(rule: str, seed: int) -> None:
+    whole = split_indices(PUBLISHED, rule=rule, seed=seed)
+    inner, again = (split_indices(PUBLISHED, rule=rule, seed=seed, judged_on="validation") for _ in range(2))
+    np.testing.assert_array_equal(np.sort(np.concatenate([inner.train, inner.test])), np.sort(whole.train))
+    assert not set(inner.test) & set(whole.test)
+    np.testing.assert_array_equal(inner.test, again.test)
+    np.testing.assert_array_equal(inner.train, again.train)
+    unit = block_ids(PUBLISHED) if rule == "blocked" else np.arange(8000)
+    assert not set(unit[inner.train]) & set(unit[inner.test])
+    units = len(np.unique(unit[whole.train]))
+    assert len(np.unique(unit[inner.test])) == units - round(0.8 * units)
+    other = split_indices(PUBLISHED, rule=rule, seed=seed + 1, judged_on="validation")
+    assert set(inner.test) != set(other.test)
+
+
+def test_unknown_part_to_be_judged_on_lists_the_choices() -> None:
+    with pytest.raises(InvalidArgumentError, match="judged_on must be one of test, validation; got 'train'"):
+        split_indices(TWO_FLIGHTS, rule="random", seed=0, judged_on="train")
+
+
 def test_random_split_of_the_published_size_trains_on_22401() -> None:
     split = split_indices(dataset_of(np.arange(28_001) / 100), rule="random", seed=0)
     assert (len(split.train), len(split.test)) == (22_401, 5_600)

@@ -49,6 +49,7 @@ CHANGES = {
     "initialisation": "orthogonal",
     "lipschitz": 20.0,
     "parametrisation": "spectral",
+    "judged_on": "validation",
 }
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from normbench.backends.trajectory import Status
 from normbench.data.dataset import Dataset
+from normbench.data.splits import split_indices
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.problems import tasks
 from normbench.running.request import Asked, RunRequest
-from normbench.running.run import build_plain_trainer, build_trainer, problem_of, run
+from normbench.running.run import build_plain_trainer, build_trainer, predictors_of, problem_of, run
 
 LAYERS = (12, *tasks.PAPER_HIDDEN, 3)
 
@@ -34,6 +35,23 @@ def test_run_reports_figures_that_follow_from_its_weights(simulated: Dataset, ba
     assert result.outcome.train_rms == pytest.approx(problem.rms(result.trajectory.loss[-1]), rel=1e-12)
     assert result.outcome.lipschitz_bound == pytest.approx(problem.lipschitz_bound(result.trajectory.weights))
     assert result.outcome.unit == "N"
+
+
+@pytest.mark.parametrize("rule", ["random", "blocked", "official"])
+def test_no_test_sample_reaches_a_run_that_is_judged_on_validation(simulated: Dataset, rule: str) -> None:
+    """Of data whose test samples are a million times as large it makes the same numbers; a result does not."""
+    published = dataclasses.replace(simulated, official=np.arange(len(simulated.inputs)) % 5 == 0)
+    factor = np.ones((len(simulated.inputs), 1))
+    factor[split_indices(published, rule=rule, seed=3).test] = 1e6
+    spoilt = dataclasses.replace(published, inputs=factor * published.inputs, outputs=factor * published.outputs)
+    for judged_on, same in (("validation", True), ("test", False)):
+        wanted = asked(seed=3, split=rule, judged_on=judged_on)
+        problems = [dataclasses.asdict(problem_of(wanted, data)) for data in (published, spoilt)]
+        alike = all(np.array_equal(problems[0][name], problems[1][name]) for name in ("x_train", "x_test", "y_test"))
+        assert alike is same
+        assert (predictors_of(wanted, published) == predictors_of(wanted, spoilt)) is same
+        scales = [found["output_scale"] for found in problems]
+        assert scales[0] == scales[1]
 
 
 def test_test_loss_is_evaluated_at_evenly_spaced_checkpoints(simulated: Dataset) -> None:
