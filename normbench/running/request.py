@@ -18,13 +18,13 @@ from normbench.networks.families import check_layers
 from normbench.problems import tasks
 from normbench.problems.initial_weights import INITIALISATIONS, USUAL, check, usual
 from normbench.running.axis import Axis, Level, Place, declared
+from normbench.running.schedule import SCHEDULES
 from normbench.specs import Value, parametrisations
 from normbench.specs.parametrisations import PARAMETRISATIONS
 
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
 SPLITS = tuple(RULES)
-SCHEDULES = ("constant", "plateau")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,8 @@ class Asked:
     batch_size : int or None
         Samples that an iteration sees; None for the whole training set.
     schedule : str
-        "constant", or "plateau": the learning rate falls to a tenth where the training loss no longer falls.
+        Of the learning rate: "constant"; "plateau": it falls to a tenth where the training loss no longer falls;
+        "linear": it falls linearly to 0 over the run, in stairs, see :class:`normbench.running.schedule.Linear`.
     activation : str
         One of :data:`normbench.networks.activations.ACTIVATIONS`.
     initialisation : str
@@ -121,7 +122,8 @@ class Asked:
             Level.ROW,
             Place.HOW,
             choices=SCHEDULES,
-            help="plateau: the learning rate falls to a tenth where the training error no longer falls.",
+            help="plateau: the learning rate falls to a tenth where the training error no longer falls. linear: it "
+            "falls to 0 over the run, in 20 stairs.",
         ).metadata,
     )
     activation: str = field(

@@ -26,7 +26,7 @@ from normbench.running.certificate import largest_gain
 from normbench.running.export import exported
 from normbench.running.request import RunRequest
 from normbench.running.result import Curves, Errors, Outcome, RunResult
-from normbench.running.schedule import Plateau
+from normbench.running.schedule import schedule
 from normbench.running.support import check_support
 from normbench.specs import parametrisations
 
@@ -150,12 +150,13 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
     )
     trainer, transfer = _timed(partial(build_trainer, request, problem))
     _, compiling = _timed(trainer.compile)
-    plateau = Plateau() if request.schedule == "plateau" else None
+    checkpoints = _checkpoints(request.iterations)
+    decay = schedule(request.schedule, stairs=len(checkpoints) - 1)
     training = evaluating = 0.0
     iteration = 0
     test_iterations, test_loss, elapsed = [], [], []
     errors: list[dict[Part, Errors]] = []
-    for target in _checkpoints(request.iterations):
+    for target in checkpoints:
         done, seconds = _timed(partial(trainer.advance, target - iteration))
         training += seconds
         iteration += done
@@ -168,8 +169,10 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
         test_iterations.append(iteration)
         test_loss.append(float(loss))
         elapsed.append(training)
-        if plateau and plateau.is_flat(errors[-1][Part.TRAIN].rms if errors else trainer.trajectory().loss[-1]):
-            trainer.scale_learning_rate(plateau.factor)
+        if decay:
+            factor = decay.factor_at(lambda: errors[-1][Part.TRAIN].rms if errors else trainer.trajectory().loss[-1])
+            if factor != 1.0:
+                trainer.scale_learning_rate(factor)
         if iteration < target:
             break
     trajectory = trainer.trajectory()

@@ -1,4 +1,4 @@
-"""On a plateau the learning rate falls to a tenth: in the same iterations on every backend, and in the steps taken."""
+"""The learning rate falls as its schedule says: in the same iterations on every backend, and in the steps taken."""
 
 from functools import cache
 from typing import Any
@@ -56,6 +56,20 @@ def test_a_run_that_is_stuck_has_a_tenth_of_its_rate_every_third_checkpoint(
     np.testing.assert_allclose(found, 1e-9 * 0.1 ** (np.arange(20) // 3), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("iterations", "batch_size"), [(40, None), (7, 32)])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_linear_rate_is_the_mean_of_its_line_over_each_stair(
+    backend: str, iterations: int, batch_size: int | None
+) -> None:
+    """Forty iterations have twenty stairs, seven have seven; the last one ends above 0."""
+    length = {"iterations": iterations, "batch_size": batch_size}
+    wanted = asked("digits", "lars", backend, hyperparameters=STUCK, schedule="linear", **length)
+    found = run(wanted, few_digits()).trajectory.step_size
+    stairs = min(iterations, 20)
+    line = 1e-9 * (1 - (np.arange(stairs) + 0.5) / stairs)
+    np.testing.assert_allclose(found, np.repeat(line, iterations // stairs), rtol=1e-12)
+
+
 @cache
 def learning(backend: str) -> Any:
     """A rate at which the digits are learned until the steps are too long."""
@@ -99,12 +113,13 @@ def test_a_lower_rate_is_a_shorter_step(key: str, backend: str) -> None:
     assert 0 < ways[1] < 0.1 * ways[0]
 
 
+@pytest.mark.parametrize("schedule", ["plateau", "linear"])
 @pytest.mark.parametrize("key", [key for key in specs.SPECS if key not in HAS_RATE])
-def test_a_schedule_without_a_learning_rate_is_refused(key: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"'plateau' changes a learning rate, and {key} has none"):
-        asked("digits", key, "torch", schedule="plateau")
+def test_a_schedule_without_a_learning_rate_is_refused(key: str, schedule: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"'{schedule}' changes a learning rate, and {key} has none"):
+        asked("digits", key, "torch", schedule=schedule)
 
 
 def test_an_unknown_schedule_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="schedule must be one of constant, plateau; got 'cosine'"):
+    with pytest.raises(InvalidArgumentError, match="schedule must be one of constant, plateau, linear; got 'cosine'"):
         asked("digits", "adam", "torch", schedule="cosine")
