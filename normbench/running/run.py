@@ -110,7 +110,8 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
     )
     if request.lipschitz is None:
         return found
-    spec, declared = specs.get(request.optimiser), parametrisations.get(request.parametrisation or "")
+    spec = specs.get(request.optimiser)
+    declared = parametrisations.resolve(spec, request.parametrisation, found.network, bounded=True)
     start = within_targets(found)
     if parametrisations.is_own(spec, declared):
         own = initial_variables(declared, parametrisations.geometry(spec, declared), start.weights)
