@@ -40,7 +40,9 @@ def trivial_predictors(
     Returns
     -------
     mapping of {"zero", "mean", "linear"} to mapping of str to float
-        ``train`` and ``test``: RMS in the unit of the data; ``train_accuracy`` and ``test_accuracy`` for classes.
+        ``train`` and ``test``: RMS in the unit of the data; ``train_accuracy`` and ``test_accuracy`` for classes. Of
+        ``linear`` also ``gain``: its Lipschitz constant ||B||_op as a map of unit-norm inputs, in the unit of the data,
+        which is what a bound that is asked for is to be held against.
     """
     indices = split_indices(dataset, rule=split, seed=seed, judged_on=judged_on)
     parts = {"train": indices.train, "test": indices.test}
@@ -58,6 +60,7 @@ def trivial_predictors(
         if dataset.classes:
             right = predicted.argmax(axis=1) == outputs.argmax(axis=1)
             found[name] |= {f"{part}_accuracy": float(right[rows].mean()) for part, rows in parts.items()}
+    found["linear"]["gain"] = float(np.linalg.norm(slope, 2))
     return found
 
 

@@ -63,7 +63,8 @@ class Outcome:
     unit : str
         Of the RMS, and of the Lipschitz bound per unit-norm input.
     predictors : mapping of str to mapping of str to float
-        RMS of the trivial predictors on this run's split: ``{"zero": {"train": ..., "test": ...}, ...}``.
+        RMS of the trivial predictors on this run's split: ``{"zero": {"train": ..., "test": ...}, ...}``, see
+        :func:`normbench.problems.predictors.trivial_predictors`; records from before it was noted lack ``gain``.
     train_rms, test_rms : float
         Root-mean-square error norm after the last iteration, in ``unit``; of probabilities for classes.
     train_accuracy, test_accuracy : float or None

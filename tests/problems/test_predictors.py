@@ -23,8 +23,8 @@ def test_on_the_simulated_flight_they_stand_where_expected(dataset):
 
 def test_the_linear_predictor_recovers_a_linear_map_of_unit_norm_inputs():
     rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(500, 4))
-    outputs = inputs / np.linalg.norm(inputs, axis=1, keepdims=True) @ rng.normal(size=(4, 2))
+    inputs, slope = rng.normal(size=(500, 4)), rng.normal(size=(4, 2))
+    outputs = inputs / np.linalg.norm(inputs, axis=1, keepdims=True) @ slope
     made = Dataset(
         name="made",
         simulated=True,
@@ -39,6 +39,7 @@ def test_the_linear_predictor_recovers_a_linear_map_of_unit_norm_inputs():
     found = trivial_predictors(made, split="random", seed=0)
     assert found["linear"]["test"] < 1e-12
     assert found["mean"]["test"] > 0.1
+    assert found["linear"]["gain"] == pytest.approx(np.sqrt(np.linalg.eigvalsh(slope.T @ slope).max()))
 
 
 def images(pixels, labels, classes, training):
@@ -69,7 +70,10 @@ def test_predictors_of_classes_by_hand():
         }
     )
     # unit norms make all pixels 1: the training set is learned, and the last test image is taken for class 0
-    assert found["linear"] == pytest.approx({"train": 0.0, "test": 1.0, "train_accuracy": 1.0, "test_accuracy": 0.5})
+    # the two pixels are then the two classes: B = I
+    assert found["linear"] == pytest.approx(
+        {"train": 0.0, "test": 1.0, "train_accuracy": 1.0, "test_accuracy": 0.5, "gain": 1.0}
+    )
 
 
 def tokens(inputs, outputs, classes, official):

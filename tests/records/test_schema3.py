@@ -66,7 +66,7 @@ def test_a_record_of_classes_has_accuracies_along_the_run(classes):
     )
     assert (curves.train_rms[-1], curves.test_rms[-1]) == (classes.outcome.train_rms, classes.outcome.test_rms)
     assert classes.outcome.unit == "probability"
-    assert {"train", "test", "train_accuracy", "test_accuracy"} == set(classes.outcome.predictors["linear"])
+    assert {"train", "test", "train_accuracy", "test_accuracy", "gain"} == set(classes.outcome.predictors["linear"])
 
 
 def test_a_full_batch_regression_has_none_of_them(record):
