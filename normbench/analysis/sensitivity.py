@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from normbench import specs
-from normbench.analysis.selection import current, grouped, search_key
+from normbench.analysis.selection import current, grouped, search_key, trials
 from normbench.backends.trajectory import Status
 from normbench.records.schema import Record
 from normbench.running.request import axes
 
+_FEWEST = 3  # values that make a curve
 COLUMNS = (
     *(axis.name for axis in axes() if axis.name != "hyperparameters"),
     "simulated",
@@ -30,8 +31,9 @@ def learning_rate_sensitivity(records: Iterable[Record]) -> pd.DataFrame:
 
     ratio(eta) = RMS(best eta) / RMS(eta): 1 at the best value, 0 where the run diverged or failed.
 
-    The runs are those of the searches: one seed, every value of the optimiser's grid. A seed that was not run at
-    every value is left out, as is everything but the newest code and data.
+    The runs are those of the searches: of a search on a validation part every seed and every value that it tried, if
+    these are three at least; of one on the training set a seed with every value of the optimiser's grid. A seed that
+    was not run at every value is left out, as is everything but the newest code and data.
 
     Returns
     -------
@@ -45,21 +47,27 @@ def learning_rate_sensitivity(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _searches(records: Iterable[Record]) -> Iterator[tuple[specs.Hyperparameter, list[Record]]]:
-    """What is tuned, and the runs by value, of every complete grid."""
-    for runs in grouped(current(records), lambda run: (search_key(run), run.request.seed)).values():
+    """What is tuned, and the runs in the order of their values, of every search and seed."""
+    for runs in grouped(current(records), search_key).values():
         tuned = specs.get(runs[0].request.optimiser).tuned
-        if tuned is not None:
-            by_value = {run.request.hyperparameters[tuned.name]: run for run in runs}
-            if by_value.keys() >= set(tuned.grid):
-                yield tuned, [by_value[value] for value in tuned.grid]
+        if tuned is None:
+            continue
+        by_seed: dict[int, dict[Any, Record]] = {}
+        for run in sorted(runs, key=lambda run: run.request.seed):
+            by_seed.setdefault(run.request.seed, {})[run.request.hyperparameters[tuned.name]] = run
+        most: dict[Any, Record] = max(by_seed.values(), key=lambda found: len(found))
+        values = set(most) if trials(runs) else set(tuned.grid)
+        for by_value in by_seed.values():
+            if len(values) >= _FEWEST and by_value.keys() >= values:
+                yield tuned, [by_value[value] for value in sorted(values)]
 
 
 def _rows(tuned: specs.Hyperparameter, runs: Sequence[Record]) -> Iterator[dict[str, Any]]:
     lost = (Status.DIVERGED, Status.FAILED)
     errors = [math.nan if run.outcome.status in lost else run.outcome.train_rms for run in runs]
     best = min(filter(math.isfinite, errors), default=math.nan)
-    for run, value, error in zip(runs, tuned.grid, errors, strict=True):
-        stored = run.flat()
+    for run, error in zip(runs, errors, strict=True):
+        stored, value = run.flat(), run.request.hyperparameters[tuned.name]
         yield {name: stored[name] for name in COLUMNS if name in stored} | {
             "hyperparameter": tuned.name,
             "value": value,

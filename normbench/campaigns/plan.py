@@ -6,45 +6,8 @@ from dataclasses import dataclass, replace
 from normbench import specs
 from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
+from normbench.campaigns.search import Search, check_budget
 from normbench.running.request import Asked, RunRequest
-from normbench.specs import Value
-
-
-def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
-    """The same run with one hyperparameter changed."""
-    return replace(base, hyperparameters=base.hyperparameters | {name: value})
-
-
-@dataclass(frozen=True)
-class Search:
-    """A log-grid search for the one hyperparameter that a user would have to tune.
-
-    The search runs on the first seed and one backend only, the fastest of the chosen: the backends make the same
-    updates (``normbench validate``), so one search serves all of them.
-
-    Attributes
-    ----------
-    name : str
-        The hyperparameter.
-    grid : tuple of float
-    trial : RunRequest
-        The run that is repeated for every value of the grid.
-    targets : tuple of RunRequest
-        The runs, over all seeds and backends, that are made at the best value.
-    """
-
-    name: str
-    grid: tuple[float, ...]
-    trial: RunRequest
-    targets: tuple[RunRequest, ...]
-
-    def trials(self) -> list[RunRequest]:
-        """One run per value of the grid."""
-        return [with_value(self.trial, self.name, value) for value in self.grid]
-
-    def at(self, value: Value) -> list[RunRequest]:
-        """The runs at one value, over all seeds and backends."""
-        return [with_value(target, self.name, value) for target in self.targets]
 
 
 @dataclass(frozen=True)
@@ -58,7 +21,14 @@ class Plan:
         return Plan(self.requests + other.requests, self.searches + other.searches)
 
 
-def sweep(asked: Asked, *, optimisers: Iterable[str], backends: Iterable[str], seeds: Sequence[int]) -> Plan:
+def sweep(
+    asked: Asked,
+    *,
+    optimisers: Iterable[str],
+    backends: Iterable[str],
+    seeds: Sequence[int],
+    tuning_budget: int | None = None,
+) -> Plan:
     """Every optimiser over the same seeds, at its defaults and, where it has one to tune, at its best value.
 
     An optimiser is left out on those of the backends that do not implement it; at least one must. A schedule is for
@@ -71,12 +41,16 @@ def sweep(asked: Asked, *, optimisers: Iterable[str], backends: Iterable[str], s
         What the runs have in common; its own optimiser, backend and seed do not count.
     optimisers, backends : iterable of str
     seeds : sequence of int
+        Those that are judged; a search chooses on others.
+    tuning_budget : int, optional
+        Most trial runs of each search, see :class:`normbench.campaigns.search.Search`.
 
     Raises
     ------
     InvalidArgumentError
         If a name is unknown or a value is out of range.
     """
+    check_budget(tuning_budget)
     wanted = {get_backend(name).name for name in backends}
     chosen = [name for name in backend_names() if name in wanted]
     runs: list[RunRequest] = []
@@ -93,8 +67,7 @@ def sweep(asked: Asked, *, optimisers: Iterable[str], backends: Iterable[str], s
         runs += defaults
         tuned = specs.get(optimiser).tuned
         if tuned is not None and defaults:
-            trial = min(defaults, key=lambda run: (get_backend(run.backend).slowness, run.seed))
-            searches.append(Search(tuned.name, tuned.grid, trial, tuple(defaults)))
+            searches.append(Search(tuned.name, tuned.grid, tuple(defaults), tuning_budget))
     return Plan(tuple(runs), tuple(searches))
 
 

@@ -99,7 +99,7 @@ def load(folder: Path) -> "list[Record]":
 def print_failures(records: "Iterable[Record]") -> bool:
     """Name the runs that failed, each with its reason, on standard error; True if there are any."""
     from normbench.backends.trajectory import Status
-    from normbench.campaigns.campaign import run_name
+    from normbench.campaigns.job import run_name
 
     failed = [record for record in records if record.outcome.status == Status.FAILED]
     for record in failed[:_NAMED]:

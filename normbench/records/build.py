@@ -19,7 +19,15 @@ def request_id(request: RunRequest, data_sha256: str) -> str:
 
 
 def record_of(
-    request: RunRequest, outcome: Outcome, dataset: Dataset, *, tuning_runs: int, jobs: int, threads: int
+    request: RunRequest,
+    outcome: Outcome,
+    dataset: Dataset,
+    *,
+    tuning_runs: int,
+    jobs: int,
+    threads: int,
+    tuning_low: float | None = None,
+    tuning_high: float | None = None,
 ) -> Record:
     """Record of a run, however it ended, made now by the present code on this machine.
 
@@ -35,12 +43,16 @@ def record_of(
         Runs that were allowed at the same time; stored with the environment because it bears on the seconds.
     threads : int
         Threads that the run was allowed.
+    tuning_low, tuning_high : float, optional
+        Smallest and largest value among which the hyperparameter was chosen.
     """
     provenance = Provenance(
         simulated=dataset.simulated,
         data_sha256=dataset.sha256,
         code_version=code_version(request.backend),
         tuning_runs=tuning_runs,
+        tuning_low=tuning_low,
+        tuning_high=tuning_high,
         threads=threads,
         environment=environment(request.backend, request.device) | {"jobs": str(jobs)},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

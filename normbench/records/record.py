@@ -7,15 +7,23 @@ because JSON has neither, and read back as NaN.
 import json
 from dataclasses import Field, dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from normbench.records.identity import checksum, identify, plain
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 VERSION = "schema_version"  # the keys of a file that are no fields
 CHECKSUM = "checksum"
+
+
+class Tuned(NamedTuple):
+    """What the choice of a hyperparameter cost and covered; the defaults are of a run whose values nobody chose."""
+
+    tuning_runs: int = 0
+    tuning_low: float | None = None
+    tuning_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +37,9 @@ class Provenance:
     data_sha256, code_version : str
     tuning_runs : int
         Runs that the choice of the hyperparameters cost; 0 for defaults. No part of the identity.
+    tuning_low, tuning_high : float or None
+        Smallest and largest value that the search tried on its validation part. None where there was no search, or one
+        of before schema 6: on the declared grid, by the training error of one seed.
     threads : int
         Threads that the run was allowed.
     environment : mapping of str to str
@@ -43,6 +54,8 @@ class Provenance:
     threads: int
     environment: dict[str, str]
     created: str
+    tuning_low: float | None = None
+    tuning_high: float | None = None
 
 
 @dataclass(frozen=True)

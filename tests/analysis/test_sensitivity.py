@@ -61,6 +61,21 @@ def test_every_search_has_its_own_best(make):
     assert best.to_dict() == {"torch": 1e-2, "jax": 1e-4}
 
 
+def test_a_search_on_validation_has_every_seed_and_every_value_that_it_tried(make):
+    """Of a seed that lacks one, and of runs that are no search, there is nothing; a result is in another search."""
+
+    def trials(values, seed, **changes):
+        return [make("sgd", v, seed=seed, judged_on="validation", train_rms=1 + v, **changes) for v in values]
+
+    tried = (1e-1, 1.0, 1e1, 1e2, 1e3, 1e4)
+    whole = [*trials(tried, 1000), *trials(tried, 1001)]
+    others = [*trials(tried[:-1], 1002), *trials((1e-3, 1e2), 0), make("sgd", 1e-3), make("sgd", 1e2, tuning_runs=18)]
+    frame = learning_rate_sensitivity(whole + others)
+    assert frame.groupby("seed")["value"].apply(list).to_dict() == {1000: list(tried), 1001: list(tried)}
+    assert frame.loc[frame["value"] == 1.0, "ratio"].tolist() == [1.1 / 2.0] * 2
+    assert learning_rate_sensitivity(others[-4:]).empty
+
+
 def test_a_default_outside_the_grid_is_no_part_of_it(make):
     grid = SPECS["sgd"].tuned.grid
     records = [make("sgd", value, train_rms=1.0) for value in (*grid, 1e-3)]

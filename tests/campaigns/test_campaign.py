@@ -9,14 +9,13 @@ from typing import ClassVar
 
 import pytest
 
-from normbench.campaigns.campaign import Campaign, best_value
+from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.plan import Plan, sweep
 from normbench.campaigns.pool import Outcome, Pool
 from normbench.errors import BackendUnavailableError
 from normbench.records.store import Store
 from normbench.running.request import Asked
-from tests.changes import changed
 
 ASKED = Asked(task="quadrotor-sim", layers=(12, 4, 3), optimiser="", backend="", seed=0, iterations=3)
 
@@ -99,59 +98,6 @@ def _has_cuda():
     import torch
 
     return torch.cuda.is_available()
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_the_tuned_value_is_the_best_on_the_first_seed_and_then_runs_everywhere(store):
-    plan = tiny("sgd", range(2))
-    records = Campaign(store, jobs=2).run(plan)
-    [search] = plan.searches
-    trials = {r.request.hyperparameters["learning_rate"]: r for r in records if r.request.seed == 0}
-    best = min(search.grid, key=lambda value: trials[value].outcome.train_rms)
-    chosen = [r for r in records if r.provenance.tuning_runs]
-
-    assert set(trials) == {search.trial.hyperparameters["learning_rate"], *search.grid}
-    assert {(r.request.seed, r.request.hyperparameters["learning_rate"], r.provenance.tuning_runs) for r in chosen} == {
-        (0, best, 5),
-        (1, best, 5),
-    }
-
-
-@pytest.mark.quick
-def test_tuning_looks_at_training_error_only_and_passes_over_what_diverged(record):
-    plan = tiny("sgd")
-    [search] = plan.searches
-    a, b, c, *others = search.trials()
-    outcomes = {
-        a: changed(record, train_rms=1.0, test_rms=2.0),
-        b: changed(record, train_rms=0.5, test_rms=9.0),
-        c: changed(record, train_rms=0.1, status="diverged"),
-    } | dict.fromkeys(others, changed(record, train_rms=0.7))
-
-    assert best_value(search, outcomes.get) == search.grid[1]
-    failed = outcomes | {others[0]: changed(record, train_rms=math.nan, status="failed")}
-    assert best_value(search, failed.get) is None  # it might have been the best
-    assert best_value(search, lambda trial: outcomes[c]) is None
-    assert best_value(search, {a: record}.get) is None  # unfinished
-
-
-@pytest.mark.usefixtures("in_this_process")
-def test_trials_that_fail_get_a_second_chance_and_then_no_value_is_chosen_without_a_word(store):
-    plan = tiny("sgd")
-    [search] = plan.searches
-    broken = replace(search.trial, hyperparameters=search.trial.hyperparameters | {"no_such": 1.0})
-    search = replace(search, trial=broken, targets=(broken,))
-    tallies, remarks = [], []
-    records = Campaign(store, jobs=1, on_progress=tallies.append, on_remark=remarks.append).run(Plan((), (search,)))
-    assert [record.outcome.status for record in records] == ["failed"] * len(search.grid)
-    assert tallies[-1].runs_done == 2 * len(search.grid)
-    assert len(remarks) == 1
-    assert "No learning_rate is chosen for sgd on quadrotor-sim (reference)" in remarks[0]
-
-
-def test_backends_are_searched_in_a_fixed_order_whatever_the_call_says():
-    plan = tiny("sgd", backends=["jax", "torch"])
-    assert plan.searches[0].trial.backend == "jax"
 
 
 def test_long_runs_cost_more(record):

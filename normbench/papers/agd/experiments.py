@@ -6,7 +6,8 @@ from functools import partial
 from itertools import chain
 
 from normbench import specs
-from normbench.campaigns.plan import Plan, Search
+from normbench.campaigns.plan import Plan
+from normbench.campaigns.search import Search
 from normbench.data.splits import split_indices
 from normbench.networks.families import layers_text
 from normbench.papers.agd.batches import batch_rows
@@ -26,7 +27,7 @@ FIGURE7_BATCHES, FIGURE7_EPOCHS = (32, 256, 4096, None), 30  # None: the whole t
 
 
 def figure5(setting: Setting) -> Plan:
-    """Figure 5: AGD on eight layers, Adam and SGD at the best rate of their grids, searched on the first seed."""
+    """Figure 5: AGD on eight layers, Adam and SGD at the best rate of their grids."""
     layers = perceptron_layers(width=FIGURE5_WIDTH, depth=FIGURE5_DEPTH)
 
     def runs(optimiser: str) -> tuple[RunRequest, ...]:
@@ -34,7 +35,7 @@ def figure5(setting: Setting) -> Plan:
         return asked(setting, optimiser, layers, FIGURE5_ITERATIONS, others, dtype="float64")
 
     rivals = [(grid, runs(optimiser)) for optimiser, grid in FIGURE5_GRIDS.items()]
-    return Plan(runs("agd"), tuple(Search("learning_rate", grid, own[0], own) for grid, own in rivals))
+    return Plan(runs("agd"), tuple(Search("learning_rate", grid, own) for grid, own in rivals))
 
 
 def figure6(setting: Setting) -> Plan:

@@ -76,7 +76,8 @@ def figure5(records: Sequence[Record], updates: Rows) -> Picture:
     chart = sheet(
         f"AGD, figure 5: against tuned Adam and SGD. {source.data}",
         f"{len(asked.layers) - 1} layers of width {asked.layers[1]}, {asked.iterations} full-batch iterations "
-        f"({source.runs}); learning rates: lowest training RMS of a log grid, on one seed. AGD starts from "
+        f"({source.runs}); learning rates: lowest RMS of a log grid on a validation part, over seeds of its own. AGD "
+        "starts from "
         "semi-orthogonal weights (its prescription 1), the others from Algorithm 1 of arXiv 2312.10672, with "
         f"Adam's epsilon at 1e-300. {PAPER}: width 256, CIFAR-10, mini-batches of 128, loss and accuracy.",
         [panel(*layers, title=head, width=220, height=190) for layers, head in zip(panels, heads, strict=True)],

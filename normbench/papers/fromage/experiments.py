@@ -117,9 +117,9 @@ def _show4(setting: Setting, found: Found) -> Iterator[Shown]:
     from normbench.presentation.charts import board as figures
 
     searches = learning_rate_sensitivity(found.records)
-    table = searches.pivot(index="optimiser", columns="value", values="ratio").rename(columns="{:g}".format)
-    data = origin(setting.dataset.simulated)
-    yield frame_table(table.reset_index(), title=f"Best training RMS over RMS by learning rate, {data} data")
+    table = searches.pivot_table(index="optimiser", columns="value", values="ratio").rename(columns="{:g}".format)
+    what = f"Best training RMS over RMS by learning rate, mean over seeds, {origin(setting.dataset.simulated)} data"
+    yield frame_table(table.reset_index(), title=what)
     yield figures.sensitivity(searches)
 
 

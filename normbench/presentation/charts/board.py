@@ -159,7 +159,7 @@ def sensitivity(searches: pd.DataFrame) -> Picture:
     chart = sheet(
         f"Learning-rate sensitivity (Fromage, figure 4): {_kind(data)} data",
         "Final training RMS at the best value of each grid over that at every value; 1 is the best, 0 a run that gave "
-        f"no result. Rings: defaults. One seed each, {_iterations(data)} iterations.",
+        f"no result. Rings: defaults. {_searched_seeds(data)} each, {_iterations(data)} iterations.",
         panels,
         columns=_COLUMNS,
         legend=key(looks),
@@ -188,6 +188,12 @@ def _line_names(searches: pd.DataFrame) -> pd.Series:
 
 def _kind(data: pd.DataFrame) -> str:
     return " and ".join(origin(bool(flag)) for flag in sorted(data["simulated"].unique(), reverse=True))
+
+
+def _searched_seeds(data: pd.DataFrame) -> str:
+    counts = data.groupby(["optimiser", "line"])["seed"].nunique()
+    low, high = counts.min(), counts.max()
+    return "One seed" if high == 1 else f"{high} seeds" if low == high else f"{low} to {high} seeds"
 
 
 def _iterations(data: pd.DataFrame) -> str:

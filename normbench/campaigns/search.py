@@ -1,0 +1,216 @@
+"""The search for the one hyperparameter that a user would have to tune: on a validation part, over a grid that grows.
+
+Every value is run on seeds that judge nothing, each run trains on 80 % of its training set and is judged on the other
+20 %; the value with the lowest mean validation RMS is chosen. Neither test sets nor judged seeds choose anything.
+"""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count, islice
+
+import numpy as np
+
+from normbench import specs
+from normbench.backends import get as get_backend
+from normbench.backends.trajectory import Status
+from normbench.data.splits import VALIDATION
+from normbench.errors import InvalidArgumentError
+from normbench.numbers import as_number
+from normbench.records.record import Tuned
+from normbench.records.schema import Record
+from normbench.running.request import RunRequest
+from normbench.specs import Value
+
+TUNING_SEEDS = 3
+FIRST_TUNING_SEED = 1000
+GROWTHS = 4  # values beyond its grid that a search may try unless the user says otherwise
+_FARTHEST = 20  # values beyond either end of a grid that any search may try
+
+Find = Callable[[RunRequest], Record | None]
+
+
+def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
+    """The same run with one hyperparameter changed."""
+    return replace(base, hyperparameters=base.hyperparameters | {name: value})
+
+
+def tuning_seeds(judged: Collection[int]) -> tuple[int, ...]:
+    """The seeds that choose: the first three from 1000 on that are not among the judged ones."""
+    return tuple(islice((seed for seed in count(FIRST_TUNING_SEED) if seed not in judged), TUNING_SEEDS))
+
+
+def usual_budget(grid: Sequence[float]) -> int:
+    """Trial runs of a search unless the user says otherwise: enough for the grid and four values beyond it."""
+    return TUNING_SEEDS * (len(grid) + GROWTHS)
+
+
+def check_budget(budget: int | None) -> None:
+    """Raise where a search could not try a single value.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if budget is not None and budget < TUNING_SEEDS:
+        raise InvalidArgumentError(
+            f"tuning budget must be at least {TUNING_SEEDS} runs, because every value is run on {TUNING_SEEDS} seeds; "
+            f"got {budget}. Give {TUNING_SEEDS} or more, or leave it out for the grid and {GROWTHS} values beyond."
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a search is.
+
+    Attributes
+    ----------
+    tried : tuple of float
+        Values whose trials it has asked for, in ascending order.
+    waiting : bool
+        True if a trial of one of them is missing or failed.
+    best : float or None
+        The value that is chosen; None while trials are missing, or where none gave a finite result.
+    """
+
+    tried: tuple[float, ...]
+    waiting: bool = False
+    best: float | None = None
+
+    @property
+    def tuned(self) -> Tuned:
+        """What the choice has cost and covered, for the records of the runs at the best value."""
+        return Tuned(TUNING_SEEDS * len(self.tried), self.tried[0], self.tried[-1])
+
+
+@dataclass(frozen=True)
+class Search:
+    """A log-grid search for one hyperparameter, and what is run at the value that it chooses.
+
+    It runs on one backend only, the fastest of the chosen: the backends make the same updates (``normbench validate``),
+    so one search serves all of them. What it asks for depends on the results of its trials and on its budget alone, so
+    that it goes on where it was stopped and comes to the same choice; seeds that are added later do not change it.
+
+    Attributes
+    ----------
+    name : str
+        The hyperparameter.
+    grid : tuple of float
+    targets : tuple of RunRequest
+        The runs, over all seeds and backends, that are made at the best value.
+    budget : int or None
+        Most trial runs; None for :func:`usual_budget`.
+    """
+
+    name: str
+    grid: tuple[float, ...]
+    targets: tuple[RunRequest, ...]
+    budget: int | None = None
+
+    def __post_init__(self) -> None:
+        check_budget(self.budget)
+
+    @cached_property
+    def trial(self) -> RunRequest:
+        """The run that is repeated for every value and seed."""
+        first = min(self.targets, key=lambda run: (get_backend(run.backend).slowness, run.seed))
+        return replace(first, judged_on=VALIDATION)
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the trials."""
+        return tuning_seeds({run.seed for run in self.targets})
+
+    def trials(self, value: Value) -> list[RunRequest]:
+        """The runs that judge one value, one a seed."""
+        return [replace(with_value(self.trial, self.name, value), seed=seed) for seed in self.seeds]
+
+    def at(self, value: Value) -> list[RunRequest]:
+        """The runs at one value, over all judged seeds and backends."""
+        return [with_value(target, self.name, value) for target in self.targets]
+
+    def state(self, find: Find) -> State:
+        """How far the search is, and what it needs or has chosen.
+
+        The values are those of the grid; where the budget is too small for all of them, those in its middle. While the
+        best one lies at an end of what was tried, the next value beyond that end is tried, too. Trials that diverged
+        are results, and lose.
+
+        Parameters
+        ----------
+        find : callable
+            From a run to its record, or None.
+        """
+        low, high = self._start()
+        while True:
+            tried = tuple(self._value(k) for k in range(low, high))
+            scores = [score for value in tried if (score := self._score(value, find)) is not None]
+            if len(scores) < len(tried):
+                return State(tried, waiting=True)
+            best = scores.index(min(scores))
+            if not math.isfinite(scores[best]):
+                return State(tried)
+            if best == 0 and self._may_try(low - 1, beside=tried):
+                low -= 1
+            elif best == len(tried) - 1 and self._may_try(high, beside=tried):
+                high += 1
+            else:
+                return State(tried, best=tried[best])
+
+    def values(self, find: Find) -> list[float]:
+        """Every value that a search for the same, with whatever budget, may have chosen so far."""
+        found = list(self.grid)
+        for step, k in ((-1, -1), (1, len(self.grid))):
+            while self._is_admissible(k) and any(map(find, self.trials(self._value(k)))):
+                found.append(self._value(k))
+                k += step
+        return found
+
+    def _start(self) -> tuple[int, int]:
+        """The part of the grid that is tried first: from the middle outwards, of two values that nearer the default."""
+        default, middle = as_number(self.trial.hyperparameters[self.name]), (len(self.grid) - 1) / 2
+        away = [abs(math.log(value / default)) if default else 0.0 for value in self.grid]
+        order = sorted(range(len(self.grid)), key=lambda k: (abs(k - middle), away[k]))
+        chosen = order[: self._most]
+        return min(chosen), max(chosen) + 1
+
+    @property
+    def _most(self) -> int:
+        """Values that the budget allows."""
+        return (usual_budget(self.grid) if self.budget is None else self.budget) // TUNING_SEEDS
+
+    def _may_try(self, k: int, *, beside: Sequence[float]) -> bool:
+        return len(beside) < self._most and self._is_admissible(k)
+
+    def _is_admissible(self, k: int) -> bool:
+        """True if the value is one of the grid or, not too far beyond it, within the range of the hyperparameter."""
+        if 0 <= k < len(self.grid):
+            return True
+        if len(self.grid) == 1 or not -_FARTHEST <= k < len(self.grid) + _FARTHEST:
+            return False
+        declared = {h.name: h for h in specs.get(self.trial.optimiser).hyperparameters}[self.name]
+        return declared.low <= self._value(k) <= declared.high
+
+    def _value(self, k: int) -> float:
+        """Entry k of the grid, which goes on at both ends by the ratio of every other value: 3, 10, 30 by 100, 300."""
+        last = len(self.grid) - 1
+        if 0 <= k <= last:
+            return self.grid[k]
+        end, step = (0, 1) if k < 0 else (last, -1)
+        over = abs(k - end)
+        pair = end + 2 * step
+        ratio = self.grid[end] / self.grid[pair] if 0 <= pair <= last else (self.grid[end] / self.grid[end + step]) ** 2
+        return float(f"{self.grid[end + step * (over % 2)] * ratio ** ((over + 1) // 2):.12g}")
+
+    def _score(self, value: float, find: Find) -> float | None:
+        """Mean validation RMS over the seeds, infinite where one of them diverged; None where one gave no result."""
+        records = [find(trial) for trial in self.trials(value)]
+        found: list[float] = []
+        for record in records:
+            if record is None or record.outcome.status == Status.FAILED:
+                return None
+            ended = record.outcome.status in (Status.DONE, Status.STALLED)
+            found.append(record.outcome.test_rms if ended else math.inf)
+        mean = float(np.mean(found))
+        return mean if math.isfinite(mean) else math.inf
