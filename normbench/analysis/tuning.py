@@ -28,22 +28,29 @@ class Tuning:
         None where nothing is tuned.
     cost : int
         Runs of the search that chose it; 0 where none did.
+    tried : pair of float, or None
+        Smallest and largest value among which a validation part chose; None where nothing was chosen, or by the
+        training error of one seed, as before schema 6 of the records.
     on_edge : bool
-        True if the chosen value lies at an end of its grid, so that a better one may lie beyond.
+        True if the chosen value lies at an end of what was tried, so that a better one may lie beyond.
     """
 
     rules: tuple[Rule, ...]
     value: specs.Value
     cost: int
+    tried: tuple[float, float] | None
     on_edge: bool
 
 
 def tuning(runs: Sequence[Record]) -> Tuning:
     """The tuning of runs that differ in nothing but their seeds."""
     tuned = specs.get(runs[0].request.optimiser).tuned
-    cost = max(run.provenance.tuning_runs for run in runs)
+    found = max((run.provenance for run in runs), key=lambda provenance: provenance.tuning_runs)
+    cost, low, high = found.tuning_runs, found.tuning_low, found.tuning_high
+    tried = None if low is None or high is None else (low, high)
     if tuned is None:
-        return Tuning((Rule.NONE,), None, cost, on_edge=False)
+        return Tuning((Rule.NONE,), None, cost, tried, on_edge=False)
     value = runs[0].request.hyperparameters[tuned.name]
     rules = [Rule.DEFAULT] * (value == tuned.default) + [Rule.BEST] * (cost > 0)
-    return Tuning(tuple(rules), value, cost, on_edge=bool(cost) and value in (tuned.grid[0], tuned.grid[-1]))
+    on_edge = bool(cost) and value in (tried or (tuned.grid[0], tuned.grid[-1]))
+    return Tuning(tuple(rules), value, cost, tried, on_edge)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
-from normbench.analysis.selection import strange
+from normbench.analysis.selection import board_key, results, strange, trials
+from normbench.campaigns.search import TUNING_SEEDS
 from normbench.data.dataset import origin
 from normbench.presentation.labels import row_name
 from normbench.presentation.quantities import MEASURED, breaks, exceeds
@@ -84,11 +85,16 @@ def _certainty(board: Board) -> list[str]:
 
 
 def _tuning(board: Board) -> list[str]:
-    if not any(row.tuning.cost for row in board.optimisers):
+    searched = [row.tuning for row in board.optimisers if row.tuning.cost]
+    if not searched:
         return []
+    on_validation = [found for found in searched if found.tried]
+    which = "" if len(on_validation) == len(searched) else f" of {len(on_validation)} of the {len(searched)} best rows"
+    chosen = f"The values{which} were chosen on a validation part, 20 % of the training set, by the mean RMS over "
     return [
+        *([f"{chosen}{TUNING_SEEDS} seeds that are not among those shown."] if on_validation else []),
         f"{board.search_runs} search runs have no row of their own. normbench run takes no learning rate: it makes the "
-        "default and the best in one, by the same command."
+        "default and the best in one, by the same command.",
     ]
 
 
@@ -129,7 +135,10 @@ def remarks(records: Iterable[Record]) -> list[str]:
     foreign = Counter(
         record.request.task for record in every if record.request.task not in tasks.TASKS and not strange(record)
     )
+    shown = {board_key(record) for record in results(every)}
+    alone = [record for record in trials(every) if board_key(record) not in shown]
     return [
+        *([f"{_records(len(alone))} judged on validation, not shown: their boards have no result."] if alone else []),
         *(f"{_records(n)} of {what}, not known to this normbench, not shown." for what, n in sorted(hidden.items())),
         *(f"{_records(n)} of the task {task!r}, not known to this normbench." for task, n in sorted(foreign.items())),
     ]

@@ -7,6 +7,7 @@ from normbench import backends, specs
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.selection import unusual_hyperparameters
+from normbench.campaigns.search import usual_budget
 from normbench.presentation.labels import value_text
 from normbench.problems import tasks
 from normbench.records.schema import Record
@@ -49,7 +50,7 @@ def command(row: Row, board: Board) -> str:
             return ""
         else:
             words += [axis.option, _text(value)]
-    return shlex.join(words)
+    return shlex.join([*words, *_budget(row)])
 
 
 def _unsaid(axis: Axis, record: Record) -> object:
@@ -70,12 +71,13 @@ def _backends(row: Row, board: Board) -> list[str]:
     own = row.backend
     if not (row.tuning and row.tuning.cost):
         return [own]
-    searched = _searched(row.records[0], board.runs)
+    on_validation = row.tuning.tried is not None
+    searched = _searched(row.records[0], board.trials if on_validation else board.runs, whole=not on_validation)
     return [own] if own in searched or not searched else sorted({own, *searched[:1]}, key=backends.names().index)
 
 
-def _searched(record: Record, runs: Iterable[Record]) -> list[str]:
-    """Backends that ran the whole grid."""
+def _searched(record: Record, runs: Iterable[Record], *, whole: bool) -> list[str]:
+    """Backends that ran the whole grid, or at least the value of the record."""
     tuned = specs.get(record.request.optimiser).tuned
     if tuned is None:
         return []
@@ -83,10 +85,22 @@ def _searched(record: Record, runs: Iterable[Record]) -> list[str]:
     for run in runs:
         if _same_search(run, record):
             values.setdefault(run.request.backend, set()).add(run.request.hyperparameters[tuned.name])
-    return sorted((b for b, tried in values.items() if tried >= set(tuned.grid)), key=backends.names().index)
+    wanted = set(tuned.grid) if whole else {record.request.hyperparameters[tuned.name]}
+    return sorted((b for b, tried in values.items() if tried >= wanted), key=backends.names().index)
+
+
+def _budget(row: Row) -> list[str]:
+    """The runs that a search made, where one with the usual budget may have made others and chosen another value."""
+    tuned = specs.get(row.optimiser).tuned
+    if tuned is None or row.tuning is None or row.tuning.tried is None:
+        return []
+    (low, high), usual = row.tuning.tried, usual_budget(tuned.grid)
+    whole = low <= tuned.grid[0] and high >= tuned.grid[-1]
+    ended = row.tuning.cost < usual and not row.tuning.on_edge
+    return [] if whole and (ended or row.tuning.cost == usual) else ["--tuning-budget", str(row.tuning.cost)]
 
 
 def _same_search(run: Record, record: Record) -> bool:
-    left_out = ("backend", "device", "dtype", _HYPERPARAMETERS)
+    left_out = ("backend", "device", "dtype", "judged_on", _HYPERPARAMETERS)
     same = setting(run.request, Level.ROW, without=left_out) == setting(record.request, Level.ROW, without=left_out)
     return same and not unusual_hyperparameters(run)

@@ -109,9 +109,9 @@ OPTIMISER = Quantity(
 TUNING = Quantity(
     name="tuning",
     header="tuning needed",
-    meaning="what a user has to tune. 'best of 5' cost 5 runs: lowest final training RMS on a log grid, searched on "
-    "one seed and one backend, then run on all; the test error chooses nothing. † the best value lies at an end of "
-    "its grid, so a better one may lie beyond",
+    meaning="what a user has to tune. 'best of 5' cost 5 runs on a log grid, searched on one backend, then run on all: "
+    "lowest RMS on a validation part where the board says so, else lowest final training RMS on one seed; the test "
+    "error chooses nothing. † the best value lies at an end of what was tried, so a better one may lie beyond",
     value=lambda row: row.tuning and row.tuning.cost,
     words=cells.tuning,
     fields=cells.tuning_fields,
