@@ -13,7 +13,7 @@ from normbench.records.store import Store
 from normbench.running.request import Asked
 from tests.changes import changed
 
-ASKED = Asked(task="quadrotor-sim", layers=(12, 4, 3), optimiser="", backend="", seed=0, iterations=2)
+ASKED = Asked(task="digits", layers=(64, 4, 10), optimiser="", backend="", seed=0, iterations=2)
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # of Adam
 BEYOND = (1e-5, *GRID, 1e1, 1e2, 1e3)
 
@@ -167,7 +167,7 @@ def test_a_campaign_runs_the_value_of_its_search_and_a_killed_one_comes_to_the_s
         return on_progress
 
     store = Store(tmp_path / "killed")
-    for runs in (3, 7, 4):
+    for runs in (6, 8):
         with pytest.raises(KeyboardInterrupt):
             Campaign(store, jobs=1, on_progress=kill_after(runs)).run(plan)
     before = {path.name: path.stat().st_mtime_ns for path in store.files()}
@@ -201,7 +201,7 @@ def test_trials_that_fail_get_a_second_chance_and_then_no_value_is_chosen_withou
     records = campaign.run(Plan((), (search,)))
     assert [record.outcome.status for record in records] == ["failed"] * 6
     assert (tallies[-1].runs_done, tallies[-1].runs_total) == (12, 12)
-    assert remarks == ["No learning_rate is chosen for sgd on quadrotor-sim (reference), of 10, 100: a trial failed."]
+    assert remarks == ["No learning_rate is chosen for sgd on digits (reference), of 10, 100: a trial failed."]
 
 
 def test_backends_are_searched_in_a_fixed_order_whatever_the_call_says():
