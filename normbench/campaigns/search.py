@@ -55,8 +55,8 @@ def check_budget(budget: int | None) -> None:
     """
     if budget is not None and budget < TUNING_SEEDS:
         raise InvalidArgumentError(
-            f"--tuning-budget must be at least {TUNING_SEEDS} runs, because every value is run on {TUNING_SEEDS} seeds; "
-            f"got {budget}. Give {TUNING_SEEDS} or more, or leave it out for the grid and {GROWTHS} values beyond."
+            f"--tuning-budget must be at least {TUNING_SEEDS} runs, one a seed for a value; got "
+            f"{budget}. Give {TUNING_SEEDS} or more, or leave it out for the grid and {GROWTHS} values beyond."
         )
 
 

@@ -87,22 +87,6 @@ def test_a_best_value_at_the_end_of_its_grid_is_marked(make):
     assert "†" not in text(inside).split(LEGEND)[0]
 
 
-@pytest.mark.parametrize(("value", "tried", "marked"), [(1.0, (1e-4, 1e1), False), (1e1, (1e-4, 1e1), True)])
-def test_a_grown_grid_ends_where_its_search_did_and_the_board_says_what_chose(make, value, tried, marked):
-    """1 ends the declared grid, and a row that was searched as before says nothing of validation."""
-    found = {"tuning_runs": 18, "tuning_low": tried[0], "tuning_high": tried[1]}
-    trials = [make("adam", rate, seed=1000, judged_on="validation") for rate in sorted({*tried, value})]
-    board = only([make("adam", value, **found), *trials])
-    assert f"best of 18: {value:g}{' †' if marked else ' '}" in text(board)
-    notes = " ".join(captions(board))
-    assert "The values were chosen on a validation part, 20 % of the training set" in notes
-    assert f"{len(trials)} search runs have no row" in notes
-    old = make("sgd", 10.0, tuning_runs=5)
-    both = " ".join(captions(only([make("adam", value, **found), old])))
-    assert "The values of 1 of the 2 best rows were chosen" in both
-    assert "validation" not in " ".join(captions(only([old])))
-
-
 def test_a_default_that_is_also_the_best_has_one_row(make):
     row = find_row(only([make("adam", 1e-3, tuning_runs=5)]), kind="optimiser")
     assert tuning_label(row) == "best of 5: 0.001 (default)"

@@ -1,4 +1,4 @@
-"""The command of a row that a search has chosen makes the same search again, whatever its budget was."""
+"""What boards say of a value that a search has chosen, and a command that makes the same search again."""
 
 import math
 import shlex
@@ -7,6 +7,8 @@ import pytest
 
 from normbench.analysis.leaderboard import boards
 from normbench.campaigns.search import Search
+from normbench.presentation import exports
+from normbench.presentation.captions import captions
 from normbench.presentation.commands import command
 from normbench.running.request import Asked
 from tests.changes import changed
@@ -32,3 +34,19 @@ def test_the_budget_is_said_where_the_usual_one_may_choose_another_value(make, b
     assert Search("learning_rate", GRID, (TARGET,), said).state(find) == state
     if budget is None and -6 < math.log10(best) < 2:
         assert said is None
+
+
+@pytest.mark.parametrize(("value", "tried", "marked"), [(1.0, (1e-4, 1e1), False), (1e1, (1e-4, 1e1), True)])
+def test_a_grown_grid_ends_where_its_search_did_and_the_board_says_what_chose(make, value, tried, marked):
+    """1 ends the declared grid, and a row that was searched as before says nothing of validation."""
+    found = {"tuning_runs": 18, "tuning_low": tried[0], "tuning_high": tried[1]}
+    trials = [make("adam", rate, seed=1000, judged_on="validation") for rate in sorted({*tried, value})]
+    [board] = boards([make("adam", value, **found), *trials])
+    assert f"best of 18: {value:g}{' †' if marked else ' '}" in exports.markdown([board])
+    notes = " ".join(captions(board))
+    assert "The values were chosen on a validation part, 20 % of the training set" in notes
+    assert f"{len(trials)} search runs have no row" in notes
+    old = make("sgd", 10.0, tuning_runs=5)
+    both = " ".join(captions(*boards([make("adam", value, **found), old])))
+    assert "The values of 1 of the 2 best rows were chosen" in both
+    assert "validation" not in " ".join(captions(*boards([old])))
