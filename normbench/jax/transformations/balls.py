@@ -80,11 +80,12 @@ class Region:
             return
         if isinstance(self.radius, jax.core.Tracer):
             return
+        size = jax.jit(self.size)
         for path, leaf in named_leaves(params):
             if isinstance(leaf, jax.core.Tracer):
                 continue
             (weight,) = matrices([leaf], working_dtype(leaf))
-            found, rounding = float(self.size(weight)), OUTSIDE * float(jnp.finfo(jnp.result_type(leaf)).eps)
+            found, rounding = float(size(weight)), OUTSIDE * float(jnp.finfo(jnp.result_type(leaf)).eps)
             if found > float(self.radius) * (1 + rounding + 2 * _slack(weight)):
                 kind = "Frobenius" if self.geometry is Geometry.SPHERE else "operator"
                 raise InvalidArgumentError(

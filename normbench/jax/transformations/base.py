@@ -11,7 +11,7 @@ from jax import Array
 from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import norm
 from normbench.jax.transformations.gate import Gate
-from normbench.jax.updates.spheres import Arrays
+from normbench.jax.updates.spheres import Arrays, radii
 
 Step = Callable[[Any, Arrays, Arrays, Any], tuple[Arrays, Any]]
 
@@ -100,6 +100,12 @@ def check_state(kept: Sequence[Any], params: Any) -> None:
         raise InvalidArgumentError(
             f"the state is of {len(kept)} leaves, the parameters have {leaves}. Call init() with these parameters."
         )
+
+
+@jax.jit  # one program to compile, not one for every operation
+def start_radii(params: Any) -> Arrays:
+    """Norms of the leaves, in the order of the leaves."""
+    return radii(cast(params, working_dtype(params)))
 
 
 def live(kept: Sequence[Array], params: Any, weights: Sequence[Array], change: float | Array = 0.0) -> list[Array]:

@@ -118,13 +118,17 @@ def geodesic_lbfgs(
     def begun(place: Place, weights: tuple[Array, ...]) -> Any:
         return geodesic_lbfgs_update(**hyper).init(region, units(place.radii, weights)) if weights else ()
 
-    def init(params: Any) -> WalkState:
-        gate.check_params(params)
-        region.check(params)
+    @jax.jit  # one program to compile, not one for every operation
+    def start(params: Any) -> WalkState:
         dtype = working_dtype(params)
         weights = matrices(params, dtype)
         place = region.begin(weights)
         return WalkState(place, begun(place, weights), jnp.zeros((), dtype))
+
+    def init(params: Any) -> WalkState:
+        gate.check_params(params)
+        region.check(params)
+        return start(params)
 
     def update(
         updates: Any,

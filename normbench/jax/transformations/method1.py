@@ -11,11 +11,19 @@ from jax import Array
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import forward, reverse
-from normbench.jax.transformations.base import SphereState, as_before, as_updates, cast, live_radii, working_dtype
+from normbench.jax.transformations.base import (
+    SphereState,
+    as_before,
+    as_updates,
+    cast,
+    live_radii,
+    start_radii,
+    working_dtype,
+)
 from normbench.jax.transformations.curve import Evaluated, ValueCurve, bound, checked_value
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero, resolve
 from normbench.jax.updates.method1 import method1 as method1_update
-from normbench.jax.updates.spheres import Arrays, radii
+from normbench.jax.updates.spheres import Arrays
 
 _DERIVATIVES = {"forward": forward, "reverse": reverse}
 _DEFAULTS = specs.get("method1").defaults
@@ -94,7 +102,7 @@ def method1(
         dtype = working_dtype(params)
         straight = _straight(euclidean, params)
         require_nonzero("method1", params, straight, remedy="Mark it as euclidean, or draw it at random.")
-        return SphereState(_scales(radii(cast(params, dtype)), straight, length), jnp.zeros((), dtype))
+        return SphereState(_scales(start_radii(params), straight, length), jnp.zeros((), dtype))
 
     def update(
         updates: Any,

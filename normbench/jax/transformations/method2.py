@@ -10,12 +10,12 @@ from jax import Array
 
 from normbench import specs
 from normbench.backends.method import Update
-from normbench.jax.transformations.base import SphereState, cast, explicit, live_radii, working_dtype
+from normbench.jax.transformations.base import SphereState, explicit, live_radii, start_radii, working_dtype
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero
 from normbench.jax.updates.method2 import MajorantState
 from normbench.jax.updates.method2 import method2 as method2_update
 from normbench.jax.updates.method2 import method2_exp as method2_exp_update
-from normbench.jax.updates.spheres import Arrays, radii
+from normbench.jax.updates.spheres import Arrays
 
 LARGEST_GAIN = 2**60
 _DEFAULTS = specs.get("method2").defaults
@@ -120,7 +120,7 @@ def _majorising(
     def init(params: Any) -> SphereState:
         dtype = working_dtype(params)
         require_nonzero(key, params, remedy="Draw it at random, or give it to another transformation.")
-        return SphereState(radii(cast(params, dtype)), jnp.zeros((), dtype))
+        return SphereState(start_radii(params), jnp.zeros((), dtype))
 
     def step(params: Any, gradient: Arrays, weights: Arrays, state: SphereState) -> tuple[Arrays, SphereState]:
         dtype = weights[0].dtype

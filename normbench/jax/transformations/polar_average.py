@@ -98,11 +98,15 @@ def polar_average(
         nothing = tuple(jnp.zeros_like(w) for w in weights)
         return AverageState(jnp.zeros((), jnp.int32), place, nothing, average, zero)
 
+    @jax.jit  # one program to compile, not one for every operation
+    def start(params: Any) -> AverageState:
+        weights = matrices(params, working_dtype(params))
+        return begun(region.begin(weights), params, weights)
+
     def init(params: Any) -> AverageState:
         gate.check_params(params)
         region.check(params)
-        weights = matrices(params, working_dtype(params))
-        return begun(region.begin(weights), params, weights)
+        return start(params)
 
     def update(updates: Any, state: AverageState, params: Any = None, **extra: Any) -> tuple[Any, AverageState]:
         del extra  # optax hands every member of a chain the extra arguments of all
