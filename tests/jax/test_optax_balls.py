@@ -48,18 +48,33 @@ def loss(params):
     return jnp.mean(jnp.square(hidden @ last.T - 5 * y))
 
 
-def walk(optimizer, params, steps, loss=loss):
-    """Yield the value at the parameters before, and parameters, state and updates behind every step."""
+def stepping(make, loss):
+    """A step of an optimiser, made anew of the radius: value before, then parameters, state and updates behind it.
+
+    The loss is of ``scale`` times the parameters; that named mid has its gradient times ``mid``.
+    """
 
     @jax.jit
-    def step(params, state):
-        value, grads = jax.value_and_grad(loss)(params)
-        updates, state = optimizer.update(grads, state, params, value=value, value_fn=loss)
+    def step(params, state, radius, scale=1.0, mid=1.0):
+        def scaled(tree):
+            return loss(jax.tree.map(lambda leaf: leaf * jnp.asarray(scale, leaf.dtype), tree))
+
+        value, grads = jax.value_and_grad(scaled)(params)
+        grads |= {name: grads[name] * jnp.asarray(mid, grads[name].dtype) for name in grads if name == "mid"}
+        updates, state = make(radius=radius).update(grads, state, params, value=value, value_fn=scaled)
         return value, optax.apply_updates(params, updates), state, updates
 
-    state = optimizer.init(params)
+    return step
+
+
+STEPS = {name: stepping(make, loss) for name, make in MADE.items()}  # one program for all radii and scales
+
+
+def walk(make, params, steps, *, radius=None, step=None, **given):
+    """Yield the value at the parameters before, and parameters, state and updates behind every step."""
+    state = MADE[make](radius=radius).init(params)
     for _ in range(steps):
-        value, params, state, updates = step(params, state)
+        value, params, state, updates = (step or STEPS[make])(params, state, radius, **given)
         yield float(value), params, state, updates
 
 
@@ -68,8 +83,8 @@ def norm(weight, order=2):
     return float(np.linalg.norm(np.asarray(weight, np.float64).reshape(len(weight), -1), order))
 
 
-def walked(make, dtype):
-    return list(walk(MADE[make](radius=RADIUS), drawn(dtype, order=order_of(make)), 40))
+def walked(make, dtype, **given):
+    return list(walk(make, drawn(dtype, order=order_of(make)), 40, radius=RADIUS, **given))
 
 
 path = functools.cache(walked)  # one program and one walk for all tests that look at it
@@ -79,12 +94,15 @@ def order_of(make):
     return "fro" if make == "sphere" else 2
 
 
+AVERAGED = jax.jit(normbench.jax.averaged)
+
+
 def excess(make, steps):
     """By how much the largest norm of all iterates, and of the averages, exceeds the radius."""
     order, dtype = order_of(make), steps[0][1]["in"].dtype
-    averaged, found = jax.jit(normbench.jax.averaged), []
+    found = []
     for _, params, state, _ in steps:
-        trees = [params] if make != "polar_average" else [params, averaged(state, params)]
+        trees = [params] if make != "polar_average" else [params, AVERAGED(state, params)]
         assert all(leaf.dtype == dtype for tree in trees for leaf in tree.values())
         found += [norm(leaf, order) for tree in trees for leaf in tree.values()]
     assert max(found) > 0.9 * RADIUS  # else nothing pressed outwards
@@ -104,7 +122,8 @@ def test_in_double_precision_neither():
 
 def test_rounding_alone_would_carry_them_out(monkeypatch):
     monkeypatch.setattr(Region, "towards", lambda self, here, there, radius, dtype: (there - here, there))
-    assert all(excess(make, walked(make, jnp.bfloat16)) > 1e-4 for make in ("geodesic_lbfgs", "sphere"))
+    for make in ("geodesic_lbfgs", "sphere"):
+        assert excess(make, walked(make, jnp.bfloat16, step=stepping(MADE[make], loss))) > 1e-4
 
 
 @pytest.mark.parametrize("shape", [(784, 64), (64, 784), (300, 300), (1, 500)], ids=str)
@@ -127,7 +146,7 @@ def test_the_value_never_rises_in_any_precision(make, dtype):
 
 @pytest.mark.parametrize("key", BALLS)
 def test_the_average_or_the_last_iterate_lowers_the_loss(key):
-    (*_, (_, params, state, _)) = walk(MADE[key](radius=3.0), drawn(jnp.float32), 60)
+    (*_, (_, params, state, _)) = walk(key, drawn(jnp.float32), 60, radius=3.0)
     found = normbench.jax.averaged(state, params) if key == "polar_average" else params
     assert float(loss(found)) < 0.5 * float(loss(drawn(jnp.float32)))
 
@@ -137,11 +156,16 @@ def test_a_radius_is_a_unit_of_length(make):
     with jax.enable_x64(True):
         half = drawn(jnp.float64, radius=1.0, order="fro")
         twice = {name: 2 * leaf for name, leaf in half.items()}
-        units = walk(MADE[make](radius=1.0), half, 12, lambda tree: loss({name: 2 * w for name, w in tree.items()}))
-        for (value, left, *_), (same, right, *_) in zip(units, walk(MADE[make](radius=2.0), twice, 12), strict=True):
+        units = walk(make, half, 12, radius=1.0, scale=2.0), walk(make, twice, 12, radius=2.0)
+        for (value, left, *_), (same, right, *_) in zip(*units, strict=True):
             assert value == pytest.approx(same, rel=1e-6)  # the loss is of single precision
             for name in SHAPES:
                 np.testing.assert_allclose(2 * left[name], right[name], rtol=0, atol=1e-5)
+
+
+@functools.cache
+def updating(key):
+    return jax.jit(partial(MADE[key]().update, value_fn=loss))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
@@ -149,9 +173,8 @@ def test_what_is_not_finite_shows(wrong):
     params = drawn(jnp.float32)
     grads = jax.grad(loss)(params)
     struck = grads | {"mid": grads["mid"].at[2, 1].set(wrong)}
-    average, lbfgs = (jax.jit(partial(MADE[key]().update, value_fn=loss)) for key in reversed(BALLS))
     state = MADE["polar_average"]().init(params)
-    updates, after = average(struck, state, params, value=1.0)
+    updates, after = updating("polar_average")(struck, state, params, value=1.0)
     assert {name: bool(np.isfinite(leaf).all()) for name, leaf in updates.items()} == {
         "in": True,
         "mid": False,
@@ -160,7 +183,7 @@ def test_what_is_not_finite_shows(wrong):
     assert np.isfinite(after.step_size)
     state = MADE["geodesic_lbfgs"]().init(params)
     for gradient, value in ((struck, 1.0), (grads, wrong)):
-        updates, after = lbfgs(gradient, state, params, value=value)
+        updates, after = updating("geodesic_lbfgs")(gradient, state, params, value=value)
         assert all(np.isnan(leaf).any() for leaf in updates.values())
         assert np.isnan(after.step_size)
 
@@ -179,30 +202,24 @@ def test_a_sphere_has_the_frobenius_norm_for_its_radius():
     params = drawn(jnp.float32, order="fro")
     with pytest.raises(InvalidArgumentError, match=r"keeps the Frobenius norm .* radius=0.6, .* has 0.7"):
         MADE["sphere"](radius=0.6).init(params)
-    for _, moved, *_ in walk(MADE["sphere"](), params, 5):
+    for _, moved, *_ in walk("sphere", params, 5):
         assert [norm(leaf, "fro") for leaf in moved.values()] == pytest.approx([RADIUS] * 3, rel=1e-5)
 
 
 @pytest.mark.parametrize("key", BALLS)
 def test_a_leaf_loaded_from_outside_is_put_inside_by_the_next_step(key):
-    params, optimizer = drawn(jnp.float32), MADE[key](radius=RADIUS)
-    (*_, (_, _, state, _)) = walk(optimizer, params, 3)
+    params = drawn(jnp.float32)
+    *_, (_, _, state, _) = walk(key, params, 3, radius=RADIUS)
     loaded = {name: 3 * leaf for name, leaf in params.items()}
-    grads = {**jax.grad(loss)(loaded), "mid": jnp.zeros((9, 24))}  # a leaf without a gradient as well
-    updates, _ = optimizer.update(grads, state, loaded, value=loss(loaded), value_fn=loss)
-    moved = optax.apply_updates(loaded, updates)
+    _, moved, *_ = STEPS[key](loaded, state, RADIUS, mid=0.0)  # a leaf without a gradient as well
     assert max(norm(leaf) for leaf in moved.values()) <= RADIUS
 
 
 @pytest.mark.parametrize("key", BALLS)
 def test_where_leaves_were_replaced_everything_starts_anew(key):
     params, other = drawn(jnp.float32), drawn(jnp.float32, seed=1)
-    optimizer = MADE[key]()
-    (*_, (_, _, state, _)) = walk(optimizer, params, 5)
-    step = jax.jit(
-        lambda state, tree: optimizer.update(jax.grad(loss)(tree), state, tree, value=loss(tree), value_fn=loss)
-    )
-    found, fresh = step(state, other), step(optimizer.init(other), other)
+    (*_, (_, _, state, _)) = walk(key, params, 5)
+    found, fresh = (STEPS[key](other, state, None) for state in (state, MADE[key]().init(other)))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(fresh), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-3 * float(jnp.abs(b).max()))
 
@@ -220,11 +237,11 @@ def test_what_the_last_step_left_is_not_taken_for_replaced(key, dtype):
 
 @pytest.mark.parametrize("key", BALLS)
 def test_a_leaf_without_a_gradient_rests_to_the_bit_while_the_others_move(key):
-    params = drawn(jnp.bfloat16) | {"unused": drawn(jnp.bfloat16, seed=2)["mid"]}
-    for _, moved, _, updates in walk(MADE[key](), params, 4):
-        assert not updates["unused"].any()
-        assert np.array_equal(moved["unused"], params["unused"])
-        assert all(updates[name].any() for name in SHAPES)
+    params = drawn(jnp.bfloat16, radius=0.9 * RADIUS)
+    for _, moved, _, updates in walk(key, params, 4, radius=RADIUS, mid=0.0):
+        assert not updates["mid"].any()
+        assert np.array_equal(moved["mid"], params["mid"])
+        assert all(updates[name].any() for name in ("in", "out"))
 
 
 @pytest.mark.parametrize("key", BALLS)
@@ -237,7 +254,7 @@ def test_a_kernel_moves_as_the_matrix_of_its_patches(key):
 
     kernels = drawn(jnp.float32, shapes=shapes)
     flat = {name: leaf.reshape(len(leaf), -1) for name, leaf in kernels.items()}
-    runs = [list(walk(MADE[key](), params, 8, patches)) for params in (kernels, flat)]
+    runs = [list(walk(key, params, 8, step=stepping(MADE[key], patches))) for params in (kernels, flat)]
     for (_, left, *_), (_, right, *_) in zip(*runs, strict=True):
         assert left["kernel"].shape == (5, 2, 3, 2)
         np.testing.assert_allclose(left["kernel"].reshape(5, 12), right["kernel"], rtol=1e-5, atol=1e-6)
@@ -249,9 +266,12 @@ def test_the_average_is_found_in_any_state_and_hidden_leaves_keep_their_values()
     own = normbench.jax.polar_average()
     labels = {name: "ball" if name in SHAPES else "rest" for name in params}
     parted = optax.chain(optax.partition({"ball": own, "rest": optax.sgd(0.1)}, labels), optax.identity())
-    with_bias = lambda tree: loss(tree) + jnp.sum(tree["bias"])  # noqa: E731
-    (*_, (_, moved, state, _)) = walk(parted, params, 4, with_bias)
-    (*_, (_, alone, expected, _)) = walk(own, {name: params[name] for name in SHAPES}, 4)
+    state, moved = parted.init(params), params
+    for _ in range(4):
+        grads = jax.grad(lambda tree: loss(tree) + jnp.sum(tree["bias"]))(moved)
+        updates, state = jax.jit(parted.update)(grads, state, moved)
+        moved = optax.apply_updates(moved, updates)
+    (*_, (_, alone, expected, _)) = walk("polar_average", {name: params[name] for name in SHAPES}, 4)
     found = normbench.jax.averaged(state, moved)
     assert np.array_equal(found["bias"], moved["bias"])
     for name, leaf in normbench.jax.averaged(expected, alone).items():
@@ -260,9 +280,9 @@ def test_the_average_is_found_in_any_state_and_hidden_leaves_keep_their_values()
 
 
 def test_the_average_is_that_of_the_iterates_with_their_weights():
-    optimizer, params = normbench.jax.polar_average(power=2), drawn(jnp.float32)
+    params, step = drawn(jnp.float32), stepping(partial(normbench.jax.polar_average, power=2), loss)
     total = dict.fromkeys(SHAPES, 0.0)
-    for k, (_, moved, state, _) in enumerate(walk(optimizer, params, 6), start=1):
+    for k, (_, moved, state, _) in enumerate(walk("polar_average", params, 6, step=step), start=1):
         rho = 3 / (k + 2)
         total = {name: total[name] * (1 - rho) + rho * np.asarray(moved[name], np.float64) for name in SHAPES}
         for name, leaf in normbench.jax.averaged(state, moved).items():
