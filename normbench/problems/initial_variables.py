@@ -7,7 +7,7 @@ import numpy as np
 
 from normbench.problems.problem import Weights
 from normbench.specs.base import Geometry
-from normbench.specs.parametrisations import Parametrisation
+from normbench.specs.parametrisations import BJORCK_STEPS, Parametrisation
 
 
 def initial_variables(parametrisation: Parametrisation, geometry: Geometry, weights: Weights) -> Weights:
@@ -86,6 +86,23 @@ def inverse_cayley(B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([np.zeros_like(A), -np.linalg.solve(np.eye(len(B)) + A, B)], axis=1), A
 
 
+def _bjorck(weights: Weights) -> Weights:
+    """What the steps of the parametrisation take to W / ||W||_op: one takes 2 sin(a) to sin(3 a)."""
+    found = []
+    for W in weights:
+        M = _matrix(W)
+        if not np.isfinite(M).all():
+            found.append(np.full_like(W, math.nan))
+            continue
+        left, values, right = np.linalg.svd(M, full_matrices=False)
+        values = _unit(values, values[0])
+        whole = values > 1 - 1e-14  # the root of its rounding, and of that, would come of each step
+        for _ in range(BJORCK_STEPS):
+            values = np.where(whole, 1.0, 2 * np.sin(np.arcsin(np.minimum(values, 1.0)) / 3))
+        found.append(((left * values) @ right).reshape(W.shape))
+    return tuple(found)
+
+
 _STARTS: dict[tuple[str, Geometry], Callable[[Weights], Weights]] = {
     ("free", Geometry.FREE): _same,
     ("sphere", Geometry.SPHERE): _sphere,
@@ -93,4 +110,5 @@ _STARTS: dict[tuple[str, Geometry], Callable[[Weights], Weights]] = {
     ("ball", Geometry.STIEFEL): _ball,
     ("sandwich", Geometry.STIEFEL): _sandwich_ball,
     ("sandwich", Geometry.FREE): _sandwich_free,
+    ("bjorck", Geometry.FREE): _bjorck,
 }

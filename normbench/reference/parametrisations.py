@@ -9,7 +9,7 @@ import numpy as np
 from normbench.networks.base import Shape
 from normbench.reference.cayley import cayley, cayley_pull_back
 from normbench.specs.base import Geometry
-from normbench.specs.parametrisations import Parametrisation
+from normbench.specs.parametrisations import BJORCK_STEPS, Parametrisation
 
 Arrays = tuple[np.ndarray, ...]
 Shapes = Sequence[Shape]
@@ -101,17 +101,38 @@ def _spectral(shapes: Shapes) -> Chart:
         return tuple(V / np.linalg.norm(_matrix(V), 2) for V in variables)
 
     def pull_back(variables: Arrays, gradient: Arrays) -> Arrays:
-        return tuple(map(back, variables, gradient))
+        return tuple(map(_normalised_back, variables, gradient))
+
+    # rounding aside, which no scale of V changes, the norms are 1
+    return Chart(weights, pull_back, _same, _nothing)
+
+
+def _normalised_back(V: np.ndarray, G: np.ndarray) -> np.ndarray:
+    """Gradient of V from that of V / ||V||_op."""
+    left, values, right = np.linalg.svd(_matrix(V), full_matrices=False)
+    along = np.vdot(G, V) / values[0]
+    return (G - along * np.outer(left[:, 0], right[0]).reshape(V.shape)) / values[0]
+
+
+def _bjorck(shapes: Shapes) -> Chart:
+    """W after so many steps W = W (3 I - W^T W) / 2 from V / ||V||_op."""
+
+    def iterates(V: np.ndarray) -> list[np.ndarray]:
+        found = [_matrix(V) / np.linalg.norm(_matrix(V), 2)]
+        for _ in range(BJORCK_STEPS):
+            found.append(1.5 * found[-1] - 0.5 * found[-1] @ (found[-1].T @ found[-1]))
+        return found
 
     def back(V: np.ndarray, G: np.ndarray) -> np.ndarray:
-        left, values, right = np.linalg.svd(_matrix(V), full_matrices=False)
-        along = np.vdot(G, V) / values[0]
-        return (G - along * np.outer(left[:, 0], right[0]).reshape(V.shape)) / values[0]
+        G = _matrix(G)
+        for W in reversed(iterates(V)[:-1]):  # d (W W^T W) = dW W^T W + W dW^T W + W W^T dW
+            G = 1.5 * G - 0.5 * (G @ (W.T @ W) + W @ (G.T @ W) + W @ (W.T @ G))
+        return _normalised_back(V, G.reshape(V.shape))
 
-    def clipped(variables: Arrays) -> Arrays:
-        return variables  # rounding aside, which no scale of V changes, the norms are 1
+    def weights(variables: Arrays) -> Arrays:
+        return tuple(iterates(V)[-1].reshape(V.shape) for V in variables)
 
-    return Chart(weights, pull_back, clipped, _nothing)
+    return Chart(weights, lambda variables, gradient: tuple(map(back, variables, gradient)), _same, _nothing)
 
 
 def _sandwich_ball(shapes: Shapes) -> Chart:
@@ -223,4 +244,5 @@ _CHARTS: dict[tuple[str, Geometry], Callable[[Shapes], Chart]] = {
     ("ball", Geometry.STIEFEL): _matrices,
     ("sandwich", Geometry.STIEFEL): _sandwich_ball,
     ("sandwich", Geometry.FREE): _sandwich_free,
+    ("bjorck", Geometry.FREE): _bjorck,
 }

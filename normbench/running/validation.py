@@ -25,7 +25,10 @@ _HYPERPARAMETERS: dict[str, tuple[dict[str, Value], ...]] = {
     "fromage": ({"p_bound": 1.0},),
     "fgsgd": ({"manifold": "stiefel"}, {"manifold": "oblique"}),
 }
-_PARAMETRISATIONS = {"adam": ("spectral", "sandwich"), "geodesic_lbfgs": ("ball", "sphere")}  # beside the defaults
+_PARAMETRISATIONS = {  # beside the defaults
+    "adam": ("spectral", "sandwich", "bjorck"),
+    "geodesic_lbfgs": ("ball", "sphere"),
+}
 _BOUND = 20.0
 
 

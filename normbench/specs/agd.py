@@ -10,7 +10,7 @@ AGD = OptimiserSpec(
     paper="arXiv 2304.05187",
     equations="Algorithm 1, Theorem 2",
     normalisation=Normalisation.PRESCRIPTION,
-    unsuited=tuple((key, _PRESCRIBED) for key in ("spectral", "sandwich")),
+    unsuited=tuple((key, _PRESCRIBED) for key in ("spectral", "sandwich", "bjorck")),
     invariants=(
         "||dW_k||_F = (eta / L) sqrt(d_k / d_{k-1}) for every layer with a gradient",
         "eta minimises -eta G + (exp(eta) - 1)^2 / 2",

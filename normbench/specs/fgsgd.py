@@ -8,7 +8,7 @@ FGSGD = OptimiserSpec(
     paper='M. Ozay, "Fine-grained Optimization of Deep Neural Networks"',
     equations="Algorithm 1, eq. 2-7",
     normalisation=Normalisation.MANIFOLDS,
-    unsuited=tuple((key, "keeps the weights on manifolds of its own") for key in ("spectral", "sandwich")),
+    unsuited=tuple((key, "keeps the weights on manifolds of its own") for key in ("spectral", "sandwich", "bjorck")),
     hyperparameters=(
         Hyperparameter(
             "learning_rate",

@@ -37,9 +37,9 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     that takes apart. Biases stay as they are: they move outputs, not differences.
 
     The variables are the parameters whose names end in ``original``, ``original0`` or ``original1``; make the optimiser
-    after this call. "spectral" and "sandwich" take any optimiser. On the geometry "stiefel" every variable has to stay
-    in its unit ball, and on "sphere" on its unit sphere, where GeodesicLBFGS and PolarAverage with ``radius=1.0``, or
-    Method1, keep them.
+    after this call. "spectral", "bjorck" and "sandwich" take any optimiser. On the geometry "stiefel" each variable has
+    to stay in its unit ball, and on "sphere" on its unit sphere, where GeodesicLBFGS and PolarAverage with
+    ``radius=1.0``, or Method1, keep them.
 
     The weights share the bound in the ratio of their norms, for good; a state_dict holds the ratios, not the bound. In
     balls, and in the sandwich on "stiefel", the network starts as the function that it is, where the product of its
@@ -51,8 +51,9 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     module : torch.nn.Sequential
         Of Linear, Conv2d, ReLU, LeakyReLU, Tanh, Flatten and pools without overlap, in float32 or float64; changed.
     parametrisation : str
-        "spectral", W = V / ||V||_op; "ball", W itself; "sphere"; or "sandwich", a larger set with the same bound, of
-        Linear and activations in turn: W_k = 2 B_k A_{k-1}^T with ||[A_k B_k]||_op <= 1.
+        "spectral", W = V / ||V||_op; "bjorck", that after 15 steps W (3 I - W^T W) / 2; "ball", W itself; "sphere"; or
+        "sandwich", a larger set with the same bound, of Linear and activations in turn: W_k = 2 B_k A_{k-1}^T with
+        ||[A_k B_k]||_op <= 1.
     lipschitz : float
         Output units per unit of the input, both as the module has them.
     geometry : str, optional

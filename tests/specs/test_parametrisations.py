@@ -37,9 +37,9 @@ def test_a_reason_is_declared_only_where_the_geometry_would_do(spec):
     ("optimiser", "expected", "bounded"),
     [
         ("method1", ("sphere",), ("sphere",)),
-        ("adam", ("free", "spectral", "sandwich"), ("spectral", "sandwich")),
-        ("lbfgs", ("free", "spectral", "sandwich"), ("spectral", "sandwich")),
-        ("muon", ("free", "spectral"), ("spectral",)),
+        ("adam", ("free", "spectral", "sandwich", "bjorck"), ("spectral", "sandwich", "bjorck")),
+        ("lbfgs", ("free", "spectral", "sandwich", "bjorck"), ("spectral", "sandwich", "bjorck")),
+        ("muon", ("free", "spectral", "bjorck"), ("spectral", "bjorck")),
         ("agd", ("free",), ()),
         ("fgsgd", ("free",), ()),
     ],

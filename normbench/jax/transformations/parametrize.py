@@ -49,6 +49,7 @@ def parametrize(
     """Variables of a network whose Lipschitz constant is at most ``lipschitz``, whatever their values.
 
     "spectral"   W_k = c_k V_k / ||V_k||_op: any optimiser (arXiv 1811.08027)
+    "bjorck"     c_k times that after 15 steps W = W (3 I - W^T W) / 2: any optimiser (arXiv 1811.05381)
     "sandwich"   W_1 = c_1 B_1, W_k = 2 c_k B_k A_{k-1}^T, W_L = 2 c_L A_{L-1}^T with ||[A_k B_k]||_op <= 1, from free
                  variables by the Cayley transform: any optimiser (arXiv 2301.11526)
     "ball"       W_k = c_k P_k with ||P_k||_op <= 1, and "sandwich" with geometry "stiefel", whose variables are

@@ -10,7 +10,7 @@ from jax import Array
 from normbench.jax.updates.decompositions import svd
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
-from normbench.specs.parametrisations import Parametrisation
+from normbench.specs.parametrisations import BJORCK_STEPS, Parametrisation
 
 Arrays = tuple[Array, ...]
 Weights = Callable[[Arrays], Arrays]
@@ -41,6 +41,21 @@ def _operator_norm(matrix: Array) -> Array:
     """||V||_op = <V, u v^T>, and with u and v held its derivative is u v^T, that of a simple top singular value."""
     left, _, right = svd(jax.lax.stop_gradient(matrix))
     return jnp.vdot(matrix, jnp.outer(left[:, 0], right[0]), precision="highest")
+
+
+def _bjorck(shapes: Sequence[Shape]) -> Weights:
+    """W after so many steps W = W (3 I - W^T W) / 2 from V / ||V||_op."""
+
+    def step(_: int, W: Array) -> Array:  # by the smaller of the two Gram matrices
+        wide = len(W) < W.shape[1]
+        cubed = _product(_product(W, W.T), W) if wide else _product(W, _product(W.T, W))
+        return 1.5 * W - 0.5 * cubed
+
+    def weight(V: Array) -> Array:
+        matrix = V.reshape(len(V), -1)
+        return jax.lax.fori_loop(0, BJORCK_STEPS, step, matrix / _operator_norm(matrix)).reshape(V.shape)
+
+    return lambda variables: tuple(map(weight, variables))
 
 
 def _sandwich_ball(shapes: Sequence[Shape]) -> Weights:
@@ -93,4 +108,5 @@ _WEIGHTS: dict[tuple[str, Geometry], Callable[[Sequence[Shape]], Weights]] = {
     ("ball", Geometry.STIEFEL): _matrices,
     ("sandwich", Geometry.STIEFEL): _sandwich_ball,
     ("sandwich", Geometry.FREE): _sandwich_free,
+    ("bjorck", Geometry.FREE): _bjorck,
 }

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
-from normbench.specs.parametrisations import Parametrisation
+from normbench.specs.parametrisations import BJORCK_STEPS, Parametrisation
 
 Tensors = list[Tensor]
 Series = Sequence[Sequence[Tensor]]  # Taylor coefficients of every variable, or of every weight
@@ -57,6 +57,20 @@ def _operator_norm(matrix: Tensor) -> Tensor:
     """||V||_op = <V, u v^T>, and with u and v held its derivative is u v^T, that of a simple top singular value."""
     left, _, right = torch.linalg.svd(matrix.detach(), full_matrices=False)
     return torch.sum(matrix * torch.outer(left[:, 0], right[0]))
+
+
+def _bjorck(shapes: Sequence[Shape]) -> Chart:
+    """W after so many steps W = W (3 I - W^T W) / 2 from V / ||V||_op."""
+
+    def weight(V: Tensor) -> Tensor:
+        matrix = V.reshape(len(V), -1)
+        W = matrix / _operator_norm(matrix)
+        for _ in range(BJORCK_STEPS):  # by the smaller of the two Gram matrices
+            cubed = W @ W.T @ W if len(W) < W.shape[1] else W @ (W.T @ W)
+            W = 1.5 * W - 0.5 * cubed
+        return W.reshape(V.shape)
+
+    return Chart(lambda variables: [weight(V) for V in variables])
 
 
 def _sandwich_ball(shapes: Sequence[Shape]) -> Chart:
@@ -116,4 +130,5 @@ _CHARTS: dict[tuple[str, Geometry], Callable[[Sequence[Shape]], Chart]] = {
     ("ball", Geometry.STIEFEL): _matrices,
     ("sandwich", Geometry.STIEFEL): _sandwich_ball,
     ("sandwich", Geometry.FREE): _sandwich_free,
+    ("bjorck", Geometry.FREE): _bjorck,
 }
