@@ -18,7 +18,7 @@ from normbench.machine import threads_per_run
 from normbench.presentation.tables import titled
 from normbench.presentation.terminal import console, plain_table
 from normbench.problems.tasks import TASKS, get
-from normbench.specs import OWN
+from normbench.specs import REFERENCED
 
 if TYPE_CHECKING:
     from normbench.running.validation import Agreement, Scope
@@ -37,7 +37,7 @@ _TASKS = [key for key, task in TASKS.items() if task.family in ("perceptron", "c
 
 
 @click.command("validate")
-@options.many("optimiser", "What to check", OWN, default="all that have a reference")
+@options.many("optimiser", "What to check", REFERENCED, default="all that have a reference")
 @options.many(
     "task",
     "On what",
@@ -106,7 +106,7 @@ def command(
             ValidationJob(task, folders[task], key, tuple(where[task]), _scope(task, iterations, thorough))
             for task in wanted
             if where[task]
-            for key in dict.fromkeys(optimisers or OWN)
+            for key in dict.fromkeys(optimisers or REFERENCED)
         ],
         size=processes,
         threads=threads_per_run(),

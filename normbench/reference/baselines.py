@@ -21,23 +21,32 @@ class AdamState:
 def adam(*, learning_rate: float, beta1: float, beta2: float, epsilon: float) -> Update:
     """W - alpha m_hat / (sqrt(v_hat) + epsilon)  (Algorithm 1)."""
 
-    def init(objective: Any, weights: Weights) -> AdamState:
-        return AdamState(_zeros(weights), _zeros(weights), 0)
-
     def step(gradient: Weights, weights: Weights, state: AdamState) -> tuple[Weights, AdamState, float]:
-        count = state.count + 1
-        m = tuple(beta1 * m + (1 - beta1) * g for m, g in zip(state.m, gradient, strict=True))
-        v = tuple(beta2 * v + (1 - beta2) * g**2 for v, g in zip(state.v, gradient, strict=True))
-        moved = []
-        for W, m_k, v_k in zip(weights, m, v, strict=True):
-            m_hat = m_k / (1 - beta1**count)
-            v_hat = v_k / (1 - beta2**count)
-            denominator = np.sqrt(v_hat) + epsilon  # NaN is not zero: it shows
-            ratio = np.divide(m_hat, denominator, out=np.zeros_like(W), where=denominator != 0)
-            moved.append(W - learning_rate * ratio)
-        return tuple(moved), AdamState(m, v, count), learning_rate
+        ratios, new = adam_direction(gradient, state, beta1=beta1, beta2=beta2, epsilon=epsilon)
+        return tuple(W - learning_rate * u for W, u in zip(weights, ratios, strict=True)), new, learning_rate
 
-    return Update(init, step)
+    return Update(adam_start, step)
+
+
+def adam_start(objective: Any, weights: Weights) -> AdamState:
+    """Moments of zero."""
+    return AdamState(_zeros(weights), _zeros(weights), 0)
+
+
+def adam_direction(
+    gradient: Weights, state: AdamState, *, beta1: float, beta2: float, epsilon: float
+) -> tuple[Weights, AdamState]:
+    """m_hat / (sqrt(v_hat) + epsilon), zero where both are, and the new moments."""
+    count = state.count + 1
+    m = tuple(beta1 * m + (1 - beta1) * g for m, g in zip(state.m, gradient, strict=True))
+    v = tuple(beta2 * v + (1 - beta2) * g**2 for v, g in zip(state.v, gradient, strict=True))
+    ratios = []
+    for m_k, v_k in zip(m, v, strict=True):
+        m_hat = m_k / (1 - beta1**count)
+        v_hat = v_k / (1 - beta2**count)
+        denominator = np.sqrt(v_hat) + epsilon  # NaN is not zero: it shows
+        ratios.append(np.divide(m_hat, denominator, out=np.zeros_like(m_hat), where=denominator != 0))
+    return tuple(ratios), AdamState(m, v, count)
 
 
 def sgd(*, learning_rate: float, momentum: float) -> Update:

@@ -39,14 +39,17 @@ def polar_average(*, momentum: float, offset: int, power: int) -> Method:
     return Method(init, step)
 
 
-def moved(P: np.ndarray, m: np.ndarray, eta: float) -> np.ndarray:
+def moved(P: np.ndarray, m: np.ndarray, eta: float, *, least: float = 0.0) -> np.ndarray:
     """(1 - eta) P - eta polar(m), or P where m is zero; NaN where m is not finite."""
     if not np.isfinite(m).all():
         return np.full_like(P, np.nan)
-    return (1 - eta) * P - eta * polar(m) if m.any() else P
+    return (1 - eta) * P - eta * polar(m, least=least) if m.any() else P
 
 
-def polar(m: np.ndarray) -> np.ndarray:
-    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero."""
+def polar(m: np.ndarray, *, least: float = 0.0) -> np.ndarray:
+    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero.
+
+    Nor those of at most ``least`` times the largest.
+    """
     left, values, right = np.linalg.svd(m, full_matrices=False)
-    return (left * (values > ROUNDING * max(m.shape) * values[0])) @ right
+    return (left * (values > max(ROUNDING * max(m.shape), least) * values[0])) @ right

@@ -28,6 +28,8 @@ _HYPERPARAMETERS: dict[str, tuple[dict[str, Value], ...]] = {
 _PARAMETRISATIONS = {  # beside the defaults
     "adam": ("spectral", "sandwich", "bjorck"),
     "geodesic_lbfgs": ("ball", "sphere"),
+    "scion": ("sandwich",),
+    "muon_cap": ("sandwich",),
 }
 _BOUND = 20.0
 
@@ -66,14 +68,17 @@ class Scope:
         ways = [{"parametrisation": key, "lipschitz": _BOUND} for key in _PARAMETRISATIONS.get(optimiser, ())]
         return ({}, *others, *ways)
 
-    def combinations(self, backend: str, changes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        """Paths and precisions that the backend has: of a variant one, of the defaults all that are wanted."""
+    def combinations(self, backend: str, optimiser: str, changes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """Paths and precisions that the backend has: of a variant one, of the defaults all that are wanted.
+
+        The plain path takes a class for users, which peers with a reference do not have.
+        """
         has = get(backend)
         return tuple(
             (path, dtype)
             for path, dtype in (_COMBINATIONS[:1] if changes else _COMBINATIONS)
             if dtype in has.dtypes
-            and (path != "plain" or has.plain is not None)
+            and (path != "plain" or (has.plain is not None and optimiser in specs.OWN))
             and (dtype == "float64" or backend not in self.left_out)
         )
 
@@ -171,7 +176,7 @@ def validate(
             asked = replace(plain, **changes)
             expected = trajectory_of(asked.resolved(), dataset)
             for backend in backends:
-                for path, dtype in scope.combinations(backend, changes):
+                for path, dtype in scope.combinations(backend, optimiser, changes):
                     if spec.stable is not None and dtype != measure.dtypes[0]:
                         continue
                     request = replace(asked, backend=backend, dtype=dtype)

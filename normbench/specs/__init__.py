@@ -1,7 +1,20 @@
 """Every optimiser of the benchmark, declared once: no arrays, no framework."""
 
 from normbench.errors import InvalidArgumentError
-from normbench.specs import agd, baselines, fgsgd, fromage, geodesic_lbfgs, method1, method2, peers, polar_average
+from normbench.specs import (
+    agd,
+    baselines,
+    fgsgd,
+    fromage,
+    geodesic_lbfgs,
+    hyperball,
+    method1,
+    method2,
+    muon_cap,
+    peers,
+    polar_average,
+    scion,
+)
 from normbench.specs.base import Family as Family
 from normbench.specs.base import Geometry as Geometry
 from normbench.specs.base import Hyperparameter as Hyperparameter
@@ -11,7 +24,20 @@ from normbench.specs.base import Value as Value
 from normbench.specs.base import suggestion as suggestion
 
 # the one list of optimisers: modules in this order, and in each its declarations as they stand there
-_MODULES = (method1, method2, geodesic_lbfgs, polar_average, fromage, agd, fgsgd, baselines, peers)
+_MODULES = (
+    method1,
+    method2,
+    geodesic_lbfgs,
+    polar_average,
+    fromage,
+    agd,
+    fgsgd,
+    baselines,
+    scion,
+    muon_cap,
+    hyperball,
+    peers,
+)
 _DECLARED = [
     (spec, module.__name__.rpartition(".")[2])
     for module in _MODULES
@@ -22,7 +48,8 @@ _HOMES = {spec.key: name for spec, name in _DECLARED}
 SPECS: dict[str, OptimiserSpec] = {spec.key: spec for spec, _ in _DECLARED}
 AUTOMATIC = tuple(key for key, spec in SPECS.items() if spec.family is Family.AUTOMATIC)  # each has drop-in classes
 PEERS = tuple(key for key, spec in SPECS.items() if spec.family is Family.PEER)
-OWN = tuple(key for key in SPECS if key not in PEERS)  # each has a reference, and an implementation per backend
+OWN = tuple(key for key in SPECS if key not in PEERS)  # each has a class for users, of ours or of a library
+REFERENCED = tuple(key for key, spec in SPECS.items() if spec.backends is None)  # in every backend and the reference
 
 
 def get(key: str) -> OptimiserSpec:

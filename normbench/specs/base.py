@@ -33,7 +33,7 @@ class Family(StrEnum):
 
     AUTOMATIC = "automatic"  # from the papers, with a reference of our own
     BASELINE = "baseline"  # what everyone tries first, with a reference of our own
-    PEER = "peer"  # what a user would pick instead, from a kept library alone
+    PEER = "peer"  # what a user would pick instead; from kept libraries, or with a reference where none holds its word
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class OptimiserSpec:
         Iterations of a run when the caller names none: the paper's where it gives one, else as many for everyone.
     family : Family
     backends : tuple of str, or None
-        Of a peer, those whose libraries have it; None where every backend implements it.
+        Of a peer from libraries, those that have it; None where every backend implements it, the reference too.
     full_batch : bool
         True if an iteration compares losses with the last one's, which mini-batches would mix up.
     bounded : bool

@@ -1,4 +1,4 @@
-"""Parametrisations and our own methods at a bound: both backends against the reference, in float64 and in float32."""
+"""Parametrisations and what moves on bounded sets: both backends against the reference, in float64 and in float32."""
 
 import jax
 import jax.numpy as jnp
@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from normbench.backends.method import implementations
 from normbench.jax.benchmark.perceptron import Objective as JaxObjective
 from normbench.jax.benchmark.perceptron import tiles
 from normbench.jax.updates import geodesic_lbfgs as jax_lbfgs
 from normbench.jax.updates import parametrisations as jax_parametrisations
-from normbench.jax.updates import polar_average as jax_polar
 from normbench.jax.updates.through import Through as JaxThrough
 from normbench.networks import Loss, perceptron
 from normbench.problems.initial_variables import initial_variables
-from normbench.reference import geodesic_lbfgs, polar_average
+from normbench.reference import geodesic_lbfgs
 from normbench.reference.network import Objective
 from normbench.reference.parametrisations import chart
-from normbench.specs import parametrisations
+from normbench.specs import SPECS, Geometry, parametrisations
 from normbench.specs.geodesic_lbfgs import GEODESIC_LBFGS
 from normbench.specs.parametrisations import PARAMETRISATIONS
 from normbench.specs.polar_average import POLAR_AVERAGE
@@ -25,23 +25,23 @@ from normbench.torch.benchmark.objective import NetworkObjective as TorchNetwork
 from normbench.torch.benchmark.perceptron import Objective as TorchPerceptron
 from normbench.torch.updates import geodesic_lbfgs as torch_lbfgs
 from normbench.torch.updates import parametrisations as torch_parametrisations
-from normbench.torch.updates import polar_average as torch_polar
 from normbench.torch.updates.through import Through as TorchThrough
 from tests.networks.examples import PLAIN, draw_inputs, draw_weights
 from tests.reference.regression import Run
 
 PAIRS = [(key, geometry) for key, declared in PARAMETRISATIONS.items() for geometry in declared.geometries]
-UPDATES = {
-    "geodesic_lbfgs": (
-        geodesic_lbfgs.geodesic_lbfgs,
-        {"jax": jax_lbfgs.geodesic_lbfgs, "torch": torch_lbfgs.geodesic_lbfgs},
-    ),
-    "polar_average": (
-        polar_average.polar_average,
-        {"jax": jax_polar.polar_average, "torch": torch_polar.polar_average},
-    ),
-}
-OWN = [(spec, key) for spec in (GEODESIC_LBFGS, POLAR_AVERAGE) for key in parametrisations.through(spec)]
+RATES = {"scion": 0.03, "muon_cap": 0.03, "muonh": 0.03, "adamh": 0.03}  # at which runs go somewhere
+OWN = [  # methods 1 and 2 are in test_perceptrons.py
+    (spec, key)
+    for spec in SPECS.values()
+    if spec.runs_on("reference") and Geometry.FREE not in spec.geometries and not spec.key.startswith("method")
+    for key in parametrisations.through(spec)
+]
+KEYS = sorted({spec.key for spec, _ in OWN})
+REFERENCE, JAX, TORCH = (
+    implementations(package, KEYS)
+    for package in ("normbench.reference", "normbench.jax.updates", "normbench.torch.updates")
+)
 every_own = pytest.mark.parametrize(("spec", "key"), OWN, ids=[f"{spec.key}-{key}" for spec, key in OWN])
 every_backend = pytest.mark.parametrize("backend", ["jax", "torch"])
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
@@ -54,7 +54,15 @@ def iterations(spec, key):
 
     There are some in the sandwich, whose factor A has fewer outputs than units: 1e-9 is lost after a hundred.
     """
-    return 80 if (spec, key) == (POLAR_AVERAGE, "sandwich") else 200
+    return 200 if spec is GEODESIC_LBFGS or (spec, key) == (POLAR_AVERAGE, "ball") else 80
+
+
+def hyper(spec):
+    return {"learning_rate": RATES[spec.key]} if spec.key in RATES else {}
+
+
+def made(updates, spec, gradient_at):
+    return updates[spec.key](**spec.resolve(hyper(spec))).as_method(gradient_at)
 
 
 def jax_objective(problem, spec, key, dtype):
@@ -71,7 +79,7 @@ class JaxRun:
 
     def __init__(self, run, spec, key, dtype):
         objective = jax_objective(run.problem, spec, key, dtype)
-        method = UPDATES[spec.key][1]["jax"](**spec.resolve({}))
+        method = made(JAX, spec, lambda objective, point: point.gradient)
         variables = tuple(jnp.asarray(P, dtype) for P in run.point.weights)
         self._step = jax.jit(lambda point, state: method.step(objective, point, state))
         self.point = jax.jit(objective.point)(variables)
@@ -97,7 +105,7 @@ class TorchRun:
     @torch.no_grad()
     def __init__(self, run, spec, key, dtype):
         self.objective = torch_objective(run.problem, spec, key, dtype)
-        self._method = UPDATES[spec.key][1]["torch"](**spec.resolve({}))
+        self._method = made(TORCH, spec, lambda objective, point: objective.slope(point).gradient)
         variables = [torch.tensor(P, dtype=getattr(torch, dtype)) for P in run.point.weights]
         self.point = self.objective.point(variables)
         self.state = self._method.init(self.objective, variables)
@@ -170,7 +178,7 @@ def test_derivatives_along_any_curve_in_torch_are_those_of_the_reference(name, l
 @every_backend
 @every_own
 def test_a_backend_follows_the_reference(spec, key, backend):
-    run = Run(spec, UPDATES[spec.key][0], PARAMETRISATIONS[key], lipschitz=BOUND)
+    run = Run(spec, REFERENCE[spec.key], PARAMETRISATIONS[key], lipschitz=BOUND, **hyper(spec))
     with jax.enable_x64(True):
         other = RUNS[backend](run, spec, key, "float64")
         for k in range(iterations(spec, key)):
@@ -188,7 +196,7 @@ def test_a_backend_follows_the_reference(spec, key, backend):
 @every_backend
 @every_own
 def test_single_precision_keeps_the_bound_at_every_iterate_and_ends_near_the_reference(spec, key, backend):
-    run = Run(spec, UPDATES[spec.key][0], PARAMETRISATIONS[key], lipschitz=BOUND)
+    run = Run(spec, REFERENCE[spec.key], PARAMETRISATIONS[key], lipschitz=BOUND, **hyper(spec))
     other = RUNS[backend](run, spec, key, "float32")
     last = np.inf
     for _ in range(60):

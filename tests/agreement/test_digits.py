@@ -31,6 +31,7 @@ IN_JAX = [
     ("digits-conv", ("agd", {})),
     ("digits-conv", ("method2", {})),
 ]
+PEERS = [key for key in specs.PEERS if key in specs.REFERENCED]  # which have no class for users
 DROP_INS = [("method1", {}), ("method2", {}), ("fgsgd", {"manifold": "stiefel"})]
 ORDERS = [("torch", ("method1", {"order": 3})), *((b, ("method1", {"order": 4})) for b in ("torch", "jax"))]
 FIXED = ("agd", "fromage", "adam", "method1")  # the algorithm fixes what is evaluated
@@ -63,6 +64,11 @@ def check(task: str, case: Case, backend: str, path: str) -> None:
 @pytest.mark.parametrize(("task", "case"), IN_TORCH, ids=case_id)
 def test_torch_follows_the_reference(task: str, case: Case, path: str) -> None:
     check(task, case, "torch", path)
+
+
+@pytest.mark.parametrize("key", PEERS)
+def test_peers_with_a_reference_follow_it_on_kernels_in_torch(key: str) -> None:
+    check("digits-conv-xent", (key, {}), "torch", "fast")
 
 
 @pytest.mark.parametrize(("task", "case"), IN_JAX, ids=case_id)

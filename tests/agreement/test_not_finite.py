@@ -150,7 +150,7 @@ def expected(key, fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("key", specs.OWN)
+@pytest.mark.parametrize("key", specs.REFERENCED)
 @pytest.mark.parametrize("backend", STEPS)
 def test_what_is_not_finite_shows_in_its_layer_or_in_all_that_move(backend, key, fault):
     gradient, weights, start = struck(key, fault)
@@ -167,7 +167,7 @@ def test_what_is_not_finite_shows_in_its_layer_or_in_all_that_move(backend, key,
 @pytest.mark.parametrize("entry", [math.nan, math.inf], ids=str)
 @pytest.mark.parametrize("side", ["x_train", "y_train"])
 def test_a_sample_that_is_not_finite_makes_a_diverged_run(backend, side, entry):
-    for key in specs.OWN:
+    for key in specs.REFERENCED:
         problem = problem_for(key)
         samples = getattr(problem, side).copy()
         samples[3, 0] = entry
@@ -175,7 +175,7 @@ def test_a_sample_that_is_not_finite_makes_a_diverged_run(backend, side, entry):
         assert train(backend, problem, key, iterations=3).trajectory().status is Status.DIVERGED, key
 
 
-@pytest.mark.parametrize("key", specs.OWN)
+@pytest.mark.parametrize("key", specs.REFERENCED)
 def test_a_weight_that_is_not_finite_makes_a_diverged_run(backend, key):
     problem = problem_for(key)
     weights = [w.copy() for w in problem.weights]

@@ -21,6 +21,8 @@ IN_JAX = [  # each way from variables to weights once: optimisers are compared w
     ("method1", "sphere"),
     ("adam", "spectral"),
     ("adam", "sandwich"),
+    ("adam", "bjorck"),
+    ("muon_cap", "ball"),
     ("geodesic_lbfgs", "sandwich"),
     ("geodesic_lbfgs", "ball"),
     ("geodesic_lbfgs", "sphere"),

@@ -11,7 +11,7 @@ import pytest
 from normbench import backends, specs
 from normbench.backends.method import implementations
 from normbench.errors import InvalidArgumentError
-from normbench.specs import OWN, PEERS, SPECS, Family, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs import OWN, PEERS, REFERENCED, SPECS, Family, Hyperparameter, Normalisation, OptimiserSpec
 from tests.agreement.conftest import problem_for
 
 pytestmark = pytest.mark.quick
@@ -41,9 +41,10 @@ def test_a_declared_optimiser_that_is_nowhere_is_named():
         implementations("normbench.torch.optimizers", ["adam"])
 
 
-def test_all_but_the_peers_have_a_reference_and_both_backends():
-    assert {key for key, spec in SPECS.items() if spec.backends is None} == set(OWN)
-    assert {name for key in PEERS for name in SPECS[key].backends} <= {usual.name for usual in backends.usual()}
+def test_all_but_the_peers_of_libraries_have_a_reference_and_both_backends():
+    assert set(OWN) < set(REFERENCED) == set(specs.on(backends.oracle().name))
+    libraries = [key for key in PEERS if key not in REFERENCED]
+    assert {name for key in libraries for name in SPECS[key].backends} <= {usual.name for usual in backends.usual()}
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])

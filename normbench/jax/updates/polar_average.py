@@ -49,14 +49,17 @@ def advanced(
     return PolarState(P, m, state.count + 1), mean, eta
 
 
-def moved(P: Array, m: Array, eta: Array) -> Array:
+def moved(P: Array, m: Array, eta: Array, *, least: float = 0.0) -> Array:
     """(1 - eta) P - eta polar(m), or P where m is zero; NaN where m is not finite."""
-    there = (1 - eta) * P - eta * polar(m)
+    there = (1 - eta) * P - eta * polar(m, least=least)
     return jnp.where(jnp.isfinite(m).all(), jnp.where((m == 0).all(), P, there), jnp.nan)
 
 
-def polar(m: Array) -> Array:
-    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero."""
+def polar(m: Array, *, least: float = 0.0) -> Array:
+    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero.
+
+    Nor those of at most ``least`` times the largest.
+    """
     left, values, right = svd(m)
-    rounding = ROUNDING * max(m.shape) * jnp.finfo(m.dtype).eps
+    rounding = max(ROUNDING * max(m.shape) * float(jnp.finfo(m.dtype).eps), least)
     return jnp.matmul(left * (values > rounding * values[0]), right, precision="highest")

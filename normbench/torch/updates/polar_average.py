@@ -40,15 +40,18 @@ def polar_average(*, momentum: float, offset: int, power: int) -> Method:
     return Method(init, step)
 
 
-def moved(P: Tensor, m: Tensor, eta: float) -> Tensor:
+def moved(P: Tensor, m: Tensor, eta: float, *, least: float = 0.0) -> Tensor:
     """(1 - eta) P - eta polar(m), or P where m is zero; NaN where m is not finite."""
     if not m.isfinite().all():
         return torch.full_like(P, torch.nan)
-    return (1 - eta) * P - eta * polar(m) if m.any() else P
+    return (1 - eta) * P - eta * polar(m, least=least) if m.any() else P
 
 
-def polar(m: Tensor) -> Tensor:
-    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero."""
+def polar(m: Tensor, *, least: float = 0.0) -> Tensor:
+    """U V^T of the thin singular value decomposition, without singular values that are rounding of a zero.
+
+    Nor those of at most ``least`` times the largest.
+    """
     left, values, right = torch.linalg.svd(m, full_matrices=False)
-    rounding = ROUNDING * max(m.shape) * torch.finfo(m.dtype).eps
+    rounding = max(ROUNDING * max(m.shape) * torch.finfo(m.dtype).eps, least)
     return (left * (values > rounding * values[0])) @ right

@@ -1,0 +1,63 @@
+"""Declarations of Hyperball: Muon and Adam with weights and steps of fixed Frobenius norms."""
+
+from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.scion import ON_POLAR
+
+_STEP = "R_i = ||W_i||_F at the start; W = R normalised(W - learning_rate R normalised(u))"
+
+
+def _hyperball(
+    key: str,
+    title: str,
+    direction: str,
+    hyperparameters: tuple[Hyperparameter, ...],
+    state: tuple[str, ...],
+    note: str,
+    stable: int | None = None,
+) -> OptimiserSpec:
+    return OptimiserSpec(
+        key=key,
+        title=title,
+        paper="arXiv 2606.16899",
+        equations=f"{_STEP}, {direction}",
+        family=Family.PEER,
+        geometries=(Geometry.SPHERE,),
+        parametrisation="sphere",
+        stable=stable,
+        hyperparameters=(
+            Hyperparameter(
+                "learning_rate", 1e-3, 0.0, 1e3, "default of the authors' classes", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+            ),
+            *hyperparameters,
+        ),
+        state=("radii R_i", *state),
+        invariants=("||W_i||_F = R_i at every iterate",),
+        notes=(
+            note,
+            "Norms are of whole matrices, as the paper has it; a kernel counts as (channels_out, channels_in size^2).",
+            "The step is not projected onto the tangent space first. A layer whose u is zero, or whose R is, rests.",
+        ),
+    )
+
+
+MUONH = _hyperball(
+    "muonh",
+    "Muon on Hyperball",
+    "u = polar((1 - momentum) G + momentum m)",
+    (Hyperparameter("momentum", 0.95, 0.0, 1.0 - 1e-9, "of Nesterov's kind; default of torch.optim.Muon"),),
+    ("averaged gradients m_i, zero at the start",),
+    ON_POLAR,
+    stable=20,  # polar factors magnify what rounding does to vanishing singular values
+)
+ADAMH = _hyperball(
+    "adamh",
+    "Adam on Hyperball",
+    "u = m_hat / (sqrt(v_hat) + epsilon)",
+    (
+        Hyperparameter("beta1", 0.9, 0.0, 1.0 - 1e-9, "decay of the first moment"),
+        Hyperparameter("beta2", 0.999, 0.0, 1.0 - 1e-9, "decay of the second moment"),
+        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction"),
+    ),
+    ("first moment m", "second moment v", "step count"),
+    "The length of Adam's step is lost in the normalisation: all that the moments decide is its direction.",
+)
