@@ -26,7 +26,7 @@ def _hyperball(
         stable=stable,
         hyperparameters=(
             Hyperparameter(
-                "learning_rate", 1e-3, 0.0, 1e3, "default of the authors' classes", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+                "learning_rate", 1e-3, 0.0, 1e3, "default of the authors' classes", (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
             ),
             *hyperparameters,
         ),

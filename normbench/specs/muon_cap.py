@@ -13,7 +13,7 @@ MUON_CAP = OptimiserSpec(
     parametrisation="ball",
     stable=20,
     hyperparameters=(
-        Hyperparameter("learning_rate", 1e-3, 0.0, 1e3, "default of torch.optim.Muon", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
+        Hyperparameter("learning_rate", 1e-3, 0.0, 1e3, "default of torch.optim.Muon", (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)),
         Hyperparameter("momentum", 0.95, 0.0, 1.0 - 1e-9, "of Nesterov's kind; default of torch.optim.Muon"),
     ),
     state=("averaged gradients m_i, zero at the start",),

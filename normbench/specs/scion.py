@@ -20,7 +20,7 @@ SCION = OptimiserSpec(
     stable=20,
     hyperparameters=(
         Hyperparameter(
-            "learning_rate", 1e-3, 0.0, 1.0, "gamma; default of the authors' class", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+            "learning_rate", 1e-3, 0.0, 1.0, "gamma; default of the authors' class", (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
         ),
         Hyperparameter("momentum", 0.9, 0.0, 1.0 - 1e-9, "1 - alpha of the paper, whose alpha is 0.1"),
     ),
