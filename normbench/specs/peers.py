@@ -3,7 +3,7 @@
 Nothing here has a reference: the libraries' own code is what is compared.
 """
 
-from normbench.specs.base import Family, Hyperparameter, OptimiserSpec
+from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
 from normbench.specs.baselines import UNCONSTRAINED
 
 _FREE = "Declared free of a learning rate by its authors: 1 is a scale that users leave alone."
@@ -107,4 +107,26 @@ MUON = _peer(
         "torch computes the Newton-Schulz steps in bfloat16, so that the backends agree to two digits only.",
     ),
     unsuited=(("sandwich", "takes matrices alone, and the scales psi of the sandwich are vectors"),),
+)
+# pymanopt's ConjugateGradient and TrustRegions are not here: their run() is the whole loop, and what they know of the
+# last direction or radius is not to be had from one call to the next: checkpoints and clocks would be theirs.
+RIEMANNIAN_CG = OptimiserSpec(
+    key="riemannian_cg",
+    title="Riemannian CG",
+    paper="arXiv 2005.02819",
+    equations="geoopt.optim.RiemannianLineSearch, Polak-Ribiere, strong Wolfe",
+    family=Family.PEER,
+    backends=("torch",),
+    full_batch=True,
+    geometries=(Geometry.SPHERE, Geometry.STIEFEL),
+    parametrisation="sphere",
+    state=("search directions and gradients, transported to where the last step ended",),
+    invariants=("||W_i||_F, or the orthonormal columns of [P_i; V_i], at every iterate",),
+    notes=(
+        "An iteration is one direction with its line search; the evaluations of the search are counted.",
+        "On spheres the variables are W_i / ||W_i||_F as vectors; in balls those of geoopt's Stiefel manifold, "
+        "Euclidean metric, [P_i; V_i] with orthonormal columns.",
+        "Where a search finds no step the run goes on from there along the gradient; it ends as stalled where that "
+        "has no step either.",
+    ),
 )

@@ -1,5 +1,6 @@
 """The peers in the trainers: the numbers of a user's own loop with the same library, and honest counts."""
 
+import dataclasses
 import importlib
 from functools import partial
 
@@ -19,6 +20,8 @@ from normbench.specs import PEERS, REFERENCED, SPECS
 from tests.agreement.conftest import problem_for, train
 
 STEPS = 40
+# geoopt scripts functions at import, which torch has deprecated
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 LIBRARIES = [key for key in PEERS if key not in REFERENCED]
 TORCH, JAX = ([key for key in LIBRARIES if SPECS[key].runs_on(backend)] for backend in ("torch", "jax"))
 
@@ -30,6 +33,8 @@ def hyper(key):
 
 def user_loop_in_torch(problem, key, steps):
     """Losses of modules, autograd and the library's own class."""
+    if key == "riemannian_cg":
+        return user_loop_on_spheres(problem, steps)
     x, y = torch.tensor(problem.x_train), torch.tensor(problem.y_train)
     layers = [torch.nn.Linear(*w.T.shape, bias=False, dtype=torch.float64) for w in problem.weights]
     for layer, w in zip(layers, problem.weights, strict=True):
@@ -52,6 +57,25 @@ def user_loop_in_torch(problem, key, steps):
             optimizer.eval()
         losses.append(closure().item())
     return losses
+
+
+def user_loop_on_spheres(problem, steps):
+    """Losses of geoopt's own parameters and line search."""
+    geoopt = importlib.import_module("geoopt")
+    x, y = torch.tensor(problem.x_train), torch.tensor(problem.y_train)
+    flat = [geoopt.ManifoldParameter(torch.tensor(w).flatten(), manifold=geoopt.Sphere()) for w in problem.weights]
+    optimizer = geoopt.optim.RiemannianLineSearch(flat, line_search_method="wolfe", cg_method="pr")
+
+    def closure():
+        optimizer.zero_grad()
+        h = x
+        for v, w in zip(flat[:-1], problem.weights, strict=False):
+            h = torch.relu(h @ v.view(w.shape).T)
+        loss = (h @ flat[-1].view(problem.weights[-1].shape).T - y).square().sum() / (2 * len(x))
+        loss.backward()
+        return loss.item()
+
+    return [closure(), *(optimizer.step(closure) for _ in range(steps))]
 
 
 def library_class(key, params):
@@ -133,13 +157,21 @@ def counts(trajectory):
     return np.diff(trajectory.loss_evaluations), np.diff(trajectory.gradient_evaluations)
 
 
-@pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_line_searches_are_counted(framework):
-    found = train(framework, problem_for("lbfgs", seed=3), "lbfgs", iterations=STEPS).trajectory()
+@pytest.mark.parametrize(("framework", "key"), [("torch", "lbfgs"), ("jax", "lbfgs"), ("torch", "riemannian_cg")])
+def test_line_searches_are_counted(framework, key):
+    found = train(framework, problem_for(key, seed=3), key, iterations=STEPS).trajectory()
     losses, _ = counts(found)
     assert (losses >= 1).all()
     assert losses.sum() > STEPS  # some searches take more than one evaluation
     np.testing.assert_array_equal(found.loss_evaluations[1:], found.gradient_evaluations[1:])
+
+
+@pytest.mark.parametrize("key", ["lbfgs", "riemannian_cg"])
+def test_a_line_search_without_a_gradient_stalls(key):
+    problem = problem_for(key)
+    weights = [problem.weights[0], -np.abs(problem.weights[1]), *problem.weights[2:]]  # no unit fires
+    found = train("torch", dataclasses.replace(problem, weights=tuple(weights)), key, iterations=5).trajectory()
+    assert (found.status, found.step_size[-1]) == (Status.STALLED, 0.0)
 
 
 def test_schedule_free_pays_for_the_gradient_and_for_the_average():

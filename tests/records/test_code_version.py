@@ -169,7 +169,7 @@ def test_a_backend_that_nobody_knows_has_no_version(ask):
 
 def test_the_environment_names_every_library_that_made_the_numbers():
     shared = {"python", "numpy", "scipy", "pandas", "scikit-learn", "blas", "cpu", "cores", "platform"}
-    own = {"torch": {"torch", "pytorch-optimizer"}, "jax": {"jax", "jaxlib", "optax"}, "reference": set()}
+    own = {"torch": {"torch", "pytorch-optimizer", "geoopt"}, "jax": {"jax", "jaxlib", "optax"}, "reference": set()}
     for backend, libraries in own.items():
         found = versions.environment(backend)
         assert shared | libraries <= found.keys()

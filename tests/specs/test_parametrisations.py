@@ -43,6 +43,7 @@ def test_a_reason_is_declared_only_where_the_geometry_would_do(spec):
         ("scion", ("ball", "sandwich"), ("ball", "sandwich")),
         ("muon_cap", ("ball", "sandwich"), ("ball", "sandwich")),
         ("muonh", ("sphere",), ("sphere",)),
+        ("riemannian_cg", ("sphere", "ball", "sandwich"), ("sphere", "ball", "sandwich")),
         ("adamh", ("sphere",), ("sphere",)),
         ("agd", ("free",), ()),
         ("fgsgd", ("free",), ()),

@@ -1,8 +1,9 @@
-"""The peers in torch, from torch.optim and pytorch_optimizer: one line each where the gradient is all that they need.
+"""The peers in torch, from torch.optim, pytorch_optimizer and geoopt: one line each where the gradient is enough.
 
-pytorch_optimizer takes seconds to import, and most runs do without: it is imported where it is used.
+The last two take seconds to import, and most runs do without: they are imported where they are used.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
@@ -12,7 +13,10 @@ import torch
 from torch import Tensor
 
 from normbench.backends.method import Method, Step
+from normbench.specs.base import Geometry
+from normbench.torch.updates.balls import Product
 from normbench.torch.updates.library import Library, give, library_step
+from normbench.torch.updates.through import Through
 
 
 def _rated(build: Callable[..., torch.optim.Optimizer]) -> Callable[..., Library]:
@@ -58,22 +62,73 @@ def lbfgs(*, history: int) -> Method:
 
 
 class _Evaluated(NamedTuple):
-    """What the line search has seen at some weights."""
+    """What the line search has seen at some values of what the library moves."""
 
+    moved: list[Tensor]
     weights: list[Tensor]
     loss: Tensor
     gradient: list[Tensor]
 
 
-class _Search:
-    """torch.optim.LBFGS, one direction a call, with every evaluation remembered until the next call."""
+class _Searching:
+    """A library's line search, one direction a call, with every evaluation remembered until the next call.
+
+    Attributes
+    ----------
+    _moved : list of Tensor
+        What the library moves in place; the weights as they are, unless :meth:`_weights` says otherwise.
+    """
+
+    def __init__(self, objective: Any, moved: list[Tensor]) -> None:
+        self._objective = objective
+        self._moved = moved
+        self._seen: list[_Evaluated] = []
+
+    def _weights(self) -> list[Tensor]:
+        return [w.clone() for w in self._moved]
+
+    def _gradient(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        """Gradient of what is moved from that of the weights."""
+        return [g.clone() for g in weights]
+
+    def _copies(self) -> list[Tensor]:
+        return [w.detach().clone() for w in self._moved]
+
+    def _known_at(self, point: Any) -> None:
+        """Nothing that is evaluated already is evaluated again."""
+        if not self._seen:
+            self._seen = [_Evaluated(self._copies(), point.weights, point.loss, self._objective.slope(point).gradient)]
+
+    def _closure(self) -> Tensor:
+        known = self._known()
+        if known is None:
+            point = self._objective.point(self._weights())
+            known = _Evaluated(self._copies(), point.weights, point.loss, self._objective.slope(point).gradient)
+            self._seen.append(known)
+        give(self._moved, self._gradient(known.gradient))
+        return known.loss
+
+    def _known(self) -> _Evaluated | None:
+        return next((e for e in reversed(self._seen) if all(map(torch.equal, e.moved, self._moved))), None)
+
+    def _found(self) -> _Evaluated:
+        """Where the step ended; the search has evaluated it, unless rounding put the weights elsewhere."""
+        self._closure()
+        return self._known() or self._seen[-1]  # weights that are not finite equal nothing
+
+    def _ended(self, point: Any, length: float) -> Step:
+        found = self._found()
+        self._seen = [found]
+        return Step(point._replace(weights=found.weights, loss=found.loss), self, length)
+
+
+class _Search(_Searching):
+    """torch.optim.LBFGS."""
 
     def __init__(self, objective: Any, weights: Sequence[Tensor], history: int) -> None:
-        self._objective = objective
-        self._weights = [w.clone() for w in weights]
-        self._seen: list[_Evaluated] = []
+        super().__init__(objective, [w.clone() for w in weights])
         self._optimizer = torch.optim.LBFGS(
-            self._weights,
+            self._moved,
             max_iter=1,
             max_eval=25,
             history_size=history,
@@ -84,29 +139,63 @@ class _Search:
 
     def step(self, point: Any) -> Step:
         """One direction and its line search; no step where the search found nothing."""
-        before = [w.clone() for w in self._weights]
-        if not self._seen:
-            self._seen = [_Evaluated(before, point.loss, self._objective.slope(point).gradient)]
+        before = self._copies()
+        self._known_at(point)
         self._optimizer.step(self._closure)
-        found = self._found()
-        self._seen = [found]
-        moved = not all(map(torch.equal, before, self._weights))
-        length = float(self._optimizer.state[self._weights[0]]["t"]) if moved else 0.0
-        return Step(point._replace(weights=found.weights, loss=found.loss), self, length)
+        moved = not all(map(torch.equal, before, self._moved))
+        return self._ended(point, float(self._optimizer.state[self._moved[0]]["t"]) if moved else 0.0)
 
-    def _closure(self) -> Tensor:
-        known = self._known()
-        if known is None:
-            point = self._objective.point([w.clone() for w in self._weights])
-            known = _Evaluated(point.weights, point.loss, self._objective.slope(point).gradient)
-            self._seen.append(known)
-        give(self._weights, [g.clone() for g in known.gradient])
-        return known.loss
 
-    def _known(self) -> _Evaluated | None:
-        return next((e for e in reversed(self._seen) if all(map(torch.equal, e.weights, self._weights))), None)
+def riemannian_cg() -> Method:
+    """geoopt's RiemannianLineSearch with Polak-Ribiere directions and the strong Wolfe conditions."""
+    return Method(_Conjugate, lambda objective, point, search: search.step(point))
 
-    def _found(self) -> _Evaluated:
-        """Where the step ended; the search has evaluated it, unless rounding put the weights elsewhere."""
-        self._closure()
-        return self._known() or self._seen[-1]  # weights that are not finite equal nothing
+
+class _Conjugate(_Searching):
+    """geoopt.optim.RiemannianLineSearch on the lifts of matrices in balls, or on spheres of radius 1."""
+
+    def __init__(self, objective: Any, weights: Sequence[Tensor]) -> None:
+        geometry = objective.geometry if isinstance(objective, Through) else Geometry.SPHERE
+        self._product = Product.of(geometry, weights)
+        on_spheres = geometry is Geometry.SPHERE
+        lifts = self._product.lift(list(weights))
+        self._shapes = [Q.shape for Q in lifts]
+        with warnings.catch_warnings():  # it scripts functions at import, which torch has deprecated
+            warnings.simplefilter("ignore", DeprecationWarning)
+            geoopt = import_module("geoopt")
+        manifold = geoopt.Sphere() if on_spheres else geoopt.EuclideanStiefel()
+        super().__init__(
+            objective, [geoopt.ManifoldParameter(Q.flatten() if on_spheres else Q, manifold=manifold) for Q in lifts]
+        )
+        self._build = partial(
+            geoopt.optim.RiemannianLineSearch, self._moved, line_search_method="wolfe", cg_method="pr"
+        )
+        self._optimizer = self._build()
+
+    def _lifts(self) -> list[Tensor]:
+        return [Q.detach().view(shape) for Q, shape in zip(self._moved, self._shapes, strict=True)]
+
+    def _weights(self) -> list[Tensor]:
+        return [P.clone() for P in self._product.down(self._lifts())]
+
+    def _gradient(self, weights: Sequence[Tensor]) -> list[Tensor]:
+        tangents = self._product.gradient(self._lifts(), list(weights))
+        return [G.reshape(Q.shape) for G, Q in zip(tangents, self._moved, strict=True)]
+
+    def step(self, point: Any) -> Step:
+        """One direction and its line search; along the gradient where the search of that direction found nothing."""
+        self._known_at(point)
+        length = self._searched()
+        if length == 0.0 and len(self._optimizer.step_size_history) > 1:
+            self._optimizer = self._build()
+            length = self._searched()
+        return self._ended(point, length)
+
+    def _searched(self) -> float:
+        """Length of the step, 0 where the search found none or there was nowhere to go."""
+        before = self._copies()
+        with warnings.catch_warnings():  # that a search found nothing is seen by its length
+            warnings.filterwarnings("ignore", ".*(line search|step size)", RuntimeWarning)
+            self._optimizer.step(lambda: float(self._closure()))
+        moved = not all(map(torch.equal, before, self._moved))
+        return float(self._optimizer.last_step_size or 0.0) if moved else 0.0
