@@ -144,7 +144,8 @@ def test_weights_and_gradients_are_those_of_the_reference(key, geometry, name, o
         pytest.skip("refused by the declaration")
     network, rng = PLAIN[name], np.random.default_rng(1)
     variables = initial_variables(PARAMETRISATIONS[key], geometry, draw_weights(network, rng))
-    variables = tuple(v + 0.3 * rng.normal(size=v.shape) for v in variables)
+    size = 1e-3 if key == "bjorck" else 0.3  # beyond it the steps have converged, and their number does not show
+    variables = tuple(v + size * rng.normal(size=v.shape) for v in variables)
     found = chart(PARAMETRISATIONS[key], geometry, network.weight_shapes)
     cotangent = draw_weights(network, rng)
     plain, gradient = of_backend(key, geometry, network.weight_shapes, variables, cotangent)
