@@ -11,6 +11,7 @@ from normbench.jax.benchmark.perceptron import Objective as JaxObjective
 from normbench.jax.benchmark.perceptron import tiles
 from normbench.jax.updates import geodesic_lbfgs as jax_lbfgs
 from normbench.jax.updates import parametrisations as jax_parametrisations
+from normbench.jax.updates import polar_average as jax_polar
 from normbench.jax.updates.through import Through as JaxThrough
 from normbench.networks import Loss, perceptron
 from normbench.problems.initial_variables import initial_variables
@@ -25,6 +26,7 @@ from normbench.torch.benchmark.objective import NetworkObjective as TorchNetwork
 from normbench.torch.benchmark.perceptron import Objective as TorchPerceptron
 from normbench.torch.updates import geodesic_lbfgs as torch_lbfgs
 from normbench.torch.updates import parametrisations as torch_parametrisations
+from normbench.torch.updates import polar_average as torch_polar
 from normbench.torch.updates.through import Through as TorchThrough
 from tests.networks.examples import PLAIN, draw_inputs, draw_weights
 from tests.reference.regression import Run
@@ -256,3 +258,11 @@ def test_jax_renews_roots_of_large_matrices_now_and_then():
 
 def test_every_declared_geometry_has_weights_in_both_backends():
     assert set(jax_parametrisations._WEIGHTS) == set(torch_parametrisations._CHARTS) == set(PAIRS)
+
+
+@pytest.mark.parametrize("shape", [(256, 784), (784, 256), (300, 300)], ids=str)
+def test_polar_factors_of_wide_matrices_stay_in_the_ball_in_single_precision(shape):
+    m = np.random.default_rng(4).normal(size=shape).astype(np.float32)
+    for polar in (lambda m: torch_polar.polar(torch.from_numpy(m)).numpy(), jax.jit(jax_polar.polar)):
+        size = np.linalg.norm(np.asarray(polar(m), np.float64), 2)
+        assert 1 - 1e-5 < size <= 1
