@@ -39,6 +39,18 @@ OPTIMISERS = (
     "sgd",
     "sgd_momentum",
 )
+BOUNDED = (  # optimiser and parametrisation
+    "geodesic_lbfgs sandwich",
+    "geodesic_lbfgs ball",
+    "polar_average ball",
+    "scion ball",
+    "muon_cap ball",
+    "lbfgs sandwich",
+    "adam spectral",
+    "adam sandwich",
+    "adam bjorck",
+)
+LIPSCHITZ = 20.0
 BACKENDS = ("torch", "jax")
 DEVICES = ("cpu", "cuda")
 
@@ -137,6 +149,26 @@ def digits_trainer(optimiser: str, backend: str) -> Any:
     network = task.network(samples, task.layers(samples))
     start = tasks.problem(samples, network, spec(optimiser).normalisation, split=SPLIT, seed=SEED)
     made = trainer_of(start, optimiser, backend, device="cpu", dtype="float32", iterations=BUFFER)
+    advance(made, WARM_UP)
+    return made
+
+
+def bounded_trainer(way: str, backend: str) -> Any:
+    """A trainer of the paper's network at a Lipschitz bound after a few iterations; ``way`` is one of BOUNDED."""
+    require_device(backend, "cpu")
+    optimiser, parametrisation = way.split()
+    spec(optimiser)
+    running = module("normbench.running.run")
+    asked = {"task": TASK, "layers": LAYERS["E1"], "split": SPLIT, "seed": SEED, "iterations": BUFFER}
+    try:
+        request = module("normbench.running.request").Asked(
+            **asked, optimiser=optimiser, backend=backend, lipschitz=LIPSCHITZ, parametrisation=parametrisation
+        )
+        request = request.resolved()
+    except (TypeError, ValueError) as error:
+        raise NotImplementedError(f"this commit has no such bound: {error}") from error
+    made = running.build_trainer(request, running.problem_of(request, dataset()))
+    made.compile()
     advance(made, WARM_UP)
     return made
 

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from .common import BACKENDS, DEVICES, OPTIMISERS, advance, digits_trainer, warm_trainer
+from .common import BACKENDS, BOUNDED, DEVICES, OPTIMISERS, advance, bounded_trainer, digits_trainer, warm_trainer
 
 
 class PaperNetwork:
@@ -34,6 +34,22 @@ class LargerNetworks:
         self.trainer = make(size, optimiser, backend, device=device)
 
     def time_iteration(self, optimiser, backend, device, size):
+        """One iteration, the device waited for."""
+        advance(self.trainer, 1)
+
+
+class AtABound:
+    """12-25-30-15-3 and all training samples at a Lipschitz bound: every optimiser of bounded sets, Adam through each."""
+
+    params = (BOUNDED, BACKENDS)
+    param_names = ("way", "backend")
+    number, warmup_time, rounds, repeat = 1, 0, 1, (3, 15, 1.5)
+
+    def setup(self, way, backend):
+        """A fresh trainer for every sample."""
+        self.trainer = bounded_trainer(way, backend)
+
+    def time_iteration(self, way, backend):
         """One iteration, the device waited for."""
         advance(self.trainer, 1)
 
