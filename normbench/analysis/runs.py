@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from normbench import specs
 from normbench.records.schema import Record
+from normbench.specs import LineDerivatives
 
 COSTS = ("iterations", "loss_evaluations", "gradient_evaluations", "seconds")
 
@@ -61,3 +63,43 @@ def cost_curve(record: Record, cost: str) -> np.ndarray:
         return np.interp(iterations, record.outcome.curves.test_iterations, known) if known else even
     counted = getattr(record.outcome.curves, cost)
     return np.asarray(counted, dtype=float) if counted else np.full(len(iterations), np.nan)
+
+
+def evaluations_curve(record: Record) -> np.ndarray:
+    """Evaluations that were made when each loss was known; NaN where the record has no counts.
+
+    gradients + (losses without a gradient) / 2 + derivatives beyond the first along curves
+
+    A gradient comes with the loss at its point. What is taken along curves no trainer counts: it follows from the
+    declaration of the optimiser (:class:`normbench.specs.LineDerivatives`), restarts left out.
+    """
+    gradients = cost_curve(record, "gradient_evaluations")
+    alone = np.maximum(cost_curve(record, "loss_evaluations") - gradients, 0.0)
+    return np.asarray(gradients + alone / 2 + _derivatives(record, np.arange(len(gradients))))
+
+
+def planned_evaluations(record: Record) -> float:
+    """Evaluations that the run was to make: those of its iterations, without trials of line searches and restarts.
+
+    With mini-batches those that it made, to two digits.
+    """
+    if record.request.batch_size is None:
+        spec, asked = specs.get(record.request.optimiser), float(record.request.iterations)
+        return asked * _order(record) if spec.line_derivatives is LineDerivatives.ALWAYS else asked
+    made = evaluations_curve(record)[-1:]
+    return float(f"{made[0]:.2g}") if len(made) else math.nan
+
+
+def _derivatives(record: Record, iterations: np.ndarray) -> np.ndarray:
+    """Derivatives along curves beyond the first, after so many iterations."""
+    match specs.get(record.request.optimiser).line_derivatives:
+        case LineDerivatives.ALWAYS:
+            return iterations * (_order(record) - 1)
+        case LineDerivatives.START:
+            return np.minimum(iterations, 1)
+    return np.zeros(len(iterations))
+
+
+def _order(record: Record) -> float:
+    order = record.request.hyperparameters.get("order", 2)
+    return float(order) if isinstance(order, int | float) else 2.0

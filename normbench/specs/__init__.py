@@ -18,6 +18,7 @@ from normbench.specs import (
 from normbench.specs.base import Family as Family
 from normbench.specs.base import Geometry as Geometry
 from normbench.specs.base import Hyperparameter as Hyperparameter
+from normbench.specs.base import LineDerivatives as LineDerivatives
 from normbench.specs.base import Normalisation as Normalisation
 from normbench.specs.base import OptimiserSpec as OptimiserSpec
 from normbench.specs.base import Value as Value

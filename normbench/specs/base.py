@@ -28,6 +28,17 @@ class Geometry(StrEnum):
     STIEFEL = "stiefel"  # matrices of operator norm at most 1: the top blocks of matrices with orthonormal columns
 
 
+class LineDerivatives(StrEnum):
+    """When an optimiser takes derivatives of the loss along its curve beyond the first, which no trainer counts.
+
+    Each costs about a gradient. There is one, or as many as a hyperparameter ``order`` says beyond the first.
+    """
+
+    NEVER = "never"
+    START = "at the first step"
+    ALWAYS = "at every step"
+
+
 class Family(StrEnum):
     """What an optimiser is to the benchmark."""
 
@@ -135,6 +146,7 @@ class OptimiserSpec:
     unsuited : tuple of pairs of str
         Parametrisations that its geometries admit and that make no sense with it, each with the reason: a sentence
         whose subject is the optimiser.
+    line_derivatives : LineDerivatives
     stable : int or None
         Iterations over which runs that differ in rounding alone stay together: to 1e-9 in float64, on real data. In
         float32 they part at once. None for one whose runs stay together as long as they are.
@@ -162,6 +174,7 @@ class OptimiserSpec:
     geometries: tuple[Geometry, ...] = (Geometry.FREE,)
     parametrisation: str = "free"
     unsuited: tuple[tuple[str, str], ...] = ()
+    line_derivatives: LineDerivatives = LineDerivatives.NEVER
     stable: int | None = None
     hyperparameters: tuple[Hyperparameter, ...] = ()
     constants: tuple[Constant, ...] = ()

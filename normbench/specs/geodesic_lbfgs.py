@@ -1,6 +1,6 @@
 """Declaration of geodesic L-BFGS: our own automatic method at a Lipschitz bound."""
 
-from normbench.specs.base import Constant, Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.base import Constant, Geometry, Hyperparameter, LineDerivatives, OptimiserSpec
 
 GEODESIC_LBFGS = OptimiserSpec(
     key="geodesic_lbfgs",
@@ -10,6 +10,7 @@ GEODESIC_LBFGS = OptimiserSpec(
     full_batch=True,
     geometries=(Geometry.STIEFEL, Geometry.SPHERE),
     parametrisation="sandwich",
+    line_derivatives=LineDerivatives.START,
     stable=20,
     hyperparameters=(
         Hyperparameter("history", 30, 1, 1000, "pairs of steps and gradient differences that are kept"),

@@ -2,7 +2,7 @@
 
 import math
 
-from normbench.specs.base import Constant, Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.base import Constant, Geometry, Hyperparameter, LineDerivatives, OptimiserSpec
 
 METHOD1 = OptimiserSpec(
     key="method1",
@@ -11,6 +11,7 @@ METHOD1 = OptimiserSpec(
     equations="eq. 5-8, Algorithm 2",
     geometries=(Geometry.SPHERE,),
     parametrisation="sphere",
+    line_derivatives=LineDerivatives.ALWAYS,
     hyperparameters=(
         Hyperparameter("order", 2, 2, 4, "order r of the Taylor polynomial of the loss along the curve, eq. 7"),
         Hyperparameter("trust_region", math.pi / 6, 1e-6, 2 * math.pi, "largest step eps, in radians"),
