@@ -66,18 +66,24 @@ def differences(samples: Sequence[Sample], best: int) -> list[Difference | None]
     The p-values are corrected over all pairs of samples, not only those with the best: which one is the best was
     read from the same figures, and the worst of 30 equal rows lies far from the best of them by chance alone.
     """
-    pairs = list(combinations(range(len(samples)), 2))
-    found = {pair: _difference(samples[pair[0]], samples[pair[1]]) for pair in pairs}
+    return differences_of_all([samples], [best])[0]
+
+
+def differences_of_all(groups: Sequence[Sequence[Sample]], best: Sequence[int]) -> list[list[Difference | None]]:
+    """:func:`differences` of each group to its own best, corrected over the pairs of all groups."""
+    pairs = [(g, *pair) for g, samples in enumerate(groups) for pair in combinations(range(len(samples)), 2)]
+    found = {(g, a, b): _difference(groups[g][a], groups[g][b]) for g, a, b in pairs}
     tested = [(pair, d.p_value) for pair, d in found.items() if d is not None and d.pairs > 1]
     corrected = dict(zip((pair for pair, _ in tested), holm([p for _, p in tested]), strict=True))
-    return [_to_best(samples, best, k, corrected) for k in range(len(samples))]
+    return [
+        [_to_best(samples, first, k, corrected.get((g, min(first, k), max(first, k)))) for k in range(len(samples))]
+        for g, (samples, first) in enumerate(zip(groups, best, strict=True))
+    ]
 
 
-def _to_best(
-    samples: Sequence[Sample], best: int, k: int, corrected: Mapping[tuple[int, int], float]
-) -> Difference | None:
+def _to_best(samples: Sequence[Sample], best: int, k: int, corrected: float | None) -> Difference | None:
     found = None if k == best else _difference(samples[best], samples[k])
-    return found and replace(found, p_value=corrected.get((min(best, k), max(best, k)), found.p_value))
+    return replace(found, p_value=corrected) if found and corrected is not None else found
 
 
 def _difference(base: Sample, other: Sample) -> Difference | None:

@@ -94,9 +94,12 @@ def _bootstrap(values: np.ndarray) -> list[Interval]:
     return [Interval(float(m), float(low), float(high)) for m, low, high in zip(means, *bounds, strict=True)]
 
 
-def resampled_counts(size: int) -> np.ndarray:
-    """How often each of ``size`` things is drawn in each of 9,999 resamples; shape (RESAMPLES, size), int."""
-    return np.random.default_rng(_SEED).multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
+def resampled_counts(size: int, *, stream: int = 0) -> np.ndarray:
+    """How often each of ``size`` things is drawn in each of 9,999 resamples; shape (RESAMPLES, size), int.
+
+    Draws of different streams are independent.
+    """
+    return np.random.default_rng(_SEED + stream).multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
 
 
 @dataclass(frozen=True)
