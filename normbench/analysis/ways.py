@@ -1,0 +1,117 @@
+"""Ways of training on a frontier, out of stored runs: at each bound the runs that stand for a way at a budget."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from normbench.analysis.budget import SHORTFALL
+from normbench.analysis.runs import planned_evaluations
+from normbench.analysis.selection import Sortable, fixed, grouped, row_key, sortable
+from normbench.analysis.tuning import Rule, tuning
+from normbench.records.schema import Record
+from normbench.running.axis import Level
+from normbench.specs import Geometry, parametrisations
+
+Runs = Sequence[Record]
+
+
+class Kind(StrEnum):
+    """How a way comes by its bound."""
+
+    BOUND = "at the bound"  # its weights reach what was asked for
+    SWEEP = "sweep"  # its norms are fixed, and what is proven lies well below what was asked for: output scales differ
+    CEILING = "no bound"  # none was asked for: known after training alone
+
+
+class Way(NamedTuple):
+    """A way of training: all that was asked for but data, bound, seed, iterations and the value that is tuned.
+
+    Attributes
+    ----------
+    key : tuple
+        The same on every task; it can be compared and hashed.
+    kind : Kind
+    runs : mapping of float or None to list of Record
+        By bound, None where none was asked for: those that stand for the way, which differ in nothing but their seeds.
+    """
+
+    key: Sortable
+    kind: Kind
+    runs: Mapping[float | None, Runs]
+
+    @property
+    def first(self) -> Record:
+        """A run of it, for its names."""
+        return next(iter(self.runs.values()))[0]
+
+
+def kind(record: Record) -> Kind:
+    """How the way of a run comes by its bound, by what is declared of its parametrisation.
+
+    On spheres the Frobenius norm is fixed, which is up to sqrt(rank) times the operator norm.
+    """
+    if record.request.lipschitz is None:
+        return Kind.CEILING
+    declared = parametrisations.PARAMETRISATIONS.get(record.request.parametrisation or "")
+    return Kind.SWEEP if declared and declared.geometries == (Geometry.SPHERE,) else Kind.BOUND
+
+
+def ways(records: Runs, budget: float) -> list[Way]:
+    """Every way with the runs that stand for it at a budget.
+
+    A way whose tuned value was searched at one of the bounds stands there with the value that was chosen, and nowhere
+    with a default; one that was searched at none stands with the default. Of runs of different lengths the shortest
+    that come to the budget count, else the longest.
+    """
+    groups = grouped(records, _key).values()
+    return [way for runs in groups if (way := _way(runs, budget)) is not None]
+
+
+def _key(record: Record) -> Sortable:
+    asked = sortable(record, Level.ROW, without=("hyperparameters", "iterations"))
+    return (("kind", True, kind(record)), *asked, ("fixed", True, fixed(record)))
+
+
+def _way(runs: Runs, budget: float) -> Way | None:
+    rows = list(grouped(runs, lambda run: (sortable(run, Level.BOARD), row_key(run))).values())
+    rules = {rule for row in rows for rule in tuning(row).rules}
+    wanted = next((rule for rule in (Rule.BEST, Rule.NONE, Rule.DEFAULT) if rule in rules), None)
+    at_bounds: dict[float | None, list[Runs]] = {}
+    for row in rows:
+        if wanted in tuning(row).rules:
+            at_bounds.setdefault(row[0].request.lipschitz, []).append(row)
+    if not at_bounds:
+        return None
+    key = (*_key(runs[0]), ("rule", True, str(wanted)))
+    ordered = sorted(at_bounds, key=lambda bound: bound or 0.0)
+    return Way(key, kind(runs[0]), {bound: _standing(at_bounds[bound], budget) for bound in ordered})
+
+
+def _standing(rows: Sequence[Runs], budget: float) -> Runs:
+    """The row that stands for a way at a bound; of two values that were each the best of a search, the newer."""
+
+    def order(row: Runs) -> tuple[bool, float, float]:
+        planned = max(map(planned_evaluations, row))
+        enough = planned >= (1 - SHORTFALL) * budget
+        return enough, -planned if enough else planned, max(_seconds(run) for run in row)
+
+    return max(rows, key=order)
+
+
+def _seconds(record: Record) -> float:
+    return datetime.fromisoformat(record.provenance.created).timestamp()
+
+
+def common_seeds(found: Sequence[Way]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The seeds that are judged, and those that are left out because few of the ways and bounds have them.
+
+    Means over other seeds are means over other splits: a seed counts that half as many have as have the commonest.
+    """
+    count = Counter(run.request.seed for way in found for runs in way.runs.values() for run in runs)
+    least = max(count.values(), default=0) / 2
+    return (
+        tuple(sorted(seed for seed, n in count.items() if n >= least)),
+        tuple(sorted(seed for seed, n in count.items() if n < least)),
+    )
