@@ -8,7 +8,7 @@ import click
 
 from normbench.cli import options
 from normbench.cli.libraries import drawing_libraries
-from normbench.cli.output import FIGURES, load, print_boards
+from normbench.cli.output import FIGURES, load, print_boards, print_frontiers
 from normbench.writing import probe_folder
 
 if TYPE_CHECKING:
@@ -25,11 +25,17 @@ if TYPE_CHECKING:
     "data for losses and for gradients, seconds. As columns of csv and json.",
 )
 @click.option(
+    "--frontier",
+    is_flag=True,
+    help="Show the frontiers alone: test RMS of every way of training at every Lipschitz bound that was asked for. "
+    "Tables and Markdown have them first, where records have several bounds; csv and json with this option.",
+)
+@click.option(
     "--figures",
     is_flag=True,
     help="Also draw accuracy against the Lipschitz bound, and learning-rate sensitivity, into the sub-folder figures.",
 )
-def command(*, out: Path, format_: str, target_rms: float | None, figures: bool) -> None:
+def command(*, out: Path, format_: str, target_rms: float | None, frontier: bool, figures: bool) -> None:
     """Show stored runs again; nothing is computed.
 
     \b
@@ -41,7 +47,10 @@ def command(*, out: Path, format_: str, target_rms: float | None, figures: bool)
     records = load(out)
     if figures:
         probe_folder(out / FIGURES)
-    print_boards(records, format_, target_rms=target_rms)
+    if frontier:
+        print_frontiers(records, format_)
+    else:
+        print_boards(records, format_, target_rms=target_rms)
     if figures:
         _draw(records, out / FIGURES)
 

@@ -46,7 +46,7 @@ def _cell(value: Any) -> Any:
 
 
 def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float | None = None) -> None:
-    """The leaderboards of the records as "table", "md", "csv" or "json".
+    """The leaderboards of the records as "table", "md", "csv" or "json"; before the first two, frontiers.
 
     Parameters
     ----------
@@ -65,6 +65,8 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
     from normbench.presentation import boards, exports, targets, terminal
 
     found = leaderboard.boards(records, published=board_rows)
+    if format_ in ("table", "md"):
+        print_frontiers(records, format_)
     if format_ == "table":
         console = terminal.console()
         console.print(boards.terminal(found, width=console.width))
@@ -76,6 +78,25 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
     else:
         write = {"csv": exports.csv, "json": exports.json_lines}[format_]
         click.echo(write(found, target_rms), nl=False)
+
+
+def print_frontiers(records: "Sequence[Record]", format_: str) -> None:
+    """The frontiers of the records as "table", "md", "csv" or "json"; nothing where no task has several bounds."""
+    from normbench.analysis.frontier import frontiers
+    from normbench.presentation import frontier_files, frontier_tables, terminal
+    from normbench.presentation.across import across
+
+    found = frontiers(records)
+    if not found:
+        return
+    if format_ == "table":
+        console = terminal.console()
+        console.print(frontier_tables.terminal(found, across(found), width=console.width))
+    elif format_ == "md":
+        click.echo(frontier_tables.markdown(found, across(found)))
+    else:
+        write = {"csv": frontier_files.csv, "json": frontier_files.json_lines}[format_]
+        click.echo(write(found), nl=False)
 
 
 def load(folder: Path) -> "list[Record]":

@@ -19,7 +19,7 @@ _FEW_SEEDS = 10  # below, a bootstrap interval holds the mean in less than nine 
 def captions(board: Board) -> tuple[str, ...]:
     """Every remark that applies to the board, most important first; what its columns mean is in the legend."""
     notes = [
-        _data(board.simulated),
+        data(board.simulated),
         *_classes(board.rows),
         *_certainty(board),
         f"s/run and ms/it: {_threads(board)}.",
@@ -34,7 +34,8 @@ def captions(board: Board) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _data(simulated: bool) -> str:
+def data(simulated: bool) -> str:
+    """Whether the figures are measurements."""
     if simulated:
         return f"{origin(simulated)}: a flight simulator made the data; these are no measurements."
     return "Real data."
@@ -75,13 +76,18 @@ def _certainty(board: Board) -> list[str]:
     notes = []
     if board.resampled_seeds > 1:
         notes.append(f"The ranks' resamples draw from {board.resampled_seeds} seeds.")
-    if any(1 < row.test.count < _FEW_SEEDS for row in board.optimisers):
-        notes.append(
-            "Few seeds: 95 % bootstrap intervals hold the true mean of normal figures in 75 % of cases at 3 seeds, "
-            "85 % at 5, 90 % at 10 and 94 % at 40; ranks' spans are too narrow likewise, and at 3 seeds hardly any "
-            "difference is significant among so many."
-        )
-    return notes
+    return [*notes, *few_seeds(row.test.count for row in board.optimisers)]
+
+
+def few_seeds(counts: Iterable[int]) -> list[str]:
+    """What is said where one of the means is one over few seeds."""
+    if not any(1 < count < _FEW_SEEDS for count in counts):
+        return []
+    return [
+        "Few seeds: 95 % bootstrap intervals hold the true mean of normal figures in 75 % of cases at 3 seeds, "
+        "85 % at 5, 90 % at 10 and 94 % at 40; ranks' spans are too narrow likewise, and at 3 seeds hardly any "
+        "difference is significant among so many."
+    ]
 
 
 def _tuning(board: Board) -> list[str]:

@@ -4,6 +4,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
+from normbench.analysis.frontier import Cell
 from normbench.analysis.ranking import RankSpan
 from normbench.analysis.rows import Row
 from normbench.analysis.statistics import Difference, Spread
@@ -65,7 +66,7 @@ def certainty(row: Row) -> str:
     return f"{percent(found.low)} to {percent(found.high) or '∞'}, p {p_value}"
 
 
-def difference_fields(row: Row) -> dict[str, Any]:
+def difference_fields(row: Row | Cell) -> dict[str, Any]:
     """Everything about the difference to the best row; None for the best, and where there is none."""
     return {f"vs_best_{f.name}": row.difference and getattr(row.difference, f.name) for f in fields(Difference)}
 
@@ -79,7 +80,7 @@ def rank(row: Row) -> str:
     return f"{row.rank.rank} ({row.rank.low}-{row.rank.high})"
 
 
-def rank_fields(row: Row) -> dict[str, Any]:
+def rank_fields(row: Row | Cell) -> dict[str, Any]:
     """The place, its span and how often the row leads; None where it has no place."""
     names = {"rank": "rank", "low": "rank_low", "high": "rank_high", "best_share": "best_share"}
     return {names[f.name]: row.rank and getattr(row.rank, f.name) for f in fields(RankSpan)}

@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -47,10 +47,12 @@ def _commands(board: Board) -> list[str]:
 
 def flat(board: Board, target_rms: float | None = None) -> list[dict[str, Any]]:
     """The rows as plain dictionaries, with what it takes to reach a target; a figure that does not exist is None."""
-    return [
-        {name: _figure(value) if isinstance(value, float) else value for name, value in values.items()}
-        for values in (_flat(board, row) | targets.fields(row, target_rms) for row in board.rows)
-    ]
+    return [plain(_flat(board, row) | targets.fields(row, target_rms)) for row in board.rows]
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with figures that every processor finds the same; None for one that does not exist."""
+    return {name: _figure(value) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def _figure(value: float) -> float | None:
@@ -92,10 +94,14 @@ def _whole(values: Iterable[Any]) -> bool:
 
 def csv(boards: Iterable[Board], target_rms: float | None = None) -> str:
     """All rows of all boards under one header."""
-    rows = [row for board in boards for row in flat(board, target_rms)]
+    return table([row for board in boards for row in flat(board, target_rms)])
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as CSV; mappings as JSON."""
     cells = [{name: json.dumps(v) if isinstance(v, dict) else v for name, v in row.items()} for row in rows]
     frame = pd.DataFrame(cells)
-    whole = [name for name in (rows[0] if rows else ()) if _whole(row[name] for row in rows)]
+    whole = [name for name in (rows[0] if rows else ()) if _whole(row.get(name) for row in rows)]
     frame = frame.astype(dict.fromkeys(whole, "Int64"))
     text = io.StringIO()
     csv_frame(frame).to_csv(text, index=False)

@@ -1,5 +1,7 @@
 """What boards, rows and runs are called: every word is made here or beside the figure it belongs to, and never read."""
 
+from collections.abc import Collection
+
 from normbench import specs
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import OptimiserRow, PublishedRow, Row
@@ -19,11 +21,15 @@ def board_title(board: Board) -> str:
     return f"{network_title(board.runs[0])}, RMS in {board.unit}"
 
 
-def network_title(run: Record) -> str:
-    """``quadrotor-sim (SIMULATED data), network 12-25-30-15-3, random split``: the board that a run is on."""
+def network_title(run: Record, *, without: Collection[str] = ()) -> str:
+    """``quadrotor-sim (SIMULATED data), network 12-25-30-15-3, random split``: the board that a run is on.
+
+    Of what separates boards the axes named in ``without`` are not said.
+    """
     asked = run.request
     data = f"{asked.task} ({origin(run.provenance.simulated)} data)"
-    return ", ".join([data, f"network {layers_text(asked.layers)}", f"{asked.split} split", *board_words(run)])
+    others = _said(run, Place.BOARD, without=without)
+    return ", ".join([data, f"network {layers_text(asked.layers)}", f"{asked.split} split", *others])
 
 
 def board_tags(run: Record) -> list[str]:
@@ -52,8 +58,9 @@ def how(record: Record) -> list[str]:
     return [*unusual, *_said(record, Place.HOW)]
 
 
-def _said(record: Record, place: Place) -> list[str]:
-    found = (axis.label(getattr(record.request, axis.name)) for axis in axes() if axis.place is place)
+def _said(record: Record, place: Place, *, without: Collection[str] = ()) -> list[str]:
+    said = (axis for axis in axes() if axis.place is place and axis.name not in without)
+    found = (axis.label(getattr(record.request, axis.name)) for axis in said)
     return [words for words in found if words]
 
 

@@ -1,0 +1,138 @@
+"""One answer over all tasks, in words: the ways that every frontier of a budget has, the best first."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from normbench.analysis.answer import Place, answer
+from normbench.analysis.frontier import Frontier, Line
+from normbench.presentation.frontiers import evaluations, span, tuning_words, way_backend, way_name
+from normbench.presentation.labels import network_title
+from normbench.presentation.quantities import Quantity
+from normbench.presentation.tables import percent
+
+
+class Placed(NamedTuple):
+    """A way, and where it comes out."""
+
+    line: Line
+    place: Place
+
+
+@dataclass(frozen=True)
+class Across:
+    """What comes out over all tasks at a budget.
+
+    Attributes
+    ----------
+    frontiers : tuple of Frontier
+    rows : tuple of Placed
+        The best first.
+    missing : tuple of pairs of Line and Frontier
+        Ways without a place, each with the tasks that it lacks.
+    """
+
+    frontiers: tuple[Frontier, ...]
+    rows: tuple[Placed, ...]
+    missing: tuple[tuple[Line, tuple[Frontier, ...]], ...]
+
+
+def across(frontiers: Iterable[Frontier]) -> list[Across]:
+    """One answer per budget that several tasks have, budgets ascending."""
+    by_budget: dict[float, list[Frontier]] = {}
+    for frontier in frontiers:
+        by_budget.setdefault(frontier.budget, []).append(frontier)
+    return [_across(by_budget[budget]) for budget in sorted(by_budget) if len(by_budget[budget]) > 1]
+
+
+def _across(found: Sequence[Frontier]) -> Across:
+    problems = [frontier.problem for frontier in found]
+    places = answer(problems)
+    lines: dict[Hashable, Line] = {line.way.key: line for frontier in found for line in frontier.lines}
+    missing = [
+        (line, tuple(f for f, problem in zip(found, problems, strict=True) if key not in problem.samples))
+        for key, line in lines.items()
+        if key not in places
+    ]
+    return Across(tuple(found), tuple(Placed(lines[key], place) for key, place in places.items()), tuple(missing))
+
+
+ACROSS = (
+    Quantity(
+        name="rank",
+        header="rank",
+        meaning="in brackets where 95 % of the resamples of seeds and tasks put the way",
+        value=lambda one: one.place.rank.rank,
+        words=lambda one: f"{one.place.rank.rank} ({one.place.rank.low}-{one.place.rank.high})",
+    ),
+    Quantity(
+        name="way",
+        header="way of training",
+        meaning="optimiser, parametrisation and what else is not as usual",
+        value=lambda one: way_name(one.line),
+        words=lambda one: way_name(one.line),
+        numeric=False,
+    ),
+    Quantity(
+        name="where",
+        header="backend",
+        meaning="what computed",
+        value=lambda one: way_backend(one.line),
+        words=lambda one: way_backend(one.line),
+        numeric=False,
+        leaves=2,
+    ),
+    Quantity(
+        name="tuning",
+        header="tuning needed",
+        meaning="on the last of the tasks",
+        value=lambda one: tuning_words(one.line),
+        words=lambda one: tuning_words(one.line).split(":")[0],
+        numeric=False,
+        leaves=1,
+    ),
+    Quantity(
+        name="excess",
+        header="worse than the best",
+        meaning="over all bounds and tasks",
+        value=lambda one: one.place.excess.mean,
+        words=lambda one: percent(one.place.excess.mean),
+    ),
+    Quantity(
+        name="excess_interval",
+        header="95 % of resamples",
+        meaning="of seeds and tasks",
+        value=lambda one: one.place.excess.low,
+        words=lambda one: f"{percent(one.place.excess.low)} to {percent(one.place.excess.high)}",
+        leaves=3,
+    ),
+)
+
+
+def across_title(answer: Across) -> str:
+    """One line."""
+    return f"Over {len(answer.frontiers)} tasks, {evaluations(answer.frontiers[0].budget)}"
+
+
+def across_captions(answer: Across) -> list[str]:
+    """What was averaged, and what is missing."""
+    tasks = [
+        f"{_task(frontier)} at L = {', '.join(f'{bound:g}' for bound in frontier.common_bounds)} "
+        f"(seed{'s' if len(frontier.seeds) > 1 else ''} {span(frontier.seeds)})"
+        for frontier in answer.frontiers
+    ]
+    notes = [
+        f"Mean with equal weights over {'; '.join(tasks)}. Seeds and tasks are drawn again; with few tasks the "
+        "intervals are too narrow."
+    ]
+    if answer.missing:
+        lacking = (
+            f"{way_name(line)} ({way_backend(line)}) on {' and '.join(_task(f) for f in tasks) or 'shared seeds'}"
+            for line, tasks in answer.missing
+        )
+        notes.append(f"Not ranked, for want of all figures: {'; '.join(lacking)}.")
+    return notes
+
+
+def _task(frontier: Frontier) -> str:
+    return network_title(frontier.first, without=("lipschitz",))

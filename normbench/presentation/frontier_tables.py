@@ -1,0 +1,138 @@
+"""Frontiers on the terminal and as Markdown: the ways at each bound, what was proven of them, and ceilings."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from normbench.analysis.frontier import Cell, Frontier
+from normbench.analysis.rows import mean
+from normbench.presentation import frontiers
+from normbench.presentation.across import ACROSS, Across, across_captions, across_title
+from normbench.presentation.frontier_commands import commands
+from normbench.presentation.frontiers import (
+    WAY,
+    Shown,
+    captions,
+    ceiling_columns,
+    ceilings,
+    columns,
+    legend,
+    shown,
+    way_backend,
+    way_name,
+)
+from normbench.presentation.quantities import LEGEND, Quantity
+from normbench.presentation.tables import Column, fitting, markdown_table, number, titled
+from normbench.presentation.terminal import plain_table
+from normbench.records.formats import markdown_code, markdown_text
+
+PROVEN = (
+    "What was proven: product / certificate / measured. The product is prod ||W_i||_op, the certificate the smallest "
+    "bound that was proven, mostly by LipSDP, and measured a gain that no bound is below; means over seeds."
+)
+CEILINGS = "Without a bound (not ranked)"
+
+
+def proven_columns(frontier: Frontier) -> list[Quantity]:
+    """Product, certificate and measured gain of every way at the bounds that it was run at."""
+    named = sorted({point.lipschitz for line in frontier.lines for point in line.points if point.lipschitz is not None})
+    return [WAY, frontiers.BACKEND, *(_proven(bound, k, len(named)) for k, bound in enumerate(named))]
+
+
+def _proven(bound: float, k: int, of: int) -> Quantity:
+    def point(one: Shown) -> Cell | None:
+        return next((p for p in one.line.points if p.lipschitz == bound and p.runs), None)
+
+    return Quantity(
+        name=f"proven_at_{bound:g}",
+        header=f"L = {bound:g}",
+        meaning="product / certificate / measured",
+        value=lambda one: (found := point(one)) and found.certificate,
+        words=lambda one: proven_words(found) if (found := point(one)) else "",
+        leaves=0 if k in (0, of - 1) else 2 + k % 2,
+    )
+
+
+def proven_words(cell: Cell) -> str:
+    """``98.6 / 19.8 / 19.7``."""
+    product = mean(cell.runs, lambda run: run.outcome.lipschitz_bound)
+    measured = mean(cell.runs, lambda run: run.outcome.lipschitz_measured)
+    return " / ".join(number(value, 1 if value >= 10 else 2) or "–" for value in (product, cell.certificate, measured))
+
+
+def terminal(found: Sequence[Frontier], answers: Sequence[Across], *, width: int) -> RenderableType:
+    """Every frontier with its tables and remarks; what does not fit into ``width`` is left out and named."""
+    parts = [part for frontier in found for part in _terminal(frontier, width)]
+    for answer in answers:
+        table, left_out = fitting(ACROSS, partial(_table, answer.rows), width)
+        notes = (*across_captions(answer), *left_out)
+        parts += [titled(across_title(answer), table), *(Text(note, style="dim") for note in notes), Text()]
+    words = [Text(line, style="dim") for line in legend(found)]
+    return Group(*parts, Text(LEGEND, style="bold"), *words, Text())
+
+
+def _terminal(frontier: Frontier, width: int) -> list[RenderableType]:
+    table, left_out = fitting(columns(frontier), partial(_table, shown(frontier)), width)
+    proven, less = fitting(proven_columns(frontier), partial(_table, shown(frontier)), width)
+    notes = [Text(note, style="dim") for note in (*captions(frontier), *left_out)]
+    parts: list[RenderableType] = [titled(frontiers.title(frontier), table), *notes, Text()]
+    if frontier.ceilings:
+        free, _ = fitting(_free(frontier), partial(_table, ceilings(frontier)), width)
+        parts += [titled(CEILINGS, free)]
+    return [*parts, Text(PROVEN), Text(), proven, *(Text(note, style="dim") for note in less), Text()]
+
+
+def _free(frontier: Frontier) -> list[Quantity]:
+    return ceiling_columns(frontier.first.outcome.unit)
+
+
+def _table(rows: Sequence[object], kept: Sequence[Column]) -> Table:
+    return plain_table([column for column in kept if any(column.cell(row) for row in rows)], rows)
+
+
+def markdown(found: Iterable[Frontier], answers: Sequence[Across]) -> str:
+    """Every frontier as a heading, tables and a list of remarks; how to read them at the end."""
+    every = list(found)
+    words = [f"- {markdown_text(line)}" for line in legend(every)]
+    parts = [*map(_markdown, every), *map(_across, answers)]
+    return "\n".join([*parts, f"## {LEGEND}", "", *words, ""])
+
+
+def _markdown(frontier: Frontier) -> str:
+    lines = [f"## {markdown_text(frontiers.title(frontier))}", "", *_said(columns(frontier), shown(frontier))]
+    lines += ["", *(f"- {markdown_text(note)}" for note in captions(frontier)), ""]
+    if frontier.ceilings:
+        lines += [f"{CEILINGS}:", "", *_said(_free(frontier), ceilings(frontier)), ""]
+    lines += ["Difference to the best at each bound, rank and its span:", "", *_details(frontier), ""]
+    lines += [markdown_text(PROVEN), "", *_said(proven_columns(frontier), shown(frontier)), "", *_commands(frontier)]
+    return "\n".join(lines)
+
+
+def _commands(frontier: Frontier) -> list[str]:
+    """What makes the ways again, one line a command."""
+    made: dict[str, list[str]] = {}
+    for line in (*frontier.lines, *frontier.ceilings):
+        for words in commands(frontier, line):
+            made.setdefault(words, []).append(f"{way_name(line)} ({way_backend(line)})")
+    lines = [f"- {markdown_code(words)}: {markdown_text('; '.join(ways))}" for words, ways in made.items()]
+    return ["<details><summary>Commands</summary>", "", *lines, "", "</details>", ""] if lines else []
+
+
+def _details(frontier: Frontier) -> list[str]:
+    at = [Column(c.header, c.detail) for c in columns(frontier) if c.name.startswith("test_rms_at_")]
+    over = [Column(c.header, c.detail) for c in columns(frontier) if c is frontiers.OVERALL]
+    return _said([WAY, frontiers.BACKEND, *at, *over], shown(frontier))
+
+
+def _across(answer: Across) -> str:
+    notes = [f"- {markdown_text(note)}" for note in across_captions(answer)]
+    return "\n".join([f"## {markdown_text(across_title(answer))}", "", *_said(ACROSS, answer.rows), "", *notes, ""])
+
+
+def _said(chosen: Sequence[Column], rows: Sequence[object]) -> list[str]:
+    """A table of the columns that have something to say."""
+    speaking = [column for column in chosen if any(column.cell(row) for row in rows)]
+    return markdown_table(speaking, rows)

@@ -1,0 +1,333 @@
+"""A frontier in words: what its columns are, how its cells are written, and what is said under it."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from normbench.analysis.budget import Lost
+from normbench.analysis.compare import Direction
+from normbench.analysis.frontier import Cell, Frontier, Line
+from normbench.analysis.statistics import RESAMPLES
+from normbench.analysis.tuning import Rule
+from normbench.analysis.ways import Kind
+from normbench.presentation.captions import data, few_seeds
+from normbench.presentation.labels import how, network_title, value_text, where
+from normbench.presentation.quantities import Quantity
+from normbench.presentation.tables import number, percent, stars
+
+BEST = "▼"
+_SHORT = {
+    Lost.NOT_RUN: "",
+    Lost.OUTSIDE: "–",
+    Lost.FAILED: "failed",
+    Lost.ABOVE: "above L",
+    Lost.UNCERTIFIED: "no proof",
+    Lost.UNCOUNTED: "no counts",
+    Lost.SHORT: "short",
+}
+_NAMED = 12  # rows that a remark names one by one
+
+
+class Shown(NamedTuple):
+    """A line of a frontier, as the columns take it."""
+
+    frontier: Frontier
+    line: Line
+
+
+def shown(frontier: Frontier) -> list[Shown]:
+    """The ways at a bound, in their order."""
+    return [Shown(frontier, line) for line in frontier.lines]
+
+
+def ceilings(frontier: Frontier) -> list[Shown]:
+    """The ways without a bound."""
+    return [Shown(frontier, line) for line in frontier.ceilings]
+
+
+def title(frontier: Frontier) -> str:
+    """One line; says SIMULATED where the data are."""
+    first = frontier.first
+    named = network_title(first, without=("lipschitz",))
+    return f"{named}: test RMS in {first.outcome.unit} at a certified bound L, {evaluations(frontier.budget)}"
+
+
+def evaluations(budget: float) -> str:
+    """``after 1,000 evaluations``."""
+    return f"after {budget:,.0f} evaluations"
+
+
+def way_name(line: Line) -> str:
+    """``adam spectral, default rate``: what was run, without its backend."""
+    first = line.way.first
+    name = " ".join([first.request.optimiser, *how(first)])
+    return f"{name}, default" if line.tunings and Rule.DEFAULT in line.tunings[0].rules and not _cost(line) else name
+
+
+def way_backend(line: Line) -> str:
+    """``jax``, with device and precision where they are unusual."""
+    return where(line.way.first)
+
+
+def _cost(line: Line) -> int:
+    """Runs of the dearest search at a bound."""
+    return max((tuning.cost for tuning in line.tunings), default=0)
+
+
+def tuning_words(line: Line) -> str:
+    """``5 runs a bound: 0.003 to 0.01 †``, ``default 0.001`` or "none"."""
+    values = sorted({tuning.value for tuning in line.tunings if isinstance(tuning.value, int | float)})
+    if not values:
+        return "none"
+    text = " to ".join(value_text(value) for value in dict.fromkeys((values[0], values[-1])))
+    if not _cost(line):
+        return f"default {text}"
+    return f"{_cost(line)} runs a bound: {text}" + (" †" if any(t.on_edge for t in line.tunings) else "")
+
+
+def cell_words(cell: Cell) -> str:
+    """``▼0.976``, ``1.015 **``, ``1.010 (2/3)`` where seeds are missing, or why there is none."""
+    if not cell.values:
+        reasons = set(cell.lost.values())
+        return _SHORT[min(reasons, key=list(Lost).index, default=Lost.NOT_RUN)] if len(reasons) < 2 else "lost"
+    value = number(cell.interval.mean)
+    if cell.lost:
+        return f"{value} ({len(cell.values)}/{len(cell.values) + len(cell.lost)})"
+    if cell.rank and cell.rank.rank == 1:
+        return BEST + value
+    return f"{value} {stars(cell.difference.p_value)}".rstrip() if cell.difference else value
+
+
+def cell_detail(cell: Cell) -> str:
+    """``+4.0 %, 3 (3-4)``: difference to the best at the bound, and the rank with its span."""
+    if not cell.rank:
+        return ""
+    span = f" ({cell.rank.low}-{cell.rank.high})" if math.isfinite(cell.rank.best_share) else ""
+    difference = f"{percent(cell.difference.mean)}, " if cell.difference else ""
+    return f"{difference}{cell.rank.rank}{span}"
+
+
+def _place_words(one: Shown) -> str:
+    place = one.frontier.places.get(one.line.way.key)
+    if place is None:
+        return "–"
+    span = f" ({place.rank.low}-{place.rank.high})" if math.isfinite(place.rank.best_share) else ""
+    return f"{place.rank.rank}{span}"
+
+
+def _excess(one: Shown) -> float:
+    place = one.frontier.places.get(one.line.way.key)
+    return place.excess.mean if place else math.nan
+
+
+def _excess_detail(one: Shown) -> str:
+    place = one.frontier.places.get(one.line.way.key)
+    known = place is not None and math.isfinite(place.excess.low)
+    return f"{percent(place.excess.low)} to {percent(place.excess.high)}" if place and known else ""
+
+
+PLACE = Quantity(
+    name="rank",
+    header="rank",
+    meaning="by the last column; in brackets where 95 % of the resamples of the seeds put the way. A way that lacks a "
+    "seed or a bound has none",
+    value=lambda one: (place := one.frontier.places.get(one.line.way.key)) and place.rank.rank,
+    words=_place_words,
+    leaves=1,
+)
+WAY = Quantity(
+    name="way",
+    header="way of training",
+    meaning="optimiser, parametrisation and what else is not as usual",
+    value=lambda one: way_name(one.line),
+    words=lambda one: way_name(one.line),
+    numeric=False,
+)
+BACKEND = Quantity(
+    name="where",
+    header="backend",
+    meaning="what computed",
+    value=lambda one: way_backend(one.line),
+    words=lambda one: way_backend(one.line),
+    numeric=False,
+    leaves=4,
+)
+TUNING = Quantity(
+    name="tuning",
+    header="tuning needed",
+    meaning="what a user has to tune: runs that a search cost at each bound, and the values that it chose. † a value "
+    "lies at an end of its grid",
+    value=lambda one: _cost(one.line),
+    words=lambda one: tuning_words(one.line),
+    numeric=False,
+    leaves=3,
+)
+OVERALL = Quantity(
+    name="excess",
+    header="over all L",
+    meaning="how much worse than the best at each bound: exp of the integral over log L of log(RMS / best RMS), over "
+    "the bounds that the ranked ways have",
+    value=_excess,
+    words=lambda one: percent(_excess(one)),
+    detail=_excess_detail,
+    better=Direction.LOWER,
+)
+
+
+def columns(frontier: Frontier) -> list[Quantity]:
+    """Of the table of a frontier."""
+    overall = [PLACE, OVERALL] if frontier.places else []
+    return [*overall[:1], WAY, BACKEND, TUNING, *(_at(k, frontier) for k in range(len(frontier.bounds))), *overall[1:]]
+
+
+def _at(k: int, frontier: Frontier) -> Quantity:
+    return Quantity(
+        name=f"test_rms_at_{frontier.bounds[k]:g}",
+        header=f"L = {frontier.bounds[k]:g}",
+        meaning=f"test RMS, mean over seeds; {BEST} the lowest of the column. * p < 0.05, ** p < 0.01, *** p < 0.001: "
+        "worse than that, by the paired t test on log-ratios with Holm's correction over all pairs at all bounds. "
+        "In brackets how many seeds have a value; such a mean has no rank",
+        value=lambda one: one.line.cells[k].interval.mean,
+        words=lambda one: cell_words(one.line.cells[k]),
+        detail=lambda one: cell_detail(one.line.cells[k]),
+        unit=frontier.first.outcome.unit,
+        better=Direction.LOWER,
+        leaves=2 if 0 < k < len(frontier.bounds) - 1 and k % 2 else 0,
+    )
+
+
+def ceiling_columns(unit: str) -> list[Quantity]:
+    """Of the table of the ways without a bound."""
+    return [WAY, BACKEND, TUNING, _CEILING_RMS, *_certified(unit)]
+
+
+_CEILING_RMS = Quantity(
+    name="test_rms",
+    header="test RMS",
+    meaning="mean over seeds",
+    value=lambda one: one.line.points[0].interval.mean,
+    words=lambda one: cell_words(one.line.points[0]),
+)
+
+
+def _certified(unit: str) -> list[Quantity]:
+    return [
+        Quantity(
+            name="certificate",
+            header="certified bound",
+            meaning="mean over seeds of the smallest bound that was proven after training",
+            value=lambda one: one.line.points[0].certificate,
+            digits=2,
+            unit=unit,
+        )
+    ]
+
+
+def legend(frontiers: Sequence[Frontier]) -> list[str]:
+    """How to read the columns, and what an evaluation is."""
+    if not frontiers:
+        return []
+    words = [column.legend for column in columns(frontiers[0])]
+    at = [k for k, column in enumerate(columns(frontiers[0])) if column.name.startswith("test_rms_at_")]
+    return [
+        "An evaluation is a gradient, with the loss that comes with it, or a second derivative along a curve; a loss "
+        "alone is half of one. The test RMS is read between the checkpoints on either side of the budget, never beyond "
+        "what was run.",
+        "The figure at L is that of networks whose certificate is at most L. Sweeps, whose norms are fixed and whose "
+        "certificates lie well below the bound that they name, are read at their own certificates, linearly in log L "
+        "between the runs on either side; – where L lies outside of these.",
+        *words[: at[0]],
+        words[at[0]].replace(columns(frontiers[0])[at[0]].header, "L = ...", 1),
+        *words[at[-1] + 1 :],
+        f"Intervals, spans and the resamples behind them: {RESAMPLES:,} draws of the seeds, one draw for all ways.",
+    ]
+
+
+def captions(frontier: Frontier) -> list[str]:
+    """Every remark that applies, most important first."""
+    notes = [
+        data(frontier.first.provenance.simulated),
+        _seeds(frontier),
+        *_unranked(frontier),
+        *_lost(frontier),
+        *_sweeps(frontier),
+        *_trivial(frontier),
+        *few_seeds([len(frontier.seeds)]),
+    ]
+    if frontier.outdated:
+        notes.append(f"{frontier.outdated} records of earlier code or data are not shown.")
+    return notes
+
+
+def span(seeds: Sequence[int]) -> str:
+    """``0 to 9``, or the seeds one by one where there are gaps."""
+    whole = len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
+
+
+def _seeds(frontier: Frontier) -> str:
+    used = f"Seed{'s' if len(frontier.seeds) > 1 else ''} {span(frontier.seeds)}."
+    if not frontier.other_seeds:
+        return used
+    return f"{used} Few ways and bounds have seeds {span(frontier.other_seeds)}, which are left out here."
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    return "; ".join(words[:_NAMED]) + more
+
+
+def _named(bounds: Sequence[float | None]) -> str:
+    return ", ".join("none" if bound is None else f"{bound:g}" for bound in bounds)
+
+
+def _unranked(frontier: Frontier) -> list[str]:
+    """Ways without a place, each with the bounds at which a seed is missing."""
+    common = frontier.common_bounds
+    if not common:
+        return ["No bound is one that half of the ways have, so that nothing is ranked over all bounds."]
+    missing = [
+        f"{way_name(line)} ({way_backend(line)}): L = "
+        + _named([cell.lipschitz for cell in line.cells if cell.lipschitz in common and not cell.whole])
+        for line in frontier.lines
+        if line.way.key not in frontier.places
+    ]
+    over = f"Ranked over L = {_named(common)}."
+    return [f"{over} Not ranked, for want of figures at these bounds: {_listed(missing)}." if missing else over]
+
+
+def _lost(frontier: Frontier) -> list[str]:
+    """Runs that were made and do not count, each kind with its way and bound."""
+    found = []
+    for line in (*frontier.lines, *frontier.ceilings):
+        for point in line.points:
+            for reason in sorted(set(point.lost.values()), key=list(Lost).index):
+                seeds = [seed for seed, lost in point.lost.items() if lost is reason]
+                at = "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
+                found.append(f"{way_name(line)} ({way_backend(line)}){at}: seed {span(seeds)} {reason}")
+    return [f"Without a figure: {_listed(found)}."] if found else []
+
+
+def _sweeps(frontier: Frontier) -> list[str]:
+    notes = []
+    for line in frontier.lines:
+        known = [point.certificate for point in line.points if point.runs]
+        if line.way.kind is Kind.SWEEP and known:
+            asked = [point.lipschitz for point in line.points]
+            notes.append(
+                f"{way_name(line)} ({way_backend(line)}) is a sweep: asked for L = {_named(asked)}, its certificates "
+                f"are {number(min(known), 1)} to {number(max(known), 1)}."
+            )
+    return notes
+
+
+def _trivial(frontier: Frontier) -> list[str]:
+    if not frontier.predictors:
+        return []
+    gain = frontier.linear_gain
+    figures = [
+        f"{row.optimiser} {number(row.test.mean)}"
+        + (f" (at a gain of {number(gain, 1)})" if row.optimiser == "linear" and math.isfinite(gain) else "")
+        for row in frontier.predictors
+    ]
+    return [f"Predictors without an optimiser: {', '.join(figures)}."]
