@@ -11,55 +11,11 @@ from normbench.analysis.frontier import frontiers
 from normbench.analysis.ranking import differences, differences_of_all
 from normbench.analysis.ways import Kind
 from normbench.running.result import Curves
+from tests.analysis.conftest import BOUNDS, SEEDS
 
 pytestmark = pytest.mark.quick
 
-ITERATIONS = 200
 EARLY = 1.01  # of its RMS has geodesic L-BFGS an evaluation before the end: that is what its first step cost
-BOUNDS = (5.0, 20.0, 80.0)
-SEEDS = range(3)
-
-
-@pytest.fixture
-def planted(make):
-    """A run whose test RMS falls from three times to twice to once the final one, at iterations 0, 100 and 200."""
-
-    def planted_run(optimiser="geodesic_lbfgs", lipschitz=20.0, seed=0, rms=1.0, *, losses=1, gradients=1, **changes):
-        done = changes.pop("iterations_done", changes.get("iterations", ITERATIONS))
-        k = np.arange(done + 1)
-        checkpoints = tuple(i for i in (0, done // 2, done))
-        curves = Curves(
-            loss=(1.0,) * (done + 1),
-            test_iterations=checkpoints,
-            test_loss=(1.0,) * len(checkpoints),
-            test_rms=(3 * rms, 2 * rms, rms),
-            loss_evaluations=tuple(int(n) for n in losses * k),
-            gradient_evaluations=tuple(int(n) for n in gradients * k),
-        )
-        values = {
-            "parametrisation": "sandwich" if optimiser == "geodesic_lbfgs" else "spectral",
-            "curves": curves,
-            "test_rms": rms,
-            "iterations": ITERATIONS,
-            "iterations_done": done,
-            "certified_by": "lipsdp",
-            "lipschitz_certificate": 1.0 if lipschitz is None else 0.9 * lipschitz,
-        }
-        return make(optimiser, lipschitz=lipschitz, seed=seed, **(values | changes))
-
-    return planted_run
-
-
-@pytest.fixture
-def level(planted):
-    """Runs of a way at all bounds and seeds, with the same RMS but for the seed's own factor."""
-
-    def runs(optimiser, rms, *, bounds=BOUNDS, seeds=SEEDS, **changes):
-        return [
-            planted(optimiser, bound, seed, rms * (1 + 0.1 * seed), **changes) for bound in bounds for seed in seeds
-        ]
-
-    return runs
 
 
 @pytest.mark.parametrize(
