@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 @click.option(
     "--figures",
     is_flag=True,
-    help="Also draw accuracy against the Lipschitz bound, and learning-rate sensitivity, into the sub-folder figures.",
+    help="Also draw frontiers, accuracy against the Lipschitz bound, and learning-rate sensitivity, into the "
+    "sub-folder figures.",
 )
 def command(*, out: Path, format_: str, target_rms: float | None, frontier: bool, figures: bool) -> None:
     """Show stored runs again; nothing is computed.
@@ -58,6 +59,9 @@ def command(*, out: Path, format_: str, target_rms: float | None, frontier: bool
 def _draw(records: "Sequence[Record]", folder: Path) -> None:
     with drawing_libraries():
         from normbench.presentation.charts.board import board_pictures
-    for picture in board_pictures(records):
+        from normbench.presentation.charts.frontier import frontier_pictures
+    from normbench.analysis.frontier import frontiers
+
+    for picture in (*frontier_pictures(frontiers(records)), *board_pictures(records)):
         for path in picture.save(folder):
             click.echo(path, err=True)

@@ -29,6 +29,8 @@ _SERIES = {  # light, dark
     "method1": ("#0072b2", "#56b4e9"),
     "method2": ("#d55e00", "#ff8a3c"),
     "method2_exp": ("#8f6a00", "#f0e442"),
+    "geodesic_lbfgs": ("#5b2be0", "#a48bff"),
+    "polar_average": ("#8c4a00", "#ffb366"),
     "fromage": ("#00805e", "#2ecc9b"),
     "lars": ("#b5478a", "#e8a3cb"),
     "agd": ("#6a3fa0", "#b497f2"),
@@ -43,6 +45,11 @@ _SERIES = {  # light, dark
     "dog": ("#7d5a50", "#c9aea5"),
     "momo": ("#c2185b", "#ff6fae"),
     "schedule_free": ("#4b6a7a", "#9fc0d0"),
+    "scion": ("#2f7d32", "#7fd17f"),
+    "muon_cap": ("#d1357f", "#ff8fc0"),
+    "muonh": ("#5a6600", "#c3d13d"),
+    "adamh": ("#4f5d75", "#aab6cc"),
+    "riemannian_cg": ("#1f7a8c", "#63c7da"),
 }
 _SPARE = (("#5b5b9a", "#aaaaee"), ("#6b6b3a", "#c8c88a"), ("#9a5b5b", "#eeaaaa"), ("#3a6b5b", "#8ac8b4"))
 
