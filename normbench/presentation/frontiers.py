@@ -202,7 +202,7 @@ def ceiling_columns(unit: str) -> list[Quantity]:
 
 
 _CEILING_RMS = Quantity(
-    name="test_rms",
+    name="ceiling_rms",
     header="test RMS",
     meaning="mean over seeds",
     value=lambda one: one.line.points[0].interval.mean,
@@ -251,7 +251,7 @@ def captions(frontier: Frontier) -> list[str]:
         *_unranked(frontier),
         *_lost(frontier),
         *_sweeps(frontier),
-        *_trivial(frontier),
+        *trivial(frontier),
         *few_seeds([len(frontier.seeds)]),
     ]
     if frontier.outdated:
@@ -321,7 +321,8 @@ def _sweeps(frontier: Frontier) -> list[str]:
     return notes
 
 
-def _trivial(frontier: Frontier) -> list[str]:
+def trivial(frontier: Frontier) -> list[str]:
+    """What needs no optimiser, the linear fit with its gain."""
     if not frontier.predictors:
         return []
     gain = frontier.linear_gain

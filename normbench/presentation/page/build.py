@@ -7,21 +7,25 @@ import jinja2
 from markupsafe import Markup
 
 import normbench
+from normbench.analysis.frontier import Frontier, frontiers
 from normbench.analysis.leaderboard import boards
 from normbench.data.dataset import origin
 from normbench.errors import InvalidArgumentError
 from normbench.networks.families import layers_text
 from normbench.papers.asgd.published import board_rows
+from normbench.presentation.across import ACROSS, across, across_captions, across_title
 from normbench.presentation.captions import captions
 from normbench.presentation.charts.base import COST_NAMES
 from normbench.presentation.commands import command
 from normbench.presentation.compact import script_json
+from normbench.presentation.frontiers import legend as frontier_legend
 from normbench.presentation.labels import board_title, environment
 from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
 from normbench.presentation.page.cells import cell, columns, family, lines
 from normbench.presentation.page.figures import Figure, Gallery, backends, gallery, source
+from normbench.presentation.page.frontiers import Shelf, shelves
 from normbench.presentation.page.glance import answers
 from normbench.presentation.page.heatmaps import grids
 from normbench.presentation.page.ways import Section, environments, places, sections, short_network
@@ -79,8 +83,22 @@ def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    context = _context(found, gallery(found, runs)) | {"record_link": record_link}
+    figures, lines = gallery(found, runs), frontiers(runs)
+    shown = shelves(lines, figures.data)
+    figures.frontiers.extend(figure for shelf in shown for figure in shelf.figures)
+    context = _context(found, figures) | _leading(lines, shown) | {"record_link": record_link}
     return templates.get_template("page.html.j2").render(_WORDS | context)
+
+
+def _leading(lines: Sequence[Frontier], shown: Sequence[Shelf]) -> dict[str, Any]:
+    """What the page begins with."""
+    answers = across(lines)
+    return {
+        "shelves": shown,
+        "across": [(across_title(answer), answer, across_captions(answer)) for answer in answers],
+        "across_columns": ACROSS,
+        "frontier_legend": frontier_legend(lines),
+    }
 
 
 def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:

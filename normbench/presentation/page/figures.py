@@ -56,6 +56,7 @@ class Figure:
 class Gallery:
     """Every figure by the part of the page it belongs to, and the data of all of them by name."""
 
+    frontiers: list[Figure] = field(default_factory=list)
     by_section: dict[str, list[Figure]] = field(default_factory=dict)
     profiles: list[Figure] = field(default_factory=list)
     heat: list[Figure] = field(default_factory=list)
@@ -64,7 +65,8 @@ class Gallery:
     @property
     def figures(self) -> list[Figure]:
         """All of them."""
-        return [*(f for found in self.by_section.values() for f in found), *self.profiles, *self.heat]
+        boards = (figure for found in self.by_section.values() for figure in found)
+        return [*self.frontiers, *boards, *self.profiles, *self.heat]
 
 
 def gallery(sections: Sequence[Section], records: Sequence[Record]) -> Gallery:
