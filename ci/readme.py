@@ -1,13 +1,23 @@
-"""The README's board: some rows and columns of one published board, between the mark and the next empty line."""
+"""The README's tables: the best ways of one frontier, and some rows and columns of one published board.
+
+The frontier stands with its figure between two marks, the board between its mark and the next empty line.
+"""
 
 from collections.abc import Sequence
 
+from normbench.analysis.frontier import Frontier
 from normbench.analysis.leaderboard import Board, Row
+from normbench.analysis.ways import Kind
+from normbench.presentation.charts.frontier import NAME
+from normbench.presentation.frontiers import BACKEND, BEST, captions, columns, evaluations, shown, trivial
 from normbench.presentation.quantities import QUANTITIES
 from normbench.presentation.tables import markdown_table
 
 MARK = "<!-- board -->\n\n"
-TASK, BACKEND = "neural-fly", "jax"
+FRONTIER, FRONTIER_ENDS = "<!-- frontier -->\n", "<!-- end of the frontier -->\n"
+TASK, SPLIT, BOARD_BACKEND = "neural-fly", "random", "jax"
+_HOW = "docs/bound.md#how-to-read-the-frontier"
+_BEST = 8  # ways of a frontier that are shown, and its sweeps
 _COLUMNS = ("rank", "optimiser", "tuning needed", "test RMS", "vs best", "seeds", "bound", "measured")
 _ROWS = {  # optimiser, or predictor, and whether its learning rate was searched
     ("muon", True),
@@ -34,4 +44,36 @@ def with_board(text: str, boards: Sequence[Board]) -> str:
 
 def _is_shown(row: Row) -> bool:
     searched = bool(row.tuning and row.tuning.cost)
-    return row.backend in (BACKEND, "") and (row.optimiser, searched) in _ROWS
+    return row.backend in (BOARD_BACKEND, "") and (row.optimiser, searched) in _ROWS
+
+
+def leading(frontiers: Sequence[Frontier]) -> Frontier | None:
+    """The frontier that README and figure show: of that task and split the one with the smallest budget."""
+    found = [f for f in frontiers if (f.first.request.task, f.first.request.split) == (TASK, SPLIT)]
+    return min(found, key=lambda frontier: frontier.budget, default=None)
+
+
+def with_frontier(text: str, frontiers: Sequence[Frontier]) -> str:
+    """The README's text with figure and table as they are now; the text itself where it has no marks or no frontier."""
+    found = leading(frontiers)
+    if found is None or FRONTIER not in text or FRONTIER_ENDS not in text:
+        return text
+    before, rest = text.split(FRONTIER)
+    return before + FRONTIER + _frontier(found) + FRONTIER_ENDS + rest.split(FRONTIER_ENDS)[1]
+
+
+def _frontier(frontier: Frontier) -> str:
+    every = shown(frontier)
+    rows = every[:_BEST] + [one for one in every[_BEST:] if one.line.way.kind is Kind.SWEEP]
+    kept = [c for c in columns(frontier) if c is not BACKEND and any(c.cell(row) for row in rows)]
+    unit = frontier.first.outcome.unit
+    said = f"Test RMS in {unit} at a certified bound L, {evaluations(frontier.budget)}; {len(frontier.seeds)} seeds."
+    return "\n".join(
+        [
+            f"\n![{said[:-1]}](results/figures/{NAME}.svg)\n",
+            f"{said} {captions(frontier)[0]} {' '.join(trivial(frontier))}",
+            f"{BEST} is the lowest at its bound, stars are certainly worse; [how to read it]({_HOW}).\n",
+            *markdown_table(kept, rows),
+            "\n",
+        ]
+    )

@@ -1,8 +1,8 @@
-"""The published board from its records: ``python -m ci.results`` writes it, ``--check`` fails where it differs.
+"""The published boards from their records: ``python -m ci.results`` writes them, ``--check`` fails where one differs.
 
 results/records.parquet holds every run; leaderboard.md and .csv beside it and the board in the README above it are made
-from it alone. The page and the figures are made with them and not compared: they hold libraries and fonts, whose
-versions differ.
+from it alone, frontier.md and .csv and the README's frontier from frontier.parquet, where there is one. The page and
+the figures are made with them and not compared: they hold libraries and fonts, whose versions differ.
 """
 
 import argparse
@@ -11,20 +11,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.readme import with_board
+from ci.readme import leading, with_board, with_frontier
+from normbench.analysis.frontier import frontiers
 from normbench.analysis.leaderboard import boards
 from normbench.errors import NormbenchError
 from normbench.papers.asgd import figures as experiments
 from normbench.papers.asgd.published import ITERATIONS, applies, board_rows
-from normbench.presentation import exports
+from normbench.presentation import exports, frontier_files, frontier_tables
+from normbench.presentation.across import across
 from normbench.presentation.charts.board import board_pictures
+from normbench.presentation.charts.frontier import NAME, frontier_picture, frontier_pictures
 from normbench.presentation.charts.sheet import Picture
 from normbench.presentation.page import report_page
 from normbench.records.frame import read_file
 from normbench.records.schema import Record
 
 RESULTS = Path(__file__).parent.parent / "results"
-RECORDS, EXPERIMENT2 = "records.parquet", "experiment2.parquet"
+RECORDS, EXPERIMENT2, FRONTIER = "records.parquet", "experiment2.parquet", "frontier.parquet"
 README = "../README.md"
 _WRITERS = {"leaderboard.md": exports.markdown, "leaderboard.csv": exports.csv}
 
@@ -33,8 +36,17 @@ def rebuilt(folder: Path) -> dict[str, str]:
     """Name and text of every file that the records of the folder make."""
     found = boards(read_file(folder / RECORDS), published=board_rows)
     files = {name: write(found) for name, write in _WRITERS.items()}
+    lines = frontiers(_frontier_runs(folder))
+    if lines:
+        files["frontier.md"] = frontier_tables.markdown(lines, across(lines))
+        files["frontier.csv"] = frontier_files.csv(lines)
     readme = _text(folder / README)
-    return files | ({README: with_board(readme, found)} if readme else {})
+    return files | ({README: with_frontier(with_board(readme, found), lines)} if readme else {})
+
+
+def _frontier_runs(folder: Path) -> list[Record]:
+    """The runs of the frontiers; none where they are not stored."""
+    return read_file(folder / FRONTIER) if (folder / FRONTIER).exists() else []
 
 
 def differences(folder: Path) -> dict[str, str]:
@@ -46,8 +58,11 @@ def differences(folder: Path) -> dict[str, str]:
     }
 
 
-def pictures(runs: Sequence[Record], experiment2: Sequence[Record]) -> list[Picture]:
-    """Figures of the board, and of experiments 1 and 2 as ``normbench reproduce`` draws them."""
+def pictures(runs: Sequence[Record], experiment2: Sequence[Record], frontier: Sequence[Record]) -> list[Picture]:
+    """Figures of boards and frontiers, and of experiments 1 and 2 as ``normbench reproduce`` draws them."""
+    lines = frontiers(frontier)
+    first = leading(lines)
+    others = [line for line in lines if line is not first]
     table1 = [
         run
         for run in runs
@@ -55,7 +70,13 @@ def pictures(runs: Sequence[Record], experiment2: Sequence[Record]) -> list[Pict
         and run.request.backend == "jax"
         and applies(run.request.task, run.request.split, run.request.layers)
     ]
-    return [*board_pictures(runs), experiments.experiment1(table1), experiments.experiment2(experiment2)]
+    return [
+        *([frontier_picture(first, name=NAME)] if first else []),
+        *frontier_pictures(others),
+        *board_pictures(runs),
+        experiments.experiment1(table1),
+        experiments.experiment2(experiment2),
+    ]
 
 
 def _text(path: Path) -> str:
@@ -76,15 +97,17 @@ def main() -> int:
     if given.check:
         found = differences(given.folder)
         for name, lines in found.items():
-            print(f"{name} is not what {RECORDS} makes; run python -m ci.results.\n{lines}", file=sys.stderr)
+            made = FRONTIER if name.startswith("frontier") else RECORDS
+            print(f"{name} is not what {made} makes; run python -m ci.results.\n{lines}", file=sys.stderr)
         return 1 if found else 0
     for name, text in rebuilt(given.folder).items():
         (given.folder / name).write_text(text, encoding="utf-8")
     runs, experiment2 = read_file(given.folder / RECORDS), read_file(given.folder / EXPERIMENT2)
-    files = {run.record_id: EXPERIMENT2 for run in experiment2}
-    page = report_page([*runs, *experiment2], record_link=lambda name: files.get(name, RECORDS))
+    frontier = _frontier_runs(given.folder)
+    files = {run.record_id: EXPERIMENT2 for run in experiment2} | {run.record_id: FRONTIER for run in frontier}
+    page = report_page([*runs, *experiment2, *frontier], record_link=lambda name: files.get(name, RECORDS))
     (given.folder / "report.html").write_text(page, encoding="utf-8")
-    for picture in pictures(runs, experiment2):
+    for picture in pictures(runs, experiment2, frontier):
         picture.save(given.folder / "figures")
     return 0
 
