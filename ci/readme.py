@@ -9,7 +9,8 @@ from normbench.analysis.frontier import Frontier
 from normbench.analysis.leaderboard import Board, Row
 from normbench.analysis.ways import Kind
 from normbench.presentation.charts.frontier import NAME
-from normbench.presentation.frontiers import BACKEND, BEST, captions, columns, evaluations, shown, trivial
+from normbench.presentation.frontier_captions import captions, trivial
+from normbench.presentation.frontiers import BACKEND, BEST, columns, evaluations, shown
 from normbench.presentation.quantities import QUANTITIES
 from normbench.presentation.tables import markdown_table
 

@@ -11,11 +11,11 @@ from normbench.analysis.frontier import Cell, Frontier
 from normbench.analysis.rows import mean
 from normbench.presentation import frontiers
 from normbench.presentation.across import ACROSS, Across, across_captions, across_title
+from normbench.presentation.frontier_captions import captions
 from normbench.presentation.frontier_commands import commands
 from normbench.presentation.frontiers import (
     WAY,
     Shown,
-    captions,
     ceiling_columns,
     ceilings,
     columns,

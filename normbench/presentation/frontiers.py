@@ -9,8 +9,6 @@ from normbench.analysis.compare import Direction
 from normbench.analysis.frontier import Cell, Frontier, Line
 from normbench.analysis.statistics import RESAMPLES
 from normbench.analysis.tuning import Rule
-from normbench.analysis.ways import Kind
-from normbench.presentation.captions import data, few_seeds
 from normbench.presentation.labels import how, network_title, value_text, where
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import number, percent, stars
@@ -25,7 +23,6 @@ _SHORT = {
     Lost.UNCOUNTED: "no counts",
     Lost.SHORT: "short",
 }
-_NAMED = 12  # rows that a remark names one by one
 
 
 class Shown(NamedTuple):
@@ -243,92 +240,7 @@ def legend(frontiers: Sequence[Frontier]) -> list[str]:
     ]
 
 
-def captions(frontier: Frontier) -> list[str]:
-    """Every remark that applies, most important first."""
-    notes = [
-        data(frontier.first.provenance.simulated),
-        _seeds(frontier),
-        *_unranked(frontier),
-        *_lost(frontier),
-        *_sweeps(frontier),
-        *trivial(frontier),
-        *few_seeds([len(frontier.seeds)]),
-    ]
-    if frontier.outdated:
-        notes.append(f"{frontier.outdated} records of earlier code or data are not shown.")
-    return notes
-
-
 def span(seeds: Sequence[int]) -> str:
     """``0 to 9``, or the seeds one by one where there are gaps."""
     whole = len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
     return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
-
-
-def _seeds(frontier: Frontier) -> str:
-    used = f"Seed{'s' if len(frontier.seeds) > 1 else ''} {span(frontier.seeds)}."
-    if not frontier.other_seeds:
-        return used
-    return f"{used} Few ways and bounds have seeds {span(frontier.other_seeds)}, which are left out here."
-
-
-def _listed(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-    return "; ".join(words[:_NAMED]) + more
-
-
-def _named(bounds: Sequence[float | None]) -> str:
-    return ", ".join("none" if bound is None else f"{bound:g}" for bound in bounds)
-
-
-def _unranked(frontier: Frontier) -> list[str]:
-    """Ways without a place, each with the bounds at which a seed is missing."""
-    common = frontier.common_bounds
-    if not common:
-        return ["No bound is one that half of the ways have, so that nothing is ranked over all bounds."]
-    missing = [
-        f"{way_name(line)} ({way_backend(line)}): L = "
-        + _named([cell.lipschitz for cell in line.cells if cell.lipschitz in common and not cell.whole])
-        for line in frontier.lines
-        if line.way.key not in frontier.places
-    ]
-    over = f"Ranked over L = {_named(common)}."
-    return [f"{over} Not ranked, for want of figures at these bounds: {_listed(missing)}." if missing else over]
-
-
-def _lost(frontier: Frontier) -> list[str]:
-    """Runs that were made and do not count, each kind with its way and bound."""
-    found = []
-    for line in (*frontier.lines, *frontier.ceilings):
-        for point in line.points:
-            for reason in sorted(set(point.lost.values()), key=list(Lost).index):
-                seeds = [seed for seed, lost in point.lost.items() if lost is reason]
-                at = "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
-                found.append(f"{way_name(line)} ({way_backend(line)}){at}: seed {span(seeds)} {reason}")
-    return [f"Without a figure: {_listed(found)}."] if found else []
-
-
-def _sweeps(frontier: Frontier) -> list[str]:
-    notes = []
-    for line in frontier.lines:
-        known = [point.certificate for point in line.points if point.runs]
-        if line.way.kind is Kind.SWEEP and known:
-            asked = [point.lipschitz for point in line.points]
-            notes.append(
-                f"{way_name(line)} ({way_backend(line)}) is a sweep: asked for L = {_named(asked)}, its certificates "
-                f"are {number(min(known), 1)} to {number(max(known), 1)}."
-            )
-    return notes
-
-
-def trivial(frontier: Frontier) -> list[str]:
-    """What needs no optimiser, the linear fit with its gain."""
-    if not frontier.predictors:
-        return []
-    gain = frontier.linear_gain
-    figures = [
-        f"{row.optimiser} {number(row.test.mean)}"
-        + (f" (at a gain of {number(gain, 1)})" if row.optimiser == "linear" and math.isfinite(gain) else "")
-        for row in frontier.predictors
-    ]
-    return [f"Predictors without an optimiser: {', '.join(figures)}."]

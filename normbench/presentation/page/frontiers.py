@@ -10,8 +10,9 @@ from normbench.presentation import frontiers
 from normbench.presentation.charts.base import Frame
 from normbench.presentation.charts.frontier import error_chart, excess_chart, file_name
 from normbench.presentation.charts.frontier_data import drawn
+from normbench.presentation.frontier_captions import captions
 from normbench.presentation.frontier_tables import CEILINGS, PROVEN, proven_columns
-from normbench.presentation.frontiers import captions, ceiling_columns, ceilings, columns, evaluations, shown, title
+from normbench.presentation.frontiers import ceiling_columns, ceilings, columns, evaluations, shown, title
 from normbench.presentation.labels import network_title
 from normbench.presentation.page.figures import Figure
 from normbench.presentation.quantities import Quantity

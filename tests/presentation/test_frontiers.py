@@ -1,0 +1,190 @@
+"""A frontier is shown as it was computed: the same figures as table, Markdown, CSV, JSON, chart and page."""
+
+import csv
+import io
+import json
+import math
+import re
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from ci.readme import FRONTIER, FRONTIER_ENDS, with_frontier
+from ci.results import differences, rebuilt
+from normbench.analysis.frontier import frontiers
+from normbench.cli.leaderboard import command
+from normbench.presentation import frontier_files, frontier_tables
+from normbench.presentation.across import across
+from normbench.presentation.charts.frontier import frontier_picture
+from normbench.presentation.charts.frontier_data import drawn
+from normbench.presentation.page import report_page
+from normbench.records.frame import write_file
+from normbench.records.store import Store
+from tests.analysis.conftest import BOUNDS, SEEDS
+from tests.presentation.drawn import caption, key, layers, panels
+
+pytestmark = pytest.mark.quick
+
+
+@pytest.fixture(scope="module")
+def runs(level, planted):
+    """Two ways at all bounds, one of them tuned, a sweep, a ceiling, and one whose certificate is too large at 20."""
+    sphere = {"parametrisation": "sphere", "iterations": 100}
+    sweep = [
+        planted("method1", asked, seed, rms, lipschitz_certificate=certificate, **sphere)
+        for asked, certificate, rms in ((10.0, 4.0, 1.6), (40.0, 16.0, 1.2))
+        for seed in SEEDS
+    ]
+    return [
+        *level("geodesic_lbfgs", 1.0),
+        *level("adam", 1.1, learning_rate=0.1, tuning_runs=5),
+        *level("lbfgs", 1.2, bounds=(5.0, 80.0)),
+        *(planted("lbfgs", 20.0, seed, 1.2, lipschitz_certificate=20.5) for seed in SEEDS),
+        *sweep,
+        *level("muon", 0.9, bounds=(None,), parametrisation=None, lipschitz_certificate=300.0),
+    ]
+
+
+@pytest.fixture(scope="module")
+def found(runs):
+    return frontiers(runs)
+
+
+def written(found, width=200):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(frontier_tables.terminal(found, across(found), width=width))
+    return console.export_text()
+
+
+def test_the_table_shows_means_marks_prices_and_reasons(found):
+    text = written(found)
+    lines = {words[2]: words for words in (line.split() for line in text.splitlines()) if len(words) > 4}
+    assert lines["geodesic_lbfgs"][-5:] == ["▼1.111", "▼1.111", "▼1.111", "+0.0", "%"]
+    assert "5 runs a bound: 0.1" in text
+    assert re.search(r"– +lbfgs spectral .* 1\.320 \S* *above L +1\.320", text)
+    assert "lbfgs spectral (torch) at L = 20: seeds 0 to 2 with a certificate above the bound" in text
+    assert "method1 sphere (torch) is a sweep: asked for L = 10, 40, its certificates are 4.0 to 16.0" in text
+    assert re.search(r"muon, default +torch +default \S+ +0\.990 +300", text)
+    assert "SIMULATED" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_leaves_columns_out_and_says_so(found, width):
+    text = written(found, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "L = 5" in text
+    assert "L = 80" in text
+    assert ("tuning needed." in text) == (width == 80)
+
+
+def test_markdown_csv_and_json_hold_the_same_figures(found):
+    rows = [json.loads(line) for line in frontier_files.json_lines(found).splitlines()]
+    cells = {(row["way"], row["lipschitz"]): row for row in rows if row["role"] == "at L"}
+    assert cells["adam spectral", 20.0]["vs_best_mean"] == pytest.approx(1.1 / 1.01 - 1)
+    assert cells["lbfgs spectral", 20.0]["lost"] == dict.fromkeys("012", "with a certificate above the bound")
+    assert cells["lbfgs spectral", 20.0]["test_rms_mean"] is None
+    assert {row["lipschitz_certificate"] for row in rows if row["role"] == "point"} == {4.0, 16.0, 300.0}
+    table = list(csv.DictReader(io.StringIO(frontier_files.csv(found))))
+    assert [row["test_rms_mean"] for row in table] == [
+        "" if row["test_rms_mean"] is None else str(row["test_rms_mean"]) for row in rows
+    ]
+    [line] = [line for line in frontier_tables.markdown(found, []).splitlines() if line.startswith("| 2 (2-2) | adam")]
+    shown = [float(text) for text in re.findall(r"\| (\d\.\d{3})", line)]
+    assert shown == [pytest.approx(cells["adam spectral", bound]["test_rms_mean"], abs=5e-4) for bound in BOUNDS]
+
+
+def test_the_chart_draws_ways_at_their_bound_and_sweeps_at_their_certificates(found):
+    picture = frontier_picture(found[0], name="frontier")
+    names = ["geodesic_lbfgs sandwich", "adam spectral", "lbfgs spectral", "method1 sphere", "muon, default, no bound"]
+    assert key(picture) == names
+    left, right = panels(picture)
+    at = {}
+    for row in layers(left, "line")[-1]["data"]["values"]:
+        at.setdefault(row["name"], []).append((row["bound"], row["rms"]))
+    assert at["geodesic_lbfgs sandwich"] == [(bound, pytest.approx(1.111)) for bound in BOUNDS]
+    assert at["method1 sphere"] == [(4.0, pytest.approx(1.6)), (16.0, pytest.approx(1.2))]
+    assert at["lbfgs spectral"] == [(5.0, pytest.approx(1.32)), (80.0, pytest.approx(1.32))]
+    assert at["muon, default, no bound"] == [(300.0, pytest.approx(0.99))]
+    excess = {(row["name"], row["bound"]): row["excess"] for row in layers(right, "line")[0]["data"]["values"]}
+    assert excess["adam spectral", 20.0] == pytest.approx(100 * (1.1 / 1.01 - 1), abs=1e-3)
+    assert ("muon, default, no bound", 300.0) not in excess
+    assert "seeds 0 to 2" in caption(picture)
+
+
+def test_the_linear_fit_has_its_gain_where_records_have_it(found, runs, level):
+    assert not any("gain" in row["predictor"] for row in drawn(found[0]).trivial)
+    predictors = {name: {"train": 1.0, "test": 1.0} for name in ("zero", "mean", "linear")}
+    predictors["linear"]["gain"] = 118.0
+    [known] = frontiers(level("adam", 1.1, predictors=predictors) + level("lbfgs", 0.5, predictors=predictors))
+    assert "linear fit, gain 118" in [row["predictor"] for row in drawn(known).trivial]
+
+
+def test_no_more_lines_are_coloured_than_can_be_told_apart(level):
+    many = [
+        run for k in range(14) for run in level("adam", 1.0 + 0.01 * k, initialisation="orthogonal", batch_size=k + 1)
+    ]
+    shown = drawn(frontiers(many)[0])
+    assert len(shown.looks.names) <= 10
+    assert len({point["name"] for point in shown.points}) == 14
+
+
+def test_tasks_are_averaged_and_who_lacks_one_is_named(runs, level):
+    elsewhere = [
+        *level("geodesic_lbfgs", 3.0, split="blocked"),
+        *level("adam", 6.0, split="blocked", learning_rate=0.1, tuning_runs=5),
+    ]
+    elsewhere += level("prodigy", 1.0, split="blocked")
+    [one] = across(frontiers([*runs, *elsewhere]))
+    assert [row.line.way.first.request.optimiser for row in one.rows] == ["geodesic_lbfgs", "adam"]
+    assert one.rows[1].place.excess.mean == pytest.approx(math.sqrt(1.1 * 2) / 1.01 - 1)
+    missing = {line.way.first.request.optimiser for line, _ in one.missing}
+    assert missing == {"prodigy", "lbfgs", "method1"}
+    assert "prodigy spectral (torch) on" in frontier_tables.markdown(frontiers([*runs, *elsewhere]), [one])
+
+
+def test_the_page_begins_with_the_frontier(level):
+    html = report_page(level("adam", 1.1))  # boards of one optimiser have no figures, which cost seconds
+    assert html.index("The most accurate network at the bound you name") < html.index('id="networks"')
+    assert html.count("▼1.210") == len(BOUNDS)
+    charts = json.loads(re.search(r'id="charts">(.*?)</script>', html, flags=re.DOTALL)[1])
+    assert [chart["key"].split("-")[0] for chart in charts] == ["frontier", "excess"]
+    assert "The most accurate network" not in report_page(level("adam", 1.1, bounds=(20.0,)))
+
+
+def test_the_command_leads_with_the_frontier(level, tmp_path):
+    for run in (runs := level("adam", 1.1)):
+        Store(tmp_path / "records").write(run)
+    options = [], ["--frontier", "--format", "csv"]
+    board, table = (CliRunner().invoke(command, ["--out", str(tmp_path), *more]) for more in options)
+    assert (board.exit_code, table.exit_code) == (0, 0)
+    assert board.output.index("at a certified bound L") < board.output.index("L = 5, RMS in N")
+    assert table.output == frontier_files.csv(frontiers(runs))
+
+
+def test_the_readme_has_the_best_ways_between_its_marks(level):
+    real = {"task": "neural-fly", "simulated": False}
+    made = frontiers([*level("geodesic_lbfgs", 1.0, **real), *level("adam", 1.1, **real)])
+    text = f"Before\n\n{FRONTIER}old\n{FRONTIER_ENDS}\nAfter\n"
+    once = with_frontier(text, made)
+    assert with_frontier(once, made) == once
+    assert "old" not in once
+    assert once.startswith(f"Before\n\n{FRONTIER}\n![")
+    assert once.endswith(f"|\n\n{FRONTIER_ENDS}\nAfter\n")
+    assert "| 1 (1-1) | geodesic_lbfgs sandwich | none | ▼1.111 |" in once
+    assert with_frontier(text, []) == text
+    assert with_frontier("no marks\n", made) == "no marks\n"
+
+
+def test_published_frontiers_follow_their_records_where_there_are_any(level, tmp_path):
+    runs = level("adam", 1.1)
+    write_file(runs, tmp_path / "records.parquet")
+    assert not {"frontier.md", "frontier.csv"} & rebuilt(tmp_path).keys()
+    write_file(runs, tmp_path / "frontier.parquet")
+    made = rebuilt(tmp_path)
+    assert made["frontier.csv"] == frontier_files.csv(frontiers(runs))
+    for name, text in made.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert differences(tmp_path) == {}
+    write_file(level("adam", 1.2), tmp_path / "frontier.parquet")
+    assert differences(tmp_path).keys() == {"frontier.md", "frontier.csv"}
