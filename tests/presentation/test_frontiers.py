@@ -149,6 +149,10 @@ def test_the_page_begins_with_the_frontier(level):
     assert html.count("▼1.210") == len(BOUNDS)
     charts = json.loads(re.search(r'id="charts">(.*?)</script>', html, flags=re.DOTALL)[1])
     assert [chart["key"].split("-")[0] for chart in charts] == ["frontier", "excess"]
+    section = html[html.index('<section aria-labelledby="frontier') :].partition("</section>")[0]
+    said = re.findall(r"<(caption|figcaption).*?</\1>", section, flags=re.DOTALL)
+    assert len(said) == 4
+    assert section.count("SIMULATED data") >= len(said)
     assert "The most accurate network" not in report_page(level("adam", 1.1, bounds=(20.0,)))
 
 

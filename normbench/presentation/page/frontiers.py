@@ -109,7 +109,8 @@ def _tables(frontier: Frontier) -> tuple[Table, ...]:
         (CEILINGS, ceiling_columns(unit), free),
         (PROVEN, proven_columns(frontier), ranked),
     )
-    return tuple(Table(caption, _speaking(chosen, rows), tuple(rows)) for caption, chosen, rows in made if rows)
+    kind = f" ({origin(True)} data)" if frontier.first.provenance.simulated else ""
+    return tuple(Table(caption + kind, _speaking(chosen, rows), tuple(rows)) for caption, chosen, rows in made if rows)
 
 
 def _speaking(chosen: Sequence[Quantity], rows: Sequence[Any]) -> tuple[Quantity, ...]:
