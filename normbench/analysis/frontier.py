@@ -16,6 +16,7 @@ from normbench.analysis.selection import Sortable, current, grouped, known, sort
 from normbench.analysis.statistics import Difference, Interval, bootstrap_intervals
 from normbench.analysis.tuning import Tuning, tuning
 from normbench.analysis.ways import Kind, Way, common_seeds, kind, ways
+from normbench.data.splits import RULES
 from normbench.records.schema import Record
 from normbench.running.axis import Level
 from normbench.running.request import setting
@@ -149,7 +150,7 @@ class Frontier:
 
 
 def frontiers(records: Iterable[Record]) -> list[Frontier]:
-    """One frontier per task, split, network and budget where runs have several bounds; budgets ascend.
+    """One frontier per task, split, network and budget where runs have several bounds, that with most of them first.
 
     Parameters
     ----------
@@ -165,7 +166,13 @@ def frontiers(records: Iterable[Record]) -> list[Frontier]:
         shown = [run for run in runs if run.provenance.data_sha256 == latest]
         made = (_frontier(shown, budget, outdated=len(group) - len(shown)) for budget in _budgets(shown))
         found += [frontier for frontier in made if len(frontier.bounds) > 1]
-    return found
+    return sorted(found, key=_extent)
+
+
+def _extent(frontier: Frontier) -> tuple[int, bool, float]:
+    """Most ways and bounds first; then the usual split and the smallest budget."""
+    unusual = frontier.first.request.split != next(iter(RULES))
+    return -len(frontier.lines) * len(frontier.bounds), unusual, frontier.budget
 
 
 def _budgets(runs: Sequence[Record]) -> list[float]:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from normbench.analysis.answer import Place, answer
 from normbench.analysis.frontier import Frontier, Line
+from normbench.data.dataset import origin
+from normbench.networks.families import layers_text
 from normbench.presentation.frontiers import evaluations, span, tuning_words, way_backend, way_name
-from normbench.presentation.labels import network_title
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import percent
 
@@ -74,24 +75,6 @@ ACROSS = (
         numeric=False,
     ),
     Quantity(
-        name="where",
-        header="backend",
-        meaning="what computed",
-        value=lambda one: way_backend(one.line),
-        words=lambda one: way_backend(one.line),
-        numeric=False,
-        leaves=2,
-    ),
-    Quantity(
-        name="tuning",
-        header="tuning needed",
-        meaning="on the last of the tasks",
-        value=lambda one: tuning_words(one.line),
-        words=lambda one: tuning_words(one.line).split(":")[0],
-        numeric=False,
-        leaves=1,
-    ),
-    Quantity(
         name="excess",
         header="worse than the best",
         meaning="over all bounds and tasks",
@@ -105,6 +88,24 @@ ACROSS = (
         value=lambda one: one.place.excess.low,
         words=lambda one: f"{percent(one.place.excess.low)} to {percent(one.place.excess.high)}",
         leaves=3,
+    ),
+    Quantity(
+        name="tuning",
+        header="tuning needed",
+        meaning="on the last of the tasks",
+        value=lambda one: tuning_words(one.line),
+        words=lambda one: tuning_words(one.line).split(":")[0],
+        numeric=False,
+        leaves=1,
+    ),
+    Quantity(
+        name="where",
+        header="backend",
+        meaning="what computed",
+        value=lambda one: way_backend(one.line),
+        words=lambda one: way_backend(one.line),
+        numeric=False,
+        leaves=2,
     ),
 )
 
@@ -127,12 +128,20 @@ def across_captions(answer: Across) -> list[str]:
     ]
     if answer.missing:
         lacking = (
-            f"{way_name(line)} ({way_backend(line)}) on {' and '.join(_task(f) for f in tasks) or 'shared seeds'}"
-            for line, tasks in answer.missing
+            f"{way_name(line)} ({way_backend(line)}) on {_tasks(lacked, answer.frontiers)}"
+            for line, lacked in answer.missing
         )
         notes.append(f"Not ranked, for want of all figures: {'; '.join(lacking)}.")
     return notes
 
 
+def _tasks(lacked: Sequence[Frontier], every: Sequence[Frontier]) -> str:
+    if not lacked:
+        return "the seeds that all share"
+    return "every task" if len(lacked) == len(every) else " and ".join(map(_task, lacked))
+
+
 def _task(frontier: Frontier) -> str:
-    return network_title(frontier.first, without=("lipschitz",))
+    asked, simulated = frontier.first.request, frontier.first.provenance.simulated
+    kind = f", {origin(simulated)}" if simulated else ""
+    return f"{asked.task} {layers_text(asked.layers)} ({asked.split} split{kind})"

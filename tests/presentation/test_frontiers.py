@@ -145,7 +145,7 @@ def test_tasks_are_averaged_and_who_lacks_one_is_named(runs, level):
 
 def test_the_page_begins_with_the_frontier(level):
     html = report_page(level("adam", 1.1))  # boards of one optimiser have no figures, which cost seconds
-    assert html.index("The most accurate network at the bound you name") < html.index('id="networks"')
+    assert html.index("At the bound you name: quadrotor-sim") < html.index('id="networks"')
     assert html.count("▼1.210") == len(BOUNDS)
     charts = json.loads(re.search(r'id="charts">(.*?)</script>', html, flags=re.DOTALL)[1])
     assert [chart["key"].split("-")[0] for chart in charts] == ["frontier", "excess"]
@@ -153,7 +153,7 @@ def test_the_page_begins_with_the_frontier(level):
     said = re.findall(r"<(caption|figcaption).*?</\1>", section, flags=re.DOTALL)
     assert len(said) == 4
     assert section.count("SIMULATED data") >= len(said)
-    assert "The most accurate network" not in report_page(level("adam", 1.1, bounds=(20.0,)))
+    assert "At the bound you name" not in report_page(level("adam", 1.1, bounds=(20.0,)))
 
 
 def test_the_command_leads_with_the_frontier(level, tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 from normbench.analysis.frontier import Frontier
 from normbench.data.dataset import origin
+from normbench.networks.families import layers_text
 from normbench.presentation import frontiers
 from normbench.presentation.charts.base import Frame
 from normbench.presentation.charts.frontier import error_chart, excess_chart, file_name
@@ -13,7 +14,6 @@ from normbench.presentation.charts.frontier_data import drawn
 from normbench.presentation.frontier_captions import captions
 from normbench.presentation.frontier_tables import CEILINGS, PROVEN, proven_columns
 from normbench.presentation.frontiers import ceiling_columns, ceilings, columns, evaluations, shown, title
-from normbench.presentation.labels import network_title
 from normbench.presentation.page.figures import Figure
 from normbench.presentation.quantities import Quantity
 
@@ -44,7 +44,7 @@ class Shelf:
     key : str
         Anchor on the page.
     place : str
-        Short, for the contents.
+        For heading and contents.
     frontier : Frontier
     figures : tuple of Figure
     tables : tuple of Table
@@ -66,7 +66,8 @@ def shelves(found: Sequence[Frontier], data: dict[str, Any]) -> list[Shelf]:
 
 def _shelf(frontier: Frontier, data: dict[str, Any]) -> Shelf:
     first = frontier.first
-    place = f"{network_title(first, without=('lipschitz',))}, {evaluations(frontier.budget)}"
+    asked, words = first.request, evaluations(frontier.budget)
+    place = f"{asked.task}, {asked.split} split, {layers_text(asked.layers)}, {words}"
     return Shelf(
         file_name(frontier), place, frontier, _figures(frontier, data), _tables(frontier), tuple(captions(frontier))
     )
