@@ -78,6 +78,11 @@ def evaluations_curve(record: Record) -> np.ndarray:
     return np.asarray(gradients + alone / 2 + _derivatives(record, np.arange(len(gradients))))
 
 
+def evaluations_made(record: Record) -> float:
+    """Evaluations of the whole run; NaN where the record has no counts."""
+    return float(evaluations_curve(record)[-1]) if record.outcome.curves.gradient_evaluations else math.nan
+
+
 def planned_evaluations(record: Record) -> float:
     """Evaluations that the run was to make: those of its iterations, without trials of line searches and restarts.
 
@@ -86,8 +91,7 @@ def planned_evaluations(record: Record) -> float:
     if record.request.batch_size is None:
         spec, asked = specs.get(record.request.optimiser), float(record.request.iterations)
         return asked * _order(record) if spec.line_derivatives is LineDerivatives.ALWAYS else asked
-    made = evaluations_curve(record)[-1:]
-    return float(f"{made[0]:.2g}") if len(made) else math.nan
+    return float(f"{evaluations_made(record):.2g}")
 
 
 def _derivatives(record: Record, iterations: np.ndarray) -> np.ndarray:

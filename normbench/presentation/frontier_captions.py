@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 from normbench.analysis.budget import Lost
 from normbench.analysis.frontier import Frontier
+from normbench.analysis.runs import evaluations_made
 from normbench.analysis.ways import Kind
 from normbench.presentation.captions import data, few_seeds
 from normbench.presentation.frontiers import span, way_backend, way_name
 from normbench.presentation.tables import number
 
 _NAMED = 12  # of a list that are named one by one
+_LATER = 1.1  # times the budget: what is certified then is another network than the one that is read
 
 
 def captions(frontier: Frontier) -> list[str]:
@@ -74,15 +76,19 @@ def _lost(frontier: Frontier) -> list[str]:
 
 
 def _sweeps(frontier: Frontier) -> list[str]:
+    """What is certified of ways without a bound that they reach, and of which network."""
     notes = []
-    for line in frontier.lines:
-        known = [point.certificate for point in line.points if point.runs]
-        if line.way.kind is Kind.SWEEP and known:
-            asked = [point.lipschitz for point in line.points]
-            notes.append(
-                f"{way_name(line)} ({way_backend(line)}) is a sweep: asked for L = {_named(asked)}, its certificates "
-                f"are {number(min(known), 1)} to {number(max(known), 1)}."
-            )
+    for line in (*frontier.lines, *frontier.ceilings):
+        known = [point for point in line.points if point.runs]
+        if line.way.kind is Kind.BOUND or not known:
+            continue
+        name = f"{way_name(line)} ({way_backend(line)})"
+        if line.way.kind is Kind.SWEEP:
+            low, high = (number(extreme(point.certificate for point in known), 1) for extreme in (min, max))
+            asked = _named([point.lipschitz for point in line.points])
+            notes.append(f"{name} is a sweep: asked for L = {asked}, its certificates are {low} to {high}.")
+        if (made := max(evaluations_made(run) for point in known for run in point.runs)) > _LATER * frontier.budget:
+            notes.append(f"The certificates of {name} are those after {made:,.0f} evaluations.")
     return notes
 
 

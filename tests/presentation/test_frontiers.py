@@ -67,6 +67,7 @@ def test_the_table_shows_means_marks_prices_and_reasons(found):
     assert "method1 sphere (torch) is a sweep: asked for L = 10, 40, its certificates are 4.0 to 16.0" in text
     assert re.search(r"muon, default +torch +default \S+ +0\.990 +300", text)
     assert "SIMULATED" in text
+    assert "The certificates of" not in text  # every run ended at the budget
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -127,6 +128,12 @@ def test_no_more_lines_are_coloured_than_can_be_told_apart(level):
     shown = drawn(frontiers(many)[0])
     assert len(shown.looks.names) <= 10
     assert len({point["name"] for point in shown.points}) == 14
+
+
+def test_a_certificate_of_a_later_network_is_named(level):
+    longer = level("method1", 1.2, parametrisation="sphere", lipschitz_certificate=4.0)
+    text = written(frontiers([*level("adam", 1.1), *longer]))
+    assert "The certificates of method1 sphere (torch) are those after 400 evaluations." in text
 
 
 def test_tasks_are_averaged_and_who_lacks_one_is_named(runs, level):
