@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from normbench.analysis.budget import Lost
-from normbench.analysis.frontier import Frontier
+from normbench.analysis.frontier import Cell, Frontier, Line
 from normbench.analysis.runs import evaluations_made
 from normbench.analysis.ways import Kind
 from normbench.presentation.captions import data, few_seeds
@@ -71,8 +71,18 @@ def _lost(frontier: Frontier) -> list[str]:
                 seeds = [seed for seed, lost in point.lost.items() if lost is reason]
                 at = "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
                 which = f"seed{'s' if len(seeds) > 1 else ''} {span(seeds)}"
-                found.append(f"{way_name(line)} ({way_backend(line)}){at}: {which} {reason}")
+                found.append(
+                    f"{way_name(line)} ({way_backend(line)}){at}: {which} {reason}{_proven(line, point, seeds)}"
+                )
     return [f"Without a figure: {_listed(found)}."] if found else []
+
+
+def _proven(line: Line, point: Cell, seeds: Sequence[int]) -> str:
+    """`` (20.5)``: the largest certificate, where one is above the bound."""
+    if Lost.ABOVE not in {point.lost[seed] for seed in seeds}:
+        return ""
+    runs = [run for run in line.way.runs[point.lipschitz] if run.request.seed in seeds]
+    return f" ({max(run.outcome.lipschitz_certificate for run in runs):.6g})"
 
 
 def _sweeps(frontier: Frontier) -> list[str]:

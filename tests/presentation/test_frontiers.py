@@ -63,7 +63,7 @@ def test_the_table_shows_means_marks_prices_and_reasons(found):
     assert lines["geodesic_lbfgs"][-5:] == ["▼1.111", "▼1.111", "▼1.111", "+0.0", "%"]
     assert "5 runs a bound: 0.1" in text
     assert re.search(r"– +lbfgs spectral .* 1\.320 \S* *above L +1\.320", text)
-    assert "lbfgs spectral (torch) at L = 20: seeds 0 to 2 with a certificate above the bound" in text
+    assert "lbfgs spectral (torch) at L = 20: seeds 0 to 2 with a certificate above the bound (20.5)" in text
     assert "method1 sphere (torch) is a sweep: asked for L = 10, 40, its certificates are 4.0 to 16.0" in text
     assert re.search(r"muon, default +torch +default \S+ +0\.990 +300", text)
     assert "SIMULATED" in text
