@@ -39,7 +39,7 @@ class LargerNetworks:
 
 
 class AtABound:
-    """12-25-30-15-3 and all training samples at a Lipschitz bound: every optimiser of bounded sets, Adam through each."""
+    """12-25-30-15-3 and all training samples at a Lipschitz bound of 20: optimisers of bounded sets, and Adam."""
 
     params = (BOUNDED, BACKENDS)
     param_names = ("way", "backend")

@@ -12,14 +12,13 @@ from normbench.analysis.budget import Lost, rms_within
 from normbench.analysis.ranking import RankSpan, Sample, differences_of_all, rank_spans
 from normbench.analysis.rows import NO_INTERVAL, PredictorRow, mean, predictor_rows
 from normbench.analysis.runs import planned_evaluations
-from normbench.analysis.selection import Sortable, current, grouped, known, sortable
+from normbench.analysis.selection import Sortable, current, grouped, known, results, sortable
 from normbench.analysis.statistics import Difference, Interval, bootstrap_intervals
 from normbench.analysis.tuning import Tuning, tuning
 from normbench.analysis.ways import Kind, Way, common_seeds, kind, ways
 from normbench.data.splits import RULES
 from normbench.records.schema import Record
 from normbench.running.axis import Level
-from normbench.running.request import setting
 
 Values = Mapping[int, float | Lost]
 
@@ -159,7 +158,7 @@ def frontiers(records: Iterable[Record]) -> list[Frontier]:
         validation part do not.
     """
     found = []
-    judged = (run for run in known(records) if dict(setting(run.request)).get("judged_on", "test") == "test")
+    judged = results(known(records))
     for group in grouped(judged, lambda run: sortable(run, Level.BOARD, without=("lipschitz",))).values():
         runs = current(group)
         latest = max(runs, key=lambda run: run.provenance.created).provenance.data_sha256

@@ -25,6 +25,6 @@ def _words(frontier: Frontier, line: Line) -> Iterator[list[str]]:
     for runs in line.way.runs.values():
         searched = tuple(run for run in frontier.runs if board_key(run) == board_key(runs[0]))
         row = optimiser_row(list(runs))
-        board = Board(runs=searched, outdated=0, optimisers=(row,), predictors=(), published=())
+        board = Board(runs=searched, trials=(), outdated=0, optimisers=(row,), predictors=(), published=())
         if words := command(row, board):
             yield shlex.split(words)

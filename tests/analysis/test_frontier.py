@@ -186,3 +186,9 @@ def test_the_correction_counts_the_pairs_of_all_bounds():
     alone = [differences(group, 0)[1].p_value for group in groups]
     together = [found[1].p_value for found in differences_of_all(groups, [0] * 3)]
     assert min(together) == pytest.approx(3 * min(alone))
+
+
+def test_runs_that_were_judged_on_a_validation_part_are_no_results(level):
+    judged = level("lbfgs", 1.0)
+    found = frontier_of([*judged, *level("lbfgs", 0.1, judged_on="validation")])
+    assert [run for line in found.lines for cell in line.cells for run in cell.runs] == judged
