@@ -1,14 +1,14 @@
 """One answer over all tasks, in words: the ways that every frontier of a budget has, the best first."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from normbench.analysis.answer import Place, answer
 from normbench.analysis.frontier import Frontier, Line
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
-from normbench.presentation.frontiers import evaluations, span, tuning_words, way_backend, way_name
+from normbench.presentation.frontiers import BACKEND, WAY, evaluations, span, tuning_words, way_backend, way_name
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import percent
 
@@ -66,14 +66,7 @@ ACROSS = (
         value=lambda one: one.place.rank.rank,
         words=lambda one: f"{one.place.rank.rank} ({one.place.rank.low}-{one.place.rank.high})",
     ),
-    Quantity(
-        name="way",
-        header="way of training",
-        meaning="optimiser, parametrisation and what else is not as usual",
-        value=lambda one: way_name(one.line),
-        words=lambda one: way_name(one.line),
-        numeric=False,
-    ),
+    WAY,
     Quantity(
         name="excess",
         header="worse than the best",
@@ -98,15 +91,7 @@ ACROSS = (
         numeric=False,
         leaves=1,
     ),
-    Quantity(
-        name="where",
-        header="backend",
-        meaning="what computed",
-        value=lambda one: way_backend(one.line),
-        words=lambda one: way_backend(one.line),
-        numeric=False,
-        leaves=2,
-    ),
+    replace(BACKEND, leaves=2),
 )
 
 
