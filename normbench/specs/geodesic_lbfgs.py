@@ -11,11 +11,11 @@ GEODESIC_LBFGS = OptimiserSpec(
     geometries=(Geometry.STIEFEL, Geometry.SPHERE),
     parametrisation="sandwich",
     line_derivatives=LineDerivatives.START,
-    stable=20,
+    stable=10,
     hyperparameters=(
         Hyperparameter("history", 30, 1, 1000, "pairs of steps and gradient differences that are kept"),
         Hyperparameter("decay", 0.9, 0.0, 1.0, "of the averages of G G^T and G^T G that make the metric"),
-        Hyperparameter("damping", 1e-3, 1e-12, 1.0, "added to the averages, in units of their mean eigenvalue"),
+        Hyperparameter("damping", 1e-2, 1e-12, 1.0, "added to the averages, in units of their mean eigenvalue"),
         Hyperparameter("max_trials", 20, 1, 100, "points of a line search; then the memory is given up"),
     ),
     constants=(
@@ -36,7 +36,7 @@ GEODESIC_LBFGS = OptimiserSpec(
     ),
     notes=(
         "The first iteration and the one behind a restart go to the minimum of the Taylor polynomial of order 2 along "
-        "-Proj(L^(-1/4) G R^(-1/4)), at most pi/6; the others take the step 1, at most pi/3. A curvature that is not "
+        "-Proj(L^(-1/2) G R^(-1/2)), at most pi/6; the others take the step 1, at most pi/3. A curvature that is not "
         "positive, or a slope that is not negative, leaves the trust angle.",
         "A step is taken where f <= f_0 + 1e-4 t <G, D>, else cut to the minimum of the parabola of f_0, slope and f, "
         "by 0.1 to 0.5; a loss that is not finite cuts by 0.1.",
@@ -44,8 +44,10 @@ GEODESIC_LBFGS = OptimiserSpec(
         "The curve is R(t) = (Q + t D) ((Q + t D)^T (Q + t D))^(-1/2), which also takes back the rounding of the last.",
         "s and y are projected onto the tangent space where the step ended, and not transported after that.",
         "A pair with <s, y> <= 1e-6 ||s|| ||y|| is left out.",
-        "L and R get their fourth roots in every iteration up to 128 rows; above it in the first eleven and then in "
+        "L and R get their roots in every iteration up to 128 rows; above it in the first eleven and then in "
         "every tenth.",
         "A variable that never had a gradient rests.",
+        "H0 = L^(-1/2) (x) R^(-1/2): with these exponents the factors are near the best Kronecker product for the "
+        "curvature (arXiv 2406.17748). Shampoo's own, 1/4, lower training losses less in as many steps.",
     ),
 )

@@ -23,7 +23,7 @@ NUMERIC = {
     "method1": {"trust_region": 0.01, "max_halvings": 3, "radius": 2.0},
     "method2": {"mean_square_input": 3.0, "curvature": 0.5, "gain": 2.0},
     "method2_exp": {"mean_square_input": 3.0, "curvature": 0.5, "gain": 2.0},
-    "geodesic_lbfgs": {"decay": 0.5, "damping": 0.01, "max_trials": 3, "radius": 5.0},
+    "geodesic_lbfgs": {"decay": 0.5, "damping": 0.5, "max_trials": 3, "radius": 5.0},
     "polar_average": {"momentum": 0.5, "offset": 3, "power": 2, "radius": 5.0},
 }
 INTEGERS = ("max_halvings", "max_trials", "offset", "power")

@@ -47,14 +47,15 @@ def test_the_loss_never_rises_and_no_iterate_leaves_its_manifold(key, lipschitz)
             np.testing.assert_allclose(columns.T @ columns, np.eye(columns.shape[1]), atol=1e-13)
             assert set(P.ravel()) <= set(Q.ravel())
     assert all(b < a for a, b in itertools.pairwise(losses))
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.85 * losses[0]
 
 
 def test_larger_sets_at_the_same_bound_fit_better_and_pairs_are_worth_more_than_none():
     """Sphere, ball and sandwich contain one another in this order."""
     losses = {key: run_through(key, lipschitz=4.0).steps(80)[-1].point.loss for key in WAYS}
     assert losses["sandwich"] < losses["ball"] < losses["sphere"]
-    assert losses["ball"] < 0.999 * run_through("ball", lipschitz=4.0, history=1).steps(80)[-1].point.loss
+    many, one = (run_through("ball", lipschitz=20.0, history=history).steps(80)[-1].point.loss for history in (30, 1))
+    assert many < 0.9 * one
 
 
 def test_evaluations_are_one_loss_and_one_gradient_an_iteration_beside_those_of_cuts_and_of_the_first_step():
@@ -67,7 +68,7 @@ def test_evaluations_are_one_loss_and_one_gradient_an_iteration_beside_those_of_
     assert all(step.halvings == step.evaluations - 1 for step in done)
 
 
-def test_the_first_direction_is_the_polar_factor_and_the_first_step_that_of_method_1():
+def test_the_first_direction_inverts_the_singular_values_and_the_first_step_is_that_of_method_1():
     run = run_through("ball", damping=1e-12)
     start, state = run.point, run.state
     G = state.manifold.gradient(state.Q, run.objective.gradient(start.weights))
@@ -75,7 +76,9 @@ def test_the_first_direction_is_the_polar_factor_and_the_first_step_that_of_meth
     for made, g in zip(state.metric(G), G, strict=True):
         left, values, right = np.linalg.svd(g, full_matrices=False)
         rank = values > 1e-3 * values[0]
-        np.testing.assert_allclose(left[:, rank].T @ made @ right[rank].T, np.eye(rank.sum()), atol=1e-3)
+        inverse = values[0] / values[rank]  # (G G^T)^(-1/2) G (G^T G)^(-1/2) = U S^-1 V^T
+        found = values[0] * left[:, rank].T @ made @ right[rank].T
+        np.testing.assert_allclose(found, np.diag(inverse), atol=1e-3 * inverse.max())
     D, pairs = geodesic_lbfgs.direction(state, G)
     assert not pairs
     first, second = run.objective.series_derivatives(state.manifold.series(state.Q, D))
@@ -167,7 +170,7 @@ def test_the_metric_averages_both_sides_and_a_matrix_without_gradient_rests():
     np.testing.assert_allclose(right, 0.9 * first.T @ first + 0.1 * second.T @ second, rtol=1e-12)
     for A, root in zip((left, right), metric.roots[0], strict=True):
         damped = A + 1e-3 * np.trace(A) / len(A) * np.eye(len(A))
-        np.testing.assert_allclose(np.linalg.matrix_power(root, 4) @ damped, np.eye(len(A)), atol=1e-9)
+        np.testing.assert_allclose(np.linalg.matrix_power(root, 2) @ damped, np.eye(len(A)), atol=1e-9)
     assert not metric((first, np.ones((3, 3))))[1].any()
 
 

@@ -76,7 +76,7 @@ def _shifted(buffer: Array, newest: Array) -> Array:
 
 
 class Metric(NamedTuple):
-    """Averages of G G^T and G^T G of every matrix, the inverse fourth roots of both, and the number of gradients."""
+    """Averages of G G^T and G^T G of every matrix, the inverse square roots of both, and the number of gradients."""
 
     averages: Sides
     roots: Sides
@@ -109,17 +109,17 @@ class Metric(NamedTuple):
         return Metric(averages, roots, self.count + 1)
 
     def __call__(self, vectors: Sequence[Array]) -> Arrays:
-        """L^(-1/4) V R^(-1/4)."""
+        """L^(-1/2) V R^(-1/2)."""
         return tuple(_product(_product(L, V), R) for V, (L, R) in zip(vectors, self.roots, strict=True))
 
 
 def inverse_root(A: Array, damping: Array) -> Array:
-    """(A + damping tr(A) / n I)^(-1/4), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    """(A + damping tr(A) / n I)^(-1/2), A positive semi-definite; zero where A is zero: what had no gradient rests."""
     eigenvalues, vectors = eigh(A)
     eigenvalues = jnp.maximum(eigenvalues, 0)
     mean = eigenvalues.mean()
     damped = jnp.where(mean == 0, 1, eigenvalues + damping * mean)
-    return jnp.where(mean == 0, 0, _product(vectors * damped**-0.25, vectors.T))
+    return jnp.where(mean == 0, 0, _product(vectors * damped**-0.5, vectors.T))
 
 
 def two_loop(gradient: Array, memory: Memory, metric: Callable[[Array], Array]) -> Array:

@@ -45,7 +45,7 @@ def with_pair(pairs: Sequence[Pair], s: Tensor, y: Tensor, *, history: int) -> t
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """Averages of G G^T and G^T G of every matrix, the inverse fourth roots of both, and the number of gradients."""
+    """Averages of G G^T and G^T G of every matrix, the inverse square roots of both, and the number of gradients."""
 
     averages: tuple[tuple[Tensor, Tensor], ...] = ()
     roots: tuple[tuple[Tensor, Tensor], ...] = ()
@@ -65,16 +65,16 @@ class Metric:
         return Metric(averages, roots, self.count + 1)
 
     def __call__(self, vectors: Sequence[Tensor]) -> list[Tensor]:
-        """L^(-1/4) V R^(-1/4)."""
+        """L^(-1/2) V R^(-1/2)."""
         return [L @ V @ R for V, (L, R) in zip(vectors, self.roots, strict=True)]
 
 
 def inverse_root(A: Tensor, damping: float) -> Tensor:
-    """(A + damping tr(A) / n I)^(-1/4), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    """(A + damping tr(A) / n I)^(-1/2), A positive semi-definite; zero where A is zero: what had no gradient rests."""
     eigenvalues, vectors = torch.linalg.eigh(A)
     eigenvalues = eigenvalues.clamp(min=0)
     damped = eigenvalues + damping * eigenvalues.mean()
-    return (vectors * torch.where(damped > 0, damped**-0.25, 0)) @ vectors.T
+    return (vectors * torch.where(damped > 0, damped**-0.5, 0)) @ vectors.T
 
 
 def two_loop(gradient: Tensor, pairs: Sequence[Pair], metric: Callable[[Tensor], Tensor]) -> Tensor:
