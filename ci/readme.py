@@ -1,51 +1,18 @@
-"""The README's tables: the best ways of one frontier, and some rows and columns of one published board.
-
-The frontier stands with its figure between two marks, the board between its mark and the next empty line.
-"""
+"""The README's frontier: figure and table of its best ways, between two marks."""
 
 from collections.abc import Sequence
 
 from normbench.analysis.frontier import Frontier
-from normbench.analysis.leaderboard import Board, Row
 from normbench.analysis.ways import Kind
 from normbench.presentation.charts.frontier import NAME
 from normbench.presentation.frontier_captions import captions, trivial
 from normbench.presentation.frontiers import BACKEND, BEST, columns, evaluations, shown
-from normbench.presentation.quantities import QUANTITIES
 from normbench.presentation.tables import markdown_table
 
-MARK = "<!-- board -->\n\n"
 FRONTIER, FRONTIER_ENDS = "<!-- frontier -->\n", "<!-- end of the frontier -->\n"
-TASK, SPLIT, BOARD_BACKEND = "neural-fly", "random", "jax"
+TASK, SPLIT = "neural-fly", "random"
 _HOW = "docs/bound.md#how-to-read-the-frontier"
 _BEST = 8  # ways of a frontier that are shown, and its sweeps
-_COLUMNS = ("rank", "optimiser", "tuning needed", "test RMS", "vs best", "seeds", "bound", "measured")
-_ROWS = {  # optimiser, or predictor, and whether its learning rate was searched
-    ("muon", True),
-    ("adam", True),
-    ("lbfgs", False),
-    ("adam", False),
-    ("method2", False),
-    ("method1", False),
-    ("fromage", True),
-    ("linear", False),
-}
-
-
-def with_board(text: str, boards: Sequence[Board]) -> str:
-    """The README's text with the rows as they are now; the text itself where it has no mark."""
-    if MARK not in text:
-        return text
-    before, after = text.split(MARK)
-    rows = [row for board in boards if board.task == TASK for row in board.rows if _is_shown(row)]
-    columns = sorted((q for q in QUANTITIES if q.header in _COLUMNS), key=lambda q: _COLUMNS.index(q.header))
-    rest = after[after.index("\n\n") :] if after.startswith("|") else f"\n\n{after}"
-    return before + MARK + "\n".join(markdown_table(columns, rows)) + rest
-
-
-def _is_shown(row: Row) -> bool:
-    searched = bool(row.tuning and row.tuning.cost)
-    return row.backend in (BOARD_BACKEND, "") and (row.optimiser, searched) in _ROWS
 
 
 def leading(frontiers: Sequence[Frontier]) -> Frontier | None:

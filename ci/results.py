@@ -1,7 +1,7 @@
 """The published boards from their records: ``python -m ci.results`` writes them, ``--check`` fails where one differs.
 
-results/records.parquet holds every run; leaderboard.md and .csv beside it and the board in the README above it are made
-from it alone, frontier.md and .csv and the README's frontier from frontier.parquet, where there is one. The page and
+results/records.parquet holds every run of the boards; leaderboard.md and .csv beside it are made from it alone,
+frontier.md and .csv and the README's frontier from frontier.parquet, where there is one. The page and
 the figures are made with them and not compared: they hold libraries and fonts, whose versions differ.
 """
 
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.readme import leading, with_board, with_frontier
+from ci.readme import leading, with_frontier
 from normbench.analysis.frontier import frontiers
 from normbench.analysis.leaderboard import boards
 from normbench.errors import NormbenchError
@@ -41,7 +41,7 @@ def rebuilt(folder: Path) -> dict[str, str]:
         files["frontier.md"] = frontier_tables.markdown(lines, across(lines))
         files["frontier.csv"] = frontier_files.csv(lines)
     readme = _text(folder / README)
-    return files | ({README: with_frontier(with_board(readme, found), lines)} if readme else {})
+    return files | ({README: with_frontier(readme, lines)} if readme else {})
 
 
 def _frontier_runs(folder: Path) -> list[Record]:

@@ -7,7 +7,7 @@ import pytest
 from pyarrow import parquet
 
 from ci import results
-from ci.readme import MARK
+from ci.readme import FRONTIER, FRONTIER_ENDS
 from ci.results import README, RESULTS, differences, rebuilt
 from normbench.records.frame import read_file, write_file
 from tests.changes import changed
@@ -15,13 +15,15 @@ from tests.changes import changed
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small part of the published records with its boards, that of a README above it included."""
+    """A small part of the published records with its boards, and the frontier of a README above them."""
     folder = tmp_path_factory.mktemp("board") / "results"
     folder.mkdir()
-    (folder.parent / "README.md").write_text(f"Before\n\n{MARK}After\n", encoding="utf-8")
+    (folder.parent / "README.md").write_text(f"Before\n\n{FRONTIER}{FRONTIER_ENDS}After\n", encoding="utf-8")
     some = [("optimiser", "in", ("fromage", "adam")), ("task", "in", ("neural-fly", "digits-conv"))]
     few = parquet.read_table(RESULTS / "records.parquet", filters=some)
     parquet.write_table(few, folder / "records.parquet")
+    lines = [("optimiser", "=", "geodesic_lbfgs"), ("task", "=", "neural-fly"), ("lipschitz", "in", (5.0, 20.0))]
+    parquet.write_table(parquet.read_table(RESULTS / "frontier.parquet", filters=lines), folder / "frontier.parquet")
     for name, text in rebuilt(folder).items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
@@ -53,14 +55,20 @@ def test_a_changed_record_changes_every_file_and_a_missing_one_differs(folder):
     runs = read_file(folder / "records.parquet")
     write_file([changed(run, test_rms=1.1 * run.outcome.test_rms) for run in runs], folder / "records.parquet")
     (folder / "leaderboard.csv").unlink()
-    assert differences(folder).keys() == {"leaderboard.md", "leaderboard.csv", README}
+    assert differences(folder).keys() == {"leaderboard.md", "leaderboard.csv"}
 
 
-def test_the_board_of_the_readme_stands_between_its_words_and_an_edited_figure_differs(folder):
+def test_the_frontier_of_the_readme_stands_between_its_marks_and_an_edited_figure_differs(folder):
     readme = folder / README
     text = readme.read_text(encoding="utf-8")
-    assert text.startswith(f"Before\n\n{MARK}| rank |")
-    assert text.endswith(" |\n\nAfter\n")
-    assert len(text.splitlines()) == 12  # four rows: adam twice, fromage, the linear fit
-    readme.write_text(text.replace("| adam | default", "| adam | none", 1), encoding="utf-8")
+    assert text.startswith(f"Before\n\n{FRONTIER}\n![Test RMS in N at a certified bound L")
+    assert text.endswith(f" |\n\n{FRONTIER_ENDS}After\n")
+    assert [text.count(f"geodesic_lbfgs {name} |") for name in ("sandwich", "ball")] == [1, 1]
+    readme.write_text(text.replace("geodesic_lbfgs ball", "geodesic_lbfgs", 1), encoding="utf-8")
     assert differences(folder).keys() == {README}
+
+
+def test_a_run_that_was_certified_above_its_bound_changes_the_frontier_everywhere(folder):
+    first, *others = read_file(folder / "frontier.parquet")
+    write_file([changed(first, lipschitz_certificate=30.0), *others], folder / "frontier.parquet")
+    assert differences(folder).keys() == {"frontier.md", "frontier.csv", README}
