@@ -33,7 +33,7 @@ def with_frontier(text: str, frontiers: Sequence[Frontier]) -> str:
 def _frontier(frontier: Frontier) -> str:
     every = shown(frontier)
     rows = every[:_BEST] + [one for one in every[_BEST:] if one.line.way.kind is Kind.SWEEP]
-    kept = [c for c in columns(frontier) if c is not BACKEND and any(c.cell(row) for row in rows)]
+    kept = [c for c in columns(frontier) if c is not BACKEND and c.says(rows)]
     unit = frontier.first.outcome.unit
     said = f"Test RMS in {unit} at a certified bound L, {evaluations(frontier.budget)}; {len(frontier.seeds)} seeds."
     return "\n".join(

@@ -90,7 +90,7 @@ def _free(frontier: Frontier) -> list[Quantity]:
 
 
 def _table(rows: Sequence[object], kept: Sequence[Column]) -> Table:
-    return plain_table([column for column in kept if any(column.cell(row) for row in rows)], rows)
+    return plain_table([column for column in kept if column.says(rows)], rows)
 
 
 def markdown(found: Iterable[Frontier], answers: Sequence[Across]) -> str:
@@ -134,5 +134,4 @@ def _across(answer: Across) -> str:
 
 def _said(chosen: Sequence[Column], rows: Sequence[object]) -> list[str]:
     """A table of the columns that have something to say."""
-    speaking = [column for column in chosen if any(column.cell(row) for row in rows)]
-    return markdown_table(speaking, rows)
+    return markdown_table([column for column in chosen if column.says(rows)], rows)

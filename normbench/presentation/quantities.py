@@ -64,10 +64,6 @@ class Quantity(Column):
         """What CSV and JSON hold of it."""
         return {self.name: self.value(row)} if self.fields is None else self.fields(row)
 
-    def says(self, rows: Iterable[Row]) -> bool:
-        """True if one of the rows has something to show."""
-        return any(self.cell(row) for row in rows)
-
     @property
     def legend(self) -> str:
         """``ms/it: milliseconds of training per iteration; lower is better.``"""

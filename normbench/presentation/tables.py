@@ -45,6 +45,10 @@ class Column:
         """What stands in the column on a line."""
         return self.words(line)
 
+    def says(self, lines: Iterable[Any]) -> bool:
+        """True if something stands in it on one of the lines."""
+        return any(self.cell(line) for line in lines)
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """``value`` with ``digits`` decimals, or as an integer or power of ten where that says more; "" for NaN."""

@@ -117,6 +117,6 @@ def _tables(frontier: Frontier) -> tuple[Table, ...]:
 def _speaking(chosen: Sequence[Quantity], rows: Sequence[Any]) -> tuple[Quantity, ...]:
     """The columns that say something: name and place first, what a narrow page can do without last."""
     first, last = (frontiers.WAY, frontiers.PLACE, frontiers.OVERALL), (frontiers.TUNING, frontiers.BACKEND)
-    found = [column for column in chosen if any(column.cell(row) for row in rows)]
+    found = [column for column in chosen if column.says(rows)]
     ends = [[column for column in end if column in found] for end in (first, last)]
     return (*ends[0], *(column for column in found if column not in (*first, *last)), *ends[1])
