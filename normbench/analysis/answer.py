@@ -9,10 +9,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
-from normbench.analysis.ranking import RankSpan, Sample
-from normbench.analysis.statistics import CONFIDENCE, Interval, resampled_counts
+from normbench.analysis.ranking import RankSpan, Sample, spans_of_resamples
+from normbench.analysis.statistics import TAILS, Interval, resampled_counts
 
 _TASKS = 1000  # the stream of draws of tasks; those of seeds are counted from 0
 
@@ -103,16 +102,13 @@ def _scores(table: np.ndarray, weights: np.ndarray, counts: np.ndarray | None) -
 
 
 def _places(ways: Sequence[Hashable], scores: np.ndarray, drawn: np.ndarray, *, several: bool) -> dict[Hashable, Place]:
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    low, high = np.quantile(drawn, tails, axis=1)
-    ranks = rankdata(drawn, method="min", axis=0)
-    places = np.quantile(ranks, tails, axis=1, method="inverted_cdf").astype(int)
-    found = {}
-    for rank, k in enumerate(np.argsort(scores, kind="stable"), 1):
-        mean = math.expm1(scores[k])
-        if not several:
-            found[ways[k]] = Place(Interval(mean, math.nan, math.nan), RankSpan(rank, 1, len(ways), math.nan))
-            continue
-        span = RankSpan(rank, min(int(places[0, k]), rank), max(int(places[1, k]), rank), float((ranks[k] == 1).mean()))
-        found[ways[k]] = Place(Interval(mean, math.expm1(low[k]), math.expm1(high[k])), span)
-    return found
+    order = np.argsort(scores, kind="stable")
+    means, ranks = np.expm1(scores[order]), range(1, len(ways) + 1)
+    if several:
+        low, high = np.expm1(np.quantile(drawn[order], TAILS, axis=1))
+        spans = spans_of_resamples(ranks, drawn[order])
+    else:
+        low = high = np.full(len(ways), math.nan)
+        spans = [RankSpan(rank, 1, len(ways), math.nan) for rank in ranks]
+    intervals = [Interval(*map(float, figures)) for figures in zip(means, low, high, strict=True)]
+    return {ways[k]: Place(interval, span) for k, interval, span in zip(order, intervals, spans, strict=True)}

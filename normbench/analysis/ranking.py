@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import rankdata
 
-from normbench.analysis.statistics import CONFIDENCE, Difference, holm, paired_difference, resampled_counts
+from normbench.analysis.statistics import TAILS, Difference, holm, paired_difference, resampled_counts
 
 Sample = Mapping[int, float]  # the test RMS of a row by seed, where it is finite
 
@@ -52,12 +52,20 @@ def rank_spans(samples: Sequence[Sample]) -> list[RankSpan]:
     if not among:
         return spans
     values = np.array([[samples[k][seed] for seed in shared] for k in among])
-    ranks = rankdata(values @ resampled_counts(len(shared)).T, method="min", axis=0)
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    bounds = np.quantile(ranks, tails, axis=1, method="inverted_cdf").astype(int)
-    for k, low, high, share in zip(among, *bounds, (ranks == 1).mean(axis=1), strict=True):
-        spans[k] = RankSpan(k + 1, min(int(low), k + 1), max(int(high), k + 1), float(share))
+    drawn = spans_of_resamples([k + 1 for k in among], values @ resampled_counts(len(shared)).T)
+    for k, span in zip(among, drawn, strict=True):
+        spans[k] = span
     return spans
+
+
+def spans_of_resamples(ranks: Sequence[int], drawn: np.ndarray) -> list[RankSpan]:
+    """Spans of rows of these ranks from their figures in every resample; shape (rows, resamples), lower is better."""
+    found = rankdata(drawn, method="min", axis=0)
+    bounds = np.quantile(found, TAILS, axis=1, method="inverted_cdf").astype(int)
+    return [
+        RankSpan(rank, min(int(low), rank), max(int(high), rank), float(share))
+        for rank, low, high, share in zip(ranks, *bounds, (found == 1).mean(axis=1), strict=True)
+    ]
 
 
 def differences(samples: Sequence[Sample], best: int) -> list[Difference | None]:

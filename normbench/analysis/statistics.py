@@ -12,6 +12,7 @@ from scipy.stats import DegenerateDataWarning, bootstrap
 from normbench.errors import InvalidArgumentError
 
 CONFIDENCE = 0.95
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)  # quantiles of resamples
 RESAMPLES = 9999
 _SEED = 0  # of every resampling: the same records give the same board
 _BATCH = 500  # resamples at a time: fits the cache, ten times faster than all at once
@@ -86,8 +87,7 @@ def _bootstrap(values: np.ndarray) -> list[Interval]:
             method="BCa" if values.shape[1] >= _LEAST_FOR_BCA else "percentile",
             rng=np.random.default_rng(_SEED),
         )
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    percentile = np.quantile(result.bootstrap_distribution, tails, axis=1)
+    percentile = np.quantile(result.bootstrap_distribution, TAILS, axis=1)
     bounds = np.array([result.confidence_interval.low, result.confidence_interval.high])
     bounds = np.where(np.isfinite(bounds).all(axis=0), bounds, percentile)
     means = values.mean(axis=1)
