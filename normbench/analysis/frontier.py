@@ -1,7 +1,7 @@
 """The frontier: the test error that each way of training reaches at each certified bound, after equal evaluations."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -108,8 +108,6 @@ class Frontier:
     ceilings : tuple of Line
         Ways without a bound.
     predictors : tuple of PredictorRow
-    linear_gain : float
-        Lipschitz constant of the linear fit; NaN where the records do not hold it.
     seeds, other_seeds : tuple of int
         Those that are judged, and those that only few have.
     places : mapping
@@ -123,7 +121,6 @@ class Frontier:
     lines: tuple[Line, ...]
     ceilings: tuple[Line, ...]
     predictors: tuple[PredictorRow, ...]
-    linear_gain: float
     seeds: tuple[int, ...]
     other_seeds: tuple[int, ...]
     places: Mapping[Hashable, Place] = field(default_factory=dict)
@@ -143,9 +140,10 @@ class Frontier:
     @property
     def problem(self) -> Problem:
         """The ways that have a value of every seed at all :attr:`common_bounds`."""
-        chosen = [k for k, bound in enumerate(self.bounds) if bound in self.common_bounds]
+        common = self.common_bounds
+        chosen = [k for k, bound in enumerate(self.bounds) if bound in common]
         compared = [line for line in self.lines if chosen and all(line.cells[k].whole for k in chosen)]
-        return Problem(self.common_bounds, {line.way.key: [line.cells[k].values for k in chosen] for line in compared})
+        return Problem(common, {line.way.key: [line.cells[k].values for k in chosen] for line in compared})
 
 
 def frontiers(records: Iterable[Record]) -> list[Frontier]:
@@ -194,7 +192,6 @@ def _frontier(runs: Sequence[Record], budget: float, *, outdated: int) -> Fronti
     bounds = _bounds(lines)
     read = [replace(line, cells=_cells(line, bounds, seeds)) for line in lines if line.way.kind is not Kind.CEILING]
     judged = [run for run in runs if run.request.seed in seeds]
-    gains = {run.request.seed: run.outcome.predictors.get("linear", {}).get("gain", math.nan) for run in judged}
     made = Frontier(
         runs=tuple(runs),
         outdated=outdated,
@@ -203,7 +200,6 @@ def _frontier(runs: Sequence[Record], budget: float, *, outdated: int) -> Fronti
         lines=tuple(_judged(read, len(bounds))),
         ceilings=tuple(line for line in lines if line.way.kind is Kind.CEILING and any(p.values for p in line.points)),
         predictors=tuple(row for row, _ in predictor_rows(judged)),
-        linear_gain=float(np.mean(list(gains.values()))) if gains else math.nan,
         seeds=seeds,
         other_seeds=others,
     )
@@ -213,7 +209,10 @@ def _frontier(runs: Sequence[Record], budget: float, *, outdated: int) -> Fronti
 
 def _points(way: Way, budget: float, seeds: Sequence[int]) -> tuple[Cell, ...]:
     """What was run, by bound, with the interval of each mean."""
-    cells = [_point(bound, runs, budget, seeds) for bound, runs in way.runs.items()]
+    return _with_intervals([_point(bound, runs, budget, seeds) for bound, runs in way.runs.items()])
+
+
+def _with_intervals(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     intervals = bootstrap_intervals([list(cell.values.values()) for cell in cells])
     return tuple(replace(cell, interval=interval) for cell, interval in zip(cells, intervals, strict=True))
 
@@ -241,9 +240,9 @@ def _bounds(lines: Sequence[Line]) -> tuple[float, ...]:
 
 def _cells(line: Line, bounds: Sequence[float], seeds: Sequence[int]) -> tuple[Cell, ...]:
     if line.way.kind is Kind.SWEEP:
-        read = [_cell(bound, {seed: interpolated(line.points, seed, bound) for seed in seeds}) for bound in bounds]
-        intervals = bootstrap_intervals([list(cell.values.values()) for cell in read])
-        return tuple(replace(cell, interval=interval) for cell, interval in zip(read, intervals, strict=True))
+        return _with_intervals(
+            [_cell(bound, {seed: interpolated(line.points, seed, bound) for seed in seeds}) for bound in bounds]
+        )
     run = {point.lipschitz: point for point in line.points}
     return tuple(run[b] if b in run else _cell(b, dict.fromkeys(seeds, Lost.NOT_RUN)) for b in bounds)
 
@@ -269,7 +268,7 @@ def interpolated(points: Sequence[Cell], seed: int, bound: float) -> float | Los
 
 def _judged(lines: Sequence[Line], bounds: int) -> list[Line]:
     """The lines with ranks and differences at every bound."""
-    columns = [_column(lines, lambda line, k=k: line.cells[k]) for k in range(bounds)]  # type: ignore[misc]
+    columns = [_column(lines, k) for k in range(bounds)]
     found = differences_of_all([[cell.values for _, cell in column] for column in columns], [0] * bounds)
     cells = [list(line.cells) for line in lines]
     for k, (column, differences) in enumerate(zip(columns, found, strict=True)):
@@ -279,10 +278,10 @@ def _judged(lines: Sequence[Line], bounds: int) -> list[Line]:
     return [replace(line, cells=tuple(made)) for line, made in zip(lines, cells, strict=True)]
 
 
-def _column(lines: Sequence[Line], cell: Callable[[Line], Cell]) -> list[tuple[int, Cell]]:
-    """Whole cells at one bound, the best first, each with the place of its line."""
-    found = [(place, cell(line)) for place, line in enumerate(lines)]
-    return sorted(((place, c) for place, c in found if c.whole), key=lambda item: item[1].interval.mean)
+def _column(lines: Sequence[Line], k: int) -> list[tuple[int, Cell]]:
+    """Whole cells at bound k, the best first, each with the place of its line."""
+    found = [(place, line.cells[k]) for place, line in enumerate(lines) if line.cells[k].whole]
+    return sorted(found, key=lambda item: item[1].interval.mean)
 
 
 def _order(line: Line, frontier: Frontier) -> tuple[bool, float, int, float, Sortable]:

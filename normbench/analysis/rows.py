@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from normbench.analysis.ranking import RankSpan, Sample
 from normbench.analysis.selection import timed_alike
 from normbench.analysis.statistics import Difference, Interval, Spread, spread
@@ -123,10 +125,18 @@ class OptimiserRow(Row):
         return 1e3 * mean(self.timed, lambda run: run.outcome.seconds_per_iteration)
 
 
+@dataclass(frozen=True, kw_only=True)
 class PredictorRow(Row):
-    """A trivial predictor over every seed of the board."""
+    """A trivial predictor over every seed of the board.
+
+    Attributes
+    ----------
+    gain : float
+        Its Lipschitz constant, mean over seeds; NaN where it has none of interest, or the records do not hold it.
+    """
 
     kind = "predictor"
+    gain: float = math.nan
 
 
 class PublishedRow(Row):
@@ -185,6 +195,7 @@ def predictor_rows(board: Sequence[Record]) -> list[tuple[PredictorRow, Sample]]
                 seeds=tuple(found),
                 runs=len(found),
                 accuracy=_accuracy([figures.get("test_accuracy") for figures in found.values()]),
+                gain=float(np.mean([figures.get("gain", math.nan) for figures in found.values()])),
             )
             rows.append((row, {seed: figures["test"] for seed, figures in found.items()}))
     return rows

@@ -103,13 +103,12 @@ def _sweeps(frontier: Frontier) -> list[str]:
 
 
 def trivial(frontier: Frontier) -> list[str]:
-    """What needs no optimiser, the linear fit with its gain."""
+    """What needs no optimiser, with its gain where that is known."""
     if not frontier.predictors:
         return []
-    gain = frontier.linear_gain
     figures = [
         f"{row.optimiser} {number(row.test.mean)}"
-        + (f" (at a gain of {number(gain, 1)})" if row.optimiser == "linear" and math.isfinite(gain) else "")
+        + (f" (at a gain of {number(row.gain, 1)})" if math.isfinite(row.gain) else "")
         for row in frontier.predictors
     ]
     return [f"Predictors without an optimiser: {', '.join(figures)}."]

@@ -97,7 +97,7 @@ def _predictors(frontier: Frontier) -> Iterator[dict[str, Any]]:
             "test_rms_mean": row.test.mean,
             "test_rms_sd": row.test.sd,
             "seeds": row.runs,
-            "lipschitz_product": frontier.linear_gain if row.optimiser == "linear" else None,
+            "lipschitz_product": row.gain,
         }
 
 

@@ -105,6 +105,11 @@ def row_name(row: Row) -> str:
     return f"{row.optimiser} ({backend(row)}, {tuning_label(row)})"
 
 
+def predictor_name(row: Row) -> str:
+    """``linear fit``: a predictor as a picture names it."""
+    return {"linear": "linear fit"}.get(row.optimiser, row.optimiser)
+
+
 def environment(row: Row) -> str:
     """What the runs of the row were made with; set-ups that differ stand side by side."""
     made = {", ".join(f"{name} {value}" for name, value in run.provenance.environment.items()) for run in row.records}

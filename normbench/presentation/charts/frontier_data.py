@@ -12,6 +12,7 @@ from normbench.analysis.ways import Kind
 from normbench.presentation.charts.looks import Looks, chosen_looks
 from normbench.presentation.compact import significant
 from normbench.presentation.frontiers import way_backend, way_name
+from normbench.presentation.labels import predictor_name
 from normbench.presentation.palette import variable
 from normbench.presentation.tables import number
 
@@ -128,12 +129,10 @@ def _percent(cell: Cell) -> dict[str, Any]:
 
 
 def _trivial(frontier: Frontier) -> list[dict[str, Any]]:
-    gain = frontier.linear_gain
+    """Test RMS of the predictors, each with its gain where that is known."""
     return [
         {
-            "predictor": f"linear fit, gain {number(gain, 0)}"
-            if row.optimiser == "linear" and math.isfinite(gain)
-            else f"{row.optimiser}{' fit' if row.optimiser == 'linear' else ''}",
+            "predictor": predictor_name(row) + (f", gain {number(row.gain, 0)}" if math.isfinite(row.gain) else ""),
             "rms": significant(row.test.mean, 5),
         }
         for row in frontier.predictors
