@@ -8,7 +8,19 @@ from normbench.analysis.answer import Place, answer
 from normbench.analysis.frontier import Frontier, Line
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
-from normbench.presentation.frontiers import BACKEND, WAY, evaluations, span, tuning_words, way_backend, way_name
+from normbench.presentation.frontiers import (
+    BACKEND,
+    PLACE,
+    TUNING,
+    WAY,
+    evaluations,
+    excess_span,
+    price_words,
+    span,
+    tuning_words,
+    way_backend,
+    way_name,
+)
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import percent
 
@@ -59,13 +71,7 @@ def _across(found: Sequence[Frontier]) -> Across:
 
 
 ACROSS = (
-    Quantity(
-        name="rank",
-        header="rank",
-        meaning="in brackets where 95 % of the resamples of seeds and tasks put the way",
-        value=lambda one: one.place.rank.rank,
-        words=lambda one: f"{one.place.rank.rank} ({one.place.rank.low}-{one.place.rank.high})",
-    ),
+    replace(PLACE, meaning="in brackets where 95 % of the resamples of seeds and tasks put the way", leaves=0),
     WAY,
     Quantity(
         name="excess",
@@ -79,16 +85,14 @@ ACROSS = (
         header="95 % of resamples",
         meaning="of seeds and tasks",
         value=lambda one: one.place.excess.low,
-        words=lambda one: f"{percent(one.place.excess.low)} to {percent(one.place.excess.high)}",
+        words=excess_span,
         leaves=3,
     ),
-    Quantity(
-        name="tuning",
-        header="tuning needed",
+    replace(
+        TUNING,
         meaning="on the last of the tasks",
         value=lambda one: tuning_words(one.line),
-        words=lambda one: tuning_words(one.line).split(":")[0],
-        numeric=False,
+        words=lambda one: price_words(one.line),
         leaves=1,
     ),
     replace(BACKEND, leaves=2),

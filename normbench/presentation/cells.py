@@ -75,9 +75,12 @@ def rank(row: Row) -> str:
     """``2 (1-4)``, the rank alone where nothing could be resampled, "–" where a run gave no result."""
     if row.rank is None:
         return "–" if row.records else ""
-    if not math.isfinite(row.rank.best_share):
-        return str(row.rank.rank)
-    return f"{row.rank.rank} ({row.rank.low}-{row.rank.high})"
+    return rank_span(row.rank)
+
+
+def rank_span(span: RankSpan) -> str:
+    """``2 (1-4)``, the rank alone where nothing could be resampled."""
+    return f"{span.rank} ({span.low}-{span.high})" if math.isfinite(span.best_share) else str(span.rank)
 
 
 def rank_fields(row: Row | Cell) -> dict[str, Any]:

@@ -122,9 +122,9 @@ def _commands(frontier: Frontier) -> list[str]:
 
 
 def _details(frontier: Frontier) -> list[str]:
-    at = [Column(c.header, c.detail) for c in columns(frontier) if c.name.startswith("test_rms_at_")]
-    over = [Column(c.header, c.detail) for c in columns(frontier) if c is frontiers.OVERALL]
-    return _said([WAY, frontiers.BACKEND, *at, *over], shown(frontier))
+    detailed = [*frontiers.at_bounds(frontier), frontiers.OVERALL]
+    details = [Column(column.header, column.detail) for column in detailed]
+    return _said([WAY, frontiers.BACKEND, *details], shown(frontier))
 
 
 def _across(answer: Across) -> str:

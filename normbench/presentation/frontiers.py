@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
+from normbench.analysis.answer import Place
 from normbench.analysis.budget import Lost
 from normbench.analysis.compare import Direction
 from normbench.analysis.frontier import Cell, Frontier, Line
 from normbench.analysis.statistics import RESAMPLES
 from normbench.analysis.tuning import Rule
+from normbench.presentation.cells import rank_span
 from normbench.presentation.labels import how, network_title, value_text, where
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import number, percent, stars
@@ -30,6 +33,11 @@ class Shown(NamedTuple):
 
     frontier: Frontier
     line: Line
+
+    @property
+    def place(self) -> Place | None:
+        """Where the way comes out over all bounds, if it has them all."""
+        return self.frontier.places.get(self.line.way.key)
 
 
 def shown(frontier: Frontier) -> list[Shown]:
@@ -79,7 +87,12 @@ def tuning_words(line: Line) -> str:
     text = " to ".join(value_text(value) for value in dict.fromkeys((values[0], values[-1])))
     if not _cost(line):
         return f"default {text}"
-    return f"{_cost(line)} runs a bound: {text}" + (" †" if any(t.on_edge for t in line.tunings) else "")
+    return f"{price_words(line)}: {text}" + (" †" if any(t.on_edge for t in line.tunings) else "")
+
+
+def price_words(line: Line) -> str:
+    """``5 runs a bound``, or as :func:`tuning_words` where nothing was searched."""
+    return f"{_cost(line)} runs a bound" if _cost(line) else tuning_words(line)
 
 
 def cell_words(cell: Cell) -> str:
@@ -99,28 +112,18 @@ def cell_detail(cell: Cell) -> str:
     """``+4.0 %, 3 (3-4)``: difference to the best at the bound, and the rank with its span."""
     if not cell.rank:
         return ""
-    span = f" ({cell.rank.low}-{cell.rank.high})" if math.isfinite(cell.rank.best_share) else ""
     difference = f"{percent(cell.difference.mean)}, " if cell.difference else ""
-    return f"{difference}{cell.rank.rank}{span}"
-
-
-def _place_words(one: Shown) -> str:
-    place = one.frontier.places.get(one.line.way.key)
-    if place is None:
-        return "–"
-    span = f" ({place.rank.low}-{place.rank.high})" if math.isfinite(place.rank.best_share) else ""
-    return f"{place.rank.rank}{span}"
+    return difference + rank_span(cell.rank)
 
 
 def _excess(one: Shown) -> float:
-    place = one.frontier.places.get(one.line.way.key)
-    return place.excess.mean if place else math.nan
+    return one.place.excess.mean if one.place else math.nan
 
 
-def _excess_detail(one: Shown) -> str:
-    place = one.frontier.places.get(one.line.way.key)
-    known = place is not None and math.isfinite(place.excess.low)
-    return f"{percent(place.excess.low)} to {percent(place.excess.high)}" if place and known else ""
+def excess_span(one: Any) -> str:
+    """``+0.8 % to +8.9 %``: where 95 % of the resamples put the way, or ""."""
+    known = one.place and math.isfinite(one.place.excess.low)
+    return f"{percent(one.place.excess.low)} to {percent(one.place.excess.high)}" if known else ""
 
 
 PLACE = Quantity(
@@ -128,8 +131,8 @@ PLACE = Quantity(
     header="rank",
     meaning="by the last column; in brackets where 95 % of the resamples of the seeds put the way. A way that lacks a "
     "seed or a bound has none",
-    value=lambda one: (place := one.frontier.places.get(one.line.way.key)) and place.rank.rank,
-    words=_place_words,
+    value=lambda one: one.place and one.place.rank.rank,
+    words=lambda one: rank_span(one.place.rank) if one.place else "–",
     leaves=1,
 )
 WAY = Quantity(
@@ -166,15 +169,20 @@ OVERALL = Quantity(
     "the bounds that the ranked ways have",
     value=_excess,
     words=lambda one: percent(_excess(one)),
-    detail=_excess_detail,
+    detail=excess_span,
     better=Direction.LOWER,
 )
 
 
 def columns(frontier: Frontier) -> list[Quantity]:
     """Of the table of a frontier."""
-    overall = [PLACE, OVERALL] if frontier.places else []
-    return [*overall[:1], WAY, BACKEND, TUNING, *(_at(k, frontier) for k in range(len(frontier.bounds))), *overall[1:]]
+    first, last = ([PLACE], [OVERALL]) if frontier.places else ([], [])
+    return [*first, WAY, BACKEND, TUNING, *at_bounds(frontier), *last]
+
+
+def at_bounds(frontier: Frontier) -> list[Quantity]:
+    """Those columns that are one a bound."""
+    return [_at(k, frontier) for k in range(len(frontier.bounds))]
 
 
 def _at(k: int, frontier: Frontier) -> Quantity:
@@ -195,7 +203,7 @@ def _at(k: int, frontier: Frontier) -> Quantity:
 
 def ceiling_columns(unit: str) -> list[Quantity]:
     """Of the table of the ways without a bound."""
-    return [WAY, BACKEND, TUNING, _CEILING_RMS, *_certified(unit)]
+    return [WAY, BACKEND, TUNING, _CEILING_RMS, replace(_CERTIFIED, unit=unit)]
 
 
 _CEILING_RMS = Quantity(
@@ -207,25 +215,21 @@ _CEILING_RMS = Quantity(
 )
 
 
-def _certified(unit: str) -> list[Quantity]:
-    return [
-        Quantity(
-            name="certificate",
-            header="certified bound",
-            meaning="mean over seeds of the smallest bound that was proven after training",
-            value=lambda one: one.line.points[0].certificate,
-            digits=2,
-            unit=unit,
-        )
-    ]
+_CERTIFIED = Quantity(
+    name="certificate",
+    header="certified bound",
+    meaning="mean over seeds of the smallest bound that was proven after training",
+    value=lambda one: one.line.points[0].certificate,
+    digits=2,
+)
 
 
 def legend(frontiers: Sequence[Frontier]) -> list[str]:
     """How to read the columns, and what an evaluation is."""
     if not frontiers:
         return []
-    words = [column.legend for column in columns(frontiers[0])]
-    at = [k for k, column in enumerate(columns(frontiers[0])) if column.name.startswith("test_rms_at_")]
+    at = at_bounds(frontiers[0])[0]
+    others = [column for column in columns(frontiers[0]) if column in (PLACE, WAY, BACKEND, TUNING)]
     return [
         "An evaluation is a gradient, with the loss that comes with it, or a second derivative along a curve; a loss "
         "alone is half of one. The test RMS is read between the checkpoints on either side of the budget, never beyond "
@@ -233,9 +237,9 @@ def legend(frontiers: Sequence[Frontier]) -> list[str]:
         "The figure at L is that of networks whose certificate is at most L. Sweeps, whose norms are fixed and whose "
         "certificates lie well below the bound that they name, are read at their own certificates, linearly in log L "
         "between the runs on either side; – where L lies outside of these.",
-        *words[: at[0]],
-        words[at[0]].replace(columns(frontiers[0])[at[0]].header, "L = ...", 1),
-        *words[at[-1] + 1 :],
+        *(column.legend for column in others),
+        replace(at, header="L = ...").legend,
+        *([OVERALL.legend] if frontiers[0].places else []),
         f"Intervals, spans and the resamples behind them: {RESAMPLES:,} draws of the seeds, one draw for all ways.",
     ]
 
