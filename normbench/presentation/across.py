@@ -16,10 +16,9 @@ from normbench.presentation.frontiers import (
     evaluations,
     excess_span,
     price_words,
-    span,
+    seeds_named,
     tuning_words,
-    way_backend,
-    way_name,
+    way_title,
 )
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import percent
@@ -108,7 +107,7 @@ def across_captions(answer: Across) -> list[str]:
     """What was averaged, and what is missing."""
     tasks = [
         f"{_task(frontier)} at L = {', '.join(f'{bound:g}' for bound in frontier.common_bounds)} "
-        f"(seed{'s' if len(frontier.seeds) > 1 else ''} {span(frontier.seeds)})"
+        f"({seeds_named(frontier.seeds)})"
         for frontier in answer.frontiers
     ]
     notes = [
@@ -116,10 +115,7 @@ def across_captions(answer: Across) -> list[str]:
         "intervals are too narrow."
     ]
     if answer.missing:
-        lacking = (
-            f"{way_name(line)} ({way_backend(line)}) on {_tasks(lacked, answer.frontiers)}"
-            for line, lacked in answer.missing
-        )
+        lacking = (f"{way_title(line)} on {_tasks(lacked, answer.frontiers)}" for line, lacked in answer.missing)
         notes.append(f"Not ranked, for want of all figures: {'; '.join(lacking)}.")
     return notes
 

@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ from normbench.presentation.labels import board_title, environment, row_name
 from normbench.presentation.quantities import LEGEND, legend, shown
 from normbench.presentation.tables import markdown_table
 from normbench.records.formats import csv_frame, markdown_code, markdown_text
+from normbench.records.schema import Record
 from normbench.running.axis import Level, Place
 from normbench.running.request import axes
 
@@ -62,12 +63,7 @@ def _figure(value: float) -> float | None:
 
 def _flat(board: Board, row: Row) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "task": board.task,
-        "simulated": row.simulated,
-        "unit": board.unit,
-        "split": board.split,
-        "layers": layers_text(board.layers),
-        **{a.name: getattr(board.runs[0].request, a.name) for a in axes(Level.BOARD) if a.place is Place.BOARD},
+        **(board_fields(board.runs[0]) | {"simulated": row.simulated}),  # a published row has data of its own
         "kind": row.kind,
         **{axis.name: row.asked.get(axis.name) for axis in axes(Level.ROW)},
     }
@@ -81,9 +77,28 @@ def _flat(board: Board, row: Row) -> dict[str, Any]:
     }
 
 
+def board_fields(run: Record, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """What is said of the board that a run is on; of what separates boards not the axes named in ``without``."""
+    asked = run.request
+    others = (a for a in axes(Level.BOARD) if a.place is Place.BOARD and a.name not in without)
+    return {
+        "task": asked.task,
+        "simulated": run.provenance.simulated,
+        "unit": run.outcome.unit,
+        "split": asked.split,
+        "layers": layers_text(asked.layers),
+        **{axis.name: getattr(asked, axis.name) for axis in others},
+    }
+
+
 def json_lines(boards: Iterable[Board], target_rms: float | None = None) -> str:
     """One JSON object per row and line."""
-    return "".join(json.dumps(row, allow_nan=False) + "\n" for board in boards for row in flat(board, target_rms))
+    return lines(row for board in boards for row in flat(board, target_rms))
+
+
+def lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The rows as JSON, one a line."""
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
 
 
 def _whole(values: Iterable[Any]) -> bool:

@@ -8,7 +8,7 @@ from normbench.analysis.frontier import Cell, Frontier, Line
 from normbench.analysis.runs import evaluations_made
 from normbench.analysis.ways import Kind
 from normbench.presentation.captions import data, few_seeds
-from normbench.presentation.frontiers import span, way_backend, way_name
+from normbench.presentation.frontiers import seeds_named, span, way_title
 from normbench.presentation.tables import number
 
 _NAMED = 12  # of a list that are named one by one
@@ -32,7 +32,7 @@ def captions(frontier: Frontier) -> list[str]:
 
 
 def _seeds(frontier: Frontier) -> str:
-    used = f"Seed{'s' if len(frontier.seeds) > 1 else ''} {span(frontier.seeds)}."
+    used = f"{seeds_named(frontier.seeds).capitalize()}."
     if not frontier.other_seeds:
         return used
     return f"{used} Few ways and bounds have seeds {span(frontier.other_seeds)}, which are left out here."
@@ -53,7 +53,7 @@ def _unranked(frontier: Frontier) -> list[str]:
     if not common:
         return ["No bound is one that half of the ways have, so that nothing is ranked over all bounds."]
     missing = [
-        f"{way_name(line)} ({way_backend(line)}): L = "
+        f"{way_title(line)}: L = "
         + _named([cell.lipschitz for cell in line.cells if cell.lipschitz in common and not cell.whole])
         for line in frontier.lines
         if line.way.key not in frontier.places
@@ -70,10 +70,7 @@ def _lost(frontier: Frontier) -> list[str]:
             for reason in sorted(set(point.lost.values()), key=list(Lost).index):
                 seeds = [seed for seed, lost in point.lost.items() if lost is reason]
                 at = "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
-                which = f"seed{'s' if len(seeds) > 1 else ''} {span(seeds)}"
-                found.append(
-                    f"{way_name(line)} ({way_backend(line)}){at}: {which} {reason}{_proven(line, point, seeds)}"
-                )
+                found.append(f"{way_title(line)}{at}: {seeds_named(seeds)} {reason}{_proven(line, point, seeds)}")
     return [f"Without a figure: {_listed(found)}."] if found else []
 
 
@@ -92,7 +89,7 @@ def _sweeps(frontier: Frontier) -> list[str]:
         known = [point for point in line.points if point.runs]
         if line.way.kind is Kind.BOUND or not known:
             continue
-        name = f"{way_name(line)} ({way_backend(line)})"
+        name = way_title(line)
         if line.way.kind is Kind.SWEEP:
             low, high = (number(extreme(point.certificate for point in known), 1) for extreme in (min, max))
             asked = _named([point.lipschitz for point in line.points])

@@ -1,6 +1,5 @@
 """Frontiers as CSV and JSON: one row for each way at each bound, with everything that is known of it."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -8,12 +7,11 @@ from normbench.analysis.frontier import Cell, Frontier, Line
 from normbench.analysis.rows import mean
 from normbench.analysis.statistics import spread
 from normbench.analysis.ways import Kind
-from normbench.networks.families import layers_text
 from normbench.presentation.cells import difference_fields, rank_fields
-from normbench.presentation.exports import plain, table
+from normbench.presentation.exports import board_fields, lines, plain, table
 from normbench.presentation.frontier_commands import commands
 from normbench.presentation.frontiers import tuning_words, way_name
-from normbench.running.axis import Level, Place
+from normbench.running.axis import Level
 from normbench.running.request import axes
 
 _OWN = ("iterations", "hyperparameters")  # of a point, not of a way
@@ -25,33 +23,21 @@ def flat(frontier: Frontier) -> list[dict[str, Any]]:
     ``role`` says what a row is: "at L", a cell of the frontier; "point", a sweep or a ceiling at its own certificate;
     "predictor".
     """
-    return [plain(_of_the_task(frontier) | row) for row in (*_cells(frontier), *_predictors(frontier))]
-
-
-def _of_the_task(frontier: Frontier) -> dict[str, Any]:
-    first = frontier.first
-    board = (axis for axis in axes(Level.BOARD) if axis.place is Place.BOARD and axis.name != "lipschitz")
-    return {
-        "task": first.request.task,
-        "simulated": first.provenance.simulated,
-        "unit": first.outcome.unit,
-        "split": first.request.split,
-        "layers": layers_text(first.request.layers),
-        **{axis.name: getattr(first.request, axis.name) for axis in board},
-        "evaluations": frontier.budget,
-    }
+    board = board_fields(frontier.first, without=("lipschitz",)) | {"evaluations": frontier.budget}
+    return [plain(board | row) for row in (*_cells(frontier), *_predictors(frontier))]
 
 
 def _cells(frontier: Frontier) -> Iterator[dict[str, Any]]:
     for line in (*frontier.lines, *frontier.ceilings):
+        again = "; ".join(commands(frontier, line))
         for cell in line.cells:
             if cell.values or cell.runs or cell in line.points:
-                yield _row(frontier, line, cell, "at L")
+                yield _row(frontier, line, cell, "at L", again)
         for point in line.points if line.way.kind is not Kind.BOUND else ():
-            yield _row(frontier, line, point, "point")
+            yield _row(frontier, line, point, "point", again)
 
 
-def _row(frontier: Frontier, line: Line, cell: Cell, role: str) -> dict[str, Any]:
+def _row(frontier: Frontier, line: Line, cell: Cell, role: str, again: str) -> dict[str, Any]:
     first, place = line.way.first, frontier.places.get(line.way.key)
     runs, tuning = cell.runs, cell.tuning
     return {
@@ -83,7 +69,7 @@ def _row(frontier: Frontier, line: Line, cell: Cell, role: str) -> dict[str, Any
         "overall_rank": place and place.rank.rank,
         "overall_rank_low": place and place.rank.low,
         "overall_rank_high": place and place.rank.high,
-        "command": "; ".join(commands(frontier, line)),
+        "command": again,
         "code_version": runs[0].provenance.code_version if runs else "",
         "records": " ".join(run.record_id for run in runs),
     }
@@ -103,7 +89,7 @@ def _predictors(frontier: Frontier) -> Iterator[dict[str, Any]]:
 
 def json_lines(frontiers: Iterable[Frontier]) -> str:
     """One JSON object per row and line."""
-    return "".join(json.dumps(row, allow_nan=False) + "\n" for frontier in frontiers for row in flat(frontier))
+    return lines(row for frontier in frontiers for row in flat(frontier))
 
 
 def csv(frontiers: Sequence[Frontier]) -> str:

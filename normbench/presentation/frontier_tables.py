@@ -21,8 +21,7 @@ from normbench.presentation.frontiers import (
     columns,
     legend,
     shown,
-    way_backend,
-    way_name,
+    way_title,
 )
 from normbench.presentation.quantities import LEGEND, Quantity
 from normbench.presentation.tables import Column, fitting, markdown_table, number, titled
@@ -116,7 +115,7 @@ def _commands(frontier: Frontier) -> list[str]:
     made: dict[str, list[str]] = {}
     for line in (*frontier.lines, *frontier.ceilings):
         for words in commands(frontier, line):
-            made.setdefault(words, []).append(f"{way_name(line)} ({way_backend(line)})")
+            made.setdefault(words, []).append(way_title(line))
     lines = [f"- {markdown_code(words)}: {markdown_text('; '.join(ways))}" for words, ways in made.items()]
     return ["<details><summary>Commands</summary>", "", *lines, "", "</details>", ""] if lines else []
 

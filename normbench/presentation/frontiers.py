@@ -74,6 +74,11 @@ def way_backend(line: Line) -> str:
     return where(line.way.first)
 
 
+def way_title(line: Line) -> str:
+    """``adam spectral (jax)``."""
+    return f"{way_name(line)} ({way_backend(line)})"
+
+
 def _cost(line: Line) -> int:
     """Runs of the dearest search at a bound."""
     return max((tuning.cost for tuning in line.tunings), default=0)
@@ -242,6 +247,11 @@ def legend(frontiers: Sequence[Frontier]) -> list[str]:
         *([OVERALL.legend] if frontiers[0].places else []),
         f"Intervals, spans and the resamples behind them: {RESAMPLES:,} draws of the seeds, one draw for all ways.",
     ]
+
+
+def seeds_named(seeds: Sequence[int]) -> str:
+    """``seeds 0 to 9``."""
+    return f"seed{'s' if len(seeds) > 1 else ''} {span(seeds)}"
 
 
 def span(seeds: Sequence[int]) -> str:
