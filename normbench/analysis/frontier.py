@@ -16,9 +16,9 @@ from normbench.analysis.selection import Sortable, current, grouped, known, resu
 from normbench.analysis.statistics import Difference, Interval, bootstrap_intervals
 from normbench.analysis.tuning import Tuning, tuning
 from normbench.analysis.ways import Kind, Way, common_seeds, kind, ways
-from normbench.data.splits import RULES
 from normbench.records.schema import Record
 from normbench.running.axis import Level
+from normbench.running.request import SPLITS
 
 Values = Mapping[int, float | Lost]
 
@@ -168,7 +168,7 @@ def frontiers(records: Iterable[Record]) -> list[Frontier]:
 
 def _extent(frontier: Frontier) -> tuple[int, bool, float]:
     """Most ways and bounds first; then the usual split and the smallest budget."""
-    unusual = frontier.first.request.split != next(iter(RULES))
+    unusual = frontier.first.request.split != SPLITS[0]
     return -len(frontier.lines) * len(frontier.bounds), unusual, frontier.budget
 
 

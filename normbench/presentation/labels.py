@@ -11,7 +11,7 @@ from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
 from normbench.records.schema import Record
 from normbench.running.axis import Place
-from normbench.running.request import axes
+from normbench.running.request import SPLITS, axes
 
 PUBLISHED = "published, real data"
 
@@ -35,6 +35,13 @@ def network_title(run: Record, *, without: Collection[str] = ()) -> str:
 def board_tags(run: Record) -> list[str]:
     """:func:`board_words` as parts of a file name or key: ``L=20``."""
     return [words.replace(" ", "") for words in board_words(run)]
+
+
+def network_tag(run: Record) -> str:
+    """``neural-fly-12-25-30-15-3-blocked``: part of a file name, with the split where it is unusual."""
+    asked = run.request
+    split = "" if asked.split == SPLITS[0] else f"-{asked.split}"
+    return f"{asked.task}-{layers_text(asked.layers)}{split}"
 
 
 def board_words(run: Record) -> list[str]:

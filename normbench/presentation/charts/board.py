@@ -21,7 +21,7 @@ from normbench.presentation.charts.lines import levels
 from normbench.presentation.charts.looks import Looks, optimiser_looks, ordered_looks
 from normbench.presentation.charts.rates import rate_layers
 from normbench.presentation.charts.sheet import Picture, key, panel, sheet
-from normbench.presentation.labels import board_tags, board_words, how, where
+from normbench.presentation.labels import board_tags, board_words, how, network_tag, where
 from normbench.presentation.page.bounds import bound_points, rms_range
 from normbench.presentation.page.bounds import levels as levels_of
 from normbench.presentation.page.ways import Section, sections
@@ -116,9 +116,8 @@ def _apart(known: pd.DataFrame, domain: tuple[float, float]) -> pd.DataFrame:
 
 
 def _front_name(section: Section) -> str:
-    board = section.board
-    split = "" if board.split == "random" else f"-{board.split}"
-    return "-".join([f"pareto-{board.task}-{layers_text(board.layers)}{split}", *board_tags(board.runs[0])])
+    run = section.board.runs[0]
+    return "-".join(["pareto", network_tag(run), *board_tags(run)])
 
 
 def _backends(data: pd.DataFrame) -> str:

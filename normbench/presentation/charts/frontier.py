@@ -16,6 +16,7 @@ from normbench.presentation.charts.frontier_data import SIDE, Drawn, drawn, numb
 from normbench.presentation.charts.lines import levels
 from normbench.presentation.charts.sheet import Picture, key, panel, sheet
 from normbench.presentation.frontiers import evaluations, span
+from normbench.presentation.labels import network_tag
 
 NAME = "frontier"  # what the files of a picture begin with
 _WIDTH, _NARROW, _HEIGHT, _PAGE_HEIGHT = 360, 250, 300, 420  # pixels
@@ -185,6 +186,4 @@ def frontier_pictures(frontiers: Sequence[Frontier]) -> list[Picture]:
 
 def file_name(frontier: Frontier) -> str:
     """``frontier-neural-fly-12-25-30-15-3-blocked-200``: what tells it from every other."""
-    asked = frontier.first.request
-    split = "" if asked.split == "random" else f"-{asked.split}"
-    return f"{NAME}-{asked.task}-{layers_text(asked.layers)}{split}-{frontier.budget:g}"
+    return f"{NAME}-{network_tag(frontier.first)}-{frontier.budget:g}"
