@@ -12,7 +12,7 @@ from normbench.analysis.budget import Lost, rms_within
 from normbench.analysis.ranking import RankSpan, Sample, differences_of_all, rank_spans
 from normbench.analysis.rows import NO_INTERVAL, PredictorRow, mean, predictor_rows
 from normbench.analysis.runs import planned_evaluations
-from normbench.analysis.selection import Sortable, current, grouped, known, results, sortable
+from normbench.analysis.selection import Sortable, current, grouped, known, results, sortable, trials
 from normbench.analysis.statistics import Difference, Interval, bootstrap_intervals
 from normbench.analysis.tuning import Tuning, tuning
 from normbench.analysis.ways import Kind, Way, common_seeds, kind, ways
@@ -97,6 +97,8 @@ class Frontier:
     ----------
     runs : tuple of Record
         Everything that was run on it, whatever its length.
+    trials : tuple of Record
+        Runs on the same data that searches judged on a validation part.
     outdated : int
         Records of earlier code or data that are left out.
     budget : float
@@ -115,6 +117,7 @@ class Frontier:
     """
 
     runs: tuple[Record, ...]
+    trials: tuple[Record, ...]
     outdated: int
     budget: float
     bounds: tuple[float, ...]
@@ -155,15 +158,21 @@ def frontiers(records: Iterable[Record]) -> list[Frontier]:
         Of a row the newest code counts and of a task the newest data, as on boards; runs that were judged on a
         validation part do not.
     """
-    found = []
-    judged = results(known(records))
-    for group in grouped(judged, lambda run: sortable(run, Level.BOARD, without=("lipschitz",))).values():
+    every = known(records)
+    found, tried = [], grouped(trials(every), _network)
+    for key, group in grouped(results(every), _network).items():
         runs = current(group)
         latest = max(runs, key=lambda run: run.provenance.created).provenance.data_sha256
         shown = [run for run in runs if run.provenance.data_sha256 == latest]
-        made = (_frontier(shown, budget, outdated=len(group) - len(shown)) for budget in _budgets(shown))
+        searched = [run for run in tried.get(key, []) if run.provenance.data_sha256 == latest]
+        made = (_frontier(shown, searched, budget, outdated=len(group) - len(shown)) for budget in _budgets(shown))
         found += [frontier for frontier in made if len(frontier.bounds) > 1]
     return sorted(found, key=_extent)
+
+
+def _network(record: Record) -> Sortable:
+    """All that separates boards but the bound."""
+    return sortable(record, Level.BOARD, without=("lipschitz",))
 
 
 def _extent(frontier: Frontier) -> tuple[int, bool, float]:
@@ -184,7 +193,7 @@ def _budgets(runs: Sequence[Record]) -> list[float]:
     return []
 
 
-def _frontier(runs: Sequence[Record], budget: float, *, outdated: int) -> Frontier:
+def _frontier(runs: Sequence[Record], searched: Sequence[Record], budget: float, *, outdated: int) -> Frontier:
     every = ways(runs, budget)
     bounded = [way for way in every if way.kind is not Kind.CEILING]
     seeds, others = common_seeds(bounded)
@@ -194,6 +203,7 @@ def _frontier(runs: Sequence[Record], budget: float, *, outdated: int) -> Fronti
     judged = [run for run in runs if run.request.seed in seeds]
     made = Frontier(
         runs=tuple(runs),
+        trials=tuple(searched),
         outdated=outdated,
         budget=budget,
         bounds=bounds,
@@ -240,9 +250,8 @@ def _bounds(lines: Sequence[Line]) -> tuple[float, ...]:
 
 def _cells(line: Line, bounds: Sequence[float], seeds: Sequence[int]) -> tuple[Cell, ...]:
     if line.way.kind is Kind.SWEEP:
-        return _with_intervals(
-            [_cell(bound, {seed: interpolated(line.points, seed, bound) for seed in seeds}) for bound in bounds]
-        )
+        read = ({seed: interpolated(line.points, seed, bound) for seed in seeds} for bound in bounds)
+        return _with_intervals([_cell(bound, found) for bound, found in zip(bounds, read, strict=True)])
     run = {point.lipschitz: point for point in line.points}
     return tuple(run[b] if b in run else _cell(b, dict.fromkeys(seeds, Lost.NOT_RUN)) for b in bounds)
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable
 
 from normbench import backends, specs
+from normbench.analysis.frontier import Frontier
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.selection import unusual_hyperparameters
@@ -15,9 +16,10 @@ from normbench.running.axis import Axis, Level
 from normbench.running.request import axes, setting
 
 _HYPERPARAMETERS = "hyperparameters"
+Searched = Board | Frontier
 
 
-def command(row: Row, board: Board) -> str:
+def command(row: Row, board: Searched) -> str:
     """``normbench run ...`` for the runs of one row, or "" where no such command makes them.
 
     ``normbench run`` runs an optimiser at its default and at the best of its grid, so both rows have the same command.
@@ -27,8 +29,8 @@ def command(row: Row, board: Board) -> str:
     Parameters
     ----------
     row : Row
-    board : Board
-        That holds the row, and among its runs the search, which may have been made on another backend.
+    board : Board or Frontier
+        That holds the row, and among its runs or trials the search, which may have been made on another backend.
     """
     if not row.records:
         return ""
@@ -66,7 +68,7 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _backends(row: Row, board: Board) -> list[str]:
+def _backends(row: Row, board: Searched) -> list[str]:
     """The row's backend and, for a tuned row, that of the search that chose its value, where the records show one."""
     own = row.backend
     if not (row.tuning and row.tuning.cost):
@@ -101,6 +103,6 @@ def _budget(row: Row) -> list[str]:
 
 
 def _same_search(run: Record, record: Record) -> bool:
-    left_out = ("backend", "device", "dtype", "judged_on", _HYPERPARAMETERS)
-    same = setting(run.request, Level.ROW, without=left_out) == setting(record.request, Level.ROW, without=left_out)
+    levels, left_out = (Level.BOARD, Level.ROW), ("backend", "device", "dtype", "judged_on", _HYPERPARAMETERS)
+    same = setting(run.request, *levels, without=left_out) == setting(record.request, *levels, without=left_out)
     return same and not unusual_hyperparameters(run)

@@ -4,9 +4,7 @@ import shlex
 from collections.abc import Iterator
 
 from normbench.analysis.frontier import Frontier, Line
-from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import optimiser_row
-from normbench.analysis.selection import board_key
 from normbench.presentation.commands import command
 
 _BOUND = "--lipschitz"
@@ -23,8 +21,5 @@ def commands(frontier: Frontier, line: Line) -> list[str]:
 
 def _words(frontier: Frontier, line: Line) -> Iterator[list[str]]:
     for runs in line.way.runs.values():
-        searched = tuple(run for run in frontier.runs if board_key(run) == board_key(runs[0]))
-        row = optimiser_row(list(runs))
-        board = Board(runs=searched, trials=(), outdated=0, optimisers=(row,), predictors=(), published=())
-        if words := command(row, board):
+        if words := command(optimiser_row(list(runs)), frontier):
             yield shlex.split(words)

@@ -18,6 +18,7 @@ from normbench.presentation import frontier_files, frontier_tables
 from normbench.presentation.across import across
 from normbench.presentation.charts.frontier import frontier_picture
 from normbench.presentation.charts.frontier_data import drawn
+from normbench.presentation.frontier_commands import commands
 from normbench.presentation.page import report_page
 from normbench.records.frame import write_file
 from normbench.records.store import Store
@@ -201,3 +202,13 @@ def test_published_frontiers_follow_their_records_where_there_are_any(level, tmp
     assert differences(tmp_path) == {}
     write_file(level("adam", 1.2), tmp_path / "frontier.parquet")
     assert differences(tmp_path).keys() == {"frontier.md", "frontier.csv"}
+
+
+def test_the_command_of_a_way_names_the_backend_that_searched(level):
+    searched = {"tuning_runs": 15, "tuning_low": 1e-4, "tuning_high": 1.0, "parametrisation": "spectral"}
+    torch = level("adam", 1.0, backend="torch", **searched)
+    trials = level("adam", 1.0, seeds=range(1000, 1003), backend="jax", judged_on="validation", **searched)
+    for runs, backends in ((torch, "torch"), (torch + trials, "torch --backend jax")):
+        [found] = frontiers(runs)
+        [words] = commands(found, found.lines[0])
+        assert f"--backend {backends} --" in words
