@@ -11,7 +11,7 @@ from normbench.presentation.tables import markdown_table
 
 FRONTIER, FRONTIER_ENDS = "<!-- frontier -->\n", "<!-- end of the frontier -->\n"
 TASK, SPLIT = "neural-fly", "random"
-_HOW = "docs/bound.md#how-to-read-the-frontier"
+_HOW, _COMMANDS = "docs/bound.md#how-to-read-the-frontier", "results/frontier.md"
 _BEST = 8  # ways of a frontier that are shown, and its sweeps
 
 
@@ -40,7 +40,8 @@ def _frontier(frontier: Frontier) -> str:
         [
             f"\n![{said[:-1]}](results/figures/{NAME}.svg)\n",
             f"{said} {captions(frontier)[0]} {' '.join(trivial(frontier))}",
-            f"{BEST} is the lowest at its bound, stars are certainly worse; [how to read it]({_HOW}).\n",
+            f"{BEST} is the lowest at its bound, stars are certainly worse; [how to read it]({_HOW}), [the command of "
+            f"each way]({_COMMANDS}).\n",
             *markdown_table(kept, rows),
             "\n",
         ]

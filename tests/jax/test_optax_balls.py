@@ -60,7 +60,8 @@ def stepping(make, loss):
             return loss(jax.tree.map(lambda leaf: leaf * jnp.asarray(scale, leaf.dtype), tree))
 
         value, grads = jax.value_and_grad(scaled)(params)
-        grads |= {name: grads[name] * jnp.asarray(mid, grads[name].dtype) for name in grads if name == "mid"}
+        if "mid" in grads:
+            grads["mid"] *= jnp.asarray(mid, grads["mid"].dtype)
         updates, state = make(radius=radius).update(grads, state, params, value=value, value_fn=scaled)
         return value, optax.apply_updates(params, updates), state, updates
 
