@@ -14,8 +14,7 @@ import numpy as np
 Vectors = tuple[np.ndarray, ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
-LARGEST = 128  # rows up to which the roots are made in every iteration
-EVERY = 10  # iterations between the roots of larger matrices, after the first EVERY
+EVERY = 10  # iterations between two roots, after the first EVERY
 
 
 class Pair(NamedTuple):
@@ -51,7 +50,7 @@ class Metric:
         else:
             averages = squares
         roots = self.roots
-        if self.count <= EVERY or self.count % EVERY == 0 or max(len(G) for G in gradient) <= LARGEST:
+        if self.count <= EVERY or self.count % EVERY == 0:
             roots = tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
         return Metric(averages, roots, self.count + 1)
 

@@ -44,8 +44,7 @@ GEODESIC_LBFGS = OptimiserSpec(
         "The curve is R(t) = (Q + t D) ((Q + t D)^T (Q + t D))^(-1/2), which also takes back the rounding of the last.",
         "s and y are projected onto the tangent space where the step ended, and not transported after that.",
         "A pair with <s, y> <= 1e-6 ||s|| ||y|| is left out.",
-        "L and R get their roots in every iteration up to 128 rows; above it in the first eleven and then in "
-        "every tenth.",
+        "L and R get their roots in the first eleven iterations and then in every tenth.",
         "A variable that never had a gradient rests.",
         "H0 = L^(-1/2) (x) R^(-1/2): with these exponents the factors are near the best Kronecker product for the "
         "curvature (arXiv 2406.17748). Shampoo's own, 1/4, lower training losses less in as many steps.",

@@ -171,14 +171,15 @@ class Region:
             update = _rounded(factor * there - here, kind)
             return update, _rounded(here + update, kind)
 
-        def outcome(factor: Array) -> tuple[Array, Array]:
+        def shrunk(last: tuple[Array, Array]) -> tuple[Array, Array]:
+            factor, size = last
+            first = jnp.isinf(size)
+            factor = jnp.where(first, 1, factor * (radius / size) * (1 - float(kind.eps) / 2))
             size = self.size(ending(factor)[1])
             return factor, jnp.where(size > 0, size + gaps, size)
 
-        def shrunk(last: tuple[Array, Array]) -> tuple[Array, Array]:
-            return outcome(last[0] * (radius / last[1]) * (1 - float(kind.eps) / 2))
-
-        factor, _ = lax.while_loop(lambda last: last[1] > radius, shrunk, outcome(jnp.ones_like(radius)))
+        unknown = jnp.ones_like(radius), jnp.full_like(radius, jnp.inf)
+        factor, _ = lax.while_loop(lambda last: last[1] > radius, shrunk, unknown)
         return ending(factor)
 
 

@@ -7,18 +7,25 @@ so P stays in the ball whatever the step. A sphere is the same with one column a
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-from normbench.jax.updates.decompositions import eigh, eigvalsh
+from normbench.jax.updates.decompositions import eigh
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
 
 Arrays = tuple[Array, ...]
 
 _product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
+
+
+class Curve(NamedTuple):
+    """A curve, as a function of t, and its size: arctan of t times it is the largest angle that a column turns by."""
+
+    at: Callable[[Array], Any]
+    size: Array
 
 
 @dataclass(frozen=True)
@@ -52,13 +59,20 @@ class Ball:
         inner = _product(Q.T, Z)
         return Z - _product(Q, inner + inner.T) / 2
 
-    def size(self, D: Array) -> Array:
-        """||D||_op."""
-        return jnp.sqrt(jnp.maximum(eigvalsh(_product(D.T, D))[-1], 0))
+    def curve(self, Q: Array, D: Array) -> Curve:
+        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2) and ||D||_op; what t is asks for products alone.
 
-    def curve(self, Q: Array, D: Array, t: Array) -> Array:
-        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up."""
-        return _moved(Q, D, orthonormal(Q + t * D))
+        A last step of Newton and Schulz, R (3 I - R^T R) / 2, takes back the rounding of Q.
+        """
+        eigenvalues, vectors = eigh(_product(D.T, D))
+        squares = jnp.maximum(eigenvalues, 0)
+
+        def at(t: Array) -> Array:
+            root = _product(vectors / jnp.sqrt(1 + t**2 * squares), vectors.T)
+            R = _product(Q + t * D, root)
+            return _moved(Q, D, 1.5 * R - 0.5 * _product(R, _product(R.T, R)))
+
+        return Curve(at, jnp.sqrt(squares[-1]))
 
     def series(self, Q: Array, D: Array) -> list[Array]:
         """Taylor coefficients of P along the curve up to second order: Q + t D - t^2 / 2 Q D^T D."""
@@ -87,13 +101,9 @@ class Sphere:
         """Z - <Q, Z> Q."""
         return Z - jnp.sum(Q * Z) * Q
 
-    def size(self, D: Array) -> Array:
-        """||D||_F."""
-        return jnp.linalg.norm(D)
-
-    def curve(self, Q: Array, D: Array, t: Array) -> Array:
-        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2)."""
-        return _moved(Q, D, self.lift(Q + t * D))
+    def curve(self, Q: Array, D: Array) -> Curve:
+        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2) and ||D||_F."""
+        return Curve(lambda t: _moved(Q, D, self.lift(Q + t * D)), jnp.linalg.norm(D))
 
     def series(self, Q: Array, D: Array) -> list[Array]:
         """Q + t D - t^2 / 2 ||D||^2 Q."""
@@ -133,13 +143,10 @@ class Product:
         """Every Z onto the tangent space at its Q."""
         return tuple(part.project(q, z) for part, q, z in self._each(Q, Z))
 
-    def size(self, D: Arrays) -> Array:
-        """The largest of the sizes."""
-        return jnp.stack([part.size(d) for part, d in self._each(D)]).max()
-
-    def curve(self, Q: Arrays, D: Arrays) -> Callable[[Array], Arrays]:
-        """Q along the tangents D, as a function of t."""
-        return lambda t: tuple(part.curve(q, d, t) for part, q, d in self._each(Q, D))
+    def curve(self, Q: Arrays, D: Arrays) -> Curve:
+        """Every Q along its tangent D, and the largest of the sizes."""
+        curves = [part.curve(q, d) for part, q, d in self._each(Q, D)]
+        return Curve(lambda t: tuple(curve.at(t) for curve in curves), jnp.stack([c.size for c in curves]).max())
 
     def series(self, Q: Arrays, D: Arrays) -> list[list[Array]]:
         """Taylor coefficients of every P along the curve."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from normbench.backends.method import Method, Step
-from normbench.jax.updates.balls import Product
+from normbench.jax.updates.balls import Curve, Product
 from normbench.jax.updates.quasi_newton import Arrays, Memory, Metric, flat, inner, parted, two_loop
 from normbench.jax.updates.through import Point, Through
 
@@ -39,11 +39,11 @@ class Trial(NamedTuple):
 
 
 class _Attempts(NamedTuple):
-    """The last search, the angle that it turned by, the pairs that are left, and whether one without them is due."""
+    """The last search, the angle that it turned by, how many pairs it used, and whether one without them is due."""
 
     trial: Trial
     angle: Array
-    memory: Memory
+    pairs: Array
     again: Array
 
 
@@ -65,24 +65,25 @@ def geodesic_lbfgs(*, history: int, decay: Array, damping: Array, max_trials: in
         state = remembered(manifold, state, G, decay=decay, damping=damping)
 
         def attempt(before: _Attempts) -> _Attempts:
-            D, memory = direction(manifold, state, G, before.memory)
-            turn = manifold.size(D)
+            D, pairs = direction(manifold, state, G, state.memory._replace(count=before.pairs))
+            curve = manifold.curve(state.Q, D)
             t = jax.lax.cond(
-                memory.count > 0,
-                lambda: jnp.minimum(1, math.tan(ANGLE) / turn),
-                lambda: taylor_step(objective, manifold, state.Q, D, turn),
+                pairs > 0,
+                lambda: jnp.minimum(1, math.tan(ANGLE) / curve.size),
+                lambda: taylor_step(objective, manifold, state.Q, D, curve.size),
             )
-            found = search(objective, manifold, state.Q, D, point, inner(flat(G), flat(D)), t, max_trials)
+            begin = Trial(Point(*point), state.Q, t, jnp.zeros((), jnp.int32), jnp.asarray(False))
+            found = search(objective, manifold, curve, begin, inner(flat(G), flat(D)), max_trials)
             found = found._replace(evaluations=found.evaluations + before.trial.evaluations)
-            again = ~found.accepted & (memory.count > 0)
-            return _Attempts(found, jnp.arctan(found.t * turn), memory.cleared(~found.accepted), again)
+            left = jnp.where(found.accepted, pairs, 0)
+            return _Attempts(found, jnp.arctan(found.t * curve.size), left, ~found.accepted & (pairs > 0))
 
         entries = flat(G)
         finite = jnp.isfinite(entries).all()
         nowhere = Trial(
             Point(*point), state.Q, jnp.zeros_like(point.loss), jnp.zeros((), jnp.int32), jnp.asarray(False)
         )
-        begin = _Attempts(nowhere, jnp.zeros_like(point.loss), state.memory, finite & (entries != 0).any())
+        begin = _Attempts(nowhere, jnp.zeros_like(point.loss), state.memory.count, finite & (entries != 0).any())
         end = jax.lax.while_loop(lambda now: now.again, attempt, begin)
         taken = end.trial.accepted
         new, Q = jax.tree.map(
@@ -90,7 +91,7 @@ def geodesic_lbfgs(*, history: int, decay: Array, damping: Array, max_trials: in
             (end.trial.point, end.trial.Q),
             (Point(*point), state.Q),
         )
-        moved = State(Q, (state.Q, G), taken, end.memory, state.metric)
+        moved = State(Q, (state.Q, G), taken, state.memory._replace(count=end.pairs), state.metric)
         angle = jnp.where(taken, end.angle, jnp.where(finite, 0, jnp.nan))
         return Step(new, moved, angle, end.trial.evaluations, jnp.maximum(end.trial.evaluations - 1, 0))
 
@@ -107,8 +108,8 @@ def remembered(manifold: Product, state: State, G: Arrays, *, decay: Array, damp
     return state._replace(memory=memory, metric=state.metric.seen(G, decay=decay, damping=damping))
 
 
-def direction(manifold: Product, state: State, G: Arrays, memory: Memory) -> tuple[Arrays, Memory]:
-    """Tangent of descent, and the pairs that made it: none where theirs does not descend and the metric's is taken."""
+def direction(manifold: Product, state: State, G: Arrays, memory: Memory) -> tuple[Arrays, Array]:
+    """Tangent of descent and how many pairs made it: none where theirs does not descend and the metric's is taken."""
     gradient = flat(G)
 
     def tangent(vector: Array) -> Array:
@@ -120,7 +121,8 @@ def direction(manifold: Product, state: State, G: Arrays, memory: Memory) -> tup
     D = tangent(two_loop(gradient, memory, metric))
     sizes = jnp.sqrt(inner(gradient, gradient)) * jnp.sqrt(inner(D, D))
     descends = (memory.count > 0) & (inner(gradient, D) <= -DESCENT * sizes)
-    return parted(jnp.where(descends, D, tangent(metric(gradient))), G), memory.cleared(~descends)
+    D = jax.lax.cond(descends, lambda: D, lambda: tangent(metric(gradient)))
+    return parted(D, G), jnp.where(descends, memory.count, 0)
 
 
 def taylor_step(objective: Through, manifold: Product, Q: Arrays, D: Arrays, turn: Array) -> Array:
@@ -134,26 +136,23 @@ def taylor_step(objective: Through, manifold: Product, Q: Arrays, D: Arrays, tur
 def search(
     objective: Through,
     manifold: Product,
-    Q: Arrays,
-    D: Arrays,
-    start: Any,
+    curve: Curve,
+    start: Trial,
     slope: Array,
-    t: Array,
     max_trials: int,
 ) -> Trial:
     """Cut t to the minimum of the parabola through loss, slope and trial until the loss falls by enough."""
-    curve = manifold.curve(Q, D)
+    limit = start.point.loss
 
     def attempt(last: Trial) -> Trial:
-        cut = shorter(last.t, slope, last.point.loss - start.loss)
+        cut = shorter(last.t, slope, last.point.loss - limit)
         step = jnp.where(last.evaluations > 0, cut, last.t)
-        lifted = curve(step)
+        lifted = curve.at(step)
         point = objective.point(manifold.down(lifted))
-        accepted = point.loss <= start.loss + SUFFICIENT * step * slope
+        accepted = point.loss <= limit + SUFFICIENT * step * slope
         return Trial(point, lifted, step, last.evaluations + 1, accepted)
 
-    begin = Trial(Point(*start), Q, t, jnp.zeros((), jnp.int32), jnp.asarray(False))
-    return jax.lax.while_loop(lambda last: ~last.accepted & (last.evaluations < max_trials), attempt, begin)
+    return jax.lax.while_loop(lambda last: ~last.accepted & (last.evaluations < max_trials), attempt, start)
 
 
 def shorter(t: Array, slope: Array, rise: Array) -> Array:

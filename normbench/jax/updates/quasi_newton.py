@@ -1,7 +1,6 @@
 """Directions of L-BFGS between tangent spaces in JAX, with a metric from both sides of the history of the gradients.
 
-All vectors are flat, with the entries of every matrix behind one another; pairs lie in buffers of fixed size, the
-newest last and zeros in front.
+All vectors are flat, with the entries of every matrix behind one another; pairs lie in buffers of fixed size.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +17,7 @@ Arrays = tuple[Array, ...]
 Sides = tuple[tuple[Array, Array], ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
-LARGEST = 128  # rows up to which the roots are made in every iteration
-EVERY = 10  # iterations between the roots of larger matrices, after the first EVERY
+EVERY = 10  # iterations between two roots, after the first EVERY
 
 _product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
 inner = partial(jnp.vdot, precision="highest")
@@ -40,7 +38,10 @@ def parted(vector: Array, like: Sequence[Array]) -> Arrays:
 
 
 class Memory(NamedTuple):
-    """Steps s and gradient differences y, shape (history, entries), <s, y> of each, and how many there are."""
+    """Steps s and gradient differences y, shape (history, entries), and <s, y> of each; how many there were.
+
+    The pairs go round: number k, counted from 0, lies in row k mod history.
+    """
 
     s: Array
     y: Array
@@ -53,26 +54,25 @@ class Memory(NamedTuple):
         buffer = jnp.zeros((history, like.size), like.dtype)
         return cls(buffer, buffer, buffer[:, 0], jnp.zeros((), jnp.int32))
 
-    def cleared(self, when: Array) -> "Memory":
-        """Without any pair where ``when`` is true."""
-        return jax.tree.map(lambda a: jnp.where(when, 0, a), self)
-
     def with_pair(self, s: Array, y: Array, known: Array) -> "Memory":
         """With this pair as the newest, if it is ``known`` and the loss curves upwards along it."""
         curvature = inner(s, y)
         keeps = known & (curvature > CURVATURE * jnp.sqrt(inner(s, s)) * jnp.sqrt(inner(y, y)))
-        longer = Memory(
-            s=_shifted(self.s, s),
-            y=_shifted(self.y, y),
-            curvature=_shifted(self.curvature, curvature),
-            count=jnp.minimum(self.count + 1, len(self.s)),
-        )
-        return jax.tree.map(lambda new, old: jnp.where(keeps, new, old), longer, self)
+        row = self.row(self.count)
+        new = Memory(s, y, curvature, self.count + 1)
+        here = Memory(self.s[row], self.y[row], self.curvature[row], self.count)
+        put = jax.tree.map(lambda a, b: jnp.where(keeps, a, b), new, here)
+        rows = (rows.at[row].set(value) for rows, value in zip(self[:3], put[:3], strict=True))
+        return Memory(*rows, put.count)
 
+    def row(self, k: Array) -> Array:
+        """Where pair k lies."""
+        return k % len(self.s)
 
-def _shifted(buffer: Array, newest: Array) -> Array:
-    """The buffer without its oldest entry and with the newest at the end."""
-    return jnp.append(buffer[1:], newest[None], axis=0)
+    @property
+    def kept(self) -> Array:
+        """How many there are."""
+        return jnp.minimum(self.count, len(self.s))
 
 
 class Metric(NamedTuple):
@@ -101,12 +101,8 @@ class Metric(NamedTuple):
         def renewed() -> Sides:
             return tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
 
-        if max(len(G) for G in gradient) <= LARGEST:
-            roots = renewed()
-        else:
-            due = (self.count <= EVERY) | (self.count % EVERY == 0)
-            roots = jax.lax.cond(due, renewed, lambda: self.roots)
-        return Metric(averages, roots, self.count + 1)
+        due = (self.count <= EVERY) | (self.count % EVERY == 0)
+        return Metric(averages, jax.lax.cond(due, renewed, lambda: self.roots), self.count + 1)
 
     def __call__(self, vectors: Sequence[Array]) -> Arrays:
         """L^(-1/2) V R^(-1/2)."""
@@ -127,19 +123,20 @@ def two_loop(gradient: Array, memory: Memory, metric: Callable[[Array], Array]) 
 
     gamma = <s, y> / <y, metric y> of the newest pair, 1 without one
     """
-    pairs = (memory.s, memory.y, jnp.where(memory.curvature > 0, memory.curvature, 1))
+    S, Y, curvature, count = memory
 
-    def down(q: Array, pair: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        s, y, curvature = pair
-        alpha = inner(s, q) / curvature
-        return q - alpha * y, alpha
+    def down(i: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        q, alphas = now
+        row = memory.row(count - 1 - i)
+        alpha = inner(S[row], q) / curvature[row]
+        return q - alpha * Y[row], alphas.at[row].set(alpha)
 
-    def up(q: Array, pair: tuple[tuple[Array, Array, Array], Array]) -> tuple[Array, None]:
-        (s, y, curvature), alpha = pair
-        return q + (alpha - inner(y, q) / curvature) * s, None
+    def up(i: Array, q: Array) -> Array:
+        row = memory.row(count - memory.kept + i)
+        return q + (alphas[row] - inner(Y[row], q) / curvature[row]) * S[row]
 
-    q, alphas = jax.lax.scan(down, gradient, pairs, reverse=True)
-    newest = memory.y[-1]
-    length = inner(newest, metric(newest))
-    gamma = jnp.where(memory.count > 0, memory.curvature[-1] / jnp.where(length > 0, length, 1), 1)
-    return jax.lax.scan(up, gamma * metric(q), (pairs, alphas))[0]
+    q, alphas = jax.lax.fori_loop(0, memory.kept, down, (gradient, jnp.zeros_like(curvature)))
+    newest = memory.row(count - 1)
+    length = inner(Y[newest], metric(Y[newest]))
+    gamma = jnp.where(count > 0, curvature[newest] / jnp.where(length > 0, length, 1), 1)
+    return jax.lax.fori_loop(0, memory.kept, up, gamma * metric(q))

@@ -7,7 +7,7 @@ so P stays in the ball whatever the step. A sphere is the same with one column a
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,16 @@ from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
 
 Tensors = list[Tensor]
+
+
+class Curve(NamedTuple):
+    """A curve, as a function of t, and its size: arctan of t times it is the largest angle that a column turns by.
+
+    Where the size is 0, the curve is not to be asked: what rests keeps all its bits.
+    """
+
+    at: Callable[[float], Any]
+    size: Any
 
 
 @dataclass(frozen=True)
@@ -52,18 +62,21 @@ class Ball:
     def project(self, Q: Tensor, Z: Tensor) -> Tensor:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
         inner = Q.T @ Z
-        return Z - Q @ (inner + inner.T) / 2
+        return torch.addmm(Z, Q, inner + inner.T, alpha=-0.5)
 
-    def size(self, D: Tensor) -> Tensor:
-        """||D||_op."""
-        return torch.linalg.eigvalsh(D.T @ D)[-1].clamp(min=0).sqrt()
+    def curve(self, Q: Tensor, D: Tensor) -> Curve:
+        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2) and ||D||_op; what t is asks for products alone.
 
-    def curve(self, Q: Tensor, D: Tensor, t: float) -> Tensor:
-        """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2), by the Gram matrix of Q + t D, so that rounding does not add up.
-
-        Where D is zero, Q with all its bits.
+        A last step of Newton and Schulz, R (3 I - R^T R) / 2, takes back the rounding of Q.
         """
-        return torch.where(D.any(), orthonormal(Q + t * D), Q)
+        eigenvalues, vectors = torch.linalg.eigh(D.T @ D)
+        squares = eigenvalues.clamp(min=0)
+
+        def at(t: float) -> Tensor:
+            R = torch.add(Q, D, alpha=t) @ ((vectors / (1 + t**2 * squares).sqrt()) @ vectors.T)
+            return torch.addmm(R, R, R.T @ R, beta=1.5, alpha=-0.5)
+
+        return Curve(at, squares[-1].sqrt())
 
     def series(self, Q: Tensor, D: Tensor) -> list[Tensor]:
         """Taylor coefficients of P along the curve up to second order: Q + t D - t^2 / 2 Q D^T D."""
@@ -92,13 +105,9 @@ class Sphere:
         """Z - <Q, Z> Q."""
         return Z - torch.sum(Q * Z) * Q
 
-    def size(self, D: Tensor) -> Tensor:
-        """||D||_F."""
-        return torch.linalg.norm(D)
-
-    def curve(self, Q: Tensor, D: Tensor, t: float) -> Tensor:
-        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2); where D is zero, Q with all its bits."""
-        return torch.where(D.any(), self.lift(Q + t * D), Q)
+    def curve(self, Q: Tensor, D: Tensor) -> Curve:
+        """(Q + t D) / (1 + t^2 ||D||^2)^(1/2) and ||D||_F."""
+        return Curve(lambda t: self.lift(Q + t * D), torch.linalg.norm(D))
 
     def series(self, Q: Tensor, D: Tensor) -> list[Tensor]:
         """Q + t D - t^2 / 2 ||D||^2 Q."""
@@ -138,13 +147,15 @@ class Product:
         """Every Z onto the tangent space at its Q."""
         return [part.project(q, z) for part, q, z in self._each(Q, Z)]
 
-    def size(self, D: Tensors) -> float:
-        """The largest of the sizes."""
-        return float(torch.stack([part.size(d) for part, d in self._each(D)]).max())
+    def curve(self, Q: Tensors, D: Tensors) -> Curve:
+        """Every Q along its tangent D, and the largest of the sizes."""
+        curves = [part.curve(q, d) for part, q, d in self._each(Q, D)]
+        sizes = torch.stack([curve.size for curve in curves]).tolist()
 
-    def curve(self, Q: Tensors, D: Tensors) -> Callable[[float], Tensors]:
-        """Q along the tangents D, as a function of t."""
-        return lambda t: [part.curve(q, d, t) for part, q, d in self._each(Q, D)]
+        def at(t: float) -> Tensors:
+            return [curve.at(t) if size else q for curve, size, q in zip(curves, sizes, Q, strict=True)]
+
+        return Curve(at, max(sizes))
 
     def series(self, Q: Tensors, D: Tensors) -> list[list[Tensor]]:
         """Taylor coefficients of every P along the curve."""

@@ -1,7 +1,7 @@
 """Geodesic L-BFGS in torch: quasi-Newton directions along curves that keep every bound."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from normbench.backends.method import Method, Step
-from normbench.torch.updates.balls import Product
+from normbench.torch.updates.balls import Curve, Product
 from normbench.torch.updates.quasi_newton import Metric, Pair, flat, parted, two_loop, with_pair
 from normbench.torch.updates.through import Through
 
@@ -63,10 +63,11 @@ def geodesic_lbfgs(*, history: int, decay: float, damping: float, max_trials: in
         for _ in range(2 if entries.any() else 0):
             D, pairs = direction(state, G)
             state = replace(state, pairs=pairs)
-            turn = state.manifold.size(D)
+            curve = state.manifold.curve(state.Q, D)
+            turn = curve.size
             t = full_step(turn) if pairs else taylor_step(objective, point, slope, state, D, turn)
             along = float(entries @ flat(D))
-            found = search(objective, state.manifold, state.manifold.curve(state.Q, D), point, along, t, max_trials)
+            found = search(objective, state.manifold, curve, point, along, t, max_trials)
             tried += found.evaluations
             if found.accepted:
                 moved = replace(state, Q=found.Q, before=(state.Q, G))
@@ -122,7 +123,7 @@ def taylor_step(objective: Through, point: Any, slope: Any, state: State, D: lis
 def search(
     objective: Through,
     manifold: Product,
-    curve: Callable[[float], list[Tensor]],
+    curve: Curve,
     start: Any,
     slope: float,
     t: float,
@@ -131,7 +132,7 @@ def search(
     """Cut t to the minimum of the parabola through loss, slope and trial until the loss falls by enough."""
     limit = float(start.loss)
     for tried in range(1, max_trials + 1):
-        Q = curve(t)
+        Q = curve.at(t)
         point = objective.point(manifold.down(Q))
         loss = float(point.loss)
         if loss <= limit + SUFFICIENT * t * slope:

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
-LARGEST = 128  # rows up to which the roots are made in every iteration
-EVERY = 10  # iterations between the roots of larger matrices, after the first EVERY
+EVERY = 10  # iterations between two roots, after the first EVERY
 
 
 def flat(vectors: Sequence[Tensor]) -> Tensor:
@@ -53,14 +52,18 @@ class Metric:
 
     def seen(self, gradient: Sequence[Tensor], *, decay: float, damping: float) -> "Metric":
         """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
-        averages = tuple((G @ G.T, G.T @ G) for G in gradient)
         if self.count:
             averages = tuple(
-                (decay * L + (1 - decay) * left, decay * R + (1 - decay) * right)
-                for (L, R), (left, right) in zip(self.averages, averages, strict=True)
+                (
+                    torch.addmm(L, G, G.T, beta=decay, alpha=1 - decay),
+                    torch.addmm(R, G.T, G, beta=decay, alpha=1 - decay),
+                )
+                for (L, R), G in zip(self.averages, gradient, strict=True)
             )
+        else:
+            averages = tuple((G @ G.T, G.T @ G) for G in gradient)
         roots = self.roots
-        if self.count <= EVERY or self.count % EVERY == 0 or max(len(G) for G in gradient) <= LARGEST:
+        if self.count <= EVERY or self.count % EVERY == 0:
             roots = tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
         return Metric(averages, roots, self.count + 1)
 
@@ -80,16 +83,17 @@ def inverse_root(A: Tensor, damping: float) -> Tensor:
 def two_loop(gradient: Tensor, pairs: Sequence[Pair], metric: Callable[[Tensor], Tensor]) -> Tensor:
     """Inverse Hessian of L-BFGS times the gradient (Nocedal and Wright, algorithm 7.4), H0 = gamma times the metric.
 
-    gamma = <s, y> / <y, metric y> of the newest pair, 1 without one
+    gamma = <s, y> / <y, metric y> of the newest pair, 1 without one. Each loop is a system of equations with the upper
+    triangle U of the <s_i, y_j>, oldest first: U alpha = S q, then U^T beta = diag(U) alpha - Y q.
     """
-    q, alphas = gradient, []
-    for s, y, curvature in reversed(pairs):
-        alphas.append((s @ q) / curvature)
-        q = q - alphas[-1] * y
-    q = metric(q)
-    if pairs:
-        newest = pairs[-1]
-        q = q * (newest.curvature / (newest.y @ metric(newest.y)))
-    for (s, y, curvature), alpha in zip(pairs, reversed(alphas), strict=True):
-        q = q + (alpha - (y @ q) / curvature) * s
-    return q
+    if not pairs:
+        return metric(gradient)
+    S, Y = torch.stack([pair.s for pair in pairs]), torch.stack([pair.y for pair in pairs])
+    products = S @ Y.T
+    alpha = torch.linalg.solve_triangular(products, (S @ gradient)[:, None], upper=True)
+    newest = pairs[-1]
+    gamma = newest.curvature / (newest.y @ metric(newest.y))
+    q = gamma * metric(gradient - alpha[:, 0] @ Y)
+    rest = products.diagonal()[:, None] * alpha - (Y @ q)[:, None]
+    beta = torch.linalg.solve_triangular(products.T, rest, upper=False)
+    return q + beta[:, 0] @ S
