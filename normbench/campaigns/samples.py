@@ -19,7 +19,7 @@ class Samples:
     """
 
     data_dir: Path | None = None
-    _loaded: dict[str, Dataset] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _loaded: dict[tuple[str, int | None], Dataset] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, task: str) -> Dataset:
         """The samples of a task.
@@ -32,9 +32,10 @@ class Samples:
             If the data cannot be had.
         """
         entry = tasks.get(task)
-        if entry.source not in self._loaded:
-            self._loaded[entry.source] = entry.dataset(self.data_dir)
-        return self._loaded[entry.source]
+        what = entry.source, entry.training
+        if what not in self._loaded:
+            self._loaded[what] = entry.dataset(self.data_dir)
+        return self._loaded[what]
 
 
 @cache

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from normbench.data import SOURCES, SourceInfo, load
 from normbench.data.dataset import Dataset
 from normbench.data.splits import TEST, split_indices
@@ -47,6 +49,8 @@ class Task:
         Samples that an iteration sees, unless the user says otherwise; None for all.
     iterations : int or None
         Of its runs, unless the user says otherwise; None for the optimiser's own number.
+    training : int or None
+        How many samples of the published training set it takes, the first ones; None for all.
     """
 
     key: str
@@ -59,10 +63,17 @@ class Task:
     split: str = "random"
     batch_size: int | None = None
     iterations: int | None = None
+    training: int | None = None
 
     def dataset(self, data_dir: Path | None = None) -> Dataset:
         """Samples of the task in physical units; errors as :func:`normbench.data.load`."""
-        return load(self.source, data_dir=data_dir)
+        return self.part(load(self.source, data_dir=data_dir))
+
+    def part(self, every: Dataset) -> Dataset:
+        """What the task takes of its source's samples: the first of the training set, and all that are for testing."""
+        if self.training is None or every.official is None:
+            return every
+        return every.take(every.official | (np.cumsum(~every.official) <= self.training))
 
     def layers(self, dataset: Dataset, hidden: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """Widths of the network, input first, with its own hidden widths or others."""
@@ -114,6 +125,15 @@ _IMAGES: dict[str, Any] = {"split": "official", "batch_size": 128}
 _TWENTY_EPOCHS = 20 * (50_000 // 128)
 _ON_DEMAND = (  # arXiv 2304.05187, section 3.3, and arXiv 2002.03432, section 6
     Task("mnist", "mnist", (256,) * 3, None, "MNIST, depth 4", iterations=4000, **_IMAGES),
+    Task(
+        "mnist-10k",
+        "mnist",
+        (256,) * 3,
+        None,
+        "MNIST, depth 4, 10,000 training images at once",
+        split="official",
+        training=10_000,
+    ),
     Task("fashion-mnist", "fashion-mnist", (256,) * 3, None, "Fashion-MNIST, depth 4", iterations=4000, **_IMAGES),
     Task("cifar10", "cifar-10", (256,) * 7, None, "CIFAR-10, depth 8", iterations=_TWENTY_EPOCHS, **_IMAGES),
     Task(

@@ -62,8 +62,8 @@ class Memory(NamedTuple):
         new = Memory(s, y, curvature, self.count + 1)
         here = Memory(self.s[row], self.y[row], self.curvature[row], self.count)
         put = jax.tree.map(lambda a, b: jnp.where(keeps, a, b), new, here)
-        rows = (rows.at[row].set(value) for rows, value in zip(self[:3], put[:3], strict=True))
-        return Memory(*rows, put.count)
+        s, y, curvature = (rows.at[row].set(value) for rows, value in zip(self[:3], put[:3], strict=True))
+        return Memory(s, y, curvature, put.count)
 
     def row(self, k: Array) -> Array:
         """Where pair k lies."""
