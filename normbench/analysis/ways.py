@@ -63,10 +63,21 @@ def ways(records: Runs, budget: float) -> list[Way]:
 
     A way whose tuned value was searched at one of the bounds stands there with the value that was chosen, and nowhere
     with a default; one that was searched at none stands with the default. Of runs of different lengths the shortest
-    that come to the budget count, else the longest.
+    that come to the budget count, and those that were to make fewer evaluations do not.
     """
+    long_enough = [run for run in records if not _is_shorter(run, budget)]
+    return [way for runs in grouped(long_enough, _key).values() if (way := _way(runs)) is not None]
+
+
+def shorter_ways(records: Runs, budget: float) -> list[Way]:
+    """The ways all of whose runs were to make fewer evaluations than the budget."""
     groups = grouped(records, _key).values()
-    return [way for runs in groups if (way := _way(runs, budget)) is not None]
+    short = (runs for runs in groups if all(_is_shorter(run, budget) for run in runs))
+    return [way for runs in short if (way := _way(runs)) is not None]
+
+
+def _is_shorter(record: Record, budget: float) -> bool:
+    return planned_evaluations(record) < (1 - SHORTFALL) * budget
 
 
 def _key(record: Record) -> Sortable:
@@ -74,7 +85,7 @@ def _key(record: Record) -> Sortable:
     return (("kind", True, kind(record)), *asked, ("fixed", True, fixed(record)))
 
 
-def _way(runs: Runs, budget: float) -> Way | None:
+def _way(runs: Runs) -> Way | None:
     rows = list(grouped(runs, lambda run: (sortable(run, Level.BOARD), row_key(run))).values())
     rules = {rule for row in rows for rule in tuning(row).rules}
     wanted = next((rule for rule in (Rule.BEST, Rule.NONE, Rule.DEFAULT) if rule in rules), None)
@@ -86,18 +97,12 @@ def _way(runs: Runs, budget: float) -> Way | None:
         return None
     key = (*_key(runs[0]), ("rule", True, str(wanted)))
     ordered = sorted(at_bounds, key=lambda bound: bound or 0.0)
-    return Way(key, kind(runs[0]), {bound: _standing(at_bounds[bound], budget) for bound in ordered})
+    return Way(key, kind(runs[0]), {bound: _standing(at_bounds[bound]) for bound in ordered})
 
 
-def _standing(rows: Sequence[Runs], budget: float) -> Runs:
+def _standing(rows: Sequence[Runs]) -> Runs:
     """The row that stands for a way at a bound; of two values that were each the best of a search, the newer."""
-
-    def order(row: Runs) -> tuple[bool, float, float]:
-        planned = max(map(planned_evaluations, row))
-        enough = planned >= (1 - SHORTFALL) * budget
-        return enough, -planned if enough else planned, max(_seconds(run) for run in row)
-
-    return max(rows, key=order)
+    return max(rows, key=lambda row: (-max(map(planned_evaluations, row)), max(_seconds(run) for run in row)))
 
 
 def _seconds(record: Record) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from normbench.analysis.budget import Lost
 from normbench.analysis.frontier import Cell, Frontier, Line
 from normbench.analysis.runs import evaluations_made
-from normbench.analysis.ways import Kind
+from normbench.analysis.ways import Kind, shorter_ways
 from normbench.presentation.captions import data, few_seeds
 from normbench.presentation.frontiers import seeds_named, span, way_title
 from normbench.presentation.tables import number
@@ -22,6 +22,7 @@ def captions(frontier: Frontier) -> list[str]:
         _seeds(frontier),
         *_unranked(frontier),
         *_lost(frontier),
+        *_shorter(frontier),
         *_sweeps(frontier),
         *trivial(frontier),
         *few_seeds([len(frontier.seeds)]),
@@ -72,6 +73,12 @@ def _lost(frontier: Frontier) -> list[str]:
                 at = "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
                 found.append(f"{way_title(line)}{at}: {seeds_named(seeds)} {reason}{_proven(line, point, seeds)}")
     return [f"Without a figure: {_listed(found)}."] if found else []
+
+
+def _shorter(frontier: Frontier) -> list[str]:
+    """Ways that stand on frontiers of smaller budgets alone."""
+    found = [way_title(Line(way, (), ())) for way in shorter_ways(frontier.runs, frontier.budget)]
+    return [f"Not run for so many evaluations: {_listed(found)}."] if found else []
 
 
 def _proven(line: Line, point: Cell, seeds: Sequence[int]) -> str:

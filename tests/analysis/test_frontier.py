@@ -9,7 +9,7 @@ from normbench.analysis.answer import Problem, answer
 from normbench.analysis.budget import Lost, rms_at
 from normbench.analysis.frontier import frontiers
 from normbench.analysis.ranking import differences, differences_of_all
-from normbench.analysis.ways import Kind
+from normbench.analysis.ways import Kind, shorter_ways
 from normbench.running.result import Curves
 from tests.analysis.conftest import BOUNDS, SEEDS
 
@@ -131,7 +131,9 @@ def test_each_budget_takes_the_shortest_runs_that_come_to_it(level):
     assert (short.budget, long.budget, long.bounds) == (200.0, 1000.0, (5.0, 80.0))
     assert cells(short, "lbfgs")[0].interval.mean == pytest.approx(1.1)
     assert cells(long, "lbfgs")[0].interval.mean == pytest.approx(0.88)
-    assert set(cells(long, "adam")[0].lost.values()) == {Lost.SHORT}
+    assert {line.way.first.request.optimiser for line in long.lines} == {"lbfgs"}
+    assert [way.first.request.optimiser for way in shorter_ways(long.runs, long.budget)] == ["adam"]
+    assert not shorter_ways(short.runs, short.budget)
 
 
 def test_seeds_that_few_have_are_left_out(level):

@@ -137,6 +137,13 @@ def test_a_certificate_of_a_later_network_is_named(level):
     assert "The certificates of method1 sphere (torch) are those after 400 evaluations." in text
 
 
+def test_a_way_that_was_not_run_for_a_budget_is_no_row_of_it_and_named(level):
+    longer = level("lbfgs", 0.8, iterations=1000)
+    text = written(frontiers([*level("lbfgs", 1.0), *longer, *level("adam", 1.2)])[1:])
+    assert "Not run for so many evaluations: adam spectral (torch)." in " ".join(text.split())
+    assert text.count("adam") == 1
+
+
 def test_tasks_are_averaged_and_who_lacks_one_is_named(runs, level):
     elsewhere = [
         *level("geodesic_lbfgs", 3.0, split="blocked"),
