@@ -153,13 +153,13 @@ def digits_trainer(optimiser: str, backend: str) -> Any:
     return made
 
 
-def bounded_trainer(way: str, backend: str) -> Any:
-    """A trainer of the paper's network at a Lipschitz bound after a few iterations; ``way`` is one of BOUNDED."""
+def bounded_trainer(way: str, backend: str, size: str = "E1") -> Any:
+    """A trainer at a Lipschitz bound after a few iterations; ``way`` is one of BOUNDED."""
     require_device(backend, "cpu")
     optimiser, parametrisation = way.split()
     spec(optimiser)
     running = module("normbench.running.run")
-    asked = {"task": TASK, "layers": LAYERS["E1"], "split": SPLIT, "seed": SEED, "iterations": BUFFER}
+    asked = {"task": TASK, "layers": LAYERS[size], "split": SPLIT, "seed": SEED, "iterations": BUFFER}
     try:
         request = module("normbench.running.request").Asked(
             **asked, optimiser=optimiser, backend=backend, lipschitz=LIPSCHITZ, parametrisation=parametrisation
@@ -167,7 +167,9 @@ def bounded_trainer(way: str, backend: str) -> Any:
         request = request.resolved()
     except (TypeError, ValueError) as error:
         raise NotImplementedError(f"this commit has no such bound: {error}") from error
-    made = running.build_trainer(request, running.problem_of(request, dataset()))
+    start, count = running.problem_of(request, dataset()), SAMPLES[size]
+    start = dataclasses.replace(start, x_train=start.x_train[:count], y_train=start.y_train[:count])
+    made = running.build_trainer(request, start)
     made.compile()
     advance(made, WARM_UP)
     return made

@@ -7,14 +7,16 @@ that a slow spell of the machine hits them alike.
 import argparse
 import statistics
 import time
+from functools import partial
 
 from .autodiff import autodiff_gradient, autodiff_scan, nested_method1
-from .common import advance, problem, spec, trainer
+from .common import advance, bounded_trainer, problem, spec, trainer
 from .parts import DEPTH, WIDTH
 
 SIZES = ("E1", "E2", "wide")
 ROUNDS = {"E1": 15, "E2": 7, "wide": 5}
 ITERATIONS = 3  # of a variant in one round
+PERIOD = 10  # iterations of geodesic L-BFGS from one making of its roots to the next
 
 
 def interleaved(variants, rounds):
@@ -37,14 +39,8 @@ def interleaved(variants, rounds):
 
 def iterations(backend, size):
     """Rows for methods 1 and 2 and Adam in plain gradients, and for method 1 by nested autodiff in ours."""
-    start = problem(size, spec("method1").normalisation)
-    data = (start.x_train, start.y_train, start.weights)
-    if backend == "jax":
-        gradients = autodiff_scan(*data, ITERATIONS)
-    else:
-        gradient = autodiff_gradient(backend, *data)
-        gradients = _repeated(gradient)
-    variants = {"gradient": gradients}
+    data = _data(size)
+    variants = {"gradient": _gradients(backend, data, ITERATIONS)}
     for key in ("method1", "method2", "adam"):
         variants[key] = _training(key, backend, size)
     for name, iteration in nested_method1(backend, *data).items():
@@ -53,8 +49,31 @@ def iterations(backend, size):
     return ratios, seconds / ITERATIONS
 
 
-def _repeated(work):
-    return lambda: [work() for _ in range(ITERATIONS)]
+def bounded(backend, size):
+    """Rows for geodesic L-BFGS at a bound in plain gradients, over a whole period of its roots."""
+    variants = {"gradient": _gradients(backend, _data(size), PERIOD)}
+    for way in ("geodesic_lbfgs sandwich", "geodesic_lbfgs ball"):
+        made = bounded_trainer(way, backend, size)
+        advance(made, PERIOD)  # the first roots are made in every iteration
+        variants[way] = partial(advance, made, PERIOD)
+    ratios, seconds = interleaved(variants, ROUNDS[size])
+    return ratios, seconds / PERIOD
+
+
+def _data(size):
+    start = problem(size, spec("method1").normalisation)
+    return start.x_train, start.y_train, start.weights
+
+
+def _gradients(backend, data, number):
+    """So many losses with gradients by plain automatic differentiation."""
+    if backend == "jax":
+        return autodiff_scan(*data, number)
+    return _repeated(autodiff_gradient(backend, *data), number)
+
+
+def _repeated(work, number=ITERATIONS):
+    return lambda: [work() for _ in range(number)]
 
 
 def _training(key, backend, size):
@@ -120,6 +139,7 @@ def main():
         for size in arguments.size or SIZES:
             ratios, seconds = iterations(backend, size)
             _print(f"{backend}, {size}", ratios, seconds)
+            _print(f"{backend}, {size}, at a bound", *bounded(backend, size))
     if not arguments.no_steps:
         _print(f"{DEPTH} layers of {WIDTH} x {WIDTH}", *steps())
 
