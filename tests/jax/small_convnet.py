@@ -40,14 +40,14 @@ def cross_entropy(params, batch):
 def parameters(seed, dtype=np.float64):
     rng = np.random.default_rng([seed, 31])
     shapes = {"first": (4, 2, 3, 2), "second": (5, 4, 2, 2), "head": (CLASSES, 5)}
-    return {name: jnp.asarray(rng.normal(size=s) / math.sqrt(math.prod(s[1:])), dtype) for name, s in shapes.items()}
+    return {name: (rng.normal(size=s) / math.sqrt(math.prod(s[1:]))).astype(dtype) for name, s in shapes.items()}
 
 
 def samples(seed, number=24, dtype=np.float64):
     rng = np.random.default_rng([seed, 32])
     x = rng.normal(size=(number, 2, 6, 6)) / 4
-    return jnp.asarray(x, dtype), jnp.asarray(rng.normal(size=(number, CLASSES)), dtype)
+    return x.astype(dtype), rng.normal(size=(number, CLASSES)).astype(dtype)
 
 
 def mean_square(x):
-    return float(jnp.mean(jnp.sum(jnp.square(x), axis=(1, 2, 3))))
+    return float(np.mean(np.sum(np.square(x), axis=(1, 2, 3))))

@@ -38,12 +38,9 @@ def make(key, *args, **options):
     return getattr(normbench.jax, key)(*args, **options)
 
 
-def tree(dtype=jnp.float32):
+def tree():
     rng = np.random.default_rng(9)
-    return {
-        "a": jnp.asarray(rng.normal(size=(4, 3)), dtype),
-        "b": jnp.asarray(rng.normal(size=(3, 4)), dtype),
-    }
+    return {"a": rng.normal(size=(4, 3)).astype(np.float32), "b": rng.normal(size=(3, 4)).astype(np.float32)}
 
 
 def loss(params, shift=0.0):
@@ -51,14 +48,15 @@ def loss(params, shift=0.0):
 
 
 def side_by_side(*optimizers, steps=3):
-    """Yield, at every point of the first one's compiled way, the updates and the states of all."""
-    params = tree(jnp.float64)
+    """Yield, at every point of the first one's compiled way, the updates and the states of all; of one leaf."""
+    params = {"a": tree()["a"].astype(np.float64)}
+    bent = lambda params: jnp.sum(jnp.sin(params["a"] @ params["a"].T))  # noqa: E731
 
     @jax.jit
     def step(params, states):
-        value, grads = jax.value_and_grad(loss)(params)
+        value, grads = jax.value_and_grad(bent)(params)
         found = [
-            optimizer.update(grads, state, params, value=value, value_fn=loss)
+            optimizer.update(grads, state, params, value=value, value_fn=bent)
             for optimizer, state in zip(optimizers, states, strict=True)
         ]
         updates, states = zip(*found, strict=True)
@@ -106,24 +104,25 @@ def test_every_transformation_is_one_that_takes_extra_arguments(key):
 
 @pytest.mark.parametrize("key", RATED)
 def test_a_schedule_gives_the_rate_of_every_step(key):
-    rates = [0.3, 0.1, 0.05]
+    rates = [0.3, 0.05]
     schedule = lambda count: jnp.asarray(rates)[count]  # noqa: E731
     injected = optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(schedule)
     with jax.enable_x64(True):
-        ways = side_by_side(make(key, schedule), injected, *(make(key, rate) for rate in rates))
+        ways = side_by_side(make(key, schedule), injected, *(make(key, rate) for rate in rates), steps=2)
         for k, (updates, states) in enumerate(ways):
             assert_same(updates[0], updates[1])
             assert_same(updates[0], updates[2 + k])  # fgsgd's count of steps is the same too
             assert int(states[0].count) == k + 1
-        assert float(states[0].step_size) == pytest.approx(0.05 / (3**0.6 if key == "fgsgd" else 1), rel=1e-5)
+        assert float(states[0].step_size) == pytest.approx(0.05 / (2**0.6 if key == "fgsgd" else 1), rel=1e-5)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_numeric_hyperparameter_can_be_injected(key):
     hyper = NUMERIC[key]
-    injected = optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(**hyper)
+    given = hyper | ({"manifold": "sphere"} if key == "geodesic_lbfgs" else {})  # which compiles sooner than the ball
+    injected = optax.inject_hyperparams(getattr(normbench.jax, key), static_args=STATIC.get(key, ()))(**given)
     with jax.enable_x64(True):
-        for updates, states in side_by_side(injected, make(key, **hyper)):
+        for updates, states in side_by_side(injected, make(key, **given)):
             assert set(states[0].hyperparams) >= set(hyper)
             assert_same(*updates)
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 from jax.flatten_util import ravel_pytree
-from small_convnet import cross_entropy, parameters, samples
+from small_convnet import samples
 
 import normbench.jax
 from normbench.errors import InvalidArgumentError
@@ -64,7 +64,7 @@ def biased_loss(params, batch):
 
 def biased_parameters(seed):
     rng = np.random.default_rng([seed, 41])
-    layer = lambda out, into: {"w": jnp.asarray(rng.normal(size=(out, into)) / into**0.5), "b": jnp.zeros(out)}  # noqa: E731
+    layer = lambda out, into: {"w": rng.normal(size=(out, into)) / into**0.5, "b": np.zeros(out)}  # noqa: E731
     return {"in": layer(5, 72), "out": layer(3, 5)}
 
 
@@ -74,7 +74,7 @@ def vectors(params):
 
 @pytest.mark.parametrize("mode", [forward, reverse], ids=["forward", "reverse"])
 def test_both_modes_agree_with_the_fast_path_at_every_order(case_of, mode):
-    problem = case_of("method1").problem
+    problem = case_of("method1", layers=(5, 7, 3)).problem
     x, y, *weights = map(jnp.asarray, (problem.x_train, problem.y_train, *problem.weights))
     rng = np.random.default_rng(4)
     velocity = [jnp.asarray(rng.normal(size=w.shape)) for w in weights]
@@ -88,23 +88,11 @@ def test_both_modes_agree_with_the_fast_path_at_every_order(case_of, mode):
         return jnp.mean(jnp.sum(jnp.square(hidden @ params[-1].T - y), axis=1)) / 2
 
     fast = Objective(x.T[None], y.T[None], jnp.asarray(1 / len(x)), jnp.asarray(1.0))
-    curve = ValueCurve(loss, weights, tuple(weights), (False,) * 3, mode)
+    curve = ValueCurve(loss, weights, tuple(weights), (False,) * 2, mode)
     found, expected = jax.jit(
         lambda: [f.curve_derivatives(f.point(tuple(weights)), velocity, moving, 4) for f in (curve, fast)]
     )()
     np.testing.assert_allclose(found, expected, rtol=TIGHT)
-
-
-def test_forward_and_reverse_walk_the_same_way():
-    params = biased_parameters(2)
-    loss = partial(biased_loss, batch=samples(2))
-    runs = [
-        trajectory(normbench.jax.method1(order=3, differentiation=mode, euclidean=vectors), params, loss, 20)
-        for mode in ("forward", "reverse")
-    ]
-    assert_close(*[run[:2] for run in runs], TIGHT)
-    assert all(after <= before for before, after in itertools.pairwise(runs[0][1]))
-    assert runs[0][1][-1] < runs[0][1][0]
 
 
 @jax.custom_vjp
@@ -130,10 +118,10 @@ def test_other_type_errors_of_a_users_function_are_its_own():
     def broken(params):
         return jnp.sum(params["w"]) if isinstance(params["w"], float) else jnp.dot(params["w"], "text")
 
-    params = {"w": jnp.ones(3)}
+    params = {"w": np.ones(3)}
     optimizer = normbench.jax.method1()
     with pytest.raises(TypeError, match="non-array argument"):
-        optimizer.update(params, optimizer.init(params), params, value=1.0, value_fn=broken)
+        jax.eval_shape(partial(optimizer.update, value=1.0, value_fn=broken), params, optimizer.init(params), params)
 
 
 def test_biases_move_on_straight_lines_and_weights_on_spheres():
@@ -148,7 +136,7 @@ def test_biases_move_on_straight_lines_and_weights_on_spheres():
         params = new
         assert float(state.step_size) == pytest.approx(tau, rel=1e-9)
         assert_close(params, expected, 1e-11)
-    assert all(jnp.linalg.norm(layer["b"]) > 0 for layer in params.values())
+    assert all(np.linalg.norm(layer["b"]) > 0 for layer in params.values())
 
 
 def by_hand(params, grads, loss, hessian, radius):
@@ -163,8 +151,9 @@ def by_hand(params, grads, loss, hessian, radius):
             "b": -radius * b / np.linalg.norm(b),
         }
         acceleration[layer] = {"w": -w, "b": np.zeros_like(b)}
-    flat, speed, bend, slope = (ravel_pytree(tree)[0] for tree in (params, z, acceleration, grads))
-    first, second = float(slope @ speed), float(speed @ hessian(flat) @ speed + slope @ bend)
+    trees = (params, z, acceleration, grads)  # as ravel_pytree has them
+    flat, speed, bend, slope = (np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(t)]) for t in trees)
+    first, second = float(slope @ speed), float(speed @ np.asarray(hessian(flat)) @ speed + slope @ bend)
     tau = -first / second if second and 0 <= -first / second <= math.pi / 6 else math.pi / 6
     while True:
         moved = {
@@ -207,17 +196,17 @@ def test_a_bad_mask_raises(mask, message):
 
 
 def test_a_bias_without_a_gradient_rests():
-    params = {"w": jnp.ones((2, 2)), "b": jnp.zeros(2), "unused": jnp.zeros(3)}
+    params = {"w": np.ones((2, 2)), "b": np.zeros(2), "unused": np.zeros(3)}
 
     def loss(p):
         return jnp.sum(jnp.square(p["w"] @ jnp.asarray([1.0, 2.0]) + p["b"]))
 
     new, values, _ = trajectory(normbench.jax.method1(euclidean=vectors), params, loss, 5)
-    assert not new["unused"].any()
+    assert not np.asarray(new["unused"]).any()
     assert values[-1] < values[0]
 
 
-def test_a_batch_in_chunks_takes_the_same_steps():
+def test_a_batch_in_chunks_and_reverse_mode_take_the_same_steps_down():
     x, y = samples(3, number=32)
     chunks = x.reshape(4, 8, *x.shape[1:]), y.reshape(4, 8, -1)
     whole, parts = partial(biased_loss, batch=(x, y)), normbench.jax.accumulated(biased_loss, chunks)
@@ -226,22 +215,30 @@ def test_a_batch_in_chunks_takes_the_same_steps():
     assert_close(trajectory(optimizer, start, parts, 8), expected, 1e-12)
     reverse = normbench.jax.method1(differentiation="reverse", euclidean=vectors)
     assert_close(trajectory(reverse, start, parts, 8), expected, TIGHT)
+    end, values, _ = expected
+    assert all(after <= before for before, after in itertools.pairwise(values))
+    assert values[-1] < values[0]
+    for name, layer in end.items():
+        assert np.linalg.norm(layer["w"]) == pytest.approx(np.linalg.norm(start[name]["w"]), rel=1e-13)
 
 
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 def test_a_step_over_chunks_has_the_memory_of_one(mode):
-    x, y = samples(4, number=256)
-    params, optimizer = parameters(4), normbench.jax.method1(differentiation=mode)
+    number = 4096
+    params, optimizer = {"w": np.ones((32, 4))}, normbench.jax.method1(differentiation=mode)
 
-    def memory(number):
-        chunks = x.reshape(number, 256 // number, *x.shape[1:]), y.reshape(number, 256 // number, -1)
+    def bent(params, batch):
+        x, y = batch
+        return jnp.mean(jnp.square(jnp.tanh(x @ params["w"].T).sum(axis=1) - y))
 
+    def memory(chunks):
         def step(params, state, chunks):
-            loss = normbench.jax.accumulated(cross_entropy, chunks)
+            loss = normbench.jax.accumulated(bent, chunks)
             value, grads = jax.value_and_grad(loss)(params)
             return optimizer.update(grads, state, params, value=value, value_fn=loss)
 
-        compiled = jax.jit(step).lower(params, optimizer.init(params), chunks).compile()
+        shapes = [jax.ShapeDtypeStruct((chunks, number // chunks, *rest), np.float64) for rest in ((4,), ())]
+        compiled = jax.jit(step).lower(params, jax.eval_shape(optimizer.init, params), shapes).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert memory(16) < 0.2 * memory(1)
