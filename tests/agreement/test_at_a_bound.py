@@ -9,11 +9,10 @@ import torch
 from normbench.backends.method import implementations
 from normbench.jax.benchmark.perceptron import Objective as JaxObjective
 from normbench.jax.benchmark.perceptron import tiles
-from normbench.jax.updates import geodesic_lbfgs as jax_lbfgs
 from normbench.jax.updates import parametrisations as jax_parametrisations
 from normbench.jax.updates import polar_average as jax_polar
 from normbench.jax.updates.through import Through as JaxThrough
-from normbench.networks import Loss, perceptron
+from normbench.networks import Loss
 from normbench.problems.initial_variables import initial_variables
 from normbench.reference import geodesic_lbfgs
 from normbench.reference.network import Objective
@@ -44,11 +43,19 @@ REFERENCE, JAX, TORCH = (
     implementations(package, KEYS)
     for package in ("normbench.reference", "normbench.jax.updates", "normbench.torch.updates")
 )
+SINGLE_IN_JAX = [  # every optimiser and every parametrisation; other pairs are in running/test_bounded_runs.py
+    ("geodesic_lbfgs", "ball"),
+    ("polar_average", "ball"),
+    ("scion", "ball"),
+    ("muon_cap", "sandwich"),
+    ("muonh", "sphere"),
+    ("adamh", "sphere"),
+]
 every_own = pytest.mark.parametrize(("spec", "key"), OWN, ids=[f"{spec.key}-{key}" for spec, key in OWN])
-every_backend = pytest.mark.parametrize("backend", ["jax", "torch"])
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 BOUND = 4.0
+LAYERS = (6, 9, 4, 3)
 
 
 def iterations(spec, key):
@@ -87,8 +94,11 @@ class JaxRun:
         method = made(JAX, spec, lambda objective, point: point.gradient)
         variables = tuple(jnp.asarray(P, dtype) for P in run.point.weights)
         self._step = jax.jit(lambda point, state: method.step(objective, point, state))
-        self.point = jax.jit(objective.point)(variables)
-        self.state = jax.jit(lambda v: method.init(objective, v))(variables)
+        self._start = jax.jit(lambda v: (objective.point(v), method.init(objective, v)))
+        self.at(variables)
+
+    def at(self, variables):
+        self.point, self.state = self._start(variables)
 
     def step(self):
         found = self._step(self.point, self.state)
@@ -127,10 +137,15 @@ RUNS = {"jax": JaxRun, "torch": TorchRun}
 
 def weights_of_jax(key, geometry, shapes, variables, cotangent):
     """Plain weights, and the gradient of the variables that belongs to one of theirs."""
+    weights = jax_parametrisations.weights_of(PARAMETRISATIONS[key], geometry, shapes)
+
+    @jax.jit
+    def found(variables, cotangent):
+        plain, pull_back = jax.vjp(weights, variables)
+        return plain, pull_back(cotangent)[0]
+
     with jax.enable_x64(True):
-        weights = jax_parametrisations.weights_of(PARAMETRISATIONS[key], geometry, shapes)
-        plain, pull_back = jax.vjp(weights, tuple(map(jnp.asarray, variables)))
-        return plain, pull_back(tuple(map(jnp.asarray, cotangent)))[0]
+        return found(variables, cotangent)
 
 
 def weights_of_torch(key, geometry, shapes, variables, cotangent):
@@ -181,41 +196,55 @@ def test_derivatives_along_any_curve_in_torch_are_those_of_the_reference(name, l
             assert objective.series_derivatives(point, slope, tensors) == pytest.approx(expected, rel=1e-10)
 
 
-@every_backend
+def at_the_bound(spec, key):
+    return Run(spec, REFERENCE[spec.key], PARAMETRISATIONS[key], lipschitz=BOUND, layers=LAYERS, **hyper(spec))
+
+
 @every_own
-def test_a_backend_follows_the_reference(spec, key, backend):
-    run = Run(spec, REFERENCE[spec.key], PARAMETRISATIONS[key], lipschitz=BOUND, **hyper(spec))
+def test_both_backends_follow_the_reference(spec, key):
+    run = at_the_bound(spec, key)
     with jax.enable_x64(True):
-        other = RUNS[backend](run, spec, key, "float64")
+        others = {backend: start(run, spec, key, "float64") for backend, start in RUNS.items()}
         for k in range(iterations(spec, key)):
-            ours, theirs = run.step(), other.step()
-            assert float(theirs.step_size) == pytest.approx(ours.step_size, abs=1e-9), k
-            if spec is GEODESIC_LBFGS:
-                assert (int(theirs.evaluations), int(theirs.halvings)) == (ours.evaluations, ours.halvings), k
-            for a, b in zip(theirs.point.weights, ours.point.weights, strict=True):
-                np.testing.assert_allclose(a, b, rtol=0, atol=1e-9, err_msg=f"iteration {k}")
-    assert float(theirs.point.loss) == pytest.approx(ours.point.loss, rel=1e-9)
-    if backend == "torch" and spec is GEODESIC_LBFGS:
-        assert other.objective.evaluations == run.plain.evaluations
+            ours = run.step()
+            for backend, other in others.items():
+                theirs, place = other.step(), f"{backend}, iteration {k}"
+                assert float(theirs.step_size) == pytest.approx(ours.step_size, abs=1e-9), place
+                if spec is GEODESIC_LBFGS:
+                    counted = int(theirs.evaluations), int(theirs.halvings)
+                    assert counted == (ours.evaluations, ours.halvings), place
+                for a, b in zip(theirs.point.weights, ours.point.weights, strict=True):
+                    np.testing.assert_allclose(a, b, rtol=0, atol=1e-9, err_msg=place)
+    for backend, other in others.items():
+        assert float(other.point.loss) == pytest.approx(ours.point.loss, rel=1e-9), backend
+    if spec is GEODESIC_LBFGS:
+        assert others["torch"].objective.evaluations == run.plain.evaluations
 
 
-@every_backend
 @every_own
-def test_single_precision_keeps_the_bound_at_every_iterate_and_ends_near_the_reference(spec, key, backend):
-    run = Run(spec, REFERENCE[spec.key], PARAMETRISATIONS[key], lipschitz=BOUND, **hyper(spec))
-    other = RUNS[backend](run, spec, key, "float32")
-    last = np.inf
+def test_single_precision_keeps_the_bound_at_every_iterate_and_ends_near_the_reference(spec, key):
+    run = at_the_bound(spec, key)
+    backends = ["torch"] + ["jax"] * ((spec.key, key) in SINGLE_IN_JAX)
+    others = {backend: RUNS[backend](run, spec, key, "float32") for backend in backends}
+    last = dict.fromkeys(others, np.inf)
     for _ in range(60):
         run.step()
-        point = other.step().point
-        assert str(point.loss.dtype).endswith("float32")
-        assert spec is not GEODESIC_LBFGS or float(point.loss) <= last
-        last = float(point.loss)
-        double = tuple(np.asarray(P, np.float64) for P in point.weights)
-        assert max(np.linalg.norm(P, 2) for P in double) <= 1 + 1e-6
-        if key != "sandwich":
-            assert run.problem.lipschitz_bound(double) < BOUND
-    assert last == pytest.approx(run.point.loss, rel=0.05)  # roundings grow along the way
+        for backend, other in others.items():
+            point = other.step().point
+            assert str(point.loss.dtype).endswith("float32")
+            assert spec is not GEODESIC_LBFGS or float(point.loss) <= last[backend], backend
+            last[backend] = float(point.loss)
+            double = tuple(np.asarray(P, np.float64) for P in point.weights)
+            assert max(np.linalg.norm(P, 2) for P in double) <= 1 + 1e-6, backend
+            if key != "sandwich":
+                assert run.problem.lipschitz_bound(double) < BOUND, backend
+    for backend, loss in last.items():
+        assert loss == pytest.approx(run.point.loss, rel=0.05), backend  # roundings grow along the way
+
+
+def test_single_precision_in_jax_has_every_optimiser_and_every_parametrisation():
+    assert {optimiser for optimiser, _ in SINGLE_IN_JAX} == set(KEYS)
+    assert {key for _, key in SINGLE_IN_JAX} == {key for _, key in OWN}
 
 
 @torch.no_grad()
@@ -232,17 +261,14 @@ def test_torch_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
 
 
 def test_jax_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
-    network = perceptron((6, 9, 4, 11, 3))
-    run = Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS["ball"])
-    assert run.problem.network == network
-    objective = jax_objective(run.problem, GEODESIC_LBFGS, "ball", jnp.float32)
-    method = jax_lbfgs.geodesic_lbfgs(**GEODESIC_LBFGS.resolve({}))
-    variables = tuple(jnp.asarray(P, jnp.float32) for P in run.point.weights)
-    step = jax.jit(lambda v: method.step(objective, objective.point(v), method.init(objective, variables)))
-    broken = step(tuple(P * jnp.nan for P in variables))
+    run = JaxRun(at_the_bound(GEODESIC_LBFGS, "ball"), GEODESIC_LBFGS, "ball", "float32")
+    variables = run.point.weights
+    run.at(tuple(P * np.float32(np.nan) for P in variables))
+    broken = run.step()
     assert np.isnan(broken.step_size)
     assert np.isnan(broken.point.loss)
-    dead = step(tuple(P * 0 for P in variables))
+    run.at(tuple(P * np.float32(0) for P in variables))
+    dead = run.step()
     assert float(dead.step_size) == 0
     assert int(dead.evaluations) == 0
 

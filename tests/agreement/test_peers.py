@@ -95,6 +95,7 @@ def library_class(key, params):
 def user_loop_in_jax(problem, key, steps):
     x, y = jnp.asarray(problem.x_train), jnp.asarray(problem.y_train)
 
+    @jax.jit
     def loss(weights):
         h = x
         for w in weights[:-1]:
@@ -103,7 +104,7 @@ def user_loop_in_jax(problem, key, steps):
 
     transformation = library_transformation(key)
     params = tuple(map(jnp.asarray, problem.weights))
-    state = transformation.init(params)
+    state = jax.jit(transformation.init)(params)
 
     @jax.jit
     def step(params, state):

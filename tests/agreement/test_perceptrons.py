@@ -24,7 +24,7 @@ CASES = [(key, {}) for key in specs.REFERENCED] + [
     ("adam", {"learning_rate": 0.03, "beta1": 0.5}),
     ("sgd_momentum", {"learning_rate": 3.0}),
 ]
-ITERATIONS = 60
+ITERATIONS = 100
 
 
 def case_id(case: tuple[str, dict]) -> str:

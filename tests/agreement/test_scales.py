@@ -15,6 +15,7 @@ from tests.oracle import reference_step
 SHAPES = ((3, 4), (2, 3))
 SIZES = (1e-30, 1e-15, 1.0, 1e15, 1e30)
 norms, spheres = (import_module(f"normbench.jax.{name}") for name in ("norms", "updates.spheres"))
+norm = jax.jit(norms.norm, static_argnums=1)
 
 
 def drawn(seed, size, shapes=SHAPES):
@@ -68,26 +69,26 @@ def test_directions_do_not_depend_on_scales():
 def test_norms_are_those_of_double_precision(size, axes):
     for array in (drawn(3, size)[0], drawn(3, size)[0] + 1j * drawn(4, size)[0]):
         expected = np.linalg.norm(array.astype(np.complex128), axis=axes, keepdims=axes is not None)
-        np.testing.assert_allclose(norms.norm(jnp.asarray(array), axes), expected, rtol=1e-6)
+        np.testing.assert_allclose(norm(array, axes), expected, rtol=1e-6)
 
 
 def test_what_is_not_finite_or_nothing_keeps_its_norm():
     for entry in (np.inf, -np.inf, np.nan):
-        assert not np.isfinite(norms.norm(jnp.asarray([1.0, entry])))
-    assert float(norms.norm(jnp.zeros(3))) == 0.0
-    assert float(norms.norm(jnp.zeros((0, 3)))) == 0.0
+        assert not np.isfinite(norm(np.float32([1.0, entry]), None))
+    assert float(norm(np.zeros(2, np.float32), None)) == 0.0
+    assert float(norm(np.zeros((0, 3), np.float32), None)) == 0.0
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
 def test_norms_of_halves_are_single_precision(dtype):
-    found = norms.norm(jnp.full((100, 100), 300, dtype))
+    found = norm(np.full((100, 100), 300, dtype), None)
     assert found.dtype == jnp.float32
     assert float(found) == pytest.approx(100 * float(dtype(300)), rel=1e-6)
 
 
 def test_a_power_of_two_does_not_change_a_bit():
-    array = jnp.asarray(drawn(5, 0.37)[0])
-    assert float(norms.norm(array)) == float(jnp.sqrt(jnp.sum(jnp.square(array))))
+    array = drawn(5, 0.37)[0]
+    assert float(norm(array, None)) == float(jnp.sqrt(jnp.sum(jnp.square(array))))
     assert float(norms.power_of_two(jnp.float32(0.99))) == float(norms.power_of_two(jnp.float32(1.01))) == 1.0
 
 

@@ -1,6 +1,6 @@
 """Torch and JAX give every network the same meaning: outputs, losses, gradients and second derivatives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,21 +11,26 @@ import torch
 from normbench.errors import InvalidArgumentError
 from normbench.jax.benchmark import network as jax_network
 from normbench.networks import Loss, Network, transformer
+from normbench.networks.activations import Relu
 from normbench.networks.base import Layer, Residual
-from normbench.networks.layers import MaxPool
+from normbench.networks.layers import BatchNorm, Convolution, Dense, Flatten, MaxPool
 from normbench.torch.benchmark import network as torch_network
 from tests.networks.examples import ALL, draw_inputs, draw_weights, one_hot
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 
-CLASSIFIERS = {"perceptron", "convolutional", "strided", "bent", "vgg16", "resnet18"}
+CLASSIFIERS = {"perceptron", "convolutional", "strided", "bent", "normed", "vgg16", "resnet18"}
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
-TWICE = ("strided", "bent", "vgg16", "transformer", "projections")  # together every kind of layer
+TWICE = {name: ALL[name] for name in ("strided", "bent", "projections")} | {  # together every kind of layer
+    "normed": Network(
+        (2, 4, 6), (Convolution(2, 3), BatchNorm(), Relu(), MaxPool(2), Convolution(3, 4), Flatten(), Dense(24, 3))
+    ),
+    "transformer": transformer(7, width=4, heads=2, depth=1, hidden=5, length=3),
+}
 
 
-def targets_for(name: str, rng: np.random.Generator) -> tuple[Loss, np.ndarray]:
-    network = ALL[name]
+def targets_for(name: str, network: Network, rng: np.random.Generator) -> tuple[Loss, np.ndarray]:
     if name in CLASSIFIERS:
         return Loss.CROSS_ENTROPY, one_hot(network.output_shape[0], rng)
     if name == "transformer":
@@ -36,12 +41,12 @@ def targets_for(name: str, rng: np.random.Generator) -> tuple[Loss, np.ndarray]:
 class Setting:
     """A network, weights, directions, samples, and its loss in both backends."""
 
-    def __init__(self, name: str, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
-        self.network = ALL[name]
+    def __init__(self, name: str, networks: Mapping[str, Network] = ALL) -> None:
+        rng = np.random.default_rng(0)
+        self.network = networks[name]
         self.weights, self.velocity = draw_weights(self.network, rng), draw_weights(self.network, rng)
         self.x = draw_inputs(self.network, rng)
-        self.loss, self.y = targets_for(name, rng)
+        self.loss, self.y = targets_for(name, self.network, rng)
         self.model = torch_network.build(self.network, self.weights, dtype=torch.float64, device="cpu")
 
     def torch_loss(self, weights: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -79,14 +84,14 @@ def kinds(layers: Sequence[Layer]) -> set[type]:
 
 
 def test_every_kind_of_layer_is_differentiated_twice() -> None:
-    chosen, every = ({kind for name in names for kind in kinds(ALL[name].layers)} for names in (TWICE, ALL))
+    chosen, every = ({kind for each in networks.values() for kind in kinds(each.layers)} for networks in (TWICE, ALL))
     assert chosen == every
 
 
 @pytest.mark.parametrize("name", TWICE)
 def test_second_derivatives_agree_forwards_and_backwards(name: str) -> None:
     """d^2/dt^2 of the loss at W + t V: forward mode twice in both backends, and reverse mode twice in torch."""
-    setting = Setting(name)
+    setting = Setting(name, TWICE)
     weights, velocity = ([torch.tensor(a) for a in arrays] for arrays in (setting.weights, setting.velocity))
 
     def torch_along(t: torch.Tensor) -> torch.Tensor:
@@ -126,10 +131,11 @@ def test_parameters_come_in_the_order_of_the_weights_and_no_random_number_is_dra
 
 def test_jax_vmaps_over_weights_and_keeps_float32() -> None:
     setting = Setting("convolutional")
-    stacked = tuple(jnp.stack([w, 2 * w]).astype(jnp.float32) for w in setting.weights)
-    x = jnp.asarray(setting.x, jnp.float32)
-    both = jax.vmap(lambda weights: jax_network.apply(setting.network, weights, x))(stacked)
+    stacked = tuple(np.stack([w, 2 * w]).astype(np.float32) for w in setting.weights)
+    x = setting.x.astype(np.float32)
+    both = jax.jit(jax.vmap(lambda weights: jax_network.apply(setting.network, weights, x)))(stacked)
     assert both.dtype == jnp.float32
+    both = np.asarray(both)
     np.testing.assert_allclose(both[1], 2 ** len(stacked) * both[0], rtol=1e-5)
 
 
@@ -151,7 +157,7 @@ def test_of_equal_pixels_the_first_has_the_derivative_in_both() -> None:
     x = np.array([[[[3.0, 3.0, 1.0, 2.0], [3.0, 0.0, 2.0, 2.0]]]])
     leaf = torch.tensor(x, requires_grad=True)
     torch_network.build(network, (), dtype=torch.float64, device="cpu")(leaf).sum().backward()
-    found = jax.grad(lambda x: jax_network.apply(network, (), x).sum())(jnp.asarray(x))
+    found = np.asarray(jax.jit(jax.grad(lambda x: jax_network.apply(network, (), x).sum()))(x))
     np.testing.assert_array_equal(leaf.grad, found)
     np.testing.assert_array_equal(found[0, 0], [[1, 0, 0, 1], [0, 0, 0, 0]])
 
@@ -165,10 +171,11 @@ def test_losses_follow_their_formulas() -> None:
         "classes": -np.mean([logs[i, j, classes[i, j]] for i in range(4) for j in range(5)]),
     }
     with jax.enable_x64(True):
-        for module, array in ((torch_network, torch.tensor), (jax_network, jnp.asarray)):
-            square = module.loss_value(Loss.SQUARE, array(outputs), array(y), 1.7)
-            indexed = module.loss_value(Loss.CROSS_ENTROPY, array(outputs), array(classes), 1.7)
-            rows = module.loss_value(Loss.CROSS_ENTROPY, array(outputs), array(np.eye(3)[classes]), 1.7)
+        of_jax = jax.jit(jax_network.loss_value, static_argnums=0)
+        for value, array in ((torch_network.loss_value, torch.tensor), (of_jax, np.asarray)):
+            square = value(Loss.SQUARE, array(outputs), array(y), 1.7)
+            indexed = value(Loss.CROSS_ENTROPY, array(outputs), array(classes), 1.7)
+            rows = value(Loss.CROSS_ENTROPY, array(outputs), array(np.eye(3)[classes]), 1.7)
             assert float(square) == pytest.approx(expected["square"], rel=1e-13)
             assert float(indexed) == pytest.approx(expected["classes"], rel=1e-13)
             assert float(rows) == pytest.approx(expected["classes"], rel=1e-13)

@@ -8,16 +8,27 @@ import pytest
 from normbench.problems import tasks
 from normbench.running.request import Asked
 from normbench.running.run import build_trainer, problem_of
+from tests.performance.conftest import measures
 from tests.performance.variants import VARIANTS, TrainerRun
 
 ITERATIONS = 5
 ROUNDS = 15
 # float32: a few units in the last place of the squared residuals, summed over 23,201 samples
 TOLERANCE = 1e-4
+KEYS = ("method1", "method2", "fromage", "adam")
+COMPILED = {"jax": ("fromage",), "jax autodiff": ("method1", "adam")}  # in a plain run; each takes a way of its own
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("key", ["method1", "method2", "fromage", "adam"])
+def pytest_generate_tests(metafunc):
+    """All that there is where it is measured; in a plain run JAX compiles every variant, not every optimiser in it."""
+    everything = measures(metafunc.config)
+    if metafunc.function is test_five_iterations:
+        pairs = [(key, v) for v in VARIANTS for key in KEYS if everything or key in COMPILED.get(v, KEYS)]
+        metafunc.parametrize(("key", "variant"), pairs)
+    if metafunc.function is test_five_iterations_of_geodesic_lbfgs_at_a_bound:
+        metafunc.parametrize("backend", ["torch", "jax"] if everything else ["torch"])
+
+
 def test_five_iterations(benchmark, record, paper_problem, reference, key, variant):
     measure(benchmark, record, paper_problem, reference, key, variant, device="cpu")
 
@@ -25,12 +36,11 @@ def test_five_iterations(benchmark, record, paper_problem, reference, key, varia
 @pytest.mark.gpu
 @pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("variant", ["torch", "jax"])
-@pytest.mark.parametrize("key", ["method1", "method2", "fromage", "adam"])
+@pytest.mark.parametrize("key", KEYS)
 def test_five_iterations_on_gpu(benchmark, record, paper_problem, reference, key, variant):
     measure(benchmark, record, paper_problem, reference, key, variant, device="cuda")
 
 
-@pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_five_iterations_of_geodesic_lbfgs_at_a_bound(benchmark, record, backend):
     asked = {"task": "quadrotor-sim", "layers": (12, 25, 30, 15, 3), "optimiser": "geodesic_lbfgs", "seed": 0}
     asked |= {"iterations": ITERATIONS, "lipschitz": 20.0}

@@ -14,6 +14,7 @@ from normbench.running.validation import trajectory_of
 from tests.agreement.comparison import deviation_of
 
 ITERATIONS = 15
+PROTOCOL = {"batch_size": 16, "iterations": 30}  # with mini-batches
 HIDDEN = {"digits": (20, 12), "digits-conv": (4, 6), "digits-xent": (20, 12), "digits-conv-xent": (4, 6)}
 
 

@@ -17,16 +17,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated
 L = 20.0
 LAYERS = (12, 9, 13, 3)
 PAIRS = [(key, name) for key, spec in specs.SPECS.items() for name in parametrisations.through(spec, bounded=True)]
-IN_JAX = [  # each way from variables to weights once: optimisers are compared with the reference elsewhere
+IN_JAX = [  # each way from variables to weights once; agreement/test_at_a_bound.py has geodesic L-BFGS in the ball
     ("method1", "sphere"),
     ("adam", "spectral"),
     ("adam", "sandwich"),
     ("adam", "bjorck"),
     ("muon_cap", "ball"),
     ("geodesic_lbfgs", "sandwich"),
-    ("geodesic_lbfgs", "ball"),
     ("geodesic_lbfgs", "sphere"),
-    ("polar_average", "ball"),
 ]
 RUNS = [("torch", *pair) for pair in PAIRS if specs.get(pair[0]).runs_on("torch")]
 RUNS += [("jax", *pair) for pair in IN_JAX]
@@ -47,7 +45,7 @@ def bounds_along(request, dataset, steps):
     """Of the iterates after so many steps each: what was proven, and the product of norms in float64."""
     problem = problem_of(request, dataset)
     trainer = build_trainer(request, problem)
-    for count in (0, *steps):
+    for count in steps:
         trainer.advance(count)
         trajectory = trainer.trajectory()
         found = exported(request, problem, trajectory)
@@ -68,7 +66,7 @@ def test_no_iterate_exceeds_the_bound(few, backend, optimiser, parametrisation):
         changes = {"hyperparameters": {rate.name: rate.grid[-1]}}  # the largest of the grid moves most
     request = asked(backend, optimiser, parametrisation, **changes)
     assert (request.dtype, request.parametrisation) == ("float32", parametrisation)
-    for proven, product in bounds_along(request, few, (1, 3, 8)):
+    for proven, product in bounds_along(request, few, (1, 11)):
         assert proven <= L
         if parametrisation != "sandwich":  # whose weights have larger norms than the network has a constant
             assert product <= L
@@ -78,7 +76,7 @@ def test_no_iterate_exceeds_the_bound(few, backend, optimiser, parametrisation):
 @pytest.mark.parametrize("parametrisation", ["spectral", "sandwich"])
 def test_a_tiny_and_a_huge_bound_hold_as_well(few, parametrisation, lipschitz):
     request = asked("torch", "adam", parametrisation, lipschitz=lipschitz)
-    assert all(proven <= lipschitz for proven, _ in bounds_along(request, few, (4,)))
+    assert all(proven <= lipschitz for proven, _ in bounds_along(request, few, (0, 4)))
 
 
 @pytest.mark.parametrize(
@@ -95,9 +93,8 @@ def test_a_tiny_and_a_huge_bound_hold_as_well(few, parametrisation, lipschitz):
 def test_other_networks_and_losses_keep_it(task, optimiser, parametrisation, activation):
     layers = tasks.get(task).layers(few_digits(), HIDDEN[task])
     request = asked("torch", optimiser, parametrisation, task=task, layers=layers, activation=activation)
-    bounds = [proven for proven, _ in bounds_along(request, few_digits(), (4,))]
-    assert max(bounds) <= L
-    assert bounds[-1] > 1e-3 * L
+    [(proven, _)] = bounds_along(request, few_digits(), (4,))
+    assert 1e-3 * L < proven <= L
 
 
 def test_a_run_knows_its_certificate_and_the_measured_gain_is_below(few):

@@ -35,7 +35,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("backend", "task", "key", "given"),
     [
-        ("torch", "digits-conv-xent", "method1", {"order": 4}),
+        ("torch", "digits-conv-xent", "method1", {"order": 3}),
         ("jax", "digits-conv-xent", "method1", {}),
         ("torch", "digits-conv", "adam", {"learning_rate": 0.01}),
     ],

@@ -10,16 +10,15 @@ from normbench.errors import InvalidArgumentError
 from normbench.running import run as running
 from normbench.running.batches import batches
 from normbench.running.run import build_trainer, problem_of, rows_of, run
-from tests.running.few_digits import asked, assert_same_run, few_digits, of_the_reference, trained
+from tests.running.few_digits import PROTOCOL, asked, assert_same_run, few_digits, of_the_reference, trained
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 
-TASK = "digits-conv-xent"
+TASK, DENSE = "digits-conv-xent", "digits-xent"
 SAMPLES = 96  # 80 % of 120
-BATCH = 16
+BATCH = PROTOCOL["batch_size"]
 EPOCH = SAMPLES // BATCH
-PROTOCOL = {"batch_size": BATCH, "iterations": 30}
 CASES = [
     ("agd", {}),
     ("fromage", {}),
@@ -100,9 +99,9 @@ def test_muon_takes_kernels_as_matrices_in_both_libraries_to_two_digits() -> Non
     ("backend", "key"), [("reference", "method1"), ("torch", "method1"), ("torch", "adam"), ("jax", "adam")]
 )
 def test_the_whole_set_in_another_order_is_the_full_batch(backend: str, key: str) -> None:
-    whole = trained(TASK, key, backend, iterations=8)
-    shuffled = trained(TASK, key, backend, iterations=8, batch_size=SAMPLES)
-    assert_same_run(shuffled, whole, asked(TASK, key, backend))
+    whole = trained(DENSE, key, backend, iterations=8)
+    shuffled = trained(DENSE, key, backend, iterations=8, batch_size=SAMPLES)
+    assert_same_run(shuffled, whole, asked(DENSE, key, backend))
 
 
 def test_a_loss_is_that_of_the_batch_behind_its_iteration() -> None:
@@ -127,7 +126,7 @@ def _only(problem: Any, rows: np.ndarray, weights: Any) -> Any:
 
 @pytest.mark.parametrize("backend", ["reference", "torch", "jax"])
 def test_a_run_measures_its_errors_on_the_whole_sets(backend: str) -> None:
-    wanted = asked(TASK, "agd", backend, **PROTOCOL)
+    wanted = asked(DENSE, "agd", backend, **PROTOCOL)
     result = run(wanted, few_digits())
     outcome, problem = result.outcome, problem_of(wanted, few_digits())
     expected = _errors_by_hand(problem, result.trajectory)

@@ -24,7 +24,7 @@ def asked(**changes: object) -> RunRequest:
 @pytest.mark.quick
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_run_reports_figures_that_follow_from_its_weights(simulated: Dataset, backend: str) -> None:
-    wanted = asked(backend=backend, dtype="float64")
+    wanted = asked(backend=backend, layers=(12, 9, 13, 3), dtype="float64")
     result = run(wanted, simulated)
     problem = problem_of(wanted, simulated)
     h = problem.x_test
@@ -72,7 +72,7 @@ def test_clock_keeps_compilation_out_of_training(simulated: Dataset) -> None:
 def test_stalled_run_ends_early_and_says_why(simulated: Dataset) -> None:
     # 25 samples are learned until float32 cannot tell a smaller loss
     few = {name: getattr(simulated, name)[::1200] for name in ("inputs", "outputs", "time", "flight")}
-    result = run(asked(iterations=20_000), dataclasses.replace(simulated, **few))
+    result = run(asked(layers=(12, 15, 3), iterations=20_000), dataclasses.replace(simulated, **few))
     assert result.trajectory.status is Status.STALLED
     assert "no step lowers the loss" in result.trajectory.reason
     assert result.trajectory.halvings >= 20

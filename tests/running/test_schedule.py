@@ -10,7 +10,7 @@ from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.running.run import build_trainer, problem_of, run
 from normbench.running.schedule import Plateau
-from tests.running.few_digits import asked, assert_same_run, few_digits
+from tests.running.few_digits import PROTOCOL, asked, assert_same_run, few_digits
 
 BACKENDS = ("reference", "torch", "jax")
 STUCK = {"learning_rate": 1e-9}  # at which no error falls by one per cent
@@ -43,20 +43,23 @@ def test_errors_that_rise_or_are_none_are_no_improvement() -> None:
     assert flat_at([1.0, np.nan, np.nan, np.nan]) == [3]
 
 
-@pytest.mark.parametrize("batch_size", [None, 32])
+LENGTHS = pytest.mark.parametrize(("iterations", "batch_size"), [(40, None), (7, 32)])
+
+
+@LENGTHS
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_that_is_stuck_has_a_tenth_of_its_rate_every_third_checkpoint(
-    backend: str, batch_size: int | None
+    backend: str, iterations: int, batch_size: int | None
 ) -> None:
-    """Twenty iterations have a checkpoint each."""
-    wanted = asked(
-        "digits", "lars", backend, hyperparameters=STUCK, schedule="plateau", iterations=20, batch_size=batch_size
-    )
+    """Seven iterations have a checkpoint each, forty have twenty."""
+    length = {"iterations": iterations, "batch_size": batch_size}
+    wanted = asked("digits", "lars", backend, hyperparameters=STUCK, schedule="plateau", **length)
     found = run(wanted, few_digits()).trajectory.step_size
-    np.testing.assert_allclose(found, 1e-9 * 0.1 ** (np.arange(20) // 3), rtol=1e-12)
+    checkpoint = np.arange(iterations) // max(iterations // 20, 1)
+    np.testing.assert_allclose(found, 1e-9 * 0.1 ** (checkpoint // 3), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("iterations", "batch_size"), [(40, None), (7, 32)])
+@LENGTHS
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_linear_rate_is_the_mean_of_its_line_over_each_stair(
     backend: str, iterations: int, batch_size: int | None
@@ -100,8 +103,8 @@ _CASES = [
 
 @pytest.mark.parametrize(("key", "backend"), _CASES)
 def test_a_lower_rate_is_a_shorter_step(key: str, backend: str) -> None:
-    """Not only a smaller figure in the record."""
-    wanted = asked("digits-xent", key, backend, iterations=4)
+    """Not only a smaller figure in the record. JAX has compiled these runs for test_minibatches.py."""
+    wanted = asked("digits-conv-xent", key, backend, **PROTOCOL)
     problem = problem_of(wanted, few_digits())
     ways = []
     for factor in (1.0, 1e-3):

@@ -18,6 +18,8 @@ from normbench.running.request import Asked, RunRequest
 from normbench.running.result import Outcome
 from normbench.running.run import problem_of, run
 from normbench.running.support import check_support
+from normbench.running.validation import trajectory_of
+from tests.agreement.comparison import deviation_of
 from tests.running.on_demand import small_dataset
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
@@ -39,7 +41,7 @@ IN_BOTH = [
     ("cifar100-vgg16", "agd"),
     ("wikitext2-transformer", "agd"),
 ]
-WIDE = ("mnist", "cifar10")  # where the initial weights of AGD take up to 20 s
+MEASURED = ("mnist", "wikitext2-transformer")  # a perceptron and what is none; certificates of images take seconds
 DEEP = ("cifar10-resnet18", "cifar100-vgg16")  # which JAX compiles in half the time for whole batches
 BOUNDLESS = ("cifar10-resnet18", "cifar100-vgg16", "wikitext2-transformer")
 
@@ -120,17 +122,21 @@ def test_every_optimiser_that_supports_the_task_runs_in_torch(key: str, datasets
     dataset = dataset_of(key, datasets)
     tried = [o for o, spec in specs.SPECS.items() if spec.runs_on("torch") and _supports(key, o, dataset)]
     assert set(tried) >= {"method1", "fromage", "lars", "agd", "fgsgd", "adam", "sgd", "sgd_momentum", "muon"}
-    if key in WIDE:
-        tried.remove("agd")
     assert {"method2", "method2_exp"}.isdisjoint(tried) == (key in BOUNDLESS)
+    if key == "mnist":
+        tried.remove("agd")  # whose initial weights take a second
     assert "lbfgs" not in tried
     for optimiser in tried:
         wanted = asked(key, optimiser, dataset, backend="torch", dtype="float32")
-        result = run(wanted, dataset)
-        if result.trajectory.status == "done":
-            assert_complete(wanted, result.outcome, dataset)
-        assert np.isfinite(result.trajectory.loss[0])
-        assert len(result.trajectory.step_size) > 0
+        if key in MEASURED:
+            result = run(wanted, dataset)
+            found = result.trajectory
+            if found.status == "done":
+                assert_complete(wanted, result.outcome, dataset)
+        else:
+            found = trajectory_of(wanted, dataset)
+        assert np.isfinite(found.loss[0]), optimiser
+        assert len(found.step_size) > 0, optimiser
 
 
 @pytest.mark.parametrize("optimiser", ["method2", "method2_exp"])
@@ -173,9 +179,9 @@ def test_the_reference_runs_the_perceptrons_and_refuses_the_rest(key: str, datas
         ):
             run(wanted, dataset)
         return
-    expected = run(replace(wanted, backend="torch"), dataset)
+    expected = trajectory_of(replace(wanted, backend="torch"), dataset)
     found = run(wanted, dataset)
-    assert found.outcome.train_rms == pytest.approx(expected.outcome.train_rms, rel=1e-9)
+    assert deviation_of(found.trajectory, expected) <= 1e-9
     assert_complete(wanted, found.outcome, dataset)
 
 
@@ -183,7 +189,8 @@ def test_the_reference_runs_the_perceptrons_and_refuses_the_rest(key: str, datas
 def test_the_official_test_set_is_what_is_tested_on(key: str, datasets: dict[str, Dataset]) -> None:
     dataset = dataset_of(key, datasets)
     problem = problem_of(asked(key, "adam", dataset, backend="torch"), dataset)
-    assert len(problem.x_test) == dataset.official.sum()
+    np.testing.assert_allclose(problem.output_scale * problem.y_test, dataset.outputs[dataset.official], rtol=1e-12)
+    assert len(problem.x_test) == len(problem.y_test)
     assert problem.classes == len(dataset.classes)
     assert problem.network.output_shape[-1] == len(dataset.classes)
 

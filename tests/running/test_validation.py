@@ -15,14 +15,16 @@ from normbench.problems import tasks
 from normbench.running.request import Asked, RunRequest
 from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
 
-# tests/agreement and tests/jax hold the others in JAX to the reference, on both paths and in both precisions
-IN_JAX = ("fromage", "adam", "sgd", "sgd_momentum")
+# tests/agreement and tests/jax hold the others in JAX to the reference, on both paths and in both precisions, and
+# tests/agreement the variants
+IN_JAX = ("fromage",)
 
 
 @pytest.mark.parametrize("key", specs.REFERENCED)
 def test_every_backend_agrees_with_the_reference_for_100_iterations(flights: Dataset, key: str) -> None:
     task, backends = tasks.get("neural-fly"), ["torch", "jax"] if key in IN_JAX else ["torch"]
-    agreements = validate(task, small(flights), optimisers=[key], backends=backends, scope=Scope(iterations=100))
+    scope = Scope(iterations=100, variants=False)
+    agreements = validate(task, small(flights), optimisers=[key], backends=backends, scope=scope)
     stable = specs.get(key).stable  # iterations after which rounding alone parts runs, at once in float32
     paths = ("fast", "plain") if key in specs.OWN else ("fast",)  # the others have no class for users
     exact = {(backend, path, "float64") for backend in backends for path in paths}
@@ -63,12 +65,14 @@ def test_thorough_check_leaves_nothing_out() -> None:
     assert {"hyperparameters": {"order": 4}} in Scope().changes("method1")
 
 
-def test_parametrisations_are_judged_where_they_have_weights_for_the_network() -> None:
+def test_variants_are_judged_and_parametrisations_where_they_have_weights_for_the_network() -> None:
     task = tasks.get("digits-conv")
     few = task.dataset().take(np.arange(40))
     scope = Scope(iterations=2, hidden=(2, 3))
-    found = validate(task, few, optimisers=["adam"], backends=["torch"], scope=scope)
-    assert {a.parametrisation for a in found} == {None, "spectral", "bjorck"}
+    found = validate(task, few, optimisers=["adam", "method1", "fgsgd"], backends=["torch"], scope=scope)
+    assert {a.parametrisation for a in found if a.optimiser == "adam"} == {None, "spectral", "bjorck"}
+    assert {a.hyperparameters.get("order") for a in found if a.optimiser == "method1"} == {None, 3, 4}
+    assert {a.hyperparameters.get("manifold") for a in found if a.optimiser == "fgsgd"} == {None, "stiefel", "oblique"}
     assert all(a.passed for a in found)
 
 
@@ -79,10 +83,10 @@ def small(dataset: Dataset) -> Dataset:
 
 
 def wrong(dataset: Dataset, backend: str, key: str, dtype: str = "float64", path: str = "fast") -> Agreement:
-    """Judge a backend on a small data set; the caller has planted an error in it."""
+    """Judge a backend on a small data set and network; the caller has planted an error in it."""
 
     def asked(on: str, precision: str) -> RunRequest:
-        layers = tasks.get("neural-fly").layers(dataset)
+        layers = tasks.get("neural-fly").layers(dataset, (9, 4))
         fields = {"task": dataset.name, "layers": layers, "optimiser": key, "seed": 0, "iterations": 20}
         return Asked(backend=on, dtype=precision, **fields).resolved()
 
