@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from normbench import backends
 from normbench.campaigns.plan import sweep
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.presentation.page.assets import vega
 from normbench.presentation.palette import _MARKS, backend_keys
 from normbench.problems import tasks
 from normbench.running.request import DEVICES, DTYPES, Asked
@@ -105,6 +106,9 @@ def test_a_backend_is_its_folder_and_one_entry(tmp_path):
     printed, out = "", str(tmp_path / "out")
     with imported_anew(tmp_path):
         from normbench.cli import main
+        from normbench.presentation.page import assets
+
+        assets.vega = vega  # of no backend, and made once
 
         for call in (
             ["list", "backends", "--format", "json"],
