@@ -15,7 +15,7 @@ python3 -m venv --clear "$folder"
 python3 -m ci.minimum torch jax bench report "${instead[@]}" > "$folder/pins.txt"
 cat "$folder/pins.txt"
 # the tests' own tools are not under test: as they are today
-"$folder/bin/pip" install --quiet -r "$folder/pins.txt" "pytest>=8.0" "hypothesis>=6.100"
+"$folder/bin/pip" install --quiet -r "$folder/pins.txt" "pytest>=8.0"
 "$folder/bin/pip" install --quiet --no-deps -e .
 
 # Old libraries warn of what newer ones changed: warnings are no errors here.

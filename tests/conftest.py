@@ -1,9 +1,12 @@
 """One thread per test process, and programs of XLA that compile quickly and once; so in processes that tests start."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
+
+import pytest
 
 from normbench.machine import limit_threads
 
@@ -19,3 +22,14 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers of pytest-xdist
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """The modules and cases that collection makes stay: no garbage collection looks through them, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -7,65 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 import jax
 import pytest
 
-ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "docs" / "own_networks"
-PAGES = {page.stem: page.read_text(encoding="utf-8") for page in sorted(FOLDER.glob("*.md"))}
-PREAMBLE = "README"  # the page with the lines that every section begins with
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
-RELATIVE, LAST_DIGIT = 0.05, 0.01  # roundings of other processors and versions, after some tens of steps
-
-
-@dataclass(frozen=True)
-class Snippet:
-    """A block of Python at a line of a page, the command that runs it if it is a file, and what it prints."""
-
-    page: str
-    line: int
-    code: str
-    command: str = ""
-    output: str = ""
-
-    @property
-    def file(self) -> str:
-        """The name in a first line ``# name.py``; empty where the block continues those above it."""
-        found = re.match(r"# (\w+\.py)\n", self.code)
-        return found[1] if found else ""
-
-
-def sections(page: str) -> dict[tuple[str, str], list[Snippet]]:
-    """The snippets of a page by page and heading; those above the first heading under the empty one."""
-    parts, line, found = re.split(r"^## (.*)$", PAGES[page], flags=re.MULTILINE), 1, {}
-    for title, body in zip(["", *parts[1::2]], parts[::2], strict=True):
-        found[page, title] = list(snippets(page, body, line))
-        line += body.count("\n")
-    return {key: shown for key, shown in found.items() if shown}
-
-
-def snippets(page: str, body: str, first_line: int) -> Iterator[Snippet]:
-    """Every block of Python, with the blocks of bash and text between it and the next one."""
-    blocks = list(FENCE.finditer(body))
-    for k, block in enumerate(blocks):
-        if block[1] == "python":
-            behind = {b[1]: b[2] for b in takewhile(lambda b: b[1] != "python", blocks[k + 1 :])}
-            line = first_line + body[: block.start()].count("\n")
-            yield Snippet(page, line, block[2], behind.get("bash", ""), behind.get("text", ""))
-
-
-def same_output(found: str, shown: str) -> bool:
-    """Equal words, and figures that are equal within the tolerance."""
-    if NUMBER.sub("#", found).split() != NUMBER.sub("#", shown).split():
-        return False
-    pairs = zip(map(float, NUMBER.findall(found)), map(float, NUMBER.findall(shown)), strict=True)
-    return all(a == pytest.approx(b, rel=RELATIVE, abs=LAST_DIGIT) for a, b in pairs)
+from tests.pages import FIRST, PAGES, ROOT, SECTIONS, Snippet, same_output
 
 
 def run_here(snippet: Snippet, space: dict[str, object]) -> str:
@@ -82,10 +29,7 @@ def run_file(snippet: Snippet, folder: Path) -> str:
     path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
     program, *arguments = snippet.command.split()
     command = [shutil.which(program, path=path) or program, *arguments]
-    settings = {"PATH": path, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
-    if sys.platform == "linux":
-        settings["GLOO_SOCKET_IFNAME"] = "lo"  # the machine's own name may have no address
-    environment = os.environ | settings
+    environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
     result = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=180
     )
@@ -93,8 +37,22 @@ def run_file(snippet: Snippet, folder: Path) -> str:
     return result.stdout
 
 
-SECTIONS = {key: shown for page in PAGES if page != PREAMBLE for key, shown in sections(page).items()}
-FIRST = [snippet for shown in sections(PREAMBLE).values() for snippet in shown]
+def as_torchrun_reads_it(snippet: Snippet) -> str:
+    """What the page says, if its command would run the file; tests/torch/test_torch_data_parallel.py runs it."""
+    from torch.distributed.run import parse_args
+
+    program, *arguments = snippet.command.split()
+    assert (Path(sys.executable).parent / program).exists()
+    read = parse_args(arguments)
+    assert (read.training_script, read.training_script_args) == (snippet.file, [])
+    assert (read.standalone, read.nproc_per_node) == (True, "2")
+    return snippet.output
+
+
+def run(snippet: Snippet, space: dict[str, object], folder: Path) -> str:
+    if snippet.command.startswith("torchrun"):
+        return as_torchrun_reads_it(snippet)
+    return run_file(snippet, folder) if snippet.file else run_here(snippet, space)
 
 
 @pytest.fixture
@@ -113,8 +71,7 @@ def test_snippets_print_what_the_page_says(section, tmp_path):
     for snippet in [*FIRST, *SECTIONS[section]]:
         if "torch.compile(" in snippet.code and not (shutil.which("g++") or shutil.which("clang++")):
             pytest.skip("torch.compile needs a C++ compiler, and there is none here")
-        printed = run_file(snippet, tmp_path) if snippet.file else run_here(snippet, space)
-        shown = snippet.output
+        printed, shown = run(snippet, space, tmp_path), snippet.output
         assert same_output(printed, shown), (
             f"{snippet.page}.md, line {snippet.line}, prints:\n{printed}The page says:\n{shown}"
         )

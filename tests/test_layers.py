@@ -121,32 +121,32 @@ def test_a_right_arrow_passes(module, source):
     assert breaches(module, source) == []
 
 
-def loaded_backends(code: str) -> str:
-    """Names of the array libraries that a fresh interpreter has loaded after running ``code``."""
-    probe = f"{code}\nimport sys\nprint(sorted(sys.modules.keys() & {set(OWNERS)!r}), file=sys.stderr)"
-    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-    return result.stderr.splitlines()[-1]
-
-
 OUTSIDE_THE_BACKENDS = [
     module for module in MODULES if layer(module) not in {"torch", "jax"} and "__main__" not in module
 ]
+ONE_AFTER_ANOTHER = {  # in the order in which they load more
+    "package": "import normbench",
+    "specs": "import normbench.specs",
+    "help": "importlib.import_module('normbench.cli').main(['--help'], standalone_mode=False)",
+    "training": "import normbench.running.run",
+    "every-module-outside-the-backends": f"for name in {OUTSIDE_THE_BACKENDS!r}: importlib.import_module(name)",
+    "torch": "from normbench.torch import Method1",
+}
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import normbench",
-        "import normbench.specs",
-        "import normbench.running.run",
-        "import importlib; importlib.import_module('normbench.cli').main(['--help'], standalone_mode=False)",
-        "import importlib\nfor m in " + repr(OUTSIDE_THE_BACKENDS) + ": importlib.import_module(m)",
-    ],
-    ids=["package", "specs", "training", "help", "every-module-outside-the-backends"],
-)
-def test_no_array_library_is_loaded_before_a_backend_is_asked_for(code):
-    assert loaded_backends(code) == "[]"
+@pytest.fixture(scope="module")
+def loaded():
+    """The array libraries that a fresh interpreter has loaded after each of the steps."""
+    probe = f"print(sorted(sys.modules.keys() & {set(OWNERS)!r}), file=sys.stderr)"
+    code = "\n".join(["import importlib, sys", *(f"{step}\n{probe}" for step in ONE_AFTER_ANOTHER.values())])
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return dict(zip(ONE_AFTER_ANOTHER, result.stderr.splitlines()[-len(ONE_AFTER_ANOTHER) :], strict=True))
 
 
-def test_the_probe_sees_a_backend_that_is_loaded():
-    assert loaded_backends("from normbench.torch import Method1") == "['torch']"
+@pytest.mark.parametrize("what", list(ONE_AFTER_ANOTHER)[:-1])
+def test_no_array_library_is_loaded_before_a_backend_is_asked_for(what, loaded):
+    assert loaded[what] == "[]"
+
+
+def test_the_probe_sees_a_backend_that_is_loaded(loaded):
+    assert loaded["torch"] == "['torch']"

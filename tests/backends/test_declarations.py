@@ -2,10 +2,8 @@
 
 import dataclasses
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,14 +11,17 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from normbench import backends
 from normbench.campaigns.plan import sweep
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.presentation.page.assets import vega
 from normbench.presentation.palette import _MARKS, backend_keys
 from normbench.problems import tasks
 from normbench.running.request import DEVICES, DTYPES, Asked
 from normbench.running.validation import Scope, validate
+from tests.anew import imported_anew
 
 SOURCES = Path(backends.__file__).parents[1]
 
@@ -90,28 +91,8 @@ from normbench.reference.backend import BACKEND as REFERENCE
 
 BACKEND = replace(REFERENCE, name="planted", title="Planted", oracle=False, slowness=0.5, dash=(4, 1), shape="square")
 """
-PROGRAM = """
-import sys
-
-from click.testing import CliRunner
-
-from normbench.cli import main
-
 CALL = "run --task digits --layers 64,4,10 --iterations 2 --seeds 1 --jobs 1 --format json"
 WHAT = "--backend planted --backend reference --optimiser agd --optimiser method2_exp"
-
-
-def call(*arguments):
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, (result.output, result.exception)
-    print(result.output)
-
-
-if __name__ == "__main__":
-    call("list", "backends", "--format", "json")
-    call(*CALL.split(), *WHAT.split(), "--out", sys.argv[1])
-    call("report", "--out", sys.argv[1])
-"""
 
 
 def test_a_backend_is_its_folder_and_one_entry(tmp_path):
@@ -122,11 +103,20 @@ def test_a_backend_is_its_folder_and_one_entry(tmp_path):
     (package / "planted" / "backend.py").write_text(PLANTED)
     registry, entry = package / "backends" / "__init__.py", '"normbench.reference.backend"'
     registry.write_text(registry.read_text().replace(entry, f'{entry}, "normbench.planted.backend"'))
-    (tmp_path / "program.py").write_text(PROGRAM)
-    call = [sys.executable, "program.py", "out"]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": "."})
-    assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    printed, out = "", str(tmp_path / "out")
+    with imported_anew(tmp_path):
+        from normbench.cli import main
+        from normbench.presentation.page import assets
+
+        assets.vega = vega  # of no backend, and made once
+
+        for call in (
+            ["list", "backends", "--format", "json"],
+            [*CALL.split(), *WHAT.split(), "--out", out],
+            ["report", "--out", out],
+        ):
+            printed += CliRunner().invoke(main, call, catch_exceptions=False).stdout
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     assert [line["backend"] for line in lines[:4]] == ["torch", "jax", "reference", "planted"]
     assert {(line["backend"], line["status"], line["dtype"]) for line in lines[4:]} == {
         ("planted", "done", "float64"),

@@ -39,10 +39,11 @@ def test_what_a_checker_sees_is_what_the_declarations_find(package):
 
 @pytest.fixture
 def checked(tmp_path):
-    """What mypy says of a user's file, with the package found as an installed one is."""
+    """What mypy says of users' files, with the package found as an installed one is."""
 
-    def check(source):
-        (tmp_path / "user.py").write_text(source)
+    def check(**sources):
+        for name, source in sources.items():
+            (tmp_path / f"{name}.py").write_text(source)
         call = [
             sys.executable,
             "-m",
@@ -51,7 +52,7 @@ def checked(tmp_path):
             ROOT / "pyproject.toml",
             "--cache-dir",
             "cache",
-            "user.py",
+            *(f"{name}.py" for name in sources),
         ]
         environment = {**os.environ, "MYPYPATH": str(ROOT)}
         return subprocess.run(call, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
@@ -62,14 +63,12 @@ def checked(tmp_path):
 def test_mypy_sees_the_classes_and_functions_themselves(checked):
     pytest.importorskip("mypy")
     assert (ROOT / "normbench" / "py.typed").is_file(), "without it the types of an installed package do not count"
-    done = checked(USER)
-    assert done.returncode == 0, done.stdout
-    method1, key, fgsgd = done.stdout.splitlines()[:3]
+    done = checked(mistaken=MISTAKEN, user=USER)
+    assert done.returncode == 1
+    wrong, method1, key, fgsgd = done.stdout.splitlines()[:-1]
+    assert wrong.startswith("mistaken.py:3: error: Module has no attribute")
     assert 'Revealed type is "def (params:' in method1
     assert "order: int =" in method1
     assert "-> normbench.torch.optimizers.method1.Method1" in method1
     assert '"str"' in key.replace("builtins.", "")
     assert "manifold: str =" in fgsgd
-    wrong = checked(MISTAKEN)
-    assert wrong.returncode == 1
-    assert "Module has no attribute" in wrong.stdout

@@ -34,6 +34,7 @@ def times(store):
 
 
 @pytest.mark.quick
+@pytest.mark.usefixtures("in_this_process")
 def test_running_again_computes_nothing(store):
     plan = tiny("method1", range(3))
     tallies = []

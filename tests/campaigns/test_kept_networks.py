@@ -1,15 +1,15 @@
 """Networks that are kept beside the records of their runs, and what `normbench certify` says of them."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 from normbench import certificates
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.plan import sweep
 from normbench.certificates.stored import read
+from normbench.cli import main
 from normbench.records.store import Store
 from normbench.running.request import Asked
 
@@ -28,14 +28,13 @@ def test_kept_networks_prove_their_bound_and_a_changed_weight_does_not(tmp_path)
     assert certificates.from_arrays(stored.witness).bound == record.outcome.lipschitz_certificate
 
     def certify():
-        command = [sys.executable, "-m", "normbench.cli", "certify", str(path)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return CliRunner().invoke(main, ["certify", str(path)])
 
-    assert certify().returncode == 0
+    assert certify().exit_code == 0
     grown = tuple(w * (1.2 if k == 0 else 1.0) for k, w in enumerate(stored.weights))
     replace(stored, weights=grown).write(path)
     found = certify()
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert "WRONG" in found.stdout
     path.unlink()
     before = store.path(record.record_id).stat().st_mtime_ns

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from normbench.cli import _COMMANDS, main
+from normbench.cli.libraries import drawing_libraries
 from tests.cli.calls import COMMAND, call
 
 HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "pooch", "requests", "torch", "jax"}
@@ -77,14 +78,27 @@ def test_the_overview_says_of_every_command_what_its_own_help_says():
         assert command.get_short_help_str(limit=200) == about
 
 
-@pytest.mark.parametrize("backend", ["module://no_such_library", "nonsense"])
-def test_figures_are_drawn_whatever_matplotlib_is_told(backend, tmp_path):
+NO_BACKENDS = ["module://no_such_library", "nonsense"]
+
+
+def test_figures_are_drawn_whatever_matplotlib_is_told(tmp_path):
     pytest.importorskip("asv")
     measured = Path(__file__).parents[2] / "results" / "asv"
-    environment = os.environ | {"MPLBACKEND": backend}
+    environment = os.environ | {"MPLBACKEND": NO_BACKENDS[0]}
     figure = tmp_path / "h.svg"
     command = [*COMMAND, "history", "track_train_rms", "--results", str(measured), "--output", str(figure)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert figure.is_file()
     assert figure.with_suffix(".csv").is_file()
+
+
+@pytest.mark.parametrize("told", [*NO_BACKENDS, None])
+def test_matplotlib_is_imported_for_files_and_what_it_was_told_is_kept(told, monkeypatch):
+    if told is None:
+        monkeypatch.delenv("MPLBACKEND", raising=False)
+    else:
+        monkeypatch.setenv("MPLBACKEND", told)
+    with drawing_libraries():
+        assert os.environ["MPLBACKEND"] == "agg"
+    assert os.environ.get("MPLBACKEND") == told

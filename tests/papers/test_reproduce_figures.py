@@ -22,6 +22,7 @@ def shrink(monkeypatch):
     monkeypatch.setattr(fromage, "FIGURE1_ITERATIONS", 2)
     monkeypatch.setattr(fromage, "FIGURE1_CHECKPOINTS", (0, 2))
     monkeypatch.setattr(agd, "FIGURE5_WIDTH", 4)
+    monkeypatch.setattr(agd, "FIGURE5_DEPTH", 2)
     monkeypatch.setattr(agd, "FIGURE5_ITERATIONS", 3)
     monkeypatch.setattr(agd, "FIGURE5_GRIDS", {"adam": (1e-3, 1e-2), "sgd": (1e5, 1e6)})
 

@@ -1,10 +1,12 @@
 """What is drawn in a picture, as plain numbers and words."""
 
+import functools
 import itertools
 
 import vl_convert
 
 
+@functools.lru_cache(maxsize=8)
 def declared(picture):
     """The declaration of a picture, with the data of each layer in it."""
     whole = picture.chart.to_dict(validate=False)

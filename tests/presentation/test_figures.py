@@ -95,12 +95,6 @@ def test_experiment1_shows_the_published_rms_beside_the_curves(table1_picture):
     assert shown == {figures["train_rms_mean_n"], figures["test_rms_mean_n"]}
 
 
-def test_real_data_are_not_called_simulated(table1_runs):
-    picture = experiments.experiment1([changed(run, simulated=False) for run in table1_runs])
-    assert "real data" in title(picture)
-    assert "SIMULATED" not in title(picture)
-
-
 @pytest.fixture(scope="module")
 def grid_runs(make):
     return [
@@ -233,12 +227,14 @@ def test_agd_figure5_compares_with_the_tuned_runs_only(rivals):
     assert key(picture) == ["agd\n(nothing to tune)", "adam\n(best of 5: 0.01)"]
 
 
-def test_agd_figure6_draws_every_network(make):
+def test_agd_figure6_draws_every_network_and_does_not_call_real_data_simulated(make):
     runs = [
         curved(make, "agd", seed=0, scale=depth * width, layers=perceptron_layers(width=width, depth=depth))
         for depth in (2, 4) for width in (8, 16)
     ]  # fmt: skip
-    picture = agd.figure6(runs)
+    picture = agd.figure6([changed(run, simulated=False) for run in runs])
+    assert "real data" in title(picture)
+    assert "SIMULATED" not in title(picture)
     assert value(picture.data, depth=4, width=16, quantity="RMS", part="train", iteration=0) == pytest.approx(16.0)
     drawn = np.array(panels(picture)).reshape(3, 2)
     for row, (quantity, part) in zip(drawn, (("step size", "train"), ("RMS", "train"), ("RMS", "test")), strict=True):

@@ -1,13 +1,15 @@
 """A field added to the declaration of a request, and to nothing else, is everywhere: shown in a copy of the tree."""
 
+import csv
+import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+from click.testing import CliRunner
+
 import normbench
+from tests.anew import imported_anew
 
 PLANTED = """
     flavour: str = field(
@@ -23,25 +25,27 @@ PLANTED = """
 
 """
 AFTER = "    def resolved(self)"
-WALK = """
-import csv, io, json, sys
-from pathlib import Path
-from click.testing import CliRunner
-from normbench.analysis.compare import compare
-from normbench.analysis.leaderboard import boards
-from normbench.cli import main
-from normbench.presentation.changes import METRICS as M
-from normbench.presentation.commands import command
-from normbench.records.frame import load_records, read_file, write_file
-from normbench.records.store import Store
+CALL = ["run", "--backend=reference", "--optimiser=agd", "--seeds=1", "--iterations=1", "--layers=12,4,3", "--out"]
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    call = ("run --backend reference --optimiser agd --seeds 1 --iterations 1 --layers 12,4,3 --jobs 1 --out").split()
+
+def walk(folder, monkeypatch):
+    """Where the field is found, in the package as it is imported now."""
+    from tests.this_process import without_workers
+
+    without_workers(monkeypatch)
+    from normbench.analysis.compare import compare
+    from normbench.analysis.leaderboard import boards
+    from normbench.cli import main
+    from normbench.presentation.changes import METRICS
+    from normbench.presentation.commands import command
+    from normbench.records.frame import load_records, read_file, write_file
+    from normbench.records.store import Store
+
     def shown(*more):
-        ended = CliRunner().invoke(main, [*call, str(folder), *more], catch_exceptions=False)
+        ended = CliRunner().invoke(main, [*CALL, str(folder), *more], catch_exceptions=False)
         assert ended.exit_code == 0, ended.output
         return ended.stdout
+
     [before] = Store(folder / "records").load_all()[0]
     [plain] = [json.loads(line) for line in shown("--format", "json").splitlines()]
     [bitter] = csv.DictReader(io.StringIO(shown("--flavour", "bitter", "--format", "csv")))
@@ -52,8 +56,8 @@ if __name__ == "__main__":
         tables[name] = {r.record_id: r.request.flavour for r in read_file(folder / name)}
     found = [(row, board) for board in boards(records[:]) for row in board.optimisers]
     where = CliRunner(env={"COLUMNS": "300"}).invoke(main, ["leaderboard", "--out", str(folder)]).stdout
-    changes, old_only, new_only = compare(records, [r for r in records if r.request.flavour == "plain"], metrics=M)
-    print(json.dumps({
+    _, old_only, _ = compare(records, [r for r in records if r.request.flavour == "plain"], metrics=METRICS)
+    return {
         "before": [before.record_id, before.request.flavour],
         "json": plain["flavour"],
         "csv": bitter["flavour"],
@@ -65,12 +69,11 @@ if __name__ == "__main__":
         "commands": sorted(command(row, board).count("--flavour bitter") for row, board in found),
         "exported": sorted(row.asked["flavour"] for row, _ in found),
         "old only": len(old_only),
-        "wrong": CliRunner().invoke(main, [*call, str(folder), "--flavour", "sour"]).exit_code,
-    }))
-"""
+        "wrong": CliRunner().invoke(main, [*CALL, str(folder), "--flavour", "sour"]).exit_code,
+    }
 
 
-def test_a_new_field_is_one_declaration(record, tmp_path):
+def test_a_new_field_is_one_declaration(record, tmp_path, monkeypatch):
     package = Path(normbench.__file__).parent
     copy = tmp_path / "tree"
     shutil.copytree(package, copy / package.name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -78,17 +81,13 @@ def test_a_new_field_is_one_declaration(record, tmp_path):
     text = declaration.read_text()
     assert text.count(AFTER) == 1
     declaration.write_text(text.replace(AFTER, PLANTED.lstrip("\n") + AFTER))
-    (copy / "walk.py").write_text(WALK)
     results = tmp_path / "results" / "records"
     results.mkdir(parents=True)
     (results / f"{record.record_id}.json").write_text(record.to_json())  # written before there was the field
 
-    call = [sys.executable, "walk.py", str(results.parent)]
-    ended = subprocess.run(
-        call, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy)}, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    assert json.loads(ended.stdout) == {
+    with imported_anew(copy):
+        found = walk(results.parent, monkeypatch)
+    assert found == {
         "before": [record.record_id, "plain"],
         "json": "plain",
         "csv": "bitter",

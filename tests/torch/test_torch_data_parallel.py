@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from torch_members import COUPLED, LAYERWISE, names
 
+from tests.pages import SECTIONS, same_output
+
+[ON_THE_PAGE] = [snippet for snippet in SECTIONS["devices", "Processes and shards"] if "torchrun" in snippet.command]
 KEYS = ("method1", "method1-forward", "method2", "agd", "fromage", "lars", "geodesic_lbfgs", "polar_average")
 
 
@@ -15,10 +18,15 @@ KEYS = ("method1", "method1-forward", "method2", "agd", "fromage", "lars", "geod
 def results(tmp_path_factory):
     """What two processes found of spread samples and of sharded parameters."""
     folder = tmp_path_factory.mktemp("processes")
+    (folder / "page.py").write_text(ON_THE_PAGE.code, encoding="utf-8")
     command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
     return json.loads((folder / "results.json").read_text())
+
+
+def test_the_program_of_the_page_prints_what_the_page_says(results):
+    assert same_output(results["printed"], ON_THE_PAGE.output), results["printed"]
 
 
 @pytest.fixture(scope="module")

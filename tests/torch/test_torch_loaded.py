@@ -7,10 +7,11 @@ from torch_members import MEMBERS, advance, names, network
 from normbench.errors import InvalidArgumentError
 from normbench.torch import Fromage, Method1, Method2, Method2Exp
 
+DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 SPHERES = [m for m in MEMBERS if m.kind in (Method1, Method2, Method2Exp)]
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("member", SPHERES, ids=names(SPHERES))
 def test_weights_that_are_loaded_later_keep_the_norm_that_they_have_got(member, dtype):
     params = network(dtype=dtype)
@@ -28,8 +29,11 @@ def test_weights_that_are_loaded_later_keep_the_norm_that_they_have_got(member, 
         advance(optimizer, params)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize(
+    ("compiled", "dtype"),
+    [*((False, dtype) for dtype in DTYPES), (True, torch.bfloat16)],
+    ids=[*map(str, DTYPES), "compiled"],
+)
 def test_a_norm_bound_is_taken_anew_from_weights_that_are_loaded_later(dtype, compiled):
     torch._dynamo.reset()
     p = torch.nn.Parameter(torch.ones((4, 4), dtype=dtype))

@@ -78,15 +78,13 @@ def test_walks_any_module_down_without_changing_a_norm(order):
     assert [p.norm().item() for p in model.parameters()] == pytest.approx(norms, rel=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("name", "order"), [("normalised", 2), ("normalised", 3), ("attention", 2), ("attention", 4), ("convnet", 3)]
-)
+@pytest.mark.parametrize(("name", "order"), [("normalised", 2), ("attention", 4), ("convnet", 3)])
 def test_both_ways_to_the_derivatives_make_the_same_run(name, order):
     results = []
     for forward in (False, True):
         model, groups, closure = any_model(name)
         optimizer = Method1(groups, order=order, module=model if forward else None)
-        results.append((*run(optimizer, closure, 4), list(model.parameters())))
+        results.append((*run(optimizer, closure, 3), list(model.parameters())))
     (losses, tau, weights), (other_losses, other_tau, other_weights) = results
     assert other_losses == pytest.approx(losses, rel=TIGHT)
     assert other_tau == pytest.approx(tau, rel=TIGHT)
@@ -189,7 +187,7 @@ def test_a_closure_for_every_part_of_the_data_makes_the_same_step(forward):
 
         closures = [lambda r=r, c=closure: c(r) for r in torch.arange(len(x)).split(len(x) // parts)]
         optimizer = Method1(model.parameters(), order=3, module=model if forward else None)
-        results.append((run(optimizer, closures[0] if parts == 1 else closures, 4), list(model.parameters())))
+        results.append((run(optimizer, closures[0] if parts == 1 else closures, 2), list(model.parameters())))
     ((losses, tau), weights), ((other_losses, other_tau), other_weights) = results
     assert other_losses == pytest.approx(losses, rel=1e-12)
     assert other_tau == pytest.approx(tau, rel=1e-12)
