@@ -73,8 +73,8 @@ class Sphere:
     shape: Shape
 
     def lift(self, P: np.ndarray) -> np.ndarray:
-        """P, scaled to norm 1."""
-        return P / np.linalg.norm(P)
+        """P, scaled to norm 1; zero stays zero."""
+        return P / (np.linalg.norm(P) or 1.0)
 
     def down(self, Q: np.ndarray) -> np.ndarray:
         """Q."""

@@ -51,10 +51,11 @@ def test_update_follows_the_reference_at_float64(framework: str, case: tuple[str
 
 @pytest.mark.parametrize("key", specs.REFERENCED)
 def test_update_at_float32_reaches_the_reference_loss(framework: str, key: str) -> None:
+    iterations = min(40, specs.get(key).stable or 40)
     found = train(framework, problem_of(key), key, iterations=40, dtype="float32").trajectory()
     expected = run_of_the_reference(problem_of, key, iterations=ITERATIONS)
-    # rounding enters once an iteration: 40 iterations of a few hundred float32 units each
-    assert abs(found.loss[40] / expected.loss[40] - 1) <= 40 * 500 * np.finfo(np.float32).eps
+    # rounding enters once an iteration: a few hundred float32 units each
+    assert abs(found.loss[iterations] / expected.loss[iterations] - 1) <= iterations * 500 * np.finfo(np.float32).eps
 
 
 def dead_layer(problem: Problem) -> Problem:

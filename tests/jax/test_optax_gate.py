@@ -206,9 +206,11 @@ def test_radii_and_bounds_follow_loaded_weights(key):
         assert sorted(map(float, kept)) == pytest.approx(sorted(size(new).values()), rel=1e-5)
 
 
-@pytest.mark.parametrize("key", NORMED)
-def test_a_leaf_replaced_by_zeros_rests_and_one_that_was_nan_recovers(key):
-    (optimizer, step, _), old = program(key), params()
+@pytest.mark.parametrize(
+    ("key", "options"), [*((key, {}) for key in NORMED), ("geodesic_lbfgs", {"manifold": "sphere"})]
+)
+def test_a_leaf_replaced_by_zeros_rests_and_one_that_was_nan_recovers(key, options):
+    (optimizer, step, _), old = program(key, **options), params()
     init, grads = jax.jit(optimizer.init), gradient(old)  # traced, which lets through what is not finite
     new = {"w": np.zeros_like(old["w"]), "other": old["other"]}
     updates = jax.device_get(step(grads, init(old), new)[0])

@@ -86,8 +86,9 @@ class Sphere:
     shape: Shape
 
     def lift(self, P: Array) -> Array:
-        """P, scaled to norm 1."""
-        return P / jnp.linalg.norm(P)
+        """P, scaled to norm 1; zero stays zero."""
+        norm = jnp.linalg.norm(P)
+        return P / jnp.where(norm == 0, 1, norm)
 
     def down(self, Q: Array) -> Array:
         """Q."""

@@ -90,8 +90,9 @@ class Sphere:
     shape: Shape
 
     def lift(self, P: Tensor) -> Tensor:
-        """P, scaled to norm 1."""
-        return P / torch.linalg.norm(P)
+        """P, scaled to norm 1; zero stays zero."""
+        norm = torch.linalg.norm(P)
+        return P / torch.where(norm == 0, 1, norm)
 
     def down(self, Q: Tensor) -> Tensor:
         """Q."""
