@@ -63,6 +63,9 @@ def geodesic_lbfgs(*, history: int, decay: Array, damping: Array, max_trials: in
         manifold = Product.of(objective.geometry, point.weights)
         G = manifold.gradient(state.Q, tuple(point.gradient))
         state = remembered(manifold, state, G, decay=decay, damping=damping)
+        nowhere = Trial(
+            Point(*point), state.Q, jnp.zeros_like(point.loss), jnp.zeros((), jnp.int32), jnp.asarray(False)
+        )
 
         def attempt(before: _Attempts) -> _Attempts:
             D, pairs = direction(manifold, state, G, state.memory._replace(count=before.pairs))
@@ -72,17 +75,13 @@ def geodesic_lbfgs(*, history: int, decay: Array, damping: Array, max_trials: in
                 lambda: jnp.minimum(1, math.tan(ANGLE) / curve.size),
                 lambda: taylor_step(objective, manifold, state.Q, D, curve.size),
             )
-            begin = Trial(Point(*point), state.Q, t, jnp.zeros((), jnp.int32), jnp.asarray(False))
-            found = search(objective, manifold, curve, begin, inner(flat(G), flat(D)), max_trials)
+            found = search(objective, manifold, curve, nowhere._replace(t=t), inner(flat(G), flat(D)), max_trials)
             found = found._replace(evaluations=found.evaluations + before.trial.evaluations)
             left = jnp.where(found.accepted, pairs, 0)
             return _Attempts(found, jnp.arctan(found.t * curve.size), left, ~found.accepted & (pairs > 0))
 
         entries = flat(G)
         finite = jnp.isfinite(entries).all()
-        nowhere = Trial(
-            Point(*point), state.Q, jnp.zeros_like(point.loss), jnp.zeros((), jnp.int32), jnp.asarray(False)
-        )
         begin = _Attempts(nowhere, jnp.zeros_like(point.loss), state.memory.count, finite & (entries != 0).any())
         end = jax.lax.while_loop(lambda now: now.again, attempt, begin)
         taken = end.trial.accepted

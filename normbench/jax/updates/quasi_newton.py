@@ -59,11 +59,11 @@ class Memory(NamedTuple):
         curvature = inner(s, y)
         keeps = known & (curvature > CURVATURE * jnp.sqrt(inner(s, s)) * jnp.sqrt(inner(y, y)))
         row = self.row(self.count)
-        new = Memory(s, y, curvature, self.count + 1)
-        here = Memory(self.s[row], self.y[row], self.curvature[row], self.count)
-        put = jax.tree.map(lambda a, b: jnp.where(keeps, a, b), new, here)
-        s, y, curvature = (rows.at[row].set(value) for rows, value in zip(self[:3], put[:3], strict=True))
-        return Memory(s, y, curvature, put.count)
+
+        def put(rows: Array, value: Array) -> Array:  # of one row alone, so that no buffer is copied
+            return rows.at[row].set(jnp.where(keeps, value, rows[row]))
+
+        return Memory(put(self.s, s), put(self.y, y), put(self.curvature, curvature), self.count + keeps)
 
     def row(self, k: Array) -> Array:
         """Where pair k lies."""
