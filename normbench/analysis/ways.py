@@ -10,9 +10,9 @@ from normbench.analysis.budget import SHORTFALL
 from normbench.analysis.runs import planned_evaluations
 from normbench.analysis.selection import Sortable, fixed, grouped, row_key, sortable
 from normbench.analysis.tuning import Rule, tuning
+from normbench.campaigns.plan import is_sweep
 from normbench.records.schema import Record
 from normbench.running.axis import Level
-from normbench.specs import Geometry, parametrisations
 
 Runs = Sequence[Record]
 
@@ -48,14 +48,10 @@ class Way(NamedTuple):
 
 
 def kind(record: Record) -> Kind:
-    """How the way of a run comes by its bound, by what is declared of its parametrisation.
-
-    On spheres the Frobenius norm is fixed, which is up to sqrt(rank) times the operator norm.
-    """
+    """How the way of a run comes by its bound, by what is declared of its parametrisation."""
     if record.request.lipschitz is None:
         return Kind.CEILING
-    declared = parametrisations.PARAMETRISATIONS.get(record.request.parametrisation or "")
-    return Kind.SWEEP if declared and declared.geometries == (Geometry.SPHERE,) else Kind.BOUND
+    return Kind.SWEEP if is_sweep(record.request) else Kind.BOUND
 
 
 def ways(records: Runs, budget: float) -> list[Way]:

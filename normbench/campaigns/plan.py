@@ -1,4 +1,4 @@
-"""Which runs a campaign consists of: the fixed ones, and for each optimiser that needs it a search and its use."""
+"""Which runs a campaign consists of: the fixed ones, searches and their use, and trials that judge bounds."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from normbench import specs
 from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
-from normbench.campaigns.search import Search, check_budget
-from normbench.running.request import Asked, RunRequest
+from normbench.campaigns.search import WHERE, Search, check_budget, judging
+from normbench.running.request import Asked, RunRequest, setting
+from normbench.specs import Geometry
+from normbench.specs.parametrisations import PARAMETRISATIONS
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,27 @@ def sweep(
         if tuned is not None and defaults:
             searches.append(Search(tuned.name, tuned.grid, tuple(defaults), tuning_budget))
     return Plan(tuple(runs), tuple(searches))
+
+
+def is_sweep(run: RunRequest) -> bool:
+    """True if what is proven of a run lies well below the bound that is asked for, which sets the scale alone.
+
+    On spheres the Frobenius norm is fixed, which is up to sqrt(rank) times the operator norm.
+    """
+    declared = PARAMETRISATIONS.get(run.parametrisation or "")
+    return run.lipschitz is not None and declared is not None and declared.geometries == (Geometry.SPHERE,)
+
+
+def bound_trials(plan: Plan) -> Plan:
+    """What judges each bound of a plan on a validation part, for the optimisers that nothing is tuned of.
+
+    Those of a search are judged at each bound by the trials at the value that it chooses, sweeps not at all.
+    """
+    groups: dict[object, list[RunRequest]] = {}
+    for run in plan.requests:
+        if run.lipschitz is not None and not is_sweep(run) and specs.get(run.optimiser).tuned is None:
+            groups.setdefault(setting(run, without=("seed", *WHERE)), []).append(run)
+    return Plan(tuple(trial for targets in groups.values() for trial in judging(targets)))
 
 
 def _on(asked: Asked, backend: str) -> Asked:

@@ -20,13 +20,15 @@ from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_number
 from normbench.records.record import Tuned
 from normbench.records.schema import Record
-from normbench.running.request import RunRequest
+from normbench.running.axis import Place
+from normbench.running.request import RunRequest, axes
 from normbench.specs import Value
 
 TUNING_SEEDS = 3
 FIRST_TUNING_SEED = 1000
 GROWTHS = 4  # values beyond its grid that a search may try unless the user says otherwise
 _FARTHEST = 20  # values beyond either end of a grid that any search may try
+WHERE = tuple(axis.name for axis in axes() if axis.place is Place.WHERE)  # trials of one backend serve all
 
 Find = Callable[[RunRequest], Record | None]
 
@@ -39,6 +41,19 @@ def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
 def tuning_seeds(judged: Collection[int]) -> tuple[int, ...]:
     """The seeds that choose: the first three from 1000 on that are not among the judged ones."""
     return tuple(islice((seed for seed in count(FIRST_TUNING_SEED) if seed not in judged), TUNING_SEEDS))
+
+
+def judging(targets: Sequence[RunRequest]) -> tuple[RunRequest, ...]:
+    """The trials that judge runs on a validation part: one a seed that chooses, on the fastest of their backends.
+
+    Parameters
+    ----------
+    targets : sequence of RunRequest
+        At least one; they differ in backend, device, dtype and seed alone.
+    """
+    first = min(targets, key=lambda run: (get_backend(run.backend).slowness, run.seed))
+    seeds = tuning_seeds({run.seed for run in targets})
+    return tuple(replace(first, seed=seed, judged_on=VALIDATION) for seed in seeds)
 
 
 def usual_budget(grid: Sequence[float]) -> int:
@@ -112,19 +127,22 @@ class Search:
         check_budget(self.budget)
 
     @cached_property
+    def _judging(self) -> tuple[RunRequest, ...]:
+        return judging(self.targets)
+
+    @property
     def trial(self) -> RunRequest:
         """The run that is repeated for every value and seed."""
-        first = min(self.targets, key=lambda run: (get_backend(run.backend).slowness, run.seed))
-        return replace(first, judged_on=VALIDATION)
+        return self._judging[0]
 
-    @cached_property
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Of the trials."""
-        return tuning_seeds({run.seed for run in self.targets})
+        return tuple(run.seed for run in self._judging)
 
     def trials(self, value: Value) -> list[RunRequest]:
         """The runs that judge one value, one a seed."""
-        return [replace(with_value(self.trial, self.name, value), seed=seed) for seed in self.seeds]
+        return [with_value(run, self.name, value) for run in self._judging]
 
     def at(self, value: Value) -> list[RunRequest]:
         """The runs at one value, over all judged seeds and backends."""

@@ -58,6 +58,13 @@ _PEERS = "peers"  # all of them that one of the backends has
     metavar="N",
     help="Most trial runs of one search, three for every value.  [default: enough for the grid and four values beyond]",
 )
+@click.option(
+    "--choose-bound",
+    is_flag=True,
+    help="For several bounds: judge each on a validation part, so that the frontier can show, at every L, the run at "
+    "the best bound of at most L. Three more runs a bound for optimisers that nothing is tuned of; the others have "
+    "their searches.",
+)
 @options.data_dir
 @options.jobs
 @options.out
@@ -79,6 +86,7 @@ def command(
     width: int | None,
     depth: int | None,
     tuning_budget: int | None,
+    choose_bound: bool,
     data_dir: Path | None,
     jobs: int | None,
     out: Path,
@@ -99,11 +107,12 @@ def command(
       normbench run --optimiser peers --seeds 10
       normbench run --task neural-fly --data-dir ~/neural_fly --split blocked
       normbench run --task neural-fly --lipschitz 10 --lipschitz 20 --keep-networks
+      normbench run --task digits --lipschitz 10 --lipschitz 40 --choose-bound
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
       normbench run --format json > runs.jsonl
     """
     from normbench.campaigns.campaign import Campaign
-    from normbench.campaigns.plan import Plan, sweep
+    from normbench.campaigns.plan import Plan, bound_trials, sweep
     from normbench.campaigns.samples import Samples
     from normbench.campaigns.search import check_budget, tuning_seeds
     from normbench.cli.progress import campaign_progress
@@ -113,6 +122,9 @@ def command(
     layers = options.parse_layers(layers_text)
     options.check_network(layers, width, depth)
     check_budget(tuning_budget)
+    named_bounds = tuple(dict.fromkeys(bounds))
+    if choose_bound:
+        _check_several(named_bounds)
     chosen = options.choose_backends(backends)
     store = Store(out / RECORDS)
     probe_folder(store.directory)
@@ -130,11 +142,13 @@ def command(
         iterations = asked.iterations or entry.iterations or 1
         check_sizes(network.weight_shapes, iterations=iterations, batch_size=asked.batch_size)
         named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked, bounded=bool(bounds))
-        if any(SPECS[key].tuned for key in named):
+        if choose_bound or any(SPECS[key].tuned for key in named):
             fits(seeds=tuning_seeds(range(seeds)), judged_on=VALIDATION)
-        for bound in dict.fromkeys(bounds) or (None,):
+        for bound in named_bounds or (None,):
             each = replace(asked, lipschitz=bound)
             plan += sweep(each, optimisers=named, backends=chosen, seeds=range(seeds), tuning_budget=tuning_budget)
+    if choose_bound:
+        plan += bound_trials(plan)
     kept = set(store.kept())
     say = partial(click.echo, err=True)
     with campaign_progress() as on_progress:
@@ -158,6 +172,16 @@ def _said(given: Mapping[str, Any], task: Task) -> dict[str, Any]:
     """The values of the options, with those of the task where its own stand for what is not given."""
     own = {axis.name: getattr(task, axis.name) for axis in axes() if axis.of_task}
     return own | {name: value for name, value in given.items() if value is not None}
+
+
+def _check_several(bounds: Sequence[float]) -> None:
+    """Raise where there is no bound to choose."""
+    if len(bounds) < 2:
+        given = f"L = {bounds[0]:g} alone" if bounds else "no bound"
+        raise InvalidArgumentError(
+            f"--choose-bound chooses among several bounds; got {given}. Repeat --lipschitz, such as --lipschitz 10 "
+            "--lipschitz 40, or leave --choose-bound out."
+        )
 
 
 def _print_kept(made_room: Iterable[Path]) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.plan import bound_trials
 from normbench.cli import main
 from normbench.problems import tasks
 from normbench.records.store import Store
@@ -111,6 +113,8 @@ def test_a_backend_runs_from_the_command_line(tmp_path):
         (["run", "--layers", "12,0,3"], "positive"),
         (["run", "--optimiser", "adamm"], "adam"),
         (["run", "--seeds", "0"], "seeds"),
+        (["run", "--choose-bound"], "got no bound. Repeat --lipschitz"),
+        (["run", "--choose-bound", "--lipschitz", "5", "--lipschitz", "5.0"], "several bounds; got L = 5 alone"),
         (["run", "--data-dir", "/no/such/folder"], "does not exist"),
         (["leaderboard", "--out", "/no/such/folder"], "no records"),
         (["reproduce", "experiment3"], "experiment3"),
@@ -140,6 +144,17 @@ def test_a_missing_backend_is_refused_when_named_and_left_out_otherwise(monkeypa
     result = call("run", *SMALL, "--optimiser", "agd", "--out", tmp_path, "--format", "json")
     assert the_only_row(result) == ("jax", "done", "float32")
     assert "pip install" in result.stderr
+
+
+def test_choose_bound_adds_trials_and_nothing_else(monkeypatch, tmp_path):
+    plans = []
+    monkeypatch.setattr(Campaign, "run", lambda self, plan: plans.append(plan) or [])
+    named = [*SHORT, "--lipschitz", 10, "--lipschitz", 40, "--optimiser", "polar_average", "--optimiser", "adam"]
+    for option in ([], ["--choose-bound"]):
+        assert call("run", *named, *option, "--out", tmp_path, "--format", "json").exit_code == 0
+    without, chosen = plans
+    assert chosen == without + bound_trials(without)
+    assert len(chosen.requests) == len(without.requests) + 6
 
 
 def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_path):
