@@ -3,90 +3,19 @@
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 
 from normbench.analysis.answer import Place, Problem, answer
-from normbench.analysis.budget import Lost, rms_within
-from normbench.analysis.ranking import RankSpan, Sample, differences_of_all, rank_spans
-from normbench.analysis.rows import NO_INTERVAL, PredictorRow, mean, predictor_rows
+from normbench.analysis.lines import Cell, Line, cells_of, points_of
+from normbench.analysis.ranking import differences_of_all, rank_spans
+from normbench.analysis.rows import PredictorRow, predictor_rows
 from normbench.analysis.runs import planned_evaluations
 from normbench.analysis.selection import Sortable, current, grouped, known, results, sortable, trials
-from normbench.analysis.statistics import Difference, Interval, bootstrap_intervals
-from normbench.analysis.tuning import Tuning, tuning
-from normbench.analysis.ways import Kind, Way, common_seeds, kind, ways
+from normbench.analysis.ways import Kind, common_seeds, kind, ways
 from normbench.records.schema import Record
 from normbench.running.axis import Level
 from normbench.running.request import SPLITS
-
-Values = Mapping[int, float | Lost]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A way at one bound.
-
-    Attributes
-    ----------
-    lipschitz : float or None
-        The bound that was asked for, or at which a sweep is read; None where there is none.
-    values : mapping of int to float
-        Test RMS at the budget, by seed.
-    lost : mapping of int to Lost
-        Seeds of the frontier without a value, each with the reason.
-    runs : tuple of Record
-        Those with a value; none where a sweep is read between its runs.
-    tuning : Tuning or None
-    interval : Interval
-        Mean over seeds, and its 95 % bootstrap interval.
-    difference : Difference or None
-        Paired, to the best at the bound; p-value corrected over all pairs at all bounds of the frontier.
-    rank : RankSpan or None
-        Of those at the bound from which no seed is missing.
-    """
-
-    lipschitz: float | None
-    values: Sample
-    lost: Mapping[int, Lost]
-    runs: tuple[Record, ...] = ()
-    tuning: Tuning | None = None
-    interval: Interval = NO_INTERVAL
-    difference: Difference | None = None
-    rank: RankSpan | None = None
-
-    @property
-    def whole(self) -> bool:
-        """True if no seed is missing."""
-        return bool(self.values) and not self.lost
-
-    @property
-    def certificate(self) -> float:
-        """Mean over the runs of what was proven."""
-        return mean(self.runs, lambda run: run.outcome.lipschitz_certificate)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A way of training over the bounds of a frontier.
-
-    Attributes
-    ----------
-    way : Way
-    points : tuple of Cell
-        What was run, one a bound that was asked for.
-    cells : tuple of Cell
-        One a bound of the frontier: of a sweep read between its points; none for a ceiling.
-    """
-
-    way: Way
-    points: tuple[Cell, ...]
-    cells: tuple[Cell, ...]
-
-    @property
-    def tunings(self) -> list[Tuning]:
-        """At the bounds that were run."""
-        return [point.tuning for point in self.points if point.tuning is not None]
 
 
 @dataclass(frozen=True)
@@ -197,9 +126,9 @@ def _frontier(runs: Sequence[Record], searched: Sequence[Record], budget: float,
     every = ways(runs, budget)
     bounded = [way for way in every if way.kind is not Kind.CEILING]
     seeds, others = common_seeds(bounded)
-    lines = [Line(way, _points(way, budget, seeds), ()) for way in every]
+    lines = [Line(way, points_of(way, budget, seeds), ()) for way in every]
     bounds = _bounds(lines)
-    read = [replace(line, cells=_cells(line, bounds, seeds)) for line in lines if line.way.kind is not Kind.CEILING]
+    read = [replace(line, cells=cells_of(line, bounds, seeds)) for line in lines if line.way.kind is not Kind.CEILING]
     judged = [run for run in runs if run.request.seed in seeds]
     made = Frontier(
         runs=tuple(runs),
@@ -207,36 +136,20 @@ def _frontier(runs: Sequence[Record], searched: Sequence[Record], budget: float,
         outdated=outdated,
         budget=budget,
         bounds=bounds,
-        lines=tuple(_judged(read, len(bounds))),
+        lines=tuple(read),
         ceilings=tuple(line for line in lines if line.way.kind is Kind.CEILING and any(p.values for p in line.points)),
         predictors=tuple(row for row, _ in predictor_rows(judged)),
         seeds=seeds,
         other_seeds=others,
     )
-    placed = replace(made, places=answer([made.problem]))
+    return ranked(made)
+
+
+def ranked(frontier: Frontier) -> Frontier:
+    """The frontier with ranks and differences at every bound, places over all of them, and its lines in that order."""
+    judged = replace(frontier, lines=tuple(_judged(frontier.lines, len(frontier.bounds))))
+    placed = replace(judged, places=answer([judged.problem]))
     return replace(placed, lines=tuple(sorted(placed.lines, key=lambda line: _order(line, placed))))
-
-
-def _points(way: Way, budget: float, seeds: Sequence[int]) -> tuple[Cell, ...]:
-    """What was run, by bound, with the interval of each mean."""
-    return _with_intervals([_point(bound, runs, budget, seeds) for bound, runs in way.runs.items()])
-
-
-def _with_intervals(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    intervals = bootstrap_intervals([list(cell.values.values()) for cell in cells])
-    return tuple(replace(cell, interval=interval) for cell, interval in zip(cells, intervals, strict=True))
-
-
-def _point(bound: float | None, runs: Sequence[Record], budget: float, seeds: Sequence[int]) -> Cell:
-    by_seed = {run.request.seed: run for run in runs if run.request.seed in seeds}
-    found = {seed: rms_within(by_seed[seed], budget) if seed in by_seed else Lost.NOT_RUN for seed in seeds}
-    cell = _cell(bound, found)
-    return replace(cell, runs=tuple(by_seed[seed] for seed in cell.values), tuning=tuning(runs))
-
-
-def _cell(bound: float | None, found: Values) -> Cell:
-    lost = {seed: value for seed, value in found.items() if isinstance(value, Lost)}
-    return Cell(bound, {seed: value for seed, value in found.items() if not isinstance(value, Lost)}, lost)
 
 
 def _bounds(lines: Sequence[Line]) -> tuple[float, ...]:
@@ -246,33 +159,6 @@ def _bounds(lines: Sequence[Line]) -> tuple[float, ...]:
         if found := {point.lipschitz for point in points if point.lipschitz is not None and point.values}:
             return tuple(sorted(found))
     return ()
-
-
-def _cells(line: Line, bounds: Sequence[float], seeds: Sequence[int]) -> tuple[Cell, ...]:
-    if line.way.kind is Kind.SWEEP:
-        read = ({seed: interpolated(line.points, seed, bound) for seed in seeds} for bound in bounds)
-        return _with_intervals([_cell(bound, found) for bound, found in zip(bounds, read, strict=True)])
-    run = {point.lipschitz: point for point in line.points}
-    return tuple(run[b] if b in run else _cell(b, dict.fromkeys(seeds, Lost.NOT_RUN)) for b in bounds)
-
-
-def interpolated(points: Sequence[Cell], seed: int, bound: float) -> float | Lost:
-    """Test RMS of a sweep at a certified bound: linear in log certificate between the runs on either side.
-
-    The runs are joined in the order of the bounds that were asked for, which set the output scale; where what was
-    proven passes the bound several times, the largest scale counts. Nothing is said beyond what was measured.
-    """
-    path = [
-        (math.log(run.outcome.lipschitz_certificate), point.values[seed])
-        for point in points
-        for run in point.runs
-        if run.request.seed == seed
-    ]
-    at = math.log(bound)
-    for (a, before), (b, after) in reversed(list(pairwise(path))):
-        if min(a, b) <= at <= max(a, b):
-            return after if a == b else before + (after - before) * (at - a) / (b - a)
-    return Lost.OUTSIDE
 
 
 def _judged(lines: Sequence[Line], bounds: int) -> list[Line]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from normbench.analysis.answer import Place, answer
-from normbench.analysis.frontier import Frontier, Line
+from normbench.analysis.frontier import Frontier
+from normbench.analysis.lines import Line
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
 from normbench.presentation.frontiers import (

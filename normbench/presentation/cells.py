@@ -4,7 +4,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
-from normbench.analysis.frontier import Cell
+from normbench.analysis.lines import Cell
 from normbench.analysis.ranking import RankSpan
 from normbench.analysis.rows import Row
 from normbench.analysis.statistics import Difference, Spread

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from normbench.analysis.budget import Lost
-from normbench.analysis.frontier import Cell, Frontier, Line
+from normbench.analysis.frontier import Frontier
+from normbench.analysis.lines import Cell, Line
 from normbench.analysis.runs import evaluations_made
 from normbench.analysis.ways import Kind, shorter_ways
 from normbench.presentation.captions import data, few_seeds

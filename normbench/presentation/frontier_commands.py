@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Iterator
 
-from normbench.analysis.frontier import Frontier, Line
+from normbench.analysis.frontier import Frontier
+from normbench.analysis.lines import Line
 from normbench.analysis.rows import optimiser_row
 from normbench.presentation.commands import command
 

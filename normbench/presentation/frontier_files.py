@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from normbench.analysis.frontier import Cell, Frontier, Line
+from normbench.analysis.frontier import Frontier
+from normbench.analysis.lines import Cell, Line
 from normbench.analysis.rows import mean
 from normbench.analysis.statistics import spread
 from normbench.analysis.ways import Kind

@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from normbench.analysis.frontier import Cell, Frontier
+from normbench.analysis.frontier import Frontier
+from normbench.analysis.lines import Cell
 from normbench.analysis.rows import mean
 from normbench.presentation import frontiers
 from normbench.presentation.across import ACROSS, Across, across_captions, across_title

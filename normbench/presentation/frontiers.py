@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from normbench.analysis.answer import Place
 from normbench.analysis.budget import Lost
 from normbench.analysis.compare import Direction
-from normbench.analysis.frontier import Cell, Frontier, Line
+from normbench.analysis.frontier import Frontier
+from normbench.analysis.lines import Cell, Line
 from normbench.analysis.statistics import RESAMPLES
 from normbench.analysis.tuning import Rule
 from normbench.presentation.cells import rank_span

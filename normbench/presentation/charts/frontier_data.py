@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from normbench.analysis.frontier import Cell, Frontier, Line
+from normbench.analysis.frontier import Frontier
+from normbench.analysis.lines import Cell, Line
 from normbench.analysis.ways import Kind
 from normbench.presentation.charts.looks import Looks, chosen_looks
 from normbench.presentation.compact import significant
