@@ -23,7 +23,8 @@ class Cell:
     Attributes
     ----------
     lipschitz : float or None
-        The bound that was asked for, or at which a sweep is read; None where there is none.
+        The bound that was asked for, or at which a sweep is read; None where there is none. It is smaller than that of
+        the column where a smaller one was chosen, see :mod:`normbench.analysis.chosen_bounds`.
     values : mapping of int to float
         Test RMS at the budget, by seed.
     lost : mapping of int to Lost
@@ -110,10 +111,10 @@ def cells_of(line: Line, bounds: Sequence[float], seeds: Sequence[int]) -> tuple
         read = ({seed: interpolated(line.points, seed, bound) for seed in seeds} for bound in bounds)
         return _with_intervals([_cell(bound, found) for bound, found in zip(bounds, read, strict=True)])
     run = {point.lipschitz: point for point in line.points}
-    return tuple(run[bound] if bound in run else _not_run(bound, seeds) for bound in bounds)
+    return tuple(run[bound] if bound in run else not_run(bound, seeds) for bound in bounds)
 
 
-def _not_run(bound: float, seeds: Sequence[int]) -> Cell:
+def not_run(bound: float, seeds: Sequence[int]) -> Cell:
     """A way at a bound where it has no runs."""
     return _cell(bound, dict.fromkeys(seeds, Lost.NOT_RUN))
 

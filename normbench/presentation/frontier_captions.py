@@ -21,7 +21,7 @@ def captions(frontier: Frontier) -> list[str]:
     notes = [
         data(frontier.first.provenance.simulated),
         _seeds(frontier),
-        *_unranked(frontier),
+        *unranked(frontier),
         *_lost(frontier),
         *_shorter(frontier),
         *_sweeps(frontier),
@@ -40,7 +40,8 @@ def _seeds(frontier: Frontier) -> str:
     return f"{used} Few ways and bounds have seeds {span(frontier.other_seeds)}, which are left out here."
 
 
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
     more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
     return "; ".join(words[:_NAMED]) + more
 
@@ -49,19 +50,19 @@ def _named(bounds: Sequence[float | None]) -> str:
     return ", ".join("none" if bound is None else f"{bound:g}" for bound in bounds)
 
 
-def _unranked(frontier: Frontier) -> list[str]:
+def unranked(frontier: Frontier) -> list[str]:
     """Ways without a place, each with the bounds at which a seed is missing."""
     common = frontier.common_bounds
     if not common:
         return ["No bound is one that half of the ways have, so that nothing is ranked over all bounds."]
     missing = [
         f"{way_title(line)}: L = "
-        + _named([cell.lipschitz for cell in line.cells if cell.lipschitz in common and not cell.whole])
+        + _named([b for b, cell in zip(frontier.bounds, line.cells, strict=True) if b in common and not cell.whole])
         for line in frontier.lines
         if line.way.key not in frontier.places
     ]
     over = f"Ranked over L = {_named(common)}."
-    return [f"{over} Not ranked, for want of figures at these bounds: {_listed(missing)}." if missing else over]
+    return [f"{over} Not ranked, for want of figures at these bounds: {listed(missing)}." if missing else over]
 
 
 def _lost(frontier: Frontier) -> list[str]:
@@ -73,13 +74,13 @@ def _lost(frontier: Frontier) -> list[str]:
                 seeds = [seed for seed, lost in point.lost.items() if lost is reason]
                 at = "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
                 found.append(f"{way_title(line)}{at}: {seeds_named(seeds)} {reason}{_proven(line, point, seeds)}")
-    return [f"Without a figure: {_listed(found)}."] if found else []
+    return [f"Without a figure: {listed(found)}."] if found else []
 
 
 def _shorter(frontier: Frontier) -> list[str]:
     """Ways that stand on frontiers of smaller budgets alone."""
     found = [way_title(Line(way, (), ())) for way in shorter_ways(frontier.runs, frontier.budget)]
-    return [f"Not run for so many evaluations: {_listed(found)}."] if found else []
+    return [f"Not run for so many evaluations: {listed(found)}."] if found else []
 
 
 def _proven(line: Line, point: Cell, seeds: Sequence[int]) -> str:

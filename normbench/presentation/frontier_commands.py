@@ -1,23 +1,43 @@
 """The commands that make the runs of a way again, at all its bounds."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from normbench.analysis.chosen_bounds import ChosenBounds
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Line
 from normbench.analysis.rows import optimiser_row
 from normbench.presentation.commands import command
 
-_BOUND = "--lipschitz"
+OPTION = "--choose-bound"
+_BOUND, _SEEDS = "--lipschitz", "--seeds"
 
 
-def commands(frontier: Frontier, line: Line) -> list[str]:
-    """``normbench run ... --lipschitz 5 --lipschitz 10``: one where the bounds differ in nothing else."""
+def commands(frontier: Frontier, line: Line, chosen: ChosenBounds | None = None) -> list[str]:
+    """``normbench run ... --lipschitz 5 --lipschitz 10``: one where the bounds differ in nothing else.
+
+    They make the trials that chose among the bounds, too.
+    """
     found: dict[tuple[str, ...], list[str]] = {}
     for words in _words(frontier, line):
         at = words.index(_BOUND) if _BOUND in words else len(words)
         found.setdefault((*words[:at], *words[at + 2 :]), []).extend(words[at : at + 2])
-    return [shlex.join([*words, *bounds]) for words, bounds in found.items()]
+    made = _with_trials(found) if chosen and chosen.has_trials_of_its_own(line) else found
+    return [shlex.join([*words, *bounds]) for words, bounds in made.items()]
+
+
+def _with_trials(found: Mapping[tuple[str, ...], list[str]]) -> dict[tuple[str, ...], list[str]]:
+    """The option for all bounds in one command, that of the fewest seeds, where they differ in their seeds alone."""
+    alike: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for words in sorted(found, key=lambda words: int(words[words.index(_SEEDS) + 1])):
+        at = words.index(_SEEDS)
+        alike.setdefault((*words[:at], *words[at + 2 :]), []).append(words)
+    made = {}
+    for first, *others in alike.values():
+        bounds = [text for words in (first, *others) for text in found[words]]
+        made[first] = [*bounds, OPTION] if bounds.count(_BOUND) > 1 else bounds
+        made |= {words: found[words] for words in others}
+    return made
 
 
 def _words(frontier: Frontier, line: Line) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from normbench.analysis.chosen_bounds import ChosenBounds, chosen_bounds
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Cell, Line
 from normbench.analysis.rows import mean
@@ -21,21 +22,35 @@ _OWN = ("iterations", "hyperparameters")  # of a point, not of a way
 def flat(frontier: Frontier) -> list[dict[str, Any]]:
     """Plain dictionaries; a figure that does not exist is None.
 
-    ``role`` says what a row is: "at L", a cell of the frontier; "point", a sweep or a ceiling at its own certificate;
-    "predictor".
+    ``role`` says what a row is: "at L", a cell of the frontier; "bound chosen", the same where a validation part chose
+    among the bounds up to L; "point", a sweep or a ceiling at its own certificate; "predictor".
     """
+    chosen = chosen_bounds(frontier)
     board = board_fields(frontier.first, without=("lipschitz",)) | {"evaluations": frontier.budget}
-    return [plain(board | row) for row in (*_cells(frontier), *_predictors(frontier))]
+    return [plain(board | row) for row in (*_cells(frontier, chosen), *_predictors(frontier))]
 
 
-def _cells(frontier: Frontier) -> Iterator[dict[str, Any]]:
+def _cells(frontier: Frontier, chosen: ChosenBounds | None) -> Iterator[dict[str, Any]]:
     for line in (*frontier.lines, *frontier.ceilings):
-        again = "; ".join(commands(frontier, line))
+        again = "; ".join(commands(frontier, line, chosen))
         for cell in line.cells:
             if cell.values or cell.runs or cell in line.points:
                 yield _row(frontier, line, cell, "at L", again)
         for point in line.points if line.way.kind is not Kind.BOUND else ():
             yield _row(frontier, line, point, "point", again)
+    if chosen:
+        yield from _chosen(chosen)
+
+
+def _chosen(chosen: ChosenBounds) -> Iterator[dict[str, Any]]:
+    """The cells by the rule: ``lipschitz`` is L, ``lipschitz_chosen`` what was asked for."""
+    for line in chosen.frontier.lines:
+        again = "; ".join(commands(chosen.frontier, line, chosen))
+        for bound, cell in zip(chosen.frontier.bounds, line.cells, strict=True):
+            if cell.runs or cell.values:
+                own = {"lipschitz": bound, "lipschitz_chosen": cell.lipschitz}
+                trial_runs = {"trial_runs": chosen.trial_runs[line.way.key]}
+                yield _row(chosen.frontier, line, cell, "bound chosen", again) | own | trial_runs
 
 
 def _row(frontier: Frontier, line: Line, cell: Cell, role: str, again: str) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from normbench.analysis.chosen_bounds import ChosenBounds, chosen_bounds
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Cell
 from normbench.analysis.rows import mean
 from normbench.presentation import frontiers
 from normbench.presentation.across import ACROSS, Across, across_captions, across_title
+from normbench.presentation.chosen_bounds import chosen_captions, chosen_columns, chosen_title
 from normbench.presentation.frontier_captions import captions
 from normbench.presentation.frontier_commands import commands
 from normbench.presentation.frontiers import (
@@ -79,10 +81,18 @@ def _terminal(frontier: Frontier, width: int) -> list[RenderableType]:
     proven, less = fitting(proven_columns(frontier), partial(_table, shown(frontier)), width)
     notes = [Text(note, style="dim") for note in (*captions(frontier), *left_out)]
     parts: list[RenderableType] = [titled(frontiers.title(frontier), table), *notes, Text()]
+    if chosen := chosen_bounds(frontier):
+        parts += _terminal_chosen(chosen, width)
     if frontier.ceilings:
         free, _ = fitting(_free(frontier), partial(_table, ceilings(frontier)), width)
         parts += [titled(CEILINGS, free)]
     return [*parts, Text(PROVEN), Text(), proven, *(Text(note, style="dim") for note in less), Text()]
+
+
+def _terminal_chosen(chosen: ChosenBounds, width: int) -> list[RenderableType]:
+    table, left_out = fitting(chosen_columns(chosen), partial(_table, shown(chosen.frontier)), width)
+    notes = [Text(note, style="dim") for note in (*chosen_captions(chosen), *left_out)]
+    return [titled(chosen_title(chosen), table), *notes, Text()]
 
 
 def _free(frontier: Frontier) -> list[Quantity]:
@@ -104,18 +114,23 @@ def markdown(found: Iterable[Frontier], answers: Sequence[Across]) -> str:
 def _markdown(frontier: Frontier) -> str:
     lines = [f"## {markdown_text(frontiers.title(frontier))}", "", *_said(columns(frontier), shown(frontier))]
     lines += ["", *(f"- {markdown_text(note)}" for note in captions(frontier)), ""]
+    chosen = chosen_bounds(frontier)
+    if chosen:
+        lines += [f"{markdown_text(chosen_title(chosen))}:", "", *_said(chosen_columns(chosen), shown(chosen.frontier))]
+        lines += ["", *(f"- {markdown_text(note)}" for note in chosen_captions(chosen)), ""]
     if frontier.ceilings:
         lines += [f"{CEILINGS}:", "", *_said(_free(frontier), ceilings(frontier)), ""]
     lines += ["Difference to the best at each bound, rank and its span:", "", *_details(frontier), ""]
-    lines += [markdown_text(PROVEN), "", *_said(proven_columns(frontier), shown(frontier)), "", *_commands(frontier)]
+    lines += [markdown_text(PROVEN), "", *_said(proven_columns(frontier), shown(frontier)), ""]
+    lines += _commands(frontier, chosen)
     return "\n".join(lines)
 
 
-def _commands(frontier: Frontier) -> list[str]:
+def _commands(frontier: Frontier, chosen: ChosenBounds | None) -> list[str]:
     """What makes the ways again, one line a command."""
     made: dict[str, list[str]] = {}
     for line in (*frontier.lines, *frontier.ceilings):
-        for words in commands(frontier, line):
+        for words in commands(frontier, line, chosen):
             made.setdefault(words, []).append(way_title(line))
     lines = [f"- {markdown_code(words)}: {markdown_text('; '.join(ways))}" for words, ways in made.items()]
     return ["<details><summary>Commands</summary>", "", *lines, "", "</details>", ""] if lines else []

@@ -101,12 +101,15 @@ def price_words(line: Line) -> str:
     return f"{_cost(line)} runs a bound" if _cost(line) else tuning_words(line)
 
 
-def cell_words(cell: Cell) -> str:
-    """``▼0.976``, ``1.015 **``, ``1.010 (2/3)`` where seeds are missing, or why there is none."""
+def cell_words(cell: Cell, note: str = "") -> str:
+    """``▼0.976``, ``1.015 **``, ``1.010 (2/3)`` where seeds are missing, or why there is none.
+
+    A note stands behind the mean.
+    """
     if not cell.values:
         reasons = set(cell.lost.values())
         return _SHORT[min(reasons, key=list(Lost).index, default=Lost.NOT_RUN)] if len(reasons) < 2 else "lost"
-    value = number(cell.interval.mean)
+    value = number(cell.interval.mean) + note
     if cell.lost:
         return f"{value} ({len(cell.values)}/{len(cell.values) + len(cell.lost)})"
     if cell.rank and cell.rank.rank == 1:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from normbench.analysis.chosen_bounds import chosen_bounds
 from normbench.analysis.frontier import Frontier
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
@@ -11,9 +12,10 @@ from normbench.presentation import frontiers
 from normbench.presentation.charts.base import Frame
 from normbench.presentation.charts.frontier import error_chart, excess_chart, file_name
 from normbench.presentation.charts.frontier_data import drawn
+from normbench.presentation.chosen_bounds import TITLE, chosen_captions, chosen_columns
 from normbench.presentation.frontier_captions import captions
 from normbench.presentation.frontier_tables import CEILINGS, PROVEN, proven_columns
-from normbench.presentation.frontiers import ceiling_columns, ceilings, columns, evaluations, shown, title
+from normbench.presentation.frontiers import Shown, ceiling_columns, ceilings, columns, evaluations, shown, title
 from normbench.presentation.page.figures import Figure
 from normbench.presentation.quantities import Quantity
 
@@ -107,11 +109,21 @@ def _tables(frontier: Frontier) -> tuple[Table, ...]:
     unit, ranked, free = frontier.first.outcome.unit, shown(frontier), ceilings(frontier)
     made = (
         (f"Test RMS in {unit} at each certified bound L, {evaluations(frontier.budget)}", columns(frontier), ranked),
+        *_chosen(frontier),
         (CEILINGS, ceiling_columns(unit), free),
         (PROVEN, proven_columns(frontier), ranked),
     )
     kind = f" ({origin(True)} data)" if frontier.first.provenance.simulated else ""
     return tuple(Table(caption + kind, _speaking(chosen, rows), tuple(rows)) for caption, chosen, rows in made if rows)
+
+
+def _chosen(frontier: Frontier) -> list[tuple[str, list[Quantity], list[Shown]]]:
+    """The table where a validation part chose among the bounds, if there is one; its remarks are its caption."""
+    chosen = chosen_bounds(frontier)
+    if chosen is None:
+        return []
+    said = f"{TITLE}. {' '.join(chosen_captions(chosen))}"
+    return [(said, chosen_columns(chosen), shown(chosen.frontier))]
 
 
 def _speaking(chosen: Sequence[Quantity], rows: Sequence[Any]) -> tuple[Quantity, ...]:
