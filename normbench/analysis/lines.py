@@ -23,8 +23,8 @@ class Cell:
     Attributes
     ----------
     lipschitz : float or None
-        The bound that was asked for, or at which a sweep is read; None where there is none. It is smaller than that of
-        the column where a smaller one was chosen, see :mod:`normbench.analysis.chosen_bounds`.
+        The bound that was asked for, or at which a sweep is read; None where an output scale was, or nothing. It is
+        smaller than that of the column where a smaller one was chosen, see :mod:`normbench.analysis.chosen_bounds`.
     values : mapping of int to float
         Test RMS at the budget, by seed.
     lost : mapping of int to Lost
@@ -32,6 +32,7 @@ class Cell:
     runs : tuple of Record
         Those with a value; none where a sweep is read between its runs.
     tuning : Tuning or None
+    output_scale : float or None
     interval : Interval
         Mean over seeds, and its 95 % bootstrap interval.
     difference : Difference or None
@@ -45,6 +46,7 @@ class Cell:
     lost: Mapping[int, Lost]
     runs: tuple[Record, ...] = ()
     tuning: Tuning | None = None
+    output_scale: float | None = None
     interval: Interval = NO_INTERVAL
     difference: Difference | None = None
     rank: RankSpan | None = None
@@ -85,7 +87,7 @@ class Line:
 
 def points_of(way: Way, budget: float, seeds: Sequence[int]) -> tuple[Cell, ...]:
     """What was run, by bound, with the interval of each mean."""
-    return _with_intervals([_point(bound, runs, budget, seeds) for bound, runs in way.runs.items()])
+    return _with_intervals([_point(runs, budget, seeds) for runs in way.runs.values()])
 
 
 def _with_intervals(cells: Sequence[Cell]) -> tuple[Cell, ...]:
@@ -93,11 +95,12 @@ def _with_intervals(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     return tuple(replace(cell, interval=interval) for cell, interval in zip(cells, intervals, strict=True))
 
 
-def _point(bound: float | None, runs: Sequence[Record], budget: float, seeds: Sequence[int]) -> Cell:
+def _point(runs: Sequence[Record], budget: float, seeds: Sequence[int]) -> Cell:
+    asked = runs[0].request
     by_seed = {run.request.seed: run for run in runs if run.request.seed in seeds}
     found = {seed: rms_within(by_seed[seed], budget) if seed in by_seed else Lost.NOT_RUN for seed in seeds}
-    cell = _cell(bound, found)
-    return replace(cell, runs=tuple(by_seed[seed] for seed in cell.values), tuning=tuning(runs))
+    cell = replace(_cell(asked.lipschitz, found), output_scale=asked.output_scale, tuning=tuning(runs))
+    return replace(cell, runs=tuple(by_seed[seed] for seed in cell.values))
 
 
 def _cell(bound: float | None, found: Values) -> Cell:
@@ -122,8 +125,8 @@ def not_run(bound: float, seeds: Sequence[int]) -> Cell:
 def interpolated(points: Sequence[Cell], seed: int, bound: float) -> float | Lost:
     """Test RMS of a sweep at a certified bound: linear in log certificate between the runs on either side.
 
-    The runs are joined in the order of the bounds that were asked for, which set the output scale; where what was
-    proven passes the bound several times, the largest scale counts. Nothing is said beyond what was measured.
+    The runs are joined in the order of what was asked for, which sets the scale of the outputs; where what was proven
+    passes the bound several times, the largest scale counts. Nothing is said beyond what was measured.
     """
     path = [
         (math.log(run.outcome.lipschitz_certificate), point.values[seed])

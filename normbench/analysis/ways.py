@@ -15,6 +15,7 @@ from normbench.records.schema import Record
 from normbench.running.axis import Level
 
 Runs = Sequence[Record]
+SCALE = "output_scale"  # the axis that moves the bound of a way without a named one
 
 
 class Kind(StrEnum):
@@ -26,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Way(NamedTuple):
-    """A way of training: all that was asked for but data, bound, seed, iterations and the value that is tuned.
+    """A way of training: all that was asked for but data, bound or scale, seed, iterations and the tuned value.
 
     Attributes
     ----------
@@ -34,7 +35,8 @@ class Way(NamedTuple):
         The same on every task; it can be compared and hashed.
     kind : Kind
     runs : mapping of float or None to list of Record
-        By bound, None where none was asked for: those that stand for the way, which differ in nothing but their seeds.
+        By bound or scale of the outputs, ascending, None where none was asked for: those that stand for the way, which
+        differ in nothing but their seeds.
     """
 
     key: Sortable
@@ -49,9 +51,14 @@ class Way(NamedTuple):
 
 def kind(record: Record) -> Kind:
     """How the way of a run comes by its bound, by what is declared of its parametrisation."""
-    if record.request.lipschitz is None:
-        return Kind.CEILING
-    return Kind.SWEEP if is_sweep(record.request) else Kind.BOUND
+    if is_sweep(record.request):
+        return Kind.SWEEP
+    return Kind.CEILING if record.request.lipschitz is None else Kind.BOUND
+
+
+def _asked(record: Record) -> float | None:
+    """What moves the bound of a way: the one that is named, or the scale of its outputs."""
+    return record.request.output_scale if record.request.lipschitz is None else record.request.lipschitz
 
 
 def ways(records: Runs, budget: float) -> list[Way]:
@@ -77,7 +84,7 @@ def _is_shorter(record: Record, budget: float) -> bool:
 
 
 def _key(record: Record) -> Sortable:
-    asked = sortable(record, Level.ROW, without=("hyperparameters", "iterations"))
+    asked = sortable(record, Level.ROW, without=("hyperparameters", "iterations", SCALE))
     return (("kind", True, kind(record)), *asked, ("fixed", True, fixed(record)))
 
 
@@ -88,7 +95,7 @@ def _way(runs: Runs) -> Way | None:
     at_bounds: dict[float | None, list[Runs]] = {}
     for row in rows:
         if wanted in tuning(row).rules:
-            at_bounds.setdefault(row[0].request.lipschitz, []).append(row)
+            at_bounds.setdefault(_asked(row[0]), []).append(row)
     if not at_bounds:
         return None
     key = (*_key(runs[0]), ("rule", True, str(wanted)))

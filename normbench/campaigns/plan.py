@@ -74,10 +74,13 @@ def sweep(
 
 
 def is_sweep(run: RunRequest) -> bool:
-    """True if what is proven of a run lies well below the bound that is asked for, which sets the scale alone.
+    """True if what is asked for sets the scale of the outputs alone, and what is proven is read after training.
 
-    On spheres the Frobenius norm is fixed, which is up to sqrt(rank) times the operator norm.
+    On spheres the Frobenius norm is fixed, which is up to sqrt(rank) times the operator norm: what is proven lies well
+    below the bound that is named.
     """
+    if run.output_scale is not None:
+        return True
     declared = PARAMETRISATIONS.get(run.parametrisation or "")
     return run.lipschitz is not None and declared is not None and declared.geometries == (Geometry.SPHERE,)
 

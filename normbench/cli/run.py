@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,15 @@ _PEERS = "peers"  # all of them that one of the backends has
     help="Bound that no iterate exceeds, in output units per unit of a normalised input. Repeat for several.  "
     "[default: none; the scaling of the papers]",
 )
+@click.option(
+    "--output-scale",
+    "scales",
+    type=options.POSITIVE,
+    metavar="S",
+    multiple=True,
+    help="What the unit of the outputs is multiplied by, after the scaling of the papers: a sweep over it shows what a "
+    "method reaches at the bounds that it comes to. Repeat for several; not with --lipschitz.  [default: none]",
+)
 @of_the_request
 @click.option(
     "--layers", "layers_text", metavar="D0,D1,...", help="Network, input or channels first.  [default: the task's own]"
@@ -82,6 +92,7 @@ def command(
     backends: Sequence[str],
     seeds: int,
     bounds: Sequence[float],
+    scales: Sequence[float],
     layers_text: str | None,
     width: int | None,
     depth: int | None,
@@ -144,8 +155,8 @@ def command(
         named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked, bounded=bool(bounds))
         if choose_bound or any(SPECS[key].tuned for key in named):
             fits(seeds=tuning_seeds(range(seeds)), judged_on=VALIDATION)
-        for bound in named_bounds or (None,):
-            each = replace(asked, lipschitz=bound)
+        for bound, scale in product(named_bounds or (None,), dict.fromkeys(scales) or (None,)):
+            each = replace(asked, lipschitz=bound, output_scale=scale)
             plan += sweep(each, optimisers=named, backends=chosen, seeds=range(seeds), tuning_budget=tuning_budget)
     if choose_bound:
         plan += bound_trials(plan)

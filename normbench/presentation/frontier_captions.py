@@ -72,9 +72,16 @@ def _lost(frontier: Frontier) -> list[str]:
         for point in line.points:
             for reason in sorted(set(point.lost.values()), key=list(Lost).index):
                 seeds = [seed for seed, lost in point.lost.items() if lost is reason]
-                at = "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
+                at = _at(point)
                 found.append(f"{way_title(line)}{at}: {seeds_named(seeds)} {reason}{_proven(line, point, seeds)}")
     return [f"Without a figure: {listed(found)}."] if found else []
+
+
+def _at(point: Cell) -> str:
+    """`` at L = 20``, `` at 2 times the outputs``, or "" for a ceiling."""
+    if point.output_scale is not None:
+        return f" at {point.output_scale:g} times the outputs"
+    return "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
 
 
 def _shorter(frontier: Frontier) -> list[str]:
@@ -101,11 +108,18 @@ def _sweeps(frontier: Frontier) -> list[str]:
         name = way_title(line)
         if line.way.kind is Kind.SWEEP:
             low, high = (number(extreme(point.certificate for point in known), 1) for extreme in (min, max))
-            asked = _named([point.lipschitz for point in line.points])
-            notes.append(f"{name} is a sweep: asked for L = {asked}, its certificates are {low} to {high}.")
+            notes.append(f"{name} is a sweep: {_swept(line)}, its certificates are {low} to {high}.")
         if (made := max(evaluations_made(run) for point in known for run in point.runs)) > _LATER * frontier.budget:
             notes.append(f"The certificates of {name} are those after {made:,.0f} evaluations.")
     return notes
+
+
+def _swept(line: Line) -> str:
+    """``asked for L = 5, 10``, or by what the outputs of its paper's scaling are multiplied."""
+    scales = [point.output_scale for point in line.points if point.output_scale is not None]
+    if scales:
+        return f"with {_named(scales)} times the outputs of its paper's scaling"
+    return f"asked for L = {_named([point.lipschitz for point in line.points])}"
 
 
 def trivial(frontier: Frontier) -> list[str]:

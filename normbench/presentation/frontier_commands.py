@@ -7,10 +7,13 @@ from normbench.analysis.chosen_bounds import ChosenBounds
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Line
 from normbench.analysis.rows import optimiser_row
+from normbench.analysis.ways import SCALE
 from normbench.presentation.commands import command
+from normbench.running.request import axes
 
 OPTION = "--choose-bound"
 _BOUND, _SEEDS = "--lipschitz", "--seeds"
+_MOVES = (_BOUND, *(axis.option for axis in axes() if axis.name == SCALE))  # the bound of a way
 
 
 def commands(frontier: Frontier, line: Line, chosen: ChosenBounds | None = None) -> list[str]:
@@ -20,7 +23,7 @@ def commands(frontier: Frontier, line: Line, chosen: ChosenBounds | None = None)
     """
     found: dict[tuple[str, ...], list[str]] = {}
     for words in _words(frontier, line):
-        at = words.index(_BOUND) if _BOUND in words else len(words)
+        at = next((words.index(option) for option in _MOVES if option in words), len(words))
         found.setdefault((*words[:at], *words[at + 2 :]), []).extend(words[at : at + 2])
     made = _with_trials(found) if chosen and chosen.has_trials_of_its_own(line) else found
     return [shlex.join([*words, *bounds]) for words, bounds in made.items()]

@@ -8,7 +8,7 @@ from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Cell, Line
 from normbench.analysis.rows import mean
 from normbench.analysis.statistics import spread
-from normbench.analysis.ways import Kind
+from normbench.analysis.ways import SCALE, Kind
 from normbench.presentation.cells import difference_fields, rank_fields
 from normbench.presentation.exports import board_fields, lines, plain, table
 from normbench.presentation.frontier_commands import commands
@@ -16,7 +16,7 @@ from normbench.presentation.frontiers import tuning_words, way_name
 from normbench.running.axis import Level
 from normbench.running.request import axes
 
-_OWN = ("iterations", "hyperparameters")  # of a point, not of a way
+_OWN = ("iterations", "hyperparameters", SCALE)  # of a point, not of a way
 
 
 def flat(frontier: Frontier) -> list[dict[str, Any]]:
@@ -67,6 +67,7 @@ def _row(frontier: Frontier, line: Line, cell: Cell, role: str, again: str) -> d
         "tuning_runs": tuning.cost if tuning else None,
         "tuning_on_edge": tuning.on_edge if tuning else None,
         "lipschitz": cell.lipschitz,
+        SCALE: cell.output_scale,
         "test_rms_mean": cell.interval.mean,
         "test_rms_sd": spread(list(cell.values.values())).sd,
         "test_rms_low": cell.interval.low,

@@ -44,6 +44,11 @@ def proven_columns(frontier: Frontier) -> list[Quantity]:
     return [WAY, frontiers.BACKEND, *(_proven(bound, k, len(named)) for k, bound in enumerate(named))]
 
 
+def _at_bounds(frontier: Frontier) -> list[Shown]:
+    """The ways that were asked for a bound."""
+    return [one for one in shown(frontier) if any(point.lipschitz is not None for point in one.line.points)]
+
+
 def _proven(bound: float, k: int, of: int) -> Quantity:
     def point(one: Shown) -> Cell | None:
         return next((p for p in one.line.points if p.lipschitz == bound and p.runs), None)
@@ -78,7 +83,7 @@ def terminal(found: Sequence[Frontier], answers: Sequence[Across], *, width: int
 
 def _terminal(frontier: Frontier, width: int) -> list[RenderableType]:
     table, left_out = fitting(columns(frontier), partial(_table, shown(frontier)), width)
-    proven, less = fitting(proven_columns(frontier), partial(_table, shown(frontier)), width)
+    proven, less = fitting(proven_columns(frontier), partial(_table, _at_bounds(frontier)), width)
     notes = [Text(note, style="dim") for note in (*captions(frontier), *left_out)]
     parts: list[RenderableType] = [titled(frontiers.title(frontier), table), *notes, Text()]
     if chosen := chosen_bounds(frontier):
@@ -121,7 +126,7 @@ def _markdown(frontier: Frontier) -> str:
     if frontier.ceilings:
         lines += [f"{CEILINGS}:", "", *_said(_free(frontier), ceilings(frontier)), ""]
     lines += ["Difference to the best at each bound, rank and its span:", "", *_details(frontier), ""]
-    lines += [markdown_text(PROVEN), "", *_said(proven_columns(frontier), shown(frontier)), ""]
+    lines += [markdown_text(PROVEN), "", *_said(proven_columns(frontier), _at_bounds(frontier)), ""]
     lines += _commands(frontier, chosen)
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Cell, Line
 from normbench.analysis.statistics import RESAMPLES
 from normbench.analysis.tuning import Rule
+from normbench.analysis.ways import SCALE
 from normbench.presentation.cells import rank_span
 from normbench.presentation.labels import how, network_title, value_text, where
 from normbench.presentation.quantities import Quantity
@@ -66,7 +67,8 @@ def evaluations(budget: float) -> str:
 def way_name(line: Line) -> str:
     """``adam spectral, default rate``: what was run, without its backend."""
     first = line.way.first
-    name = " ".join([first.request.optimiser, *how(first)])
+    scaled = ["scaled"] if first.request.output_scale is not None else []
+    name = " ".join([first.request.optimiser, *how(first, without=(SCALE,)), *scaled])
     return f"{name}, default" if line.tunings and Rule.DEFAULT in line.tunings[0].rules and not _cost(line) else name
 
 

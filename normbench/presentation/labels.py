@@ -59,10 +59,13 @@ def backend(row: Row) -> str:
     return where(row.records[0]) if row.records else ""
 
 
-def how(record: Record) -> list[str]:
-    """``order 3``, ``batch 32``, ``plateau``: everything about a run that is not as usual, its place apart."""
+def how(record: Record, *, without: Collection[str] = ()) -> list[str]:
+    """``order 3``, ``batch 32``, ``plateau``: everything about a run that is not as usual, its place apart.
+
+    Axes named in ``without`` are not said.
+    """
     unusual = [f"{name} {value_text(value)}" for name, value in unusual_hyperparameters(record).items()]
-    return [*unusual, *_said(record, Place.HOW)]
+    return [*unusual, *_said(record, Place.HOW, without=without)]
 
 
 def _said(record: Record, place: Place, *, without: Collection[str] = ()) -> list[str]:

@@ -1,6 +1,7 @@
 """Scaling of data and initial weights: Algorithm 1 of arXiv 2312.10672, prescription 1 of arXiv 2304.05187, a bound."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -201,6 +202,33 @@ def bounded_scaling(
         network = Network(network.input_shape, (*network.layers, Scale(unit)))
         unit = 1.0
     return _problem(train, test, network, weights, 1.0 / unit, 1.0, 1.0, loss, classes)
+
+
+def scaled_outputs(problem: Problem, factor: float) -> Problem:
+    """The problem with outputs whose unit is ``factor`` times as large, so that the bound of given weights is, too.
+
+    Regression targets, which are in that unit, become smaller; the logits of a cross-entropy become larger.
+
+    Parameters
+    ----------
+    problem : Problem
+    factor : float
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the factor is not positive and finite.
+    """
+    factor = positive("output_scale", factor)
+    if problem.loss is Loss.CROSS_ENTROPY:
+        inputs, layers = problem.network.input_shape, problem.network.layers
+        return replace(problem, network=Network(inputs, (*layers, Scale(factor))))
+    return replace(
+        problem,
+        y_train=problem.y_train / factor,
+        y_test=problem.y_test / factor,
+        output_scale=problem.output_scale * factor,
+    )
 
 
 def _prescribed(weight: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What is learned: a task is data, a network, a loss, a normalisation and the targets to reach."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from normbench.problems.scaling import (
     bounded_scaling,
     dimensional_scaling,
     manifold_initialisation,
+    scaled_outputs,
     spectral_initialisation,
 )
 from normbench.specs.base import Normalisation, suggestion
@@ -231,6 +232,7 @@ def problem(
     hyperparameters: Mapping[str, Any] | None = None,
     initialisation: str = USUAL,
     lipschitz: float | None = None,
+    output_scale: float | None = None,
     judged_on: str = TEST,
 ) -> Problem:
     """Split, scale and initialise: everything a run starts from.
@@ -251,6 +253,8 @@ def problem(
         One of :data:`normbench.problems.initial_weights.INITIALISATIONS`, or what is usual with the normalisation.
     lipschitz : float, optional
         For the scaling of :func:`normbench.problems.scaling.bounded_scaling`, whatever the normalisation.
+    output_scale : float, optional
+        For :func:`normbench.problems.scaling.scaled_outputs`, after the scaling of the normalisation.
     judged_on : str
         One of :data:`normbench.data.splits.JUDGED_ON`: where the test samples of the problem come from.
 
@@ -279,12 +283,12 @@ def problem(
     }
     if lipschitz is not None:
         return bounded_scaling(train, test, network, lipschitz=lipschitz, **given)
-    if normalisation is Normalisation.MANIFOLDS:
-        return manifold_initialisation(
-            train, test, network, **given, **{name: (hyperparameters or {})[name] for name in MANIFOLD_OPTIONS}
-        )
-    scaling = {
+    scalings: dict[Normalisation, Callable[..., Problem]] = {
+        Normalisation.MANIFOLDS: manifold_initialisation,
         Normalisation.SPHERES: spectral_initialisation,
         Normalisation.PRESCRIPTION: dimensional_scaling,
-    }[normalisation]
-    return scaling(train, test, network, **given)
+    }
+    if normalisation is Normalisation.MANIFOLDS:
+        given |= {name: (hyperparameters or {})[name] for name in MANIFOLD_OPTIONS}
+    found = scalings[normalisation](train, test, network, **given)
+    return found if output_scale is None else scaled_outputs(found, output_scale)

@@ -54,6 +54,9 @@ class Asked:
     lipschitz : float or None
         Bound that no iterate exceeds, in units of the outputs, or of the logits, per unit of a normalised input; None
         for the scaling of the optimiser's paper, whose bound is what it comes to.
+    output_scale : float or None
+        What the unit of the outputs is multiplied by, after the scaling of the optimiser's paper: the same weights make
+        a function that is so many times as steep. None leaves it, as a bound needs it, which sets the unit itself.
     parametrisation : str or None
         Through which the optimiser moves the weights, see :mod:`normbench.specs.parametrisations`. None where it moves
         them as its paper has it, which :meth:`resolved` says for its own name as well; at a bound it names every one.
@@ -148,6 +151,9 @@ class Asked:
     lipschitz: float | None = field(
         default=None, metadata=Axis(Level.BOARD, Place.BOARD, words="L = {:g}", positive=True).metadata
     )
+    output_scale: float | None = field(
+        default=None, metadata=Axis(Level.ROW, Place.HOW, words="outputs x {:g}", positive=True).metadata
+    )
     parametrisation: str | None = field(
         default=None,
         metadata=Axis(
@@ -200,6 +206,11 @@ class Asked:
             check(network.weight_shapes, initialisation if initialisation != USUAL else usual(spec.normalisation))
         bounded = self.lipschitz is not None
         found = parametrisations.resolve(spec, self.parametrisation, network, bounded=bounded)
+        if bounded and self.output_scale is not None:
+            raise InvalidArgumentError(
+                f"output_scale multiplies the unit that a paper's scaling gives to outputs, and lipschitz sets that "
+                f"unit itself; got output_scale={self.output_scale:g} and lipschitz={self.lipschitz:g}. Leave one out."
+            )
         hyperparameters = spec.resolve(self.hyperparameters)
         if self.schedule != SCHEDULES[0] and "learning_rate" not in hyperparameters:
             raise InvalidArgumentError(
@@ -212,6 +223,7 @@ class Asked:
             "iterations": self.iterations or entry.iterations or spec.iterations,
             "initialisation": initialisation,
             "lipschitz": None if self.lipschitz is None else float(self.lipschitz),
+            "output_scale": None if self.output_scale is None else float(self.output_scale),
             "parametrisation": None if parametrisations.is_own(spec, found) and not bounded else found.key,
         }
         return RunRequest(**{f.name: getattr(self, f.name) for f in fields(self)} | filled)

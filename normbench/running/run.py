@@ -106,6 +106,7 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
         hyperparameters=dict(request.hyperparameters),
         initialisation=request.initialisation,
         lipschitz=request.lipschitz,
+        output_scale=request.output_scale,
         judged_on=request.judged_on,
     )
     if request.lipschitz is None:

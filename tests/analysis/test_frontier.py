@@ -106,6 +106,24 @@ def test_a_sweep_is_read_at_its_own_certificates_and_never_beyond(planted, level
     assert cells(frontier_of([*level("lbfgs", 1.1), *detour, *rest]), "method1")[0].values[0] == pytest.approx(expected)
 
 
+def test_a_sweep_of_the_outputs_scale_is_one_way_at_its_own_certificates_in_the_order_of_the_scales(planted, level):
+    def agd(scale, certificate, rms, seed):
+        changes = {"parametrisation": None, "output_scale": scale, "lipschitz_certificate": certificate}
+        return planted("agd", None, seed, rms, **changes)
+
+    points = ((10.0, 40.0, 1.4), (0.5, 4.0, 1.6), (2.0, 16.0, 1.2))
+    sweep = [agd(*point, seed) for point in points for seed in SEEDS]
+    unscaled = [agd(None, 10.0, 0.5, seed) for seed in SEEDS]
+    found = frontier_of([*level("lbfgs", 1.1), *sweep, *unscaled])
+    [line] = [line for line in found.lines if line.way.kind is Kind.SWEEP]
+    assert [(point.output_scale, point.lipschitz) for point in line.points] == [(0.5, None), (2.0, None), (10.0, None)]
+    at_5, at_20, at_80 = line.cells
+    assert at_5.values == pytest.approx(dict.fromkeys(SEEDS, 1.6 - 0.4 * math.log(5 / 4) / math.log(16 / 4)))
+    assert at_20.values == pytest.approx(dict.fromkeys(SEEDS, 1.2 + 0.2 * math.log(20 / 16) / math.log(40 / 16)))
+    assert set(at_80.lost.values()) == {Lost.OUTSIDE}
+    assert [ceiling.points[0].output_scale for ceiling in found.ceilings] == [None]
+
+
 def test_ways_without_a_bound_are_ceilings(level):
     free = level("muon", 0.9, bounds=(None,), parametrisation=None, lipschitz_certificate=300.0)
     found = frontier_of([*level("lbfgs", 1.1), *free])

@@ -40,6 +40,7 @@ OTHER = {
     "activation": "tanh",
     "initialisation": "orthogonal",
     "lipschitz": 20.0,
+    "output_scale": 3.0,
     "parametrisation": "spectral",
     "judged_on": "validation",
     "flavour": "bitter",

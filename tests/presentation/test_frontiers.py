@@ -37,7 +37,14 @@ def runs(level, planted):
         for asked, certificate, rms in ((10.0, 4.0, 1.6), (40.0, 16.0, 1.2))
         for seed in SEEDS
     ]
+    free = {"parametrisation": None}
+    scaled = [
+        run
+        for scale, certificate, rms in ((0.5, 4.5, 1.7), (2.0, 18.0, 1.3))
+        for run in level("agd", rms, bounds=(None,), lipschitz_certificate=certificate, **free, output_scale=scale)
+    ]
     return [
+        *scaled,
         *level("geodesic_lbfgs", 1.0),
         *level("adam", 1.1, learning_rate=0.1, tuning_runs=5),
         *level("lbfgs", 1.2, bounds=(5.0, 80.0)),
@@ -66,6 +73,10 @@ def test_the_table_shows_means_marks_prices_and_reasons(found):
     assert re.search(r"– +lbfgs spectral .* 1\.320 \S* *above L +1\.320", text)
     assert "lbfgs spectral (torch) at L = 20: seeds 0 to 2 with a certificate above the bound (20.5)" in text
     assert "method1 sphere (torch) is a sweep: asked for L = 10, 40, its certificates are 4.0 to 16.0" in text
+    said = (
+        "agd scaled (torch) is a sweep: with 0.5, 2 times the outputs of its paper's scaling, its certificates are 4.5"
+    )
+    assert said in text
     assert re.search(r"muon, default +torch +default \S+ +0\.990 +300", text)
     assert "SIMULATED" in text
     assert "The certificates of" not in text  # every run ended at the budget
@@ -86,7 +97,8 @@ def test_markdown_csv_and_json_hold_the_same_figures(found):
     assert cells["adam spectral", 20.0]["vs_best_mean"] == pytest.approx(1.1 / 1.01 - 1)
     assert cells["lbfgs spectral", 20.0]["lost"] == dict.fromkeys("012", "with a certificate above the bound")
     assert cells["lbfgs spectral", 20.0]["test_rms_mean"] is None
-    assert {row["lipschitz_certificate"] for row in rows if row["role"] == "point"} == {4.0, 16.0, 300.0}
+    assert {row["lipschitz_certificate"] for row in rows if row["role"] == "point"} == {4.0, 16.0, 4.5, 18.0, 300.0}
+    assert {row["output_scale"] for row in rows if row["way"] == "agd scaled" and row["role"] == "point"} == {0.5, 2.0}
     table = list(csv.DictReader(io.StringIO(frontier_files.csv(found))))
     assert [row["test_rms_mean"] for row in table] == [
         "" if row["test_rms_mean"] is None else str(row["test_rms_mean"]) for row in rows
@@ -98,14 +110,15 @@ def test_markdown_csv_and_json_hold_the_same_figures(found):
 
 def test_the_chart_draws_ways_at_their_bound_and_sweeps_at_their_certificates(found):
     picture = frontier_picture(found[0], name="frontier")
-    names = ["geodesic_lbfgs sandwich", "adam spectral", "lbfgs spectral", "method1 sphere", "muon, default, no bound"]
-    assert key(picture) == names
+    ranked, sweeps = ["geodesic_lbfgs sandwich", "adam spectral", "lbfgs spectral"], ["method1 sphere", "agd scaled"]
+    assert key(picture) == [*ranked, *sweeps, "muon, default, no bound"]
     left, right = panels(picture)
     at = {}
     for row in layers(left, "line")[-1]["data"]["values"]:
         at.setdefault(row["name"], []).append((row["bound"], row["rms"]))
     assert at["geodesic_lbfgs sandwich"] == [(bound, pytest.approx(1.111)) for bound in BOUNDS]
     assert at["method1 sphere"] == [(4.0, pytest.approx(1.6)), (16.0, pytest.approx(1.2))]
+    assert at["agd scaled"] == [(4.5, pytest.approx(1.87)), (18.0, pytest.approx(1.43))]
     assert at["lbfgs spectral"] == [(5.0, pytest.approx(1.32)), (80.0, pytest.approx(1.32))]
     assert at["muon, default, no bound"] == [(300.0, pytest.approx(0.99))]
     excess = {(row["name"], row["bound"]): row["excess"] for row in layers(right, "line")[0]["data"]["values"]}
@@ -154,7 +167,7 @@ def test_tasks_are_averaged_and_who_lacks_one_is_named(runs, level):
     assert [row.line.way.first.request.optimiser for row in one.rows] == ["geodesic_lbfgs", "adam"]
     assert one.rows[1].place.excess.mean == pytest.approx(math.sqrt(1.1 * 2) / 1.01 - 1)
     missing = {line.way.first.request.optimiser for line, _ in one.missing}
-    assert missing == {"prodigy", "lbfgs", "method1"}
+    assert missing == {"prodigy", "lbfgs", "method1", "agd"}
     lacking = "prodigy spectral (torch) on quadrotor-sim 12-25-30-15-3 (random split, SIMULATED)"
     assert lacking in frontier_tables.markdown(frontiers([*runs, *elsewhere]), [one])
 

@@ -6,7 +6,7 @@ import pytest
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, perceptron
 from normbench.networks.layers import Dense, LayerNorm
-from normbench.problems.scaling import ROUNDING_SLACK, bounded_scaling
+from normbench.problems.scaling import ROUNDING_SLACK, bounded_scaling, scaled_outputs
 from normbench.reference.network import forward
 from normbench.reference.start import within_targets
 from tests.networks.examples import PLAIN, draw_inputs
@@ -42,6 +42,23 @@ def test_errors_are_in_physical_units_and_samples_have_norm_one():
     physical = np.sqrt(np.mean(np.sum((problem.output_scale * outputs - y) ** 2, axis=1)))
     assert problem.errors([outputs], problem.y_train)[0] == pytest.approx(physical, rel=1e-12)
     assert np.abs(problem.output_scale * problem.y_train - y).max() < 1e-12
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_scaled_outputs_are_as_many_times_as_steep_and_the_targets_stay_what_they_are(loss):
+    _, problem = scaled(PLAIN["perceptron"], loss=loss)
+    steeper = scaled_outputs(problem, 3.0)
+    assert steeper.lipschitz_bound(problem.weights) == pytest.approx(3 * problem.lipschitz_bound(problem.weights))
+    before, after = (
+        p.output_scale * forward(p.network, p.weights, p.x_train)
+        if loss is Loss.SQUARE
+        else forward(p.network, p.weights, p.x_train)
+        for p in (problem, steeper)
+    )
+    np.testing.assert_allclose(after, 3 * before, rtol=1e-12)
+    for part in ("y_train", "y_test"):
+        asked, found = (p.output_scale * getattr(p, part) for p in (problem, steeper))
+        np.testing.assert_allclose(found, asked, rtol=1e-12)
 
 
 @pytest.mark.parametrize("lipschitz", [0.0, -1.0, np.inf, np.nan, True, "20"], ids=repr)

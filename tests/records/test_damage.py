@@ -42,7 +42,7 @@ def damaged(record):
     yield from (("train_rms", value) for value in (-5.0, "low", [1.0], True, {}))
     yield from (("test_rms", -5.0), ("train_loss", -0.1), ("lipschitz_bound", -1.0), ("seconds_train", -1e-9))
     yield from ((name, -1) for name in ("seed", "loss_evaluations", "halvings", "tuning_runs", "iterations_done"))
-    yield from ((name, 0) for name in ("iterations", "threads", "batch_size", "lipschitz"))
+    yield from ((name, 0) for name in ("iterations", "threads", "batch_size", "lipschitz", "output_scale"))
     yield from ((name, 1.5) for name in ("train_accuracy", "seed", "iterations", "threads"))
     yield from (("layers", value) for value in ([], [3], [12, 0, 3], [12, -4, 3], "12-4-3", [12.0, 3], [[12, 3]]))
     yield from (("created", value) for value in ("x", "yesterday", "2026-13-01", 5))

@@ -48,6 +48,7 @@ CHANGES = {
     "activation": "tanh",
     "initialisation": "orthogonal",
     "lipschitz": 20.0,
+    "output_scale": 3.0,
     "parametrisation": "spectral",
     "judged_on": "validation",
 }
