@@ -31,32 +31,46 @@ def problem_for(key: str, *, seed: int = 0) -> Problem:
     return make_problem(specs.get(key).normalisation, seed=seed)
 
 
-def build_reference(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
+def build_reference(
+    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, **through: str
+) -> Trainer:
     from normbench.reference.trainer import ReferenceTrainer
 
-    return ReferenceTrainer(problem, key, hyper)
+    return ReferenceTrainer(problem, key, hyper, **through)
 
 
-def build_torch(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
+def build_torch(
+    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, **through: str
+) -> Trainer:
     from normbench.torch.benchmark.trainer import TorchTrainer
 
-    return TorchTrainer(problem, key, hyper, dtype=dtype, device="cpu")
+    return TorchTrainer(problem, key, hyper, dtype=dtype, device="cpu", **through)
 
 
-def build_jax(problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str) -> Trainer:
+def build_jax(
+    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, **through: str
+) -> Trainer:
     from normbench.jax.benchmark.trainer import JaxTrainer
 
-    return JaxTrainer(problem, key, hyper, iterations=iterations, dtype=dtype, device="cpu")
+    return JaxTrainer(problem, key, hyper, iterations=iterations, dtype=dtype, device="cpu", **through)
 
 
 BUILDERS: dict[str, Build] = {"reference": build_reference, "torch": build_torch, "jax": build_jax}
 
 
 def train(
-    backend: str, problem: Problem, key: str, *, iterations: int, dtype: str = "float64", **given: Any
+    backend: str,
+    problem: Problem,
+    key: str,
+    *,
+    iterations: int,
+    dtype: str = "float64",
+    parametrisation: str | None = None,
+    **given: Any,
 ) -> Trainer:
+    through = {} if parametrisation is None else {"parametrisation": parametrisation}
     hyper = specs.get(key).resolve(given)
-    trainer = BUILDERS[backend](problem, key, hyper, iterations=CAPACITY, dtype=dtype)
+    trainer = BUILDERS[backend](problem, key, hyper, iterations=CAPACITY, dtype=dtype, **through)
     trainer.advance(iterations)
     return trainer
 

@@ -1,4 +1,4 @@
-"""Parametrisations and what moves on bounded sets: both backends against the reference, in float64 and in float32."""
+"""Parametrisations of torch and JAX against the reference; their runs are in test_perceptrons.py."""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from normbench.backends.method import implementations
 from normbench.jax.benchmark.perceptron import Objective as JaxObjective
 from normbench.jax.benchmark.perceptron import tiles
+from normbench.jax.updates import geodesic_lbfgs as jax_lbfgs
 from normbench.jax.updates import parametrisations as jax_parametrisations
 from normbench.jax.updates import polar_average as jax_polar
 from normbench.jax.updates.through import Through as JaxThrough
@@ -17,10 +17,9 @@ from normbench.problems.initial_variables import initial_variables
 from normbench.reference import geodesic_lbfgs
 from normbench.reference.network import Objective
 from normbench.reference.parametrisations import chart
-from normbench.specs import SPECS, Geometry, parametrisations
+from normbench.specs import parametrisations
 from normbench.specs.geodesic_lbfgs import GEODESIC_LBFGS
 from normbench.specs.parametrisations import PARAMETRISATIONS
-from normbench.specs.polar_average import POLAR_AVERAGE
 from normbench.torch.benchmark.objective import NetworkObjective as TorchNetwork
 from normbench.torch.benchmark.perceptron import Objective as TorchPerceptron
 from normbench.torch.updates import geodesic_lbfgs as torch_lbfgs
@@ -31,50 +30,9 @@ from tests.networks.examples import PLAIN, draw_inputs, draw_weights
 from tests.reference.regression import Run
 
 PAIRS = [(key, geometry) for key, declared in PARAMETRISATIONS.items() for geometry in declared.geometries]
-RATES = {"scion": 0.03, "muon_cap": 0.03, "muonh": 0.03, "adamh": 0.03}  # at which runs go somewhere
-OWN = [  # methods 1 and 2 are in test_perceptrons.py
-    (spec, key)
-    for spec in SPECS.values()
-    if spec.runs_on("reference") and Geometry.FREE not in spec.geometries and not spec.key.startswith("method")
-    for key in parametrisations.through(spec)
-]
-KEYS = sorted({spec.key for spec, _ in OWN})
-REFERENCE, JAX, TORCH = (
-    implementations(package, KEYS)
-    for package in ("normbench.reference", "normbench.jax.updates", "normbench.torch.updates")
-)
-SINGLE_IN_JAX = [  # every optimiser and every parametrisation; other pairs are in running/test_bounded_runs.py
-    ("geodesic_lbfgs", "ball"),
-    ("polar_average", "ball"),
-    ("scion", "ball"),
-    ("muon_cap", "sandwich"),
-    ("muonh", "sphere"),
-    ("adamh", "sphere"),
-]
-every_own = pytest.mark.parametrize(("spec", "key"), OWN, ids=[f"{spec.key}-{key}" for spec, key in OWN])
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
-BOUND = 4.0
 LAYERS = (6, 9, 4, 3)
-
-
-def iterations(spec, key):
-    """Over which the path is stable: polar factors magnify what rounding does to vanishing singular values.
-
-    There are some in the sandwich, whose factor A has fewer outputs than units: 1e-9 is lost after a hundred. So do the
-    inverse roots of geodesic L-BFGS: after forty.
-    """
-    if spec is GEODESIC_LBFGS:
-        return 80
-    return 200 if (spec, key) == (POLAR_AVERAGE, "ball") else 80
-
-
-def hyper(spec):
-    return {"learning_rate": RATES[spec.key]} if spec.key in RATES else {}
-
-
-def made(updates, spec, gradient_at):
-    return updates[spec.key](**spec.resolve(hyper(spec))).as_method(gradient_at)
 
 
 def jax_objective(problem, spec, key, dtype):
@@ -86,53 +44,12 @@ def jax_objective(problem, spec, key, dtype):
     return JaxThrough(plain, weights, geometry)
 
 
-class JaxRun:
-    """The same as the reference's, from the same variables."""
-
-    def __init__(self, run, spec, key, dtype):
-        objective = jax_objective(run.problem, spec, key, dtype)
-        method = made(JAX, spec, lambda objective, point: point.gradient)
-        variables = tuple(jnp.asarray(P, dtype) for P in run.point.weights)
-        self._step = jax.jit(lambda point, state: method.step(objective, point, state))
-        self._start = jax.jit(lambda v: (objective.point(v), method.init(objective, v)))
-        self.at(variables)
-
-    def at(self, variables):
-        self.point, self.state = self._start(variables)
-
-    def step(self):
-        found = self._step(self.point, self.state)
-        self.point, self.state = found.point, found.state
-        return found
-
-
 def torch_objective(problem, spec, key, dtype):
     x, y = (torch.tensor(a.T, dtype=getattr(torch, dtype)).contiguous() for a in (problem.x_train, problem.y_train))
     plain = TorchPerceptron(x, y, [w.shape[0] for w in problem.weights], problem.loss_divisor)
     geometry = parametrisations.geometry(spec, PARAMETRISATIONS[key])
     found = torch_parametrisations.chart(PARAMETRISATIONS[key], geometry, problem.network.weight_shapes)
     return TorchThrough(plain, found, geometry)
-
-
-class TorchRun:
-    """The same in torch."""
-
-    @torch.no_grad()
-    def __init__(self, run, spec, key, dtype):
-        self.objective = torch_objective(run.problem, spec, key, dtype)
-        self._method = made(TORCH, spec, lambda objective, point: objective.slope(point).gradient)
-        variables = [torch.tensor(P, dtype=getattr(torch, dtype)) for P in run.point.weights]
-        self.point = self.objective.point(variables)
-        self.state = self._method.init(self.objective, variables)
-
-    @torch.no_grad()
-    def step(self):
-        found = self._method.step(self.objective, self.point, self.state)
-        self.point, self.state = found.point, found.state
-        return found
-
-
-RUNS = {"jax": JaxRun, "torch": TorchRun}
 
 
 def weights_of_jax(key, geometry, shapes, variables, cotangent):
@@ -196,57 +113,6 @@ def test_derivatives_along_any_curve_in_torch_are_those_of_the_reference(name, l
             assert objective.series_derivatives(point, slope, tensors) == pytest.approx(expected, rel=1e-10)
 
 
-def at_the_bound(spec, key):
-    return Run(spec, REFERENCE[spec.key], PARAMETRISATIONS[key], lipschitz=BOUND, layers=LAYERS, **hyper(spec))
-
-
-@every_own
-def test_both_backends_follow_the_reference(spec, key):
-    run = at_the_bound(spec, key)
-    with jax.enable_x64(True):
-        others = {backend: start(run, spec, key, "float64") for backend, start in RUNS.items()}
-        for k in range(iterations(spec, key)):
-            ours = run.step()
-            for backend, other in others.items():
-                theirs, place = other.step(), f"{backend}, iteration {k}"
-                assert float(theirs.step_size) == pytest.approx(ours.step_size, abs=1e-9), place
-                if spec is GEODESIC_LBFGS:
-                    counted = int(theirs.evaluations), int(theirs.halvings)
-                    assert counted == (ours.evaluations, ours.halvings), place
-                for a, b in zip(theirs.point.weights, ours.point.weights, strict=True):
-                    np.testing.assert_allclose(a, b, rtol=0, atol=1e-9, err_msg=place)
-    for backend, other in others.items():
-        assert float(other.point.loss) == pytest.approx(ours.point.loss, rel=1e-9), backend
-    if spec is GEODESIC_LBFGS:
-        assert others["torch"].objective.evaluations == run.plain.evaluations
-
-
-@every_own
-def test_single_precision_keeps_the_bound_at_every_iterate_and_ends_near_the_reference(spec, key):
-    run = at_the_bound(spec, key)
-    backends = ["torch"] + ["jax"] * ((spec.key, key) in SINGLE_IN_JAX)
-    others = {backend: RUNS[backend](run, spec, key, "float32") for backend in backends}
-    last = dict.fromkeys(others, np.inf)
-    for _ in range(60):
-        run.step()
-        for backend, other in others.items():
-            point = other.step().point
-            assert str(point.loss.dtype).endswith("float32")
-            assert spec is not GEODESIC_LBFGS or float(point.loss) <= last[backend], backend
-            last[backend] = float(point.loss)
-            double = tuple(np.asarray(P, np.float64) for P in point.weights)
-            assert max(np.linalg.norm(P, 2) for P in double) <= 1 + 1e-6, backend
-            if key != "sandwich":
-                assert run.problem.lipschitz_bound(double) < BOUND, backend
-    for backend, loss in last.items():
-        assert loss == pytest.approx(run.point.loss, rel=0.05), backend  # roundings grow along the way
-
-
-def test_single_precision_in_jax_has_every_optimiser_and_every_parametrisation():
-    assert {optimiser for optimiser, _ in SINGLE_IN_JAX} == set(KEYS)
-    assert {key for _, key in SINGLE_IN_JAX} == {key for _, key in OWN}
-
-
 @torch.no_grad()
 def test_torch_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
     run = Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS["ball"])
@@ -261,14 +127,20 @@ def test_torch_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
 
 
 def test_jax_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
-    run = JaxRun(at_the_bound(GEODESIC_LBFGS, "ball"), GEODESIC_LBFGS, "ball", "float32")
-    variables = run.point.weights
-    run.at(tuple(P * np.float32(np.nan) for P in variables))
-    broken = run.step()
+    run = Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS["ball"], layers=LAYERS)
+    objective = jax_objective(run.problem, GEODESIC_LBFGS, "ball", "float32")
+    method = jax_lbfgs.geodesic_lbfgs(**GEODESIC_LBFGS.resolve({}))
+
+    @jax.jit
+    def step(variables):
+        point = objective.point(variables)
+        return method.step(objective, point, method.init(objective, variables))
+
+    variables = tuple(np.float32(P) for P in run.point.weights)
+    broken = step(tuple(P * np.float32(np.nan) for P in variables))
     assert np.isnan(broken.step_size)
     assert np.isnan(broken.point.loss)
-    run.at(tuple(P * np.float32(0) for P in variables))
-    dead = run.step()
+    dead = step(tuple(0 * P for P in variables))
     assert float(dead.step_size) == 0
     assert int(dead.evaluations) == 0
 
