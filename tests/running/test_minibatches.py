@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from normbench import specs
 from normbench.backends.trajectory import Trajectory
 from normbench.errors import InvalidArgumentError
 from normbench.running import run as running
@@ -159,3 +160,28 @@ def test_a_batch_larger_than_the_training_set_is_refused() -> None:
 def test_lbfgs_is_refused_with_mini_batches(backend: str) -> None:
     with pytest.raises(InvalidArgumentError, match=r"lbfgs compares losses.*got batch_size 16. Leave batch_size out"):
         run(asked(TASK, "lbfgs", backend, **PROTOCOL), few_digits())
+
+
+HAS_RATE = [key for key in specs.SPECS if "learning_rate" in specs.get(key).resolve({})]
+_COMPILED = ("fgsgd", "adam", "muon", "schedule_free")
+_CASES = [
+    (key, backend)
+    for key in HAS_RATE
+    for backend in filter(specs.get(key).runs_on, ("reference", "torch", "jax"))
+    if backend != "jax" or key in _COMPILED
+]
+
+
+@pytest.mark.parametrize(("key", "backend"), _CASES)
+def test_a_lower_rate_is_a_shorter_step(key: str, backend: str) -> None:
+    """Not only a smaller figure in the record; in JAX of runs that it has compiled above."""
+    wanted = asked("digits-conv-xent", key, backend, **PROTOCOL)
+    problem = problem_of(wanted, few_digits())
+    ways = []
+    for factor in (1.0, 1e-3):
+        trainer = build_trainer(wanted, problem)
+        trainer.scale_learning_rate(factor)
+        trainer.advance(1)
+        trajectory = trainer.trajectory()
+        ways.append(sum(np.linalg.norm(a - b) for a, b in zip(trajectory.weights, problem.weights, strict=True)))
+    assert 0 < ways[1] < 0.1 * ways[0]
