@@ -17,13 +17,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated
 L = 20.0
 LAYERS = (12, 9, 13, 3)
 PAIRS = [(key, name) for key, spec in specs.SPECS.items() for name in parametrisations.through(spec, bounded=True)]
-IN_JAX = [  # each way from variables to weights once; agreement/test_at_a_bound.py has geodesic L-BFGS in the ball
-    ("method1", "sphere"),
+IN_JAX = [  # each way from variables to weights; agreement/test_perceptrons.py has the ball, and more that moves
     ("adam", "spectral"),
     ("adam", "sandwich"),
     ("adam", "bjorck"),
-    ("muon_cap", "ball"),
-    ("geodesic_lbfgs", "sandwich"),
     ("geodesic_lbfgs", "sphere"),
 ]
 RUNS = [("torch", *pair) for pair in PAIRS if specs.get(pair[0]).runs_on("torch")]
