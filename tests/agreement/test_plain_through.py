@@ -20,7 +20,7 @@ STEPS = 60
 @pytest.mark.parametrize("key", THROUGH)
 @pytest.mark.parametrize("backend", PLAIN)
 def test_a_users_loop_makes_the_references_run(backend, key):
-    problem, hyper = problem_at(10.0, seed=3, layers=(6, 9, 4, 3)), specs.get(key).resolve({})
+    problem, hyper = problem_at(10.0, seed=3, layers=(6, 9, 3)), specs.get(key).resolve({})
     reference, plain = ReferenceTrainer(problem, key, hyper), PLAIN[backend](problem, key, hyper, dtype="float64")
     assert reference.advance(STEPS) == plain.advance(STEPS) == STEPS
     found, expected = plain.trajectory(), reference.trajectory()

@@ -13,7 +13,7 @@ from normbench.specs.fgsgd import FGSGD
 
 MANIFOLDS, GROUPINGS = (h.choices for h in FGSGD.hyperparameters if h.choices)
 PERCEPTRON = ((7, 5), (4, 7), (3, 4))
-KERNELS = ((4, 2, 3, 3), (6, 4, 2, 3), (4, 6, 1, 1), (3, 4, 3, 1))
+KERNELS = ((6, 4, 2, 3), (4, 6, 1, 1), (3, 4, 3, 3))
 
 
 @dataclass(frozen=True, eq=False)

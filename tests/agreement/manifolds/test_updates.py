@@ -22,7 +22,7 @@ torch_fgsgd = import_module("normbench.torch.updates.fgsgd")
 
 # In JAX, whose compiler takes a second a case, a manifold does not meet every grouping: groupings only change index
 # sets, which come from one module of NumPy for all backends.
-IN_JAX = [case for case in CASES if case.shapes == KERNELS or case.groups == 50 or case.strength > 1]
+IN_JAX = [case for case in CASES if case.shapes == KERNELS or case.strength > 1]
 FOLLOWED = [(framework, case) for framework in RUNS for case in IN_JAX]  # torch in all in test_torch_optimizer
 
 
