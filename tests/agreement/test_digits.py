@@ -7,7 +7,7 @@ import pytest
 
 from normbench import specs
 from normbench.running.validation import judge
-from tests.running.few_digits import HIDDEN, asked, assert_same_run, of_the_reference, trained
+from tests.running.few_digits import HIDDEN, ITERATIONS, asked, assert_same_run, of_the_reference, trained
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -43,11 +43,11 @@ def case_id(case: Any) -> str | None:
     return case[0] + "".join(f"-{value}" for value in case[1].values()) if isinstance(case, tuple) else None
 
 
-def check(task: str, case: Case, backend: str, path: str) -> None:
+def check(task: str, case: Case, backend: str, path: str, iterations: int = ITERATIONS) -> None:
     key, hyperparameters = case
-    expected = of_the_reference(task, key, hyperparameters)
-    wanted = asked(task, key, backend, hyperparameters=hyperparameters)
-    found = trained(task, key, backend, path, hyperparameters=hyperparameters)
+    expected = of_the_reference(task, key, hyperparameters, iterations=iterations)
+    wanted = asked(task, key, backend, hyperparameters=hyperparameters, iterations=iterations)
+    found = trained(task, key, backend, path, hyperparameters=hyperparameters, iterations=iterations)
     assert_same_run(found, expected, wanted)
     assert judge(found, expected, wanted, path).passed
     if path == "fast" and key in FIXED:
@@ -57,7 +57,7 @@ def check(task: str, case: Case, backend: str, path: str) -> None:
         np.testing.assert_array_equal(found.gradient_evaluations, gradients[backend])
         assert found.halvings == expected.halvings
         if key != "method1":
-            np.testing.assert_array_equal(expected.loss_evaluations, np.arange(16) + 1)
+            np.testing.assert_array_equal(expected.loss_evaluations, np.arange(iterations + 1) + 1)
 
 
 @pytest.mark.parametrize("path", ["fast", "plain"])
@@ -82,5 +82,5 @@ def test_drop_ins_of_jax_follow_the_reference(case: Case) -> None:
 
 
 def test_method1_of_higher_order_follows_the_reference_in_torch() -> None:
-    """The order between is in tests/running/test_chunks.py."""
-    check("digits-conv-xent", ("method1", {"order": 4}), "torch", "fast")
+    """The order between is in tests/running/test_chunks.py; test_perceptrons.py has a hundred iterations."""
+    check("digits-conv-xent", ("method1", {"order": 4}), "torch", "fast", iterations=6)
