@@ -91,7 +91,11 @@ def assert_complete(asked: RunRequest, outcome: Outcome, dataset: Dataset) -> No
 
 
 @pytest.mark.parametrize(("key", "optimiser"), IN_BOTH)
-def test_torch_and_jax_agree_from_files_to_figures(key: str, optimiser: str, datasets: dict[str, Dataset]) -> None:
+def test_torch_and_jax_agree_from_files_to_figures(
+    key: str, optimiser: str, datasets: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if key in DEEP:  # kernels of one channel go the way of those of the task's own width, which JAX compiles faster
+        monkeypatch.setattr("normbench.jax.benchmark.network.UNFOLDED", 0)
     dataset = dataset_of(key, datasets)
     whole = {"batch_size": None} if key in DEEP else {}
     wanted = {backend: asked(key, optimiser, dataset, backend=backend, **whole) for backend in ("torch", "jax")}
