@@ -24,8 +24,8 @@ BOTH = ("digits", "digits-conv-xent")
 OTHERS = [(task, (key, {})) for task in HIDDEN if task not in BOTH for key in ("method1", "method2", "agd")]
 IN_TORCH = [(task, case) for task in BOTH for case in CASES] + OTHERS
 # What JAX is asked: its compiler takes two seconds a run. tests/running/test_minibatches.py has adam, agd, fgsgd,
-# fromage and method1 there on kernels, test_chunks.py method1 without batches, test_schedule.py fromage on a dense
-# network under cross-entropy, and tests/agreement/manifolds the manifolds.
+# fromage and method1 there on kernels, test_chunks.py method1 and test_schedule.py fromage on a dense network under
+# cross-entropy without batches, and tests/agreement/manifolds the manifolds.
 IN_JAX = [
     ("digits-conv-xent", ("method2_exp", {})),
     ("digits-conv", ("method2", {})),
