@@ -95,7 +95,7 @@ CALL = "run --task digits --layers 64,4,10 --iterations 2 --seeds 1 --jobs 1 --f
 WHAT = "--backend planted --backend reference --optimiser agd --optimiser method2_exp"
 
 
-def test_a_backend_is_its_folder_and_one_entry(tmp_path):
+def test_a_backend_is_its_folder_and_one_entry(tmp_path, monkeypatch):
     """A copy of the package with both: listed, trained and drawn."""
     package = tmp_path / "normbench"
     shutil.copytree(SOURCES, package)  # with what Python has compiled of it
@@ -105,6 +105,9 @@ def test_a_backend_is_its_folder_and_one_entry(tmp_path):
     registry.write_text(registry.read_text().replace(entry, f'{entry}, "normbench.planted.backend"'))
     printed, out = "", str(tmp_path / "out")
     with imported_anew(tmp_path):
+        from tests.this_process import without_workers
+
+        without_workers(monkeypatch)
         from normbench.cli import main
         from normbench.presentation.page import assets
 
