@@ -54,7 +54,7 @@ def changed_by(paths, version, before, asked):
             path.write_text(text)
 
 
-def test_a_changed_line_makes_the_runs_again_that_use_its_module(package, version, before):
+def test_a_changed_line_makes_the_runs_again_that_use_its_module(package, version, before, monkeypatch):
     """Every module of the package: one after another where it counts, all at once where none does.
 
     A module that counts for several backends is changed before one of them, in turn.
@@ -63,6 +63,7 @@ def test_a_changed_line_makes_the_runs_again_that_use_its_module(package, versio
     for backend in BACKENDS:
         others = [path for name, path in modules.items() if name not in covered[backend]]
         assert changed_by(others, version, before, [backend]) == set(), backend
+    monkeypatch.setattr(versions, "modules_of", covered.get)  # a remark imports nothing
     found = {name: {backend for backend in BACKENDS if name in covered[backend]} for name in modules}
     for place, (name, path) in enumerate(modules.items()):
         second = (*name.split("."), "")[1]
