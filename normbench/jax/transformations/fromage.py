@@ -66,9 +66,14 @@ def fromage(
     >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
     >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
     >>> optimizer = fromage(0.01)
-    >>> before, grads = jax.value_and_grad(loss)(params)
-    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
-    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    >>> @jax.jit
+    ... def step(params, state):
+    ...     value, grads = jax.value_and_grad(loss)(params)
+    ...     updates, state = optimizer.update(grads, state, params)
+    ...     return optax.apply_updates(params, updates), state, value
+    >>> params, state, before = step(params, optimizer.init(params))
+    >>> params, state, after = step(params, state)
+    >>> bool(after < before)
     True
     """
     hyper = resolve_rate("fromage", {"learning_rate": learning_rate, "p_bound": p_bound})
@@ -114,9 +119,14 @@ def lars(
     >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
     >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
     >>> optimizer = lars(0.01)
-    >>> before, grads = jax.value_and_grad(loss)(params)
-    >>> updates, state = optimizer.update(grads, optimizer.init(params), params)
-    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    >>> @jax.jit
+    ... def step(params, state):
+    ...     value, grads = jax.value_and_grad(loss)(params)
+    ...     updates, state = optimizer.update(grads, state, params)
+    ...     return optax.apply_updates(params, updates), state, value
+    >>> params, state, before = step(params, optimizer.init(params))
+    >>> params, state, after = step(params, state)
+    >>> bool(after < before)
     True
     """
     hyper = resolve_rate("lars", {"learning_rate": learning_rate})

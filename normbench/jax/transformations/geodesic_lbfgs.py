@@ -101,9 +101,14 @@ def geodesic_lbfgs(
     >>> params, x = jax.numpy.ones((2, 3)), jax.random.normal(jax.random.key(0), (8, 3))
     >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
     >>> optimizer = geodesic_lbfgs(radius=3.0)
-    >>> before, grads = jax.value_and_grad(loss)(params)
-    >>> updates, state = optimizer.update(grads, optimizer.init(params), params, value=before, value_fn=loss)
-    >>> bool(loss(optax.apply_updates(params, updates)) < before)
+    >>> @jax.jit
+    ... def step(params, state):
+    ...     value, grads = jax.value_and_grad(loss)(params)
+    ...     updates, state = optimizer.update(grads, state, params, value=value, value_fn=loss)
+    ...     return optax.apply_updates(params, updates), state, value
+    >>> params, state, before = step(params, optimizer.init(params))
+    >>> params, state, after = step(params, state)
+    >>> bool(after < before)
     True
     """
     if differentiation not in _DERIVATIVES:

@@ -82,9 +82,12 @@ def polar_average(
     >>> loss = lambda params: jax.numpy.mean((x @ params.T + 1) ** 2)
     >>> optimizer, before = polar_average(radius=3.0), loss(params)
     >>> state = optimizer.init(params)
-    >>> for _ in range(5):
+    >>> @jax.jit
+    ... def step(params, state):
     ...     updates, state = optimizer.update(jax.grad(loss)(params), state, params)
-    ...     params = optax.apply_updates(params, updates)
+    ...     return optax.apply_updates(params, updates), state
+    >>> for _ in range(5):
+    ...     params, state = step(params, state)
     >>> bool(loss(averaged(state, params)) < before)
     True
     """
