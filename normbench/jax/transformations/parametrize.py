@@ -110,7 +110,7 @@ def parametrize(
     ...     values.append(float(value))
     >>> values[-1] < values[0]
     True
-    >>> plain = jax.jit(start.weights)(params["variables"])  # for export, or with equinox by eqx.tree_at into its layers
+    >>> plain = jax.jit(start.weights)(params["variables"])  # for export, or by eqx.tree_at into layers of equinox
     >>> [w.shape for w in plain]
     [(16, 3), (2, 16)]
     """
