@@ -1,11 +1,15 @@
 """Train on four devices and on one, and print the largest deviation of every case as JSON; test_optax_sharding runs it.
 
-Needs XLA_FLAGS=--xla_force_host_platform_device_count=4 in the environment before Python starts.
+The first argument is the program of the page on devices, which asks JAX for four; it runs before, and what it prints
+is given as well.
 """
 
+import contextlib
+import io
 import json
+import runpy
 import sys
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +41,9 @@ def arrays(spread, dtype):
     return params, (x.astype(dtype), y.astype(dtype))
 
 
-def train(key, params, batch):
-    """Losses before every step, and the final parameters."""
+@cache
+def stepping(key):
+    """How an optimiser begins, and a step of it; traced once for both."""
     optimizer = getattr(normbench.jax, key)(**OPTIONS.get(key, {}))
 
     @jax.jit
@@ -48,7 +53,13 @@ def train(key, params, batch):
         updates, state = optimizer.update(grads, state, params, value=value, value_fn=objective)
         return optax.apply_updates(params, updates), state, value
 
-    state, values = jax.jit(optimizer.init)(params), []
+    return jax.jit(optimizer.init), step
+
+
+def train(key, params, batch):
+    """Losses before every step, and the final parameters."""
+    init, step = stepping(key)
+    state, values = init(params), []
     for _ in range(STEPS):
         params, state, value = step(params, state, batch)
         values.append(float(value))
@@ -81,13 +92,16 @@ def on_one(key, dtype, spread):
 
 
 def main():
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(sys.argv[1], run_name="__main__")
     assert len(jax.devices()) == 4, jax.devices()
     cases = [(key, "batch", 64) for key in KEYS] + [("fromage", "columns", 64), ("method1", "columns", 32)]
     found = {}
     for key, name, bits in cases:
         with jax.enable_x64(bits == 64):
             found[f"{key}-{name}-{bits}"] = compare(key, np.dtype(f"float{bits}"), name)
-    json.dump(found, sys.stdout)
+    json.dump({"printed": printed.getvalue(), "deviations": found}, sys.stdout)
 
 
 if __name__ == "__main__":
