@@ -23,117 +23,119 @@ CLOSE = {"rtol": 1e-10, "atol": 1e-12}
 
 
 class Setting:
-    """A network with weights and velocities, samples and targets; with ``dead``, ReLUs at zero for every sample."""
+    """A network with weights, velocities and samples, and targets of both losses; some ReLUs are at zero throughout."""
 
-    def __init__(self, name: str, loss: Loss, *, dead: bool = False, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
-        self.network, self.loss = PLAIN[name], loss
+    def __init__(self, name: str) -> None:
+        rng = np.random.default_rng(0)
+        self.network = PLAIN[name]
         self.weights, velocity = draw_weights(self.network, rng), draw_weights(self.network, rng)
-        if dead:
-            for weight in self.weights[:-1]:
-                weight[0] = 0.0
+        for weight in self.weights[:-1]:
+            weight[0] = 0.0
         velocity[1][...] = 0.0  # this layer rests
         self.velocity = velocity
         self.x = draw_inputs(self.network, rng)
         outputs = self.network.output_shape[0]
-        self.y = rng.normal(size=(6, outputs)) if loss is Loss.SQUARE else one_hot(outputs, rng)
-        if loss is Loss.CROSS_ENTROPY:
-            self.y[:2] = rng.dirichlet(np.ones(outputs), size=2)  # not only corners
-        self.objective = Objective(self.network, self.x, self.y, loss, DIVISOR)
+        self.y = {Loss.SQUARE: rng.normal(size=(6, outputs)), Loss.CROSS_ENTROPY: one_hot(outputs, rng)}
+        self.y[Loss.CROSS_ENTROPY][:2] = rng.dirichlet(np.ones(outputs), size=2)  # not only corners
+        self.objectives = {loss: Objective(self.network, self.x, y, loss, DIVISOR) for loss, y in self.y.items()}
 
     def curve(self, t, weights, velocity, cos, sin):
         """W cos t + V sin t, or W where V is zero."""
         moving = [v.any() for v in self.velocity]
         return [w * cos(t) + v * sin(t) if m else w for w, v, m in zip(weights, velocity, moving, strict=True)]
 
-    def torch_loss(self, weights) -> torch.Tensor:
+    def torch_losses(self, weights) -> torch.Tensor:
         model = torch_network.build(self.network, self.weights, dtype=torch.float64, device="cpu")
         named = dict(zip((name for name, _ in model.named_parameters()), weights, strict=True))
         outputs = torch.func.functional_call(model, named, (torch.tensor(self.x),))
-        return torch_network.loss_value(self.loss, outputs, torch.tensor(self.y), DIVISOR)
+        return torch.stack([torch_network.loss_value(kind, outputs, torch.tensor(y), DIVISOR) for kind, y in self])
 
-    def jax_loss(self, weights) -> tuple[jax.Array, jax.Array]:
+    def jax_losses(self, weights) -> tuple[jax.Array, jax.Array]:
         """With the outputs."""
         outputs = jax_network.apply(self.network, weights, jnp.asarray(self.x))
-        return jax_network.loss_value(self.loss, outputs, jnp.asarray(self.y), DIVISOR), outputs
+        return jnp.stack([jax_network.loss_value(kind, outputs, jnp.asarray(y), DIVISOR) for kind, y in self]), outputs
+
+    def __iter__(self):
+        return iter(self.y.items())
 
 
-# with ReLUs at zero under one loss: what is behind the outputs does not see them
-every_setting = pytest.mark.parametrize(
-    ("name", "loss", "dead"), [(name, loss, loss is Loss.SQUARE) for name in PLAIN for loss in Loss]
-)
-
-
-@every_setting
-def test_loss_and_gradient_match_torch(name: str, loss: Loss, dead: bool) -> None:
-    setting = Setting(name, loss, dead=dead)
-    leaves = [torch.tensor(w, requires_grad=True) for w in setting.weights]
-    value = setting.torch_loss(leaves)
-    assert setting.objective.loss(setting.weights) == pytest.approx(value.item(), rel=1e-12)
-    gradient = torch.autograd.grad(value, leaves)
-    for ours, theirs in zip(setting.objective.gradient(setting.weights), gradient, strict=True):
-        np.testing.assert_allclose(ours, theirs, **CLOSE)
-
-
-@pytest.mark.parametrize("loss", Loss)
 @pytest.mark.parametrize("name", PLAIN)
-def test_outputs_loss_and_gradient_match_jax(name: str, loss: Loss) -> None:
-    setting = Setting(name, loss, dead=True)
+def test_losses_and_gradients_match_torch(name: str) -> None:
+    setting = Setting(name)
+    leaves = [torch.tensor(w, requires_grad=True) for w in setting.weights]
+    for (kind, objective), value in zip(setting.objectives.items(), setting.torch_losses(leaves), strict=True):
+        assert objective.loss(setting.weights) == pytest.approx(value.item(), rel=1e-12), kind
+        gradient = torch.autograd.grad(value, leaves, retain_graph=True)
+        for ours, theirs in zip(objective.gradient(setting.weights), gradient, strict=True):
+            np.testing.assert_allclose(ours, theirs, **CLOSE, err_msg=kind)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_outputs_losses_and_gradients_match_jax(name: str) -> None:
+    setting = Setting(name)
+
+    @jax.jit
+    def evaluate(weights):
+        values, pull, outputs = jax.vjp(setting.jax_losses, weights, has_aux=True)
+        return values, outputs, jax.vmap(pull)(jnp.eye(len(values), dtype=values.dtype))
+
     with jax.enable_x64(True):
-        weights = tuple(map(jnp.asarray, setting.weights))
-        (value, outputs), gradient = jax.jit(jax.value_and_grad(setting.jax_loss, has_aux=True))(weights)
+        values, outputs, (gradients,) = evaluate(tuple(map(np.asarray, setting.weights)))
     np.testing.assert_allclose(forward(setting.network, setting.weights, setting.x), outputs, **CLOSE)
-    assert setting.objective.loss(setting.weights) == pytest.approx(float(value), rel=1e-12)
-    for ours, theirs in zip(setting.objective.gradient(setting.weights), gradient, strict=True):
-        np.testing.assert_allclose(ours, theirs, **CLOSE)
+    for k, (kind, objective) in enumerate(setting.objectives.items()):
+        assert objective.loss(setting.weights) == pytest.approx(float(values[k]), rel=1e-12), kind
+        for ours, theirs in zip(objective.gradient(setting.weights), gradients, strict=True):
+            np.testing.assert_allclose(ours, np.asarray(theirs)[k], **CLOSE, err_msg=kind)
 
 
-@every_setting
-def test_curve_derivatives_match_nested_forward_mode(name: str, loss: Loss, dead: bool) -> None:
-    setting = Setting(name, loss, dead=dead)
+@pytest.mark.parametrize("name", PLAIN)
+def test_curve_derivatives_match_nested_forward_mode(name: str) -> None:
+    setting = Setting(name)
     weights, velocity = ([torch.tensor(a) for a in arrays] for arrays in (setting.weights, setting.velocity))
 
     def function(t: torch.Tensor) -> torch.Tensor:
-        return setting.torch_loss(setting.curve(t, weights, velocity, torch.cos, torch.sin))
+        return setting.torch_losses(setting.curve(t, weights, velocity, torch.cos, torch.sin))
 
-    expected = [value.item() for value in derivatives(function, ORDER)[1:]]
-    for order in range(1, ORDER + 1):
-        found = setting.objective.curve_derivatives(setting.weights, setting.velocity, order)
-        np.testing.assert_allclose(found, expected[:order], **CLOSE)
+    expected = np.array([values.numpy() for values in derivatives(function, ORDER)[1:]])
+    for k, (kind, objective) in enumerate(setting.objectives.items()):
+        for order in range(1, ORDER + 1):
+            found = objective.curve_derivatives(setting.weights, setting.velocity, order)
+            np.testing.assert_allclose(found, expected[:order, k], **CLOSE, err_msg=kind)
 
 
-@pytest.mark.parametrize("loss", Loss)
-def test_curve_derivatives_match_jax(loss: Loss) -> None:
-    setting = Setting("strided", loss)
+def test_curve_derivatives_match_jax() -> None:
+    setting = Setting("strided")
+
+    def along(t: jax.Array) -> jax.Array:
+        return setting.jax_losses(setting.curve(t, setting.weights, setting.velocity, jnp.cos, jnp.sin))[0]
+
+    def slope(t: jax.Array) -> jax.Array:
+        return jax.jvp(along, (t,), (jnp.ones_like(t),))[1]
+
     with jax.enable_x64(True):
-        weights, velocity = (tuple(map(jnp.asarray, arrays)) for arrays in (setting.weights, setting.velocity))
-
-        def along(t: jax.Array) -> jax.Array:
-            return setting.jax_loss(setting.curve(t, weights, velocity, jnp.cos, jnp.sin))[0]
-
-        def slope(t: jax.Array) -> jax.Array:
-            return jax.jvp(along, (t,), (jnp.ones_like(t),))[1]
-
-        expected = jax.jit(lambda t: jax.jvp(slope, (t,), (jnp.ones_like(t),)))(jnp.asarray(0.0))
-    found = setting.objective.curve_derivatives(setting.weights, setting.velocity, 2)
-    np.testing.assert_allclose(found, np.array(expected), **CLOSE)
+        expected = np.array(jax.jit(lambda t: jax.jvp(slope, (t,), (jnp.ones_like(t),)))(np.float64(0.0)))
+    for k, (kind, objective) in enumerate(setting.objectives.items()):
+        found = objective.curve_derivatives(setting.weights, setting.velocity, 2)
+        np.testing.assert_allclose(found, expected[:, k], **CLOSE, err_msg=kind)
 
 
 def test_evaluations_are_counted() -> None:
-    setting = Setting("convolutional", Loss.SQUARE)
-    setting.objective.loss(setting.weights)
-    setting.objective.loss(setting.weights)
-    setting.objective.gradient(setting.weights)
-    setting.objective.curve_derivatives(setting.weights, setting.velocity, 2)
-    assert setting.objective.evaluations == (2, 1)
+    setting = Setting("convolutional")
+    objective = setting.objectives[Loss.SQUARE]
+    objective.loss(setting.weights)
+    objective.loss(setting.weights)
+    objective.gradient(setting.weights)
+    objective.curve_derivatives(setting.weights, setting.velocity, 2)
+    assert objective.evaluations == (2, 1)
 
 
 def test_cross_entropy_of_large_scores_does_not_overflow() -> None:
-    setting = Setting("perceptron", Loss.CROSS_ENTROPY)
+    setting = Setting("perceptron")
+    objective = setting.objectives[Loss.CROSS_ENTROPY]
     huge = (*setting.weights[:-1], 1e6 * setting.weights[-1])
-    assert np.isfinite(setting.objective.loss(huge))
-    assert all(np.isfinite(g).all() for g in setting.objective.gradient(huge))
-    assert np.isfinite(setting.objective.curve_derivatives(huge, setting.velocity, ORDER)).all()
+    assert np.isfinite(objective.loss(huge))
+    assert all(np.isfinite(g).all() for g in objective.gradient(huge))
+    assert np.isfinite(objective.curve_derivatives(huge, setting.velocity, ORDER)).all()
 
 
 @pytest.mark.parametrize(
