@@ -1,7 +1,9 @@
 """Claims about the simulated flight: the same digits everywhere, and physics that holds."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from normbench.data.flight.dynamics import Body, rotation_matrix
 from normbench.data.flight.plan import PITCH_TRIM, START_SECONDS, STOP_SECONDS, draw_plan
 from normbench.data.preprocessing import FlightLog, dataset_from_table, preprocess
 from normbench.data.sources import quadrotor_sim
+from normbench.data.sources.quadrotor import build_from_logs
 from normbench.data.vehicle import NEURAL_LANDER, pwm_to_rpm, rpm_to_pwm
 from normbench.errors import InvalidArgumentError
 
@@ -32,6 +35,17 @@ def test_window_of_290_s_is_rounded_to_the_samples(simulated: Dataset, recorded:
     assert table[[0, -1], 0].tolist() == [35, 325]
     again = dataset_from_table(np.round(table, 6) + 0.0, name="again", simulated=True)
     assert again.sha256 == simulated.sha256
+
+
+def test_raw_logs_of_the_simulated_flight_give_the_simulated_samples(
+    tmp_path: Path, recorded: FlightLog, simulated: Dataset, write_logs: Callable[[FlightLog, Path], None]
+) -> None:
+    write_logs(recorded, tmp_path)
+    built = build_from_logs({path.name: path.read_bytes() for path in tmp_path.iterdir()})
+    assert built.inputs.shape == simulated.inputs.shape
+    np.testing.assert_allclose(built.inputs, simulated.inputs, atol=1e-5)  # stamps are written to the nanosecond
+    np.testing.assert_allclose(built.outputs, simulated.outputs, atol=1e-4)
+    np.testing.assert_allclose(built.time, simulated.time, atol=1e-6)
 
 
 def test_second_flight_of_the_same_seed_has_the_same_digits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,17 +112,6 @@ def test_raw_logs_are_read_back_as_written(tmp_path: Path, short_log: FlightLog,
     np.testing.assert_allclose(log.pwm[1:], short_log.pwm)  # row 0 is the idle row that starts the clock
 
 
-def test_raw_logs_of_the_simulated_flight_give_the_simulated_samples(
-    tmp_path: Path, recorded: FlightLog, simulated: Dataset, write_logs: WriteLogs
-) -> None:
-    write_logs(recorded, tmp_path)
-    built = quadrotor.build_from_logs(contents(tmp_path))
-    assert built.inputs.shape == simulated.inputs.shape
-    np.testing.assert_allclose(built.inputs, simulated.inputs, atol=1e-5)  # stamps are written to the nanosecond
-    np.testing.assert_allclose(built.outputs, simulated.outputs, atol=1e-4)
-    np.testing.assert_allclose(built.time, simulated.time, atol=1e-6)
-
-
 def test_messages_out_of_order_are_sorted(tmp_path: Path, short_log: FlightLog, write_logs: WriteLogs) -> None:
     write_logs(short_log, tmp_path)
     straight = preprocess(read_log(contents(tmp_path)), start_seconds=1, stop_seconds=10)
