@@ -19,10 +19,11 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("board") / "results"
     folder.mkdir()
     (folder.parent / "README.md").write_text(f"Before\n\n{FRONTIER}{FRONTIER_ENDS}After\n", encoding="utf-8")
-    some = [("optimiser", "in", ("fromage", "adam")), ("task", "in", ("neural-fly", "digits-conv"))]
+    seeds = ("seed", "in", (0, 1, 2))
+    some = [seeds, ("optimiser", "in", ("fromage", "adam")), ("task", "in", ("neural-fly", "digits-conv"))]
     few = parquet.read_table(RESULTS / "records.parquet", filters=some)
     parquet.write_table(few, folder / "records.parquet")
-    lines = [("optimiser", "=", "geodesic_lbfgs"), ("task", "=", "neural-fly"), ("lipschitz", "in", (5.0, 20.0))]
+    lines = [seeds, ("optimiser", "=", "geodesic_lbfgs"), ("task", "=", "neural-fly"), ("lipschitz", "in", (5.0, 20.0))]
     parquet.write_table(parquet.read_table(RESULTS / "frontier.parquet", filters=lines), folder / "frontier.parquet")
     for name, text in rebuilt(folder).items():
         (folder / name).write_text(text, encoding="utf-8")
