@@ -108,7 +108,7 @@ def test_long_runs_cost_more(record):
 
 @dataclass(frozen=True)
 class Suicide:
-    """A job whose process is killed the way the kernel does it when memory runs out."""
+    """A job whose process is killed the way the kernel does it when memory runs out, or reports its thread limit."""
 
     deadly: bool
     cost: ClassVar[float] = 1.0
@@ -117,36 +117,18 @@ class Suicide:
     def __call__(self):
         if self.deadly:
             os.kill(os.getpid(), signal.SIGKILL)
-        return "alive"
-
-
-@pytest.mark.quick
-def test_a_killed_worker_costs_its_own_run_only():
-    outcomes: list[Outcome] = []
-    with Pool(size=1, threads=1) as pool:
-        pool.run([Suicide(True), Suicide(False), Suicide(False)], outcomes.append)
-    assert [outcome.value for outcome in outcomes] == [None, "alive", "alive"]
-    assert "exit code -9" in outcomes[0].died
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A job that reports its thread limit."""
-
-    cost: ClassVar[float] = 1.0
-    family: ClassVar[object] = None
-
-    def __call__(self):
         return os.environ["OMP_NUM_THREADS"]
 
 
-def test_workers_get_their_thread_limit_and_end_with_the_pool_and_the_parent_keeps_its_own():
+@pytest.mark.quick
+def test_a_killed_worker_costs_its_own_run_only_and_the_limit_of_threads_is_the_workers():
     before = dict(os.environ)
     outcomes: list[Outcome] = []
     with Pool(size=1, threads=3) as pool:
-        pool.run([Environment()], outcomes.append)
+        pool.run([Suicide(True), Suicide(False), Suicide(False)], outcomes.append)
         [worker] = pool._workers
-    assert outcomes[0].value == "3"
+    assert [outcome.value for outcome in outcomes] == [None, "3", "3"]
+    assert "exit code -9" in outcomes[0].died
     assert dict(os.environ) == before
     deadline = time.monotonic() + 5
     while worker.process.is_alive() and time.monotonic() < deadline:

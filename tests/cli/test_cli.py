@@ -16,6 +16,7 @@ from normbench.cli import main
 from normbench.problems import tasks
 from normbench.records.store import Store
 from tests.changes import changed
+from tests.this_process import without_workers
 
 TINY = ["--layers", "12,4,3", "--iterations", "3", "--backend", "reference", "--jobs", "1"]
 SMALL = ["--layers", "12,4,3", "--iterations", "2", "--jobs", "1", "--seeds", "1"]
@@ -30,7 +31,9 @@ def call(*arguments):
 def finished(tmp_path_factory):
     """A folder with the records of a real run, and what the command printed."""
     out = tmp_path_factory.mktemp("run")
-    result = call("run", *TINY, "--optimiser", "agd", "--optimiser", "sgd", "--seeds", 2, "--out", out)
+    with pytest.MonkeyPatch.context() as patch:
+        without_workers(patch)
+        result = call("run", *TINY, "--optimiser", "agd", "--optimiser", "sgd", "--seeds", 2, "--out", out)
     assert result.exit_code == 0, result.output
     return out, result
 
@@ -157,13 +160,14 @@ def test_choose_bound_adds_trials_and_nothing_else(monkeypatch, tmp_path):
     assert len(chosen.requests) == len(without.requests) + 6
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_path):
-    """Its workers, which are other processes, load it for themselves."""
+    """Once for itself, and its worker, which is another process else, once for both tasks."""
     loaded = []
     real = tasks.load
     monkeypatch.setattr(tasks, "load", lambda name, **where: (loaded.append(name), real(name, **where))[1])
     call("run", *SHORT, "--task", "digits", "--task", "digits-xent", "--optimiser", "agd", "--out", tmp_path)
-    assert loaded == ["digits"]
+    assert loaded == ["digits"] * 2
     assert len(list(tmp_path.glob("records/*"))) == 2
 
 

@@ -1,9 +1,9 @@
 """What stands on the page, before any browser: data for the charts, words, sizes, and the same text every time."""
 
+import importlib
 import json
 import math
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -27,6 +27,7 @@ from normbench.records.frame import write_file
 from normbench.records.store import Store
 from normbench.running.result import Curves
 from normbench.specs import SPECS
+from tests.anew import imported_anew
 from tests.changes import changed
 
 
@@ -232,19 +233,14 @@ def test_a_folder_without_records_is_an_error(tmp_path):
         command.main(["--out", str(tmp_path)], standalone_mode=False)
 
 
-def test_a_missing_library_is_named_with_its_remedy(make, tmp_path):
+def test_a_missing_library_is_named_with_its_remedy(make, tmp_path, monkeypatch):
     Store(tmp_path / "records").write(make())
-    code = (
-        "import sys; sys.modules['altair'] = None\n"
-        "from normbench.cli.report import command\n"
-        "from normbench.errors import NormbenchError\n"
-        "try:\n"
-        f"    command.main(['--out', {str(tmp_path)!r}], standalone_mode=False)\n"
-        "except NormbenchError as error:\n"
-        "    print(error)\n"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == 'the page needs altair, which is not installed: pip install "normbench[report]"'
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with imported_anew():
+        result = CliRunner().invoke(importlib.import_module("normbench.cli").main, ["report", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    missing = 'the page needs altair, which is not installed: pip install "normbench[report]"'
+    assert result.stderr == f"Error: {missing}\n"
 
 
 def test_a_default_that_won_its_search_is_two_solvers_and_only_one_paid(make):
