@@ -9,7 +9,7 @@ from torch_convnet import GAIN, convnet, images, square_loss
 
 from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, PolarAverage
 
-STEPS = 8
+STEPS = 5
 OPTIMIZERS = {
     "method1": lambda params, group, model: Method1(params, process_group=group),
     "method1-forward": lambda params, group, model: Method1(params, process_group=group, module=model),

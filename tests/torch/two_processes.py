@@ -19,6 +19,7 @@ from pathlib import Path
 import data_parallel
 import sharded_parameters
 import torch
+from sklearn import datasets
 from torch import distributed
 
 WORLD = 2
@@ -66,6 +67,8 @@ def main():
         sys.exit(other.returncode)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # the machine's own name may have no address
     torch.optim.SGD([torch.zeros(1)])  # imports what the first optimiser does
+    datasets.load_digits()  # and what the page does
+    torch.func.jvp(torch.tanh, (torch.ones(1),), (torch.ones(1),))  # and what forward mode does
     other = multiprocessing.get_context("fork").Process(target=work, args=(sys.argv[1], 1), daemon=True)
     other.start()
     work(sys.argv[1], 0)
