@@ -72,30 +72,6 @@ def test_long_curves_are_thinned_for_print_and_keep_their_ends(make):
 
 
 @pytest.fixture(scope="module")
-def table1_picture(table1_runs):
-    return experiments.experiment1(table1_runs)
-
-
-def test_experiment1_draws_what_its_csv_holds(table1_picture):
-    picture = table1_picture
-    drawn = np.array(panels(picture)).reshape(2, 3)
-    for row, method in zip(drawn, ("method1", "method2"), strict=True):
-        for panel, quantity in zip(row, ("loss", "RMS", "step size"), strict=True):
-            data = picture.data[(picture.data["optimiser"] == method) & (picture.data["quantity"] == quantity)]
-            expected = rows_as_points((rows for _, rows in data.groupby("part")), "iteration", "mean")
-            assert expected <= line_points(panel)
-            assert panel["title"]["text"] == f"{method}: {quantity}"
-    assert "SIMULATED" in title(picture)
-
-
-def test_experiment1_shows_the_published_rms_beside_the_curves(table1_picture):
-    panel = panels(table1_picture)[1]
-    shown = {row["mean"] for layer in layers(panel, "point") for row in layer["data"]["values"]}
-    figures = published.experiment1("method1")
-    assert shown == {figures["train_rms_mean_n"], figures["test_rms_mean_n"]}
-
-
-@pytest.fixture(scope="module")
 def grid_runs(make):
     return [
         curved(make, "method1", seed=seed, layers=perceptron_layers(width=w, depth=d), test_rms=d / w, seconds_train=d)
