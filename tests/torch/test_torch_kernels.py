@@ -13,7 +13,7 @@ from normbench.torch import AGD, LARS, Fromage, Method1, Method2, Method2Exp
 from normbench.torch.optimizers.gate import torch_names
 from tests.oracle import reference_step
 
-STEPS = 50
+STEPS = 20
 TIGHT = 1e-12
 LINE_SEARCH = 1e-9  # relative to tau, see normbench/torch/updates/method2.py
 

@@ -75,7 +75,7 @@ def thrown(model, key, geometry, size, seed):
 @pytest.mark.parametrize("size", [0.01, 1.0, 100.0])
 @every_way
 def test_the_bound_holds_at_every_value_of_the_variables(key, geometry, size):
-    for seed, dtype in enumerate((torch.float32, torch.float64, torch.float32)):
+    for seed, dtype in enumerate((torch.float32, torch.float64)):
         model = parametrize(perceptron(dtype=dtype), key, lipschitz=BOUND, geometry=geometry)
         thrown(model, key, geometry, size, seed)
         found = certify(weights_of(model)).bound
@@ -144,7 +144,7 @@ def test_any_optimiser_trains_it_within_the_bound(key, geometry):
     model = parametrize(perceptron(), key, lipschitz=BOUND)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     losses = []
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
         loss = (model(x) - y).square().mean()
         loss.backward()
