@@ -212,7 +212,7 @@ def test_the_readme_has_the_best_ways_between_its_marks(level):
 
 def test_published_frontiers_follow_their_records_where_there_are_any(level, tmp_path):
     runs = level("adam", 1.1)
-    write_file(runs, tmp_path / "records.parquet")
+    write_file(runs[:1], tmp_path / "records.parquet")
     assert not {"frontier.md", "frontier.csv"} & rebuilt(tmp_path).keys()
     write_file(runs, tmp_path / "frontier.parquet")
     made = rebuilt(tmp_path)

@@ -12,7 +12,7 @@ from torch_loop import Loop
 from normbench.torch import GeodesicLBFGS, PolarAverage
 from tests.agreement.cases import Case
 
-STEPS = 40
+STEPS = 25
 TIGHT = 1e-9
 RUNS = [("geodesic_lbfgs", "ball"), ("geodesic_lbfgs", "sphere"), ("polar_average", "ball")]
 
