@@ -103,11 +103,11 @@ def test_complex_weights_have_the_norm_of_their_moduli(member, dtype):
 def test_norms_neither_overflow_nor_vanish(dtype):
     compiled = torch.compile(norms, backend="eager", fullgraph=True)
     for size in (0.0, *WIDE):
-        full, ones, none = torch.full((50, 20), size), torch.ones(3), torch.zeros((0, 4))
-        tensors = [t.to(dtype) for t in (full, ones, none)]
+        full, ones = torch.full((50, 20), size, dtype=dtype), torch.ones(3, dtype=dtype)
+        tensors = [full, ones, torch.zeros((0, 4), dtype=dtype)]
         expected = [size * math.sqrt(1000), math.sqrt(3), 0.0]
         for found in (norms(tensors).tolist(), compiled(tensors).tolist(), host_norms(tensors)):
-            assert found == pytest.approx(expected, rel=1e-6), size
+            assert found == pytest.approx(expected, rel=1e-6, abs=0.0), size
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
