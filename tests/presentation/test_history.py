@@ -1,5 +1,6 @@
 """normbench history reads what asv writes, in the order of the commits, and marks the steps."""
 
+import importlib
 import math
 import subprocess
 
@@ -9,13 +10,18 @@ from click.testing import CliRunner
 
 from normbench.cli import main
 from normbench.errors import InvalidArgumentError
-from normbench.presentation.history import find_steps, load_history, plot_history, select
 from tests.ci.asv_results import benchmark, write
 
 TIME = benchmark("iteration.time_iteration", [["method1"], ["torch", "jax"]])
 RMS = benchmark("quality.track_train_rms", unit="N", kind="track")
 COMMITS = [f"{k:08x}" + "0" * 32 for k in range(0xA0, 0xB4)]
 SLOWER_FROM = 12
+
+
+@pytest.fixture(scope="module")
+def module():
+    """What is tested, with the libraries that draw: only a process that runs these tests loads them."""
+    return importlib.import_module("normbench.presentation.history")
 
 
 def samples(middle):
@@ -35,21 +41,21 @@ def results(tmp_path):
     return tmp_path / "asv"
 
 
-def test_every_number_is_read_and_what_failed_or_was_skipped_is_left_out(results):
-    history = load_history(results)
+def test_every_number_is_read_and_what_failed_or_was_skipped_is_left_out(results, module):
+    history = module.load_history(results)
     assert len(history) == 3 * len(COMMITS) - 2
     one = history[(history["commit"] == COMMITS[5][:8]) & (history["parameters"] == "method1, jax")].iloc[0]
     assert (one["value"], one["unit"], one["benchmark"]) == (4e-3, "seconds", TIME["name"])
     assert one["low"] < 4e-3 < one["high"]
 
 
-def test_the_planted_step_is_found_at_its_commit_and_no_other(results):
-    (step,) = find_steps(load_history(results), threshold=0.1)
+def test_the_planted_step_is_found_at_its_commit_and_no_other(results, module):
+    (step,) = module.find_steps(module.load_history(results), threshold=0.1)
     assert (step.commit, step.parameters) == (COMMITS[SLOWER_FROM][:8], "method1, torch")
     assert step.ratio == pytest.approx(1.3, rel=0.01)
 
 
-def test_commits_are_in_the_order_of_the_clone_where_their_dates_are_equal(tmp_path):
+def test_commits_are_in_the_order_of_the_clone_where_their_dates_are_equal(tmp_path, module):
     clone = tmp_path / "clone"
 
     def git(*arguments):
@@ -64,22 +70,22 @@ def test_commits_are_in_the_order_of_the_clone_where_their_dates_are_equal(tmp_p
         git("commit", "--quiet", "--allow-empty", "--message", str(k))
         commits.append(git("rev-parse", "HEAD"))
     write(tmp_path / "asv", [RMS], {commit: {RMS["name"]: [0.8]} for commit in reversed(commits)})
-    assert load_history(tmp_path / "asv", clone)["commit"].tolist() == [commit[:8] for commit in commits]
+    assert module.load_history(tmp_path / "asv", clone)["commit"].tolist() == [commit[:8] for commit in commits]
 
 
-def test_two_machines_are_not_mixed(results):
+def test_two_machines_are_not_mixed(results, module):
     write(results, [TIME, RMS], {COMMITS[0]: {RMS["name"]: [0.9]}}, machine="server")
-    history = load_history(results)
+    history = module.load_history(results)
     with pytest.raises(InvalidArgumentError, match=r"several machines.*--machine.*laptop.*server"):
-        select(history, ["track"])
-    assert select(history, ["track"], "server")["value"].tolist() == [0.9]
+        module.select(history, ["track"])
+    assert module.select(history, ["track"], "server")["value"].tolist() == [0.9]
     with pytest.raises(InvalidArgumentError, match="no results of machine='desk'"):
-        select(history, ["track"], "desk")
+        module.select(history, ["track"], "desk")
 
 
-def test_the_figure_has_a_panel_for_each_benchmark_and_a_mark_for_each_step(results):
-    history = load_history(results)
-    figure = plot_history(history, find_steps(history, threshold=0.1))
+def test_the_figure_has_a_panel_for_each_benchmark_and_a_mark_for_each_step(results, module):
+    history = module.load_history(results)
+    figure = module.plot_history(history, module.find_steps(history, threshold=0.1))
     titles = [panel.get_title(loc="left") for panel in figure.axes]
     assert sorted(titles) == [TIME["name"], RMS["name"]]
     (timed,) = (panel for panel in figure.axes if panel.get_title(loc="left") == TIME["name"])
