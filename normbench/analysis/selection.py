@@ -117,8 +117,9 @@ def timed_alike(runs: Iterable[Record]) -> list[Record]:
 
 def unusual_hyperparameters(record: Record) -> dict[str, specs.Value]:
     """What is not at its default, the tuned one apart."""
+    spec = specs.get(record.request.optimiser)
     return {
         h.name: record.request.hyperparameters[h.name]
-        for h in specs.get(record.request.optimiser).hyperparameters
-        if not h.grid and record.request.hyperparameters[h.name] != h.default
+        for h in spec.hyperparameters
+        if h != spec.tuned and record.request.hyperparameters[h.name] != h.default
     }

@@ -40,7 +40,7 @@ def _optimisers() -> Rows:
             "paper": spec.paper,
             "equations": spec.equations,
             "iterations": spec.iterations,
-            "to tune": spec.tuned.name if spec.tuned else "none",
+            "to tune": ", ".join(h.name for h in spec.searched) or "none",
         }
         for spec in SPECS.values()
     ]

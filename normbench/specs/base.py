@@ -49,7 +49,7 @@ class Family(StrEnum):
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One hyperparameter: its default, its closed range or its choices and, where it must be tuned, a log grid.
+    """One hyperparameter: its default, its closed range or its choices and, where it can be tuned, a log grid.
 
     Attributes
     ----------
@@ -64,6 +64,8 @@ class Hyperparameter:
         Values tried when the hyperparameter is tuned; empty if it needs no tuning.
     choices : tuple of str
         Admissible values of one that is a name.
+    near_one : bool
+        True where the distance to 1 is what counts, as of a momentum: its grid is one of distances.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Hyperparameter:
     meaning: str = ""
     grid: tuple[float, ...] = ()
     choices: tuple[str, ...] = ()
+    near_one: bool = False
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
@@ -151,6 +154,8 @@ class OptimiserSpec:
         Iterations over which runs that differ in rounding alone stay together: to 1e-9 in float64, on real data. In
         float32 they part at once. None for one whose runs stay together as long as they are.
     hyperparameters : tuple of Hyperparameter
+        At most two have a grid. The first is what a user has to tune; the second is searched at the first's best value
+        where that is asked for, and its default is one of its grid.
     constants : tuple of Constant
         What its drop-in classes take beside them.
     state : tuple of str
@@ -186,8 +191,16 @@ class OptimiserSpec:
         names = [h.name for h in self.hyperparameters]
         if len(set(names)) != len(names):
             raise InvalidArgumentError(f"optimiser {self.key!r} declares a hyperparameter twice: {names}.")
-        if len([h for h in self.hyperparameters if h.grid]) > 1:
-            raise InvalidArgumentError(f"optimiser {self.key!r} tunes more than one hyperparameter; one is supported.")
+        if len(self.searched) > 2:
+            raise InvalidArgumentError(
+                f"optimiser {self.key!r} has grids for {', '.join(h.name for h in self.searched)}; two are searched at "
+                "most. Leave the others without one."
+            )
+        if self.second is not None and self.second.default not in self.second.grid:
+            raise InvalidArgumentError(
+                f"the grid of {self.second.name!r} of optimiser {self.key!r}, {self.second.grid}, lacks its default, "
+                f"{self.second.default!r}, at which {self.searched[0].name!r} is searched. Add it."
+            )
         if self.iterations < 1:
             raise InvalidArgumentError(f"optimiser {self.key!r} needs iterations >= 1; got {self.iterations}.")
         if self.backends is not None and not self.backends:
@@ -198,9 +211,19 @@ class OptimiserSpec:
         return self.backends is None or backend in self.backends
 
     @property
+    def searched(self) -> tuple[Hyperparameter, ...]:
+        """The hyperparameters that have a grid, in the order in which they are searched."""
+        return tuple(h for h in self.hyperparameters if h.grid)
+
+    @property
     def tuned(self) -> Hyperparameter | None:
         """The hyperparameter that a user has to tune, or None."""
-        return next((h for h in self.hyperparameters if h.grid), None)
+        return next(iter(self.searched), None)
+
+    @property
+    def second(self) -> Hyperparameter | None:
+        """The one that is searched at the best value of the first where that is asked for, or None."""
+        return self.searched[1] if len(self.searched) > 1 else None
 
     @property
     def defaults(self) -> dict[str, Any]:

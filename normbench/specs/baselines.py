@@ -2,6 +2,8 @@
 
 from normbench.specs.base import Family, Hyperparameter, OptimiserSpec
 
+MOMENTA = (0.8, 0.9, 0.95, 0.98)  # 5 to 50 gradients are averaged
+EPSILONS = (1e-8, 1e-6, 1e-4, 1e-2)  # the one thing in Adam that knows the scale of the gradient
 UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
 
 ADAM = OptimiserSpec(
@@ -16,14 +18,14 @@ ADAM = OptimiserSpec(
         ),
         Hyperparameter("beta1", 0.9, 0.0, 1.0 - 1e-9, "decay of the first moment"),
         Hyperparameter("beta2", 0.999, 0.0, 1.0 - 1e-9, "decay of the second moment"),
-        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction"),
+        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction", EPSILONS),
     ),
     state=("first moment m", "second moment v", "step count"),
     notes=(UNCONSTRAINED,),
 )
 
 
-def _sgd(key: str, title: str, momentum: float) -> OptimiserSpec:
+def _sgd(key: str, title: str, momentum: float, momenta: tuple[float, ...] = ()) -> OptimiserSpec:
     return OptimiserSpec(
         key=key,
         title=title,
@@ -33,7 +35,13 @@ def _sgd(key: str, title: str, momentum: float) -> OptimiserSpec:
         hyperparameters=(
             Hyperparameter("learning_rate", 1e-3, 0.0, 1e9, "default of torch.optim.SGD", (1.0, 1e1, 1e2, 1e3, 1e4)),
             Hyperparameter(
-                "momentum", momentum, 0.0, 1.0 - 1e-9, "heavy-ball momentum, no dampening, no Nesterov step"
+                "momentum",
+                momentum,
+                0.0,
+                1.0 - 1e-9,
+                "heavy-ball momentum, no dampening, no Nesterov step",
+                momenta,
+                near_one=True,
             ),
         ),
         state=("momentum buffer b",),
@@ -42,4 +50,4 @@ def _sgd(key: str, title: str, momentum: float) -> OptimiserSpec:
 
 
 SGD = _sgd("sgd", "SGD", 0.0)
-SGD_MOMENTUM = _sgd("sgd_momentum", "SGD, momentum 0.9", 0.9)
+SGD_MOMENTUM = _sgd("sgd_momentum", "SGD, momentum 0.9", 0.9, MOMENTA)

@@ -1,6 +1,7 @@
 """Declarations of Hyperball: Muon and Adam with weights and steps of fixed Frobenius norms."""
 
 from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.baselines import EPSILONS, MOMENTA
 from normbench.specs.scion import ON_POLAR
 
 _STEP = "R_i = ||W_i||_F at the start; W = R normalised(W - learning_rate R normalised(u))"
@@ -44,7 +45,17 @@ MUONH = _hyperball(
     "muonh",
     "Muon on Hyperball",
     "u = polar((1 - momentum) G + momentum m)",
-    (Hyperparameter("momentum", 0.95, 0.0, 1.0 - 1e-9, "of Nesterov's kind; default of torch.optim.Muon"),),
+    (
+        Hyperparameter(
+            "momentum",
+            0.95,
+            0.0,
+            1.0 - 1e-9,
+            "of Nesterov's kind; default of torch.optim.Muon",
+            MOMENTA,
+            near_one=True,
+        ),
+    ),
     ("averaged gradients m_i, zero at the start",),
     ON_POLAR,
     stable=20,  # polar factors magnify what rounding does to vanishing singular values
@@ -56,7 +67,7 @@ ADAMH = _hyperball(
     (
         Hyperparameter("beta1", 0.9, 0.0, 1.0 - 1e-9, "decay of the first moment"),
         Hyperparameter("beta2", 0.999, 0.0, 1.0 - 1e-9, "decay of the second moment"),
-        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction"),
+        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction", EPSILONS),
     ),
     ("first moment m", "second moment v", "step count"),
     "The length of Adam's step is lost in the normalisation: all that the moments decide is its direction.",

@@ -1,6 +1,7 @@
 """Declaration of constrained Scion: conditional gradients on spectral balls, with a learning rate."""
 
 from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.baselines import MOMENTA
 
 LEAST = 1e-6  # of the largest singular value: what is smaller is no direction, to the peers that take polar factors
 ON_POLAR = (
@@ -22,7 +23,9 @@ SCION = OptimiserSpec(
         Hyperparameter(
             "learning_rate", 1e-3, 0.0, 1.0, "gamma; default of the authors' class", (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
         ),
-        Hyperparameter("momentum", 0.9, 0.0, 1.0 - 1e-9, "1 - alpha of the paper, whose alpha is 0.1"),
+        Hyperparameter(
+            "momentum", 0.9, 0.0, 1.0 - 1e-9, "1 - alpha of the paper, whose alpha is 0.1", MOMENTA, near_one=True
+        ),
     ),
     state=("averaged gradients m_i, zero at the start",),
     invariants=(

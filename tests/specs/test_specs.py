@@ -207,11 +207,22 @@ def test_a_declaration_out_of_its_own_range_raises(arguments):
         Hyperparameter(*arguments)
 
 
+def test_the_rate_is_searched_before_a_momentum_or_an_epsilon_and_momenta_by_their_distance_to_1():
+    assert {spec.tuned.name for spec in SPECS.values() if spec.tuned} == {"learning_rate"}
+    assert {spec.second.name for spec in SPECS.values() if spec.second} == {"momentum", "epsilon"}
+    assert {h.name for spec in SPECS.values() for h in spec.hyperparameters if h.near_one} == {"momentum"}
+    assert all(h.near_one for spec in SPECS.values() for h in spec.searched if h.name == "momentum")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"hyperparameters": (Hyperparameter("a", 1.0, 0.0, 2.0, "m"),) * 2}, "twice"),
-        ({"hyperparameters": tuple(Hyperparameter(n, 1.0, 0.0, 2.0, "m", (1.0,)) for n in "ab")}, "more than one"),
+        ({"hyperparameters": tuple(Hyperparameter(n, 1.0, 0.0, 2.0, "m", (1.0,)) for n in "abc")}, "a, b, c; two are"),
+        (
+            {"hyperparameters": tuple(Hyperparameter(n, 1.0, 0.0, 2.0, "m", (2.0,)) for n in "ab")},
+            "'b'.*lacks.*1.0, at",
+        ),
         ({"iterations": 0}, "iterations >= 1; got 0"),
     ],
 )
