@@ -76,8 +76,7 @@ class RunJob:
         return self._record(failed, dataset, threads=self.threads)
 
     def _record(self, outcome: Outcome, dataset: Dataset, *, threads: int) -> Record:
-        made = {"jobs": self.jobs, "threads": threads}
-        return record_of(self.request, outcome, dataset, **made, **self.tuned._asdict())
+        return record_of(self.request, outcome, dataset, tuned=self.tuned, jobs=self.jobs, threads=threads)
 
 
 def store_result(store: Store, record: Record) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from normbench.data.dataset import Dataset
 from normbench.records.identity import identify
-from normbench.records.record import Provenance, Record
+from normbench.records.record import UNTUNED, Provenance, Record, Tuned
 from normbench.records.versions import code_version, environment
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
@@ -23,11 +23,9 @@ def record_of(
     outcome: Outcome,
     dataset: Dataset,
     *,
-    tuning_runs: int,
+    tuned: Tuned = UNTUNED,
     jobs: int,
     threads: int,
-    tuning_low: float | None = None,
-    tuning_high: float | None = None,
 ) -> Record:
     """Record of a run, however it ended, made now by the present code on this machine.
 
@@ -37,22 +35,18 @@ def record_of(
     outcome : Outcome
     dataset : Dataset
         What the run was trained on.
-    tuning_runs : int
-        Runs that the choice of the hyperparameters cost.
+    tuned : Tuned
+        What the choice of the hyperparameters cost and covered.
     jobs : int
         Runs that were allowed at the same time; stored with the environment because it bears on the seconds.
     threads : int
         Threads that the run was allowed.
-    tuning_low, tuning_high : float, optional
-        Smallest and largest value among which the hyperparameter was chosen.
     """
     provenance = Provenance(
         simulated=dataset.simulated,
         data_sha256=dataset.sha256,
         code_version=code_version(request.backend),
-        tuning_runs=tuning_runs,
-        tuning_low=tuning_low,
-        tuning_high=tuning_high,
+        **tuned._asdict(),
         threads=threads,
         environment=environment(request.backend, request.device) | {"jobs": str(jobs)},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

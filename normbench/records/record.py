@@ -13,17 +13,28 @@ from normbench.records.identity import checksum, identify, plain
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 VERSION = "schema_version"  # the keys of a file that are no fields
 CHECKSUM = "checksum"
 
 
 class Tuned(NamedTuple):
-    """What the choice of a hyperparameter cost and covered; the defaults are of a run whose values nobody chose."""
+    """What the choice of hyperparameters cost and covered; the defaults are of a run whose values nobody chose."""
 
     tuning_runs: int = 0
     tuning_low: float | None = None
     tuning_high: float | None = None
+    tuning_second_runs: int = 0
+    tuning_second_low: float | None = None
+    tuning_second_high: float | None = None
+
+    @property
+    def of_two(self) -> bool:
+        """True if a second hyperparameter was searched, too."""
+        return self.tuning_second_low is not None
+
+
+UNTUNED = Tuned()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +47,15 @@ class Provenance:
         True if a simulator made the data.
     data_sha256, code_version : str
     tuning_runs : int
-        Runs that the choice of the hyperparameters cost; 0 for defaults. No part of the identity.
+        Runs that the choice of the hyperparameters cost, of two both searches; 0 for defaults. No part of the identity.
     tuning_low, tuning_high : float or None
         Smallest and largest value that the search tried on its validation part. None where there was no search, or one
         of before schema 6: on the declared grid, by the training error of one seed.
+    tuning_second_runs : int
+        Those among ``tuning_runs`` that the search for the second hyperparameter added.
+    tuning_second_low, tuning_second_high : float or None
+        Smallest and largest value that it tried; None where only the first was searched. A run without ``tuning_runs``
+        has them where it was made for a choice that no longer stands.
     threads : int
         Threads that the run was allowed.
     environment : mapping of str to str
@@ -56,6 +72,14 @@ class Provenance:
     created: str
     tuning_low: float | None = None
     tuning_high: float | None = None
+    tuning_second_runs: int = 0
+    tuning_second_low: float | None = None
+    tuning_second_high: float | None = None
+
+    @property
+    def tuned(self) -> Tuned:
+        """What is said of the choice of the hyperparameters."""
+        return Tuned(*(getattr(self, name) for name in Tuned._fields))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from normbench.specs import Value
 
 __all__ = ["SCHEMA_VERSION", "Record", "from_dict", "from_json"]
 
-_READABLE = (1, 2, 3, 4, 5, SCHEMA_VERSION)
+_READABLE = (1, 2, 3, 4, 5, 6, SCHEMA_VERSION)
 _WITH_CHECKSUM = 4  # the first schema that has one
 _REMEDY = "Delete the file and run again."
 
@@ -90,6 +90,7 @@ _LATER_FIELDS = {
     **dict.fromkeys(("lipschitz_measured", "train_accuracy", "test_accuracy")),  # since schemas 2 and 3
     **{"lipschitz_certificate": None, "certified_by": ""},  # since schema 5
     **dict.fromkeys(("tuning_low", "tuning_high")),  # since schema 6
+    **{"tuning_second_runs": 0, "tuning_second_low": None, "tuning_second_high": None},  # since schema 7
 }
 
 

@@ -29,7 +29,7 @@ def real_record():
         seed=0,
         iterations=2,
     ).resolved()
-    return record_of(asked, run(asked, dataset).outcome, dataset, tuning_runs=0, jobs=1, threads=1)
+    return record_of(asked, run(asked, dataset).outcome, dataset, jobs=1, threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,7 @@ def recorded(dataset, iterations, batch_size=None):
         task="quadrotor-sim", layers=LAYERS, optimiser="agd", backend="reference", dtype="float64", seed=3,
         iterations=iterations, batch_size=batch_size,
     ).resolved()  # fmt: skip
-    return record_of(wanted, run(wanted, dataset).outcome, dataset, tuning_runs=0, jobs=1, threads=1)
+    return record_of(wanted, run(wanted, dataset).outcome, dataset, jobs=1, threads=1)
 
 
 def test_the_rows_of_batches_are_the_steps_and_errors_of_the_run(dataset):

@@ -25,4 +25,4 @@ def record(dataset):
         seed=0,
         iterations=4,
     ).resolved()
-    return record_of(asked, run(asked, dataset).outcome, dataset, tuning_runs=0, jobs=1, threads=1)
+    return record_of(asked, run(asked, dataset).outcome, dataset, jobs=1, threads=1)

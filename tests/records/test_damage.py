@@ -189,7 +189,7 @@ def test_a_reason_of_any_kind_makes_a_record_that_can_be_read(dataset):
     predictors = {"zero": {"train": 1.0, "test": 1.0}, "mean": {"train": 1.0, "test": 1.0}}
     for reason in ("x" * 10**6, "\x1b[2J", "half a pair \ud800", "two\nlines"):
         failed = Outcome.failed(reason, unit="N", predictors=predictors)
-        made = record_of(asked, failed, dataset, tuning_runs=0, jobs=1, threads=1)
+        made = record_of(asked, failed, dataset, jobs=1, threads=1)
         made.to_json().encode()
         assert from_json(made.to_json(), source="x").outcome.reason == made.outcome.reason
         assert math.isnan(made.outcome.train_rms)

@@ -8,6 +8,8 @@ import pytest
 
 from normbench.errors import RecordError
 from normbench.records.build import request_id
+from normbench.records.identity import checksum
+from normbench.records.record import Tuned
 from normbench.records.schema import SCHEMA_VERSION, from_json
 from normbench.running.request import AXES
 from tests.changes import changed
@@ -139,6 +141,17 @@ def test_a_record_of_schema_1_is_read_with_what_it_lacks_empty(record):
     )
     assert old.record_id == record.record_id
     assert from_json(old.to_json(), source="x").as_dict()["schema_version"] == SCHEMA_VERSION
+
+
+def test_a_record_of_schema_6_is_read_with_one_searched_hyperparameter(record):
+    searched = changed(record, tuning_runs=15, tuning_low=1e-4, tuning_high=1.0)
+    raw = searched.as_dict() | {"schema_version": 6}
+    for name in ("tuning_second_runs", "tuning_second_low", "tuning_second_high"):
+        del raw[name]
+    old = from_json(json.dumps({"checksum": checksum(raw)} | raw), source="some.json")
+    assert old == searched
+    assert (old.provenance.tuned, old.record_id) == (Tuned(15, 1e-4, 1.0), record.record_id)
+    assert not old.provenance.tuned.of_two
 
 
 def test_the_curves_have_one_entry_per_loss_or_per_checkpoint(record):

@@ -37,7 +37,7 @@ def digits():
 def classes(digits):
     """A run of mini-batches on classes."""
     wanted = asked(batch_size=32, schedule="plateau")
-    return record_of(wanted, run(wanted, digits).outcome, digits, tuning_runs=0, jobs=1, threads=1)
+    return record_of(wanted, run(wanted, digits).outcome, digits, jobs=1, threads=1)
 
 
 def of_schema(record, version):
@@ -86,7 +86,7 @@ def test_a_full_batch_regression_has_none_of_them(record):
 
 def test_mini_batches_of_a_regression_have_errors_and_no_accuracy(dataset):
     wanted = asked(task="quadrotor-sim", layers=(12, 4, 3), batch_size=1000)
-    made = record_of(wanted, run(wanted, dataset).outcome, dataset, tuning_runs=0, jobs=1, threads=1)
+    made = record_of(wanted, run(wanted, dataset).outcome, dataset, jobs=1, threads=1)
     assert (made.outcome.train_accuracy, made.outcome.test_accuracy) == (None, None)
     assert np.isnan(made.outcome.curves.train_accuracy).all()
     assert made.outcome.curves.train_rms[-1] == made.outcome.train_rms

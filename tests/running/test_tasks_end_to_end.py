@@ -66,7 +66,7 @@ def dataset_of(key: str, datasets: dict[str, Dataset]) -> Dataset:
 
 def assert_complete(asked: RunRequest, outcome: Outcome, dataset: Dataset) -> None:
     """Every figure is there, and the record of it can be written and read."""
-    record = record_of(asked, outcome, dataset, tuning_runs=0, jobs=1, threads=1)
+    record = record_of(asked, outcome, dataset, jobs=1, threads=1)
     figures = [record.outcome.train_rms, record.outcome.test_rms, record.outcome.train_loss, record.outcome.test_loss]
     curves = record.outcome.curves
     figures += [*curves.loss, *curves.step_size, *curves.train_rms, *curves.test_rms]
