@@ -8,15 +8,14 @@ from itertools import chain
 from normbench.backends.trajectory import Status
 from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.job import RunJob, store_result
-from normbench.campaigns.plan import Plan
+from normbench.campaigns.plan import AnySearch, Plan
 from normbench.campaigns.pool import Outcome as JobOutcome
 from normbench.campaigns.pool import Pool
 from normbench.campaigns.samples import Samples
-from normbench.campaigns.search import Search
 from normbench.data.splits import TEST
 from normbench.machine import cores, threads_per_run
 from normbench.records.build import request_id
-from normbench.records.record import Tuned
+from normbench.records.record import UNTUNED, Tuned
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.running.request import RunRequest
@@ -111,13 +110,11 @@ class Campaign:
 
     def _runs(self, plan: Plan) -> dict[RunRequest, Tuned]:
         """Every run of the plan that is known by now, each with what the choice of its value has cost."""
-        found = dict.fromkeys(plan.requests, Tuned())
+        found = dict.fromkeys(plan.requests, UNTUNED)
         chosen: dict[RunRequest, Tuned] = {}
         for search in plan.searches:
-            state = search.state(self.find)
-            found |= {trial: Tuned() for value in state.tried for trial in search.trials(value)}
-            if state.best is not None:
-                chosen |= dict.fromkeys(search.at(state.best), state.tuned)
+            found |= {trial: UNTUNED for stage in search.stages(self.find) for trial in stage.trials}
+            chosen |= search.chosen(self.find)
         return found | chosen
 
     def _due(self, plan: Plan, tries: Mapping[RunRequest, int]) -> dict[RunRequest, Tuned]:
@@ -127,7 +124,7 @@ class Campaign:
             for request, tuned in self._runs(plan).items()
             if self._is_due(request) and tries[request] < (1 if request.judged_on == TEST else _TRIES)
         }
-        later = (search.targets for search in plan.searches if due and search.state(self.find).waiting)
+        later = (search.targets for search in plan.searches if due and search.stages(self.find)[-1].state.waiting)
         self._announce([*due, *chain.from_iterable(later)])
         return due
 
@@ -184,19 +181,17 @@ class Campaign:
         )
         self.on_progress(self._tally)
 
-    def _conclude(self, search: Search) -> None:
+    def _conclude(self, search: AnySearch) -> None:
         """Write into the records what the search made of them; where it chose no value, say so."""
-        state = search.state(self.find)
-        for value in {*search.values(self.find), search.trial.hyperparameters[search.name]}:
-            tuned = state.tuned if value == state.best else Tuned()
-            for request in search.at(value):
-                record = self.find(request)
-                marked = record and replace(record.provenance, **tuned._asdict())
-                if record and marked and marked != record.provenance:
-                    self._ended[request] = replace(record, provenance=marked)
-                    self.store.write(self._ended[request])
+        for request, tuned in search.marks(self.find).items():
+            record = self.find(request)
+            marked = record and replace(record.provenance, **tuned._asdict())
+            if record and marked and marked != record.provenance:
+                self._ended[request] = replace(record, provenance=marked)
+                self.store.write(self._ended[request])
+        last, state = search.stages(self.find)[-1]
         if state.best is None:
             reason = "a trial failed" if state.waiting else "none gave a finite error on every seed"
-            trial, values = search.trial, ", ".join(f"{value:g}" for value in state.tried)
+            trial, values = last.trial, ", ".join(f"{value:g}" for value in state.tried)
             where = f"{trial.optimiser} on {trial.task} ({trial.backend})"
-            self.on_remark(f"No {search.name} is chosen for {where}, of {values}: {reason}.")
+            self.on_remark(f"No {last.name} is chosen for {where}, of {values}: {reason}.")

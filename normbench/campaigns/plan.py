@@ -1,15 +1,18 @@
 """Which runs a campaign consists of: the fixed ones, searches and their use, and trials that judge bounds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from normbench import specs
 from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
+from normbench.campaigns.coordinate import CoordinateSearch
 from normbench.campaigns.search import WHERE, Search, check_budget, judging
 from normbench.running.request import Asked, RunRequest, setting
 from normbench.specs import Geometry
 from normbench.specs.parametrisations import PARAMETRISATIONS
+
+AnySearch = Search | CoordinateSearch
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Plan:
     """Runs to make, and searches to make and then to use."""
 
     requests: tuple[RunRequest, ...]
-    searches: tuple[Search, ...] = ()
+    searches: tuple[AnySearch, ...] = ()
 
     def __add__(self, other: "Plan") -> "Plan":
         return Plan(self.requests + other.requests, self.searches + other.searches)
@@ -29,6 +32,7 @@ def sweep(
     optimisers: Iterable[str],
     backends: Iterable[str],
     seeds: Sequence[int],
+    tune: int = 1,
     tuning_budget: int | None = None,
 ) -> Plan:
     """Every optimiser over the same seeds, at its defaults and, where it has one to tune, at its best value.
@@ -44,8 +48,11 @@ def sweep(
     optimisers, backends : iterable of str
     seeds : sequence of int
         Those that are judged; a search chooses on others.
+    tune : int
+        Hyperparameters of an optimiser that are searched: 1, or 2 where it declares a second.
     tuning_budget : int, optional
-        Most trial runs of each search, see :class:`normbench.campaigns.search.Search`.
+        Most trial runs of each search, see :class:`normbench.campaigns.search.Search`, or of the two for an optimiser
+        together, see :class:`normbench.campaigns.coordinate.CoordinateSearch`.
 
     Raises
     ------
@@ -56,7 +63,7 @@ def sweep(
     wanted = {get_backend(name).name for name in backends}
     chosen = [name for name in backend_names() if name in wanted]
     runs: list[RunRequest] = []
-    searches: list[Search] = []
+    searches: list[AnySearch] = []
     for optimiser in dict.fromkeys(optimisers):
         has_rate = "learning_rate" in specs.get(optimiser).resolve({})
         own = replace(asked, optimiser=optimiser, schedule=asked.schedule if has_rate else "constant")
@@ -67,10 +74,19 @@ def sweep(
             for seed in seeds
         ]
         runs += defaults
-        tuned = specs.get(optimiser).tuned
-        if tuned is not None and defaults:
-            searches.append(Search(tuned.name, tuned.grid, tuple(defaults), tuning_budget))
+        if defaults:
+            searches += _searches(specs.get(optimiser), defaults, tune, tuning_budget)
     return Plan(tuple(runs), tuple(searches))
+
+
+def _searches(
+    spec: specs.OptimiserSpec, defaults: Sequence[RunRequest], tune: int, budget: int | None
+) -> Iterator[AnySearch]:
+    """The search of an optimiser that has something to tune."""
+    if spec.tuned is None:
+        return
+    search = Search(spec.tuned.name, spec.tuned.grid, tuple(defaults), budget)
+    yield search if tune < 2 or spec.second is None else CoordinateSearch(search, spec.second, budget)
 
 
 def is_sweep(run: RunRequest) -> bool:

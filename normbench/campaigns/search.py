@@ -1,4 +1,4 @@
-"""The search for the one hyperparameter that a user would have to tune: on a validation part, over a grid that grows.
+"""The search for a hyperparameter that a user would have to tune: on a validation part, over a grid that grows.
 
 Every value is run on seeds that judge nothing, each run trains on 80 % of its training set and is judged on the other
 20 %; the value with the lowest mean validation RMS is chosen. Neither test sets nor judged seeds choose anything.
@@ -8,17 +8,19 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count, islice
+from itertools import chain, count, islice, takewhile
+from typing import NamedTuple
 
 import numpy as np
 
 from normbench import specs
 from normbench.backends import get as get_backend
 from normbench.backends.trajectory import Status
+from normbench.campaigns.grid import Grid
 from normbench.data.splits import VALIDATION
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_number
-from normbench.records.record import Tuned
+from normbench.records.record import UNTUNED, Tuned
 from normbench.records.schema import Record
 from normbench.running.axis import Place
 from normbench.running.request import RunRequest, axes
@@ -27,10 +29,14 @@ from normbench.specs import Value
 TUNING_SEEDS = 3
 FIRST_TUNING_SEED = 1000
 GROWTHS = 4  # values beyond its grid that a search may try unless the user says otherwise
-_FARTHEST = 20  # values beyond either end of a grid that any search may try
 WHERE = tuple(axis.name for axis in axes() if axis.place is Place.WHERE)  # trials of one backend serve all
 
 Find = Callable[[RunRequest], Record | None]
+
+
+def is_of_two(record: Record | None) -> bool:
+    """True if a search for two hyperparameters has made the run, or chosen it."""
+    return record is not None and record.provenance.tuned.of_two
 
 
 def with_value(base: RunRequest, name: str, value: Value) -> RunRequest:
@@ -116,12 +122,15 @@ class Search:
         The runs, over all seeds and backends, that are made at the best value.
     budget : int or None
         Most trial runs; None for :func:`usual_budget`.
+    known : float, optional
+        The value of the grid whose trials another search has made, from which this one starts.
     """
 
     name: str
     grid: tuple[float, ...]
     targets: tuple[RunRequest, ...]
     budget: int | None = None
+    known: Value = None
 
     def __post_init__(self) -> None:
         check_budget(self.budget)
@@ -134,6 +143,11 @@ class Search:
     def trial(self) -> RunRequest:
         """The run that is repeated for every value and seed."""
         return self._judging[0]
+
+    @property
+    def given(self) -> Value:
+        """The value that the targets have before anything is chosen."""
+        return self.trial.hyperparameters[self.name]
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -151,9 +165,9 @@ class Search:
     def state(self, find: Find) -> State:
         """How far the search is, and what it needs or has chosen.
 
-        The values are those of the grid; where the budget is too small for all of them, those in its middle. While the
-        best one lies at an end of what was tried, the next value beyond that end is tried, too. Trials that diverged
-        are results, and lose.
+        The values are those of the grid; where the budget is too small for all of them, those around its middle, or
+        around ``known``. While the best one lies at an end of what was tried, the next value beyond that end is tried,
+        too. Trials that diverged are results, and lose.
 
         Parameters
         ----------
@@ -162,7 +176,7 @@ class Search:
         """
         low, high = self._start()
         while True:
-            tried = tuple(self._value(k) for k in range(low, high))
+            tried = tuple(self._grid.value(k) for k in range(low, high))
             scores = [score for value in tried if (score := self._score(value, find)) is not None]
             if len(scores) < len(tried):
                 return State(tried, waiting=True)
@@ -176,20 +190,42 @@ class Search:
             else:
                 return State(tried, best=tried[best])
 
+    def stages(self, find: Find) -> list["Stage"]:
+        """The searches of one hyperparameter that have begun, each with how far it is: this one."""
+        return [Stage(self, self.state(find))]
+
+    def chosen(self, find: Find) -> dict[RunRequest, Tuned]:
+        """The runs at the chosen value, each with what the choice has cost; none while nothing is chosen."""
+        state = self.state(find)
+        return {} if state.best is None else dict.fromkeys(self.at(state.best), state.tuned)
+
+    def marks(self, find: Find) -> dict[RunRequest, Tuned]:
+        """What is to be said in every run that a search for the same, with whatever budget, may have chosen.
+
+        Where a search of two hyperparameters has chosen the same run, that choice stands.
+        """
+        values = {*self.values(find), self.given}
+        runs = dict.fromkeys((run for value in values for run in self.at(value)), UNTUNED) | self.chosen(find)
+        return {run: tuned for run, tuned in runs.items() if not is_of_two(find(run))}
+
     def values(self, find: Find) -> list[float]:
         """Every value that a search for the same, with whatever budget, may have chosen so far."""
-        found = list(self.grid)
-        for step, k in ((-1, -1), (1, len(self.grid))):
-            while self._is_admissible(k) and any(map(find, self.trials(self._value(k)))):
-                found.append(self._value(k))
-                k += step
-        return found
+        beyond = (
+            takewhile(lambda v: any(map(find, self.trials(v))), self._grid.outwards(k)) for k in (-1, len(self._grid))
+        )
+        return [*self.grid, *chain.from_iterable(beyond)]
+
+    @cached_property
+    def _grid(self) -> Grid:
+        declared = {h.name: h for h in specs.get(self.trial.optimiser).hyperparameters}[self.name]
+        return Grid(self.grid, declared)
 
     def _start(self) -> tuple[int, int]:
-        """The part of the grid that is tried first: from the middle outwards, of two values that nearer the default."""
-        default, middle = as_number(self.trial.hyperparameters[self.name]), (len(self.grid) - 1) / 2
-        away = [abs(math.log(value / default)) if default else 0.0 for value in self.grid]
-        order = sorted(range(len(self.grid)), key=lambda k: (abs(k - middle), away[k]))
+        """The part of the grid that is tried first: from its centre outwards, of two values that nearer the default."""
+        default = as_number(self.given) or 0.0
+        centre = (len(self.grid) - 1) / 2 if self.known is None else self.grid.index(self.known)
+        away = [self._grid.away(value, default) for value in self.grid]
+        order = sorted(range(len(self.grid)), key=lambda k: (abs(k - centre), away[k]))
         chosen = order[: self._most]
         return min(chosen), max(chosen) + 1
 
@@ -199,27 +235,7 @@ class Search:
         return (usual_budget(self.grid) if self.budget is None else self.budget) // TUNING_SEEDS
 
     def _may_try(self, k: int, *, beside: Sequence[float]) -> bool:
-        return len(beside) < self._most and self._is_admissible(k)
-
-    def _is_admissible(self, k: int) -> bool:
-        """True if the value is one of the grid or, not too far beyond it, within the range of the hyperparameter."""
-        if 0 <= k < len(self.grid):
-            return True
-        if len(self.grid) == 1 or not -_FARTHEST <= k < len(self.grid) + _FARTHEST:
-            return False
-        declared = {h.name: h for h in specs.get(self.trial.optimiser).hyperparameters}[self.name]
-        return declared.low <= self._value(k) <= declared.high
-
-    def _value(self, k: int) -> float:
-        """Entry k of the grid, which goes on at both ends by the ratio of every other value: 3, 10, 30 by 100, 300."""
-        last = len(self.grid) - 1
-        if 0 <= k <= last:
-            return self.grid[k]
-        end, step = (0, 1) if k < 0 else (last, -1)
-        over = abs(k - end)
-        pair = end + 2 * step
-        ratio = self.grid[end] / self.grid[pair] if 0 <= pair <= last else (self.grid[end] / self.grid[end + step]) ** 2
-        return float(f"{self.grid[end + step * (over % 2)] * ratio ** ((over + 1) // 2):.12g}")
+        return len(beside) < self._most and self._grid.is_admissible(k)
 
     def _score(self, value: float, find: Find) -> float | None:
         """Mean validation RMS over the seeds, infinite where one of them diverged; None where one gave no result."""
@@ -232,3 +248,15 @@ class Search:
             found.append(record.outcome.test_rms if ended else math.inf)
         mean = float(np.mean(found))
         return mean if math.isfinite(mean) else math.inf
+
+
+class Stage(NamedTuple):
+    """A search of one hyperparameter, and how far it is."""
+
+    search: Search
+    state: State
+
+    @property
+    def trials(self) -> list[RunRequest]:
+        """Those that it has asked for."""
+        return [trial for value in self.state.tried for trial in self.search.trials(value)]

@@ -72,6 +72,16 @@ jobs: Decorator = click.option(
     "variable OMP_NUM_THREADS says.  [default: as many as the cores allow]",
 )
 
+TUNE = {"one": 1, "two": 2}  # hyperparameters that are searched
+tune: Decorator = click.option(
+    "--tune",
+    type=click.Choice(list(TUNE)),
+    default=next(iter(TUNE)),
+    show_default=True,
+    help="How many hyperparameters of an optimiser are searched. two: after the learning rate a second one at the rate "
+    "that was chosen, where the optimiser has one to tune, see normbench list optimisers.",
+)
+
 
 def seeds(default: int) -> Decorator:
     """``--seeds N``: seeds 0 to N - 1."""

@@ -62,11 +62,13 @@ _PEERS = "peers"  # all of them that one of the backends has
 )
 @click.option("--width", type=click.IntRange(min=1), help="Width of every hidden layer, with --depth.")
 @click.option("--depth", type=click.IntRange(min=1, max=_MOST_LAYERS), help="Number of weight matrices, with --width.")
+@options.tune
 @click.option(
     "--tuning-budget",
     type=int,
     metavar="N",
-    help="Most trial runs of one search, three for every value.  [default: enough for the grid and four values beyond]",
+    help="Most trial runs that are spent on the values of one optimiser, three for every value.  [default: for every "
+    "hyperparameter enough for its grid and four values beyond]",
 )
 @click.option(
     "--choose-bound",
@@ -96,6 +98,7 @@ def command(
     layers_text: str | None,
     width: int | None,
     depth: int | None,
+    tune: str,
     tuning_budget: int | None,
     choose_bound: bool,
     data_dir: Path | None,
@@ -109,13 +112,15 @@ def command(
     Every run is stored as it ends. Running again computes only what is missing, so an interrupted command can
     simply be repeated. An optimiser with a learning rate runs at its default and at the best of a log grid, which is
     chosen on a validation part (20 % of the training set) over three seeds that are not among those shown; while the
-    best lies at an end of the grid, the grid grows there.
+    best lies at an end of the grid, the grid grows there. With --tune two its momentum or epsilon, where it has one
+    that matters, is then searched likewise at that learning rate.
 
     \b
     Examples:
       normbench run
       normbench run --optimiser method1 --optimiser adam --seeds 10
       normbench run --optimiser peers --seeds 10
+      normbench run --optimiser scion --lipschitz 10 --schedule linear --tune two
       normbench run --task neural-fly --data-dir ~/neural_fly --split blocked
       normbench run --task neural-fly --lipschitz 10 --lipschitz 20 --keep-networks
       normbench run --task digits --lipschitz 10 --lipschitz 40 --choose-bound
@@ -140,6 +145,7 @@ def command(
     store = Store(out / RECORDS)
     probe_folder(store.directory)
     _mention_compilations(chosen)
+    searched = partial(sweep, backends=chosen, seeds=range(seeds), tune=options.TUNE[tune], tuning_budget=tuning_budget)
     plan = Plan(())
     samples = Samples(data_dir)
     for task in dict.fromkeys(tasks or (_DEFAULT_TASK,)):
@@ -156,8 +162,7 @@ def command(
         if choose_bound or any(SPECS[key].tuned for key in named):
             fits(seeds=tuning_seeds(range(seeds)), judged_on=VALIDATION)
         for bound, scale in product(named_bounds or (None,), dict.fromkeys(scales) or (None,)):
-            each = replace(asked, lipschitz=bound, output_scale=scale)
-            plan += sweep(each, optimisers=named, backends=chosen, seeds=range(seeds), tuning_budget=tuning_budget)
+            plan += searched(replace(asked, lipschitz=bound, output_scale=scale), optimisers=named)
     if choose_bound:
         plan += bound_trials(plan)
     kept = set(store.kept())

@@ -9,6 +9,7 @@ from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.plan import Plan, sweep
 from normbench.campaigns.search import TUNING_SEEDS, State, tuning_seeds
 from normbench.errors import InvalidArgumentError
+from normbench.records.record import UNTUNED, Tuned
 from normbench.records.store import Store
 from normbench.running.request import Asked
 from tests.changes import changed
@@ -70,7 +71,7 @@ def test_the_mean_over_the_seeds_decides_and_nothing_else(finds):
     search = searched()
     state = search.state(finds(search, lambda value, k: errors.get(value, (1.0,) * 3)[k]))
     assert state == State(GRID, best=1e-2)
-    assert state.tuned == (15, 1e-4, 1.0)
+    assert state.tuned == Tuned(15, 1e-4, 1.0)
 
 
 @pytest.mark.quick
@@ -97,7 +98,7 @@ def test_the_grid_grows_where_its_best_is_an_end_and_the_budget_lasts(finds, bes
     state = search.state(finds(search, around(best)))
     assert state.tried == pytest.approx(tried, rel=1e-12)
     assert state.best == min(state.tried, key=lambda value: abs(math.log10(value / best)))
-    assert state.tuned == (3 * len(tried), state.tried[0], state.tried[-1])
+    assert state.tuned == Tuned(3 * len(tried), state.tried[0], state.tried[-1])
     assert budget is None or state.tuned.tuning_runs <= budget
 
 
@@ -131,11 +132,7 @@ def test_what_diverged_loses_and_what_failed_or_is_missing_leaves_the_choice_ope
 
 def marks(records):
     return {
-        (r.request.seed, r.request.hyperparameters["learning_rate"]): (
-            r.provenance.tuning_runs,
-            r.provenance.tuning_low,
-            r.provenance.tuning_high,
-        )
+        (r.request.seed, r.request.hyperparameters["learning_rate"]): r.provenance.tuned
         for r in records
         if r.request.judged_on == "test"
     }
@@ -157,7 +154,7 @@ def test_a_campaign_runs_the_value_of_its_search_and_a_killed_one_comes_to_the_s
     assert {r.request.seed for r in trials} == {1000, 1001, 1002}
     assert len(trials) == TUNING_SEEDS * len(state.tried)
     assert {r.provenance.tuning_runs for r in trials} == {0}
-    assert marks(records) == {(s, 1e-3): (0, None, None) for s in seeds} | {(s, state.best): state.tuned for s in seeds}
+    assert marks(records) == {(s, 1e-3): UNTUNED for s in seeds} | {(s, state.best): state.tuned for s in seeds}
 
     def kill_after(runs):
         def on_progress(tally):
@@ -187,7 +184,7 @@ def test_a_campaign_runs_the_value_of_its_search_and_a_killed_one_comes_to_the_s
     assert len(marks(Campaign(store, jobs=1, on_progress=tallies.append).run(more))) == 3
     assert tallies[-1].runs_done == 1
     fewer = Campaign(store, jobs=1).run(Plan(plan.requests, (replace(search, budget=3),)))
-    assert marks(fewer)[0, 1.0] == (3, 1.0, 1.0)
+    assert marks(fewer)[0, 1.0] == Tuned(3, 1.0, 1.0)
     assert store.find(kept.find(search.at(state.best)[0]).record_id).provenance.tuning_runs == 0
 
 
