@@ -66,7 +66,7 @@ class Key:
     Attributes
     ----------
     asked : tuple
-        Every field of the request but the seed and the value that is tuned, see
+        Every field of the request but the seed and the values that are tuned, see
         :func:`normbench.analysis.selection.search_key`.
     rule : Rule
     data_sha256 : str

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from normbench import backends, specs
+from normbench.analysis.tuning import searched
 from normbench.data.splits import TEST
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
@@ -46,15 +47,19 @@ def row_key(record: Record) -> Sortable:
 
 
 def search_key(record: Record) -> Sortable:
-    """What the runs of one search for the best value have in common: all but the value that is tuned."""
+    """What the runs of one search for the best values have in common: all but the values that are tuned."""
     return (*sortable(record, Level.BOARD, Level.ROW, without=(_HYPERPARAMETERS,)), ("fixed", True, fixed(record)))
 
 
 def fixed(record: Record) -> str:
-    """The hyperparameters that are not tuned, as text to compare."""
-    tuned = specs.get(record.request.optimiser).tuned
-    values = dict(setting(record.request))[_HYPERPARAMETERS]
-    return json.dumps([(name, value) for name, value in values if tuned is None or name != tuned.name])
+    """The hyperparameters that are not tuned, as text to compare.
+
+    A second that a search has chosen counts as what it was while the first was searched: at its default. A user's own
+    value of it is no choice, and separates.
+    """
+    tuned, values = searched(record), dict(setting(record.request))[_HYPERPARAMETERS]
+    left_out, before = [h.name for h in tuned[:1]], {h.name: h.default for h in tuned[1:]}
+    return json.dumps([(name, before.get(name, value)) for name, value in values if name not in left_out])
 
 
 def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key, list[Record]]:
@@ -116,10 +121,10 @@ def timed_alike(runs: Iterable[Record]) -> list[Record]:
 
 
 def unusual_hyperparameters(record: Record) -> dict[str, specs.Value]:
-    """What is not at its default, the tuned one apart."""
-    spec = specs.get(record.request.optimiser)
+    """What is not at its default, the tuned ones apart."""
+    tuned = searched(record)
     return {
         h.name: record.request.hyperparameters[h.name]
-        for h in spec.hyperparameters
-        if h != spec.tuned and record.request.hyperparameters[h.name] != h.default
+        for h in specs.get(record.request.optimiser).hyperparameters
+        if h not in tuned and record.request.hyperparameters[h.name] != h.default
     }

@@ -48,7 +48,7 @@ def learning_rate_sensitivity(records: Iterable[Record]) -> pd.DataFrame:
 
 def _searches(records: Iterable[Record]) -> Iterator[tuple[specs.Hyperparameter, list[Record]]]:
     """What is tuned, and the runs in the order of their values, of every search and seed."""
-    for runs in grouped(current(records), search_key).values():
+    for runs in grouped(current(records), _key).values():
         tuned = specs.get(runs[0].request.optimiser).tuned
         if tuned is None:
             continue
@@ -60,6 +60,12 @@ def _searches(records: Iterable[Record]) -> Iterator[tuple[specs.Hyperparameter,
         for by_value in by_seed.values():
             if len(values) >= _FEWEST and by_value.keys() >= values:
                 yield tuned, [by_value[value] for value in sorted(values)]
+
+
+def _key(record: Record) -> tuple[Any, ...]:
+    """What separates searches for the first hyperparameter: the values of all others, that of a second included."""
+    tuned, values = specs.get(record.request.optimiser).tuned, record.request.hyperparameters.items()
+    return search_key(record), tuple(str(value) for name, value in values if tuned and name != tuned.name)
 
 
 def _rows(tuned: specs.Hyperparameter, runs: Sequence[Record]) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Way(NamedTuple):
-    """A way of training: all that was asked for but data, bound or scale, seed, iterations and the tuned value.
+    """A way of training: all that was asked for but data, bound or scale, seed, iterations and the tuned values.
 
     Attributes
     ----------
@@ -65,8 +65,9 @@ def ways(records: Runs, budget: float) -> list[Way]:
     """Every way with the runs that stand for it at a budget.
 
     A way whose tuned value was searched at one of the bounds stands there with the value that was chosen, and nowhere
-    with a default; one that was searched at none stands with the default. Of runs of different lengths the shortest
-    that come to the budget count, and those that were to make fewer evaluations do not.
+    with a default; one that was searched at none stands with the default. Where at a bound both a choice of one
+    hyperparameter and one of two are stored, that of two stands there. Of runs of different lengths the shortest that
+    come to the budget count, and those that were to make fewer evaluations do not.
     """
     long_enough = [run for run in records if not _is_shorter(run, budget)]
     return [way for runs in grouped(long_enough, _key).values() if (way := _way(runs)) is not None]
@@ -104,8 +105,13 @@ def _way(runs: Runs) -> Way | None:
 
 
 def _standing(rows: Sequence[Runs]) -> Runs:
-    """The row that stands for a way at a bound; of two values that were each the best of a search, the newer."""
-    return max(rows, key=lambda row: (-max(map(planned_evaluations, row)), max(_seconds(run) for run in row)))
+    """The row that stands for a way at a bound: of several that were each the best of a search one for which two
+    hyperparameters were searched, then the newest."""
+
+    def worth(row: Runs) -> tuple[float, bool, float]:
+        return -max(map(planned_evaluations, row)), tuning(row).second is not None, max(map(_seconds, row))
+
+    return max(rows, key=worth)
 
 
 def _seconds(record: Record) -> float:

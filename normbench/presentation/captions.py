@@ -15,6 +15,8 @@ from normbench.records.schema import Record
 
 _FEW_SEEDS = 10  # below, a bootstrap interval holds the mean in less than nine of ten cases
 
+SECOND = "Where two values stand, the second was searched on the same seeds at the best value of the first."
+
 
 def captions(board: Board) -> tuple[str, ...]:
     """Every remark that applies to the board, most important first; what its columns mean is in the legend."""
@@ -99,6 +101,7 @@ def _tuning(board: Board) -> list[str]:
     chosen = f"The values{which} were chosen on a validation part, 20 % of the training set, by the mean RMS over "
     return [
         *([f"{chosen}{TUNING_SEEDS} seeds that are not among those shown."] if on_validation else []),
+        *([SECOND] if any(found.second for found in searched) else []),
         f"{board.search_runs} search runs have no row of their own. normbench run takes no learning rate: it makes the "
         "default and the best in one, by the same command.",
     ]

@@ -10,7 +10,7 @@ from rich.text import Text
 from normbench.analysis.compare import Change, Comparison, Key, Metric
 from normbench.analysis.selection import Sortable, board_key
 from normbench.analysis.tuning import Rule
-from normbench.presentation.labels import how, network_title, value_text, where
+from normbench.presentation.labels import chosen_text, how, network_title, where
 from normbench.presentation.quantities import (
     ITERATIONS,
     MILLISECONDS,
@@ -89,7 +89,7 @@ def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
 
 def _tuning(row: Comparison) -> str:
     """The value in NEW and how it came about."""
-    return row.key.rule if row.key.rule is Rule.NONE else f"{row.key.rule}: {value_text(row.tuning.value)}"
+    return row.key.rule if row.key.rule is Rule.NONE else f"{row.key.rule}: {chosen_text(row.tuning)}"
 
 
 def _verdict(row: Comparison) -> str:

@@ -8,7 +8,9 @@ from normbench.analysis.frontier import Frontier
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.selection import unusual_hyperparameters
-from normbench.campaigns.search import usual_budget
+from normbench.analysis.tuning import Second
+from normbench.campaigns.grid import Grid
+from normbench.campaigns.search import TUNING_SEEDS, usual_budget
 from normbench.presentation.labels import value_text
 from normbench.problems import tasks
 from normbench.records.schema import Record
@@ -22,9 +24,10 @@ Searched = Board | Frontier
 def command(row: Row, board: Searched) -> str:
     """``normbench run ...`` for the runs of one row, or "" where no such command makes them.
 
-    ``normbench run`` runs an optimiser at its default and at the best of its grid, so both rows have the same command.
+    ``normbench run`` runs an optimiser at its default and at the best of its grid, so both rows have the same command;
+    the best of two grids has one of its own.
     It takes the seeds 0 to N - 1: where the row has others, N is large enough to hold them. Hyperparameters off their
-    defaults, other than the tuned one, cannot be given to it, nor full batches on a task that has mini-batches.
+    defaults, other than the tuned ones, cannot be given to it, nor full batches on a task that has mini-batches.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ def command(row: Row, board: Searched) -> str:
             return ""
         else:
             words += [axis.option, _text(value)]
-    return shlex.join([*words, *_budget(row)])
+    return shlex.join([*words, *_searches(row)])
 
 
 def _unsaid(axis: Axis, record: Record) -> object:
@@ -91,15 +94,33 @@ def _searched(record: Record, runs: Iterable[Record], *, whole: bool) -> list[st
     return sorted((b for b, tried in values.items() if tried >= wanted), key=backends.names().index)
 
 
-def _budget(row: Row) -> list[str]:
-    """The runs that a search made, where one with the usual budget may have made others and chosen another value."""
-    tuned = specs.get(row.optimiser).tuned
-    if tuned is None or row.tuning is None or row.tuning.tried is None:
+def _searches(row: Row) -> list[str]:
+    """How many hyperparameters were searched, where it was not one, and the runs that this took, where the usual budget
+    may have made others and chosen another value."""
+    spec, found = specs.get(row.optimiser), row.tuning
+    if spec.tuned is None or found is None or found.tried is None:
         return []
-    (low, high), usual = row.tuning.tried, usual_budget(tuned.grid)
-    whole = low <= tuned.grid[0] and high >= tuned.grid[-1]
-    ended = row.tuning.cost < usual and not row.tuning.on_edge
-    return [] if whole and (ended or row.tuning.cost == usual) else ["--tuning-budget", str(row.tuning.cost)]
+    second, more = found.second, found.second.cost if found.second else 0
+    usual = _is_usual(spec.tuned, found.tried, found.cost - more, ended=found.value not in found.tried)
+    if second and spec.second:
+        # where nothing lies beyond, a budget would let the first search go further than it went
+        ended = not second.on_edge or not _goes_on(spec.second, second)
+        usual = usual and _is_usual(spec.second, second.tried, more + TUNING_SEEDS, ended=ended)
+    return [*(["--tune", "two"] if second else []), *([] if usual else ["--tuning-budget", str(found.cost)])]
+
+
+def _is_usual(h: specs.Hyperparameter, tried: tuple[float, float], cost: int, *, ended: bool) -> bool:
+    """True if a search with the usual budget makes the same trials; it ended by itself where its best lies inside."""
+    low, high = tried
+    usual = usual_budget(h.grid)
+    return low <= h.grid[0] and high >= h.grid[-1] and (cost == usual or (ended and cost < usual))
+
+
+def _goes_on(h: specs.Hyperparameter, found: Second) -> bool:
+    """True if a search may try another value beyond the end at which the chosen one lies."""
+    grid, (low, high) = Grid(h.grid, h), found.tried
+    least, most = min((*grid.outwards(-1), low)), max((*grid.outwards(len(grid)), high))
+    return found.value in ([low] if least < low else []) + ([high] if most > high else [])
 
 
 def _same_search(run: Record, record: Record) -> bool:

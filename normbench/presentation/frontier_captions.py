@@ -8,7 +8,7 @@ from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Cell, Line
 from normbench.analysis.runs import evaluations_made
 from normbench.analysis.ways import Kind, shorter_ways
-from normbench.presentation.captions import data, few_seeds
+from normbench.presentation.captions import SECOND, data, few_seeds
 from normbench.presentation.frontiers import seeds_named, span, way_title
 from normbench.presentation.tables import number
 
@@ -25,6 +25,7 @@ def captions(frontier: Frontier) -> list[str]:
         *_lost(frontier),
         *_shorter(frontier),
         *_sweeps(frontier),
+        *_seconds(frontier),
         *trivial(frontier),
         *few_seeds([len(frontier.seeds)]),
     ]
@@ -120,6 +121,14 @@ def _swept(line: Line) -> str:
     if scales:
         return f"with {_named(scales)} times the outputs of its paper's scaling"
     return f"asked for L = {_named([point.lipschitz for point in line.points])}"
+
+
+def _seconds(frontier: Frontier) -> list[str]:
+    """What was searched where a way has two hyperparameters to search, and at which bounds one alone was."""
+    lines = [line for line in (*frontier.lines, *frontier.ceilings) if any(found.second for found in line.tunings)]
+    ones = {way_title(line): [p.lipschitz for p in line.points if p.tuning and not p.tuning.second] for line in lines}
+    alone = listed([f"{name} at L = {_named(bounds)}" for name, bounds in ones.items() if bounds])
+    return [*([SECOND] if lines else []), *([f"The first alone was searched for {alone}."] if alone else [])]
 
 
 def trivial(frontier: Frontier) -> list[str]:

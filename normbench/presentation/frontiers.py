@@ -1,7 +1,7 @@
 """A frontier in words: what its columns are, how its cells are written, and what is said under it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from normbench.presentation.cells import rank_span
 from normbench.presentation.labels import how, network_title, value_text, where
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import number, percent, stars
+from normbench.specs import Value
 
 BEST = "▼"
 _SHORT = {
@@ -88,14 +89,22 @@ def _cost(line: Line) -> int:
 
 
 def tuning_words(line: Line) -> str:
-    """``5 runs a bound: 0.003 to 0.01 †``, ``default 0.001`` or "none"."""
-    values = sorted({tuning.value for tuning in line.tunings if isinstance(tuning.value, int | float)})
-    if not values:
+    """``5 runs a bound: 0.003 to 0.01 †``, ``24 runs a bound: 0.03, momentum 0.8 to 0.9``, ``default 0.1``, "none"."""
+    text = _range(tuning.value for tuning in line.tunings)
+    if not text:
         return "none"
-    text = " to ".join(value_text(value) for value in dict.fromkeys((values[0], values[-1])))
     if not _cost(line):
         return f"default {text}"
+    seconds = [tuning.second for tuning in line.tunings if tuning.second]
+    if seconds:
+        text = f"{text}, {seconds[0].name} {_range(second.value for second in seconds)}"
     return f"{price_words(line)}: {text}" + (" †" if any(t.on_edge for t in line.tunings) else "")
+
+
+def _range(values: Iterable[Value]) -> str:
+    """``0.003 to 0.01``, the one value, or "" where there is none."""
+    known = sorted({value for value in values if isinstance(value, int | float)})
+    return " to ".join(value_text(value) for value in dict.fromkeys((*known[:1], *known[-1:])))
 
 
 def price_words(line: Line) -> str:

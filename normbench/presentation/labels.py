@@ -84,8 +84,15 @@ def value_text(value: specs.Value) -> str:
     return short if float(short) == value else repr(value)
 
 
+def chosen_text(found: Tuning) -> str:
+    """``0.01``, ``0.01, momentum 0.8``: the values that are tuned."""
+    second = [f"{found.second.name} {value_text(found.second.value)}"] if found.second else []
+    return ", ".join([value_text(found.value), *second])
+
+
 def tuning_label(row: Row) -> str:
-    """What has to be tuned: "none", "default 0.001" or "best of 5: 0.03", and what else is not at its default."""
+    """What has to be tuned: "none", "default 0.001", "best of 5: 0.03" or "best of 24: 0.03, momentum 0.8", and what
+    else is not at its default."""
     match row:
         case OptimiserRow(tuning=Tuning() as found):
             label, others = _rule(found), how(row.records[0])
@@ -97,7 +104,7 @@ def tuning_label(row: Row) -> str:
 
 def _rule(found: Tuning) -> str:
     """What chose the value, and the value; "" where nothing is tuned."""
-    value = value_text(found.value)
+    value = chosen_text(found)
     match found.rules:
         case (Rule.NONE,):
             return ""

@@ -2,10 +2,13 @@
 
 import math
 import shlex
+from dataclasses import replace
 
 import pytest
 
+from normbench import specs
 from normbench.analysis.leaderboard import boards
+from normbench.campaigns.coordinate import CoordinateSearch
 from normbench.campaigns.search import Search
 from normbench.presentation import exports
 from normbench.presentation.captions import captions
@@ -33,6 +36,33 @@ def test_the_budget_is_said_where_the_usual_one_may_choose_another_value(make, b
     said = int(words[words.index("--tuning-budget") + 1]) if "--tuning-budget" in words else None
     assert Search("learning_rate", GRID, (TARGET,), said).state(find) == state
     if budget is None and -6 < math.log10(best) < 2:
+        assert said is None
+
+
+@pytest.mark.parametrize("momentum", [-1.0, 0.9, 0.999])
+@pytest.mark.parametrize("rate", [1e-9, 1e-2, 1e5])
+@pytest.mark.parametrize("budget", [None, 9, 24, 30, 60])
+def test_the_command_of_two_searches_makes_the_same_ones_again(make, rate, momentum, budget):
+    spec = specs.get("scion")
+    target = replace(TARGET, optimiser="scion", hyperparameters=spec.resolve({}))
+
+    def find(request):
+        values = request.hyperparameters
+        error = abs(math.log10(values["learning_rate"] / rate)) + abs(
+            math.log10((1 - values["momentum"]) / (1 - momentum))
+        )
+        return changed(make("adam"), test_rms=1 + error)
+
+    def made(budget):
+        return CoordinateSearch(Search("learning_rate", spec.tuned.grid, (target,)), spec.second, budget).chosen(find)
+
+    [(run, tuned)] = made(budget).items()
+    [board] = boards([make("scion", backend="jax", hyperparameters=run.hyperparameters, **tuned._asdict())])
+    words = shlex.split(command(board.optimisers[0], board))
+    assert words[words.index("--tune") + 1] == "two"
+    said = int(words[words.index("--tuning-budget") + 1]) if "--tuning-budget" in words else None
+    assert made(said) == made(budget)
+    if budget is None and rate == 1e-2:
         assert said is None
 
 

@@ -10,7 +10,7 @@ from normbench.analysis.rows import OptimiserRow
 from normbench.analysis.selection import grouped
 from normbench.analysis.tuning import Rule
 from normbench.networks.families import layers_text
-from normbench.presentation.labels import backend, board_tags, board_words, how, value_text
+from normbench.presentation.labels import backend, board_tags, board_words, chosen_text, how
 from normbench.records.schema import Record
 
 _RULES: dict[Rule, tuple[str, ...]] = {Rule.NONE: (), Rule.DEFAULT: ("default",), Rule.BEST: ("tuned",)}
@@ -45,7 +45,7 @@ class Way:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """What chose the value of the hyperparameter that is tuned."""
+        """What chose the values of the hyperparameters that are tuned."""
         return self.row.tuning.rules
 
     @property
@@ -130,7 +130,7 @@ def _iterations(row: OptimiserRow) -> str:
 
 
 def _value(row: OptimiserRow) -> str:
-    return "" if row.tuning.rules == (Rule.NONE,) else value_text(row.tuning.value)
+    return "" if row.tuning.rules == (Rule.NONE,) else chosen_text(row.tuning)
 
 
 def environments(sections: Iterable[Section]) -> list[list[Record]]:
