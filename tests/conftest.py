@@ -26,10 +26,14 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers of pytest-xdist
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """The modules and cases that collection makes stay: no garbage collection looks through them, now or later."""
+    """The modules and cases that collection makes stay: no garbage collection looks through them, now or later.
+
+    Later ones are rare: tracing makes thousands of objects a program, and most of them live.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(200_000, 50, 100)
         gc.enable()
