@@ -127,6 +127,7 @@ def _scaled_to_gain(
         network = Network(network.input_shape, (*network.layers, Scale(math.sqrt(outputs) / gain)))
     scale = gain / _largest_norm(train[1]) if loss is Loss.SQUARE else 1.0
     loss_divisor = gain**2 if undone and loss is Loss.SQUARE else 1.0
+    train, test = ((_inputs(x, 1.0), y) for x, y in (train, test))
     return _problem(train, test, network, weights, scale, 1.0, loss_divisor, loss, classes)
 
 
@@ -157,6 +158,7 @@ def dimensional_scaling(
         weights = tuple(map(_prescribed, weights))
     input_norm = math.sqrt(math.prod(network.input_shape))
     scale = math.sqrt(outputs) / _largest_norm(train[1]) if loss is Loss.SQUARE else 1.0
+    train, test = ((_inputs(x, input_norm), y) for x, y in (train, test))
     return _problem(train, test, network, weights, scale, input_norm, float(outputs), loss, classes)
 
 
@@ -171,13 +173,7 @@ def bounded_scaling(
     classes: int = 0,
     initialisation: str = "xavier",
 ) -> Problem:
-    """Unit-norm inputs, ||W_i||_op = 1, and outputs in such a unit that weights of gain 1 have the bound ``lipschitz``.
-
-    x = x / ||x||,  y = y / s,  s = (1 - slack)^L lipschitz / gain of all that is no weight
-
-    For cross-entropy the logits are scaled by s instead. The slack is what weights in float32 may exceed a bound of 1
-    by, so that no iterate of any precision exceeds ``lipschitz``. The norm of a kernel is that of the matrix
-    (channels_out, channels_in size^2), for which the gain counts the patches.
+    """Unit-norm inputs x / ||x||, and :func:`at_bound`.
 
     Parameters
     ----------
@@ -190,6 +186,50 @@ def bounded_scaling(
     ------
     DataError
         If a sample has zero norm.
+    InvalidArgumentError
+        If the bound is not positive and finite, or a layer has no gain.
+    """
+    train, test = ((_inputs(x, 1.0), y) for x, y in (train, test))
+    return at_bound(
+        train,
+        test,
+        network,
+        lipschitz=lipschitz,
+        seed=seed,
+        loss=loss,
+        classes=classes,
+        initialisation=initialisation,
+    )
+
+
+def at_bound(
+    train: Part,
+    test: Part,
+    network: Network | Shape,
+    *,
+    lipschitz: float,
+    seed: int,
+    loss: Loss = Loss.SQUARE,
+    classes: int = 0,
+    initialisation: str = "xavier",
+) -> Problem:
+    """||W_i||_op = 1, and outputs in such a unit that weights of gain 1 have the bound ``lipschitz``; inputs stay.
+
+    y = y / s,  s = (1 - slack)^L lipschitz / gain of all that is no weight
+
+    For cross-entropy the logits are scaled by s instead. The slack is what weights in float32 may exceed a bound of 1
+    by, so that no iterate of any precision exceeds ``lipschitz``. The norm of a kernel is that of the matrix
+    (channels_out, channels_in size^2), for which the gain counts the patches.
+
+    Parameters
+    ----------
+    lipschitz : float
+        Largest change of the output in physical units, or of the logits, per change of an input as it is given.
+    train, test, network, seed, loss, classes, initialisation
+        As for :func:`spectral_initialisation`.
+
+    Raises
+    ------
     InvalidArgumentError
         If the bound is not positive and finite, or a layer has no gain.
     """
@@ -248,7 +288,8 @@ def _problem(
     loss: Loss,
     classes: int,
 ) -> Problem:
-    (x_train, y_train), (x_test, y_test) = ((_inputs(x, input_norm), _targets(y, scale)) for x, y in (train, test))
+    """A problem whose inputs stay as they are, and whose targets are multiplied by ``scale``."""
+    (x_train, y_train), (x_test, y_test) = ((x, _targets(y, scale)) for x, y in (train, test))
     return Problem(
         x_train=x_train,
         y_train=y_train,

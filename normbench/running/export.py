@@ -1,5 +1,6 @@
 """What a run leaves to those who use the network: plain float64 weights and the proof of their bound."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,9 @@ from normbench.certificates import Certificate
 from normbench.certificates.sandwich import sandwich
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import InvalidArgumentError
-from normbench.networks.activations import name_of
+from normbench.networks.activations import Activation, name_of
 from normbench.problems.problem import Problem
-from normbench.reference.parametrisations import Chart, chart
+from normbench.reference.parametrisations import chart
 from normbench.running.request import RunRequest
 from normbench.specs import parametrisations
 
@@ -39,9 +40,49 @@ def exported(request: RunRequest, problem: Problem, trajectory: Trajectory) -> E
     problem : Problem
     trajectory : Trajectory
     """
+    way = parametrisations.way(specs.get(request.optimiser), request.parametrisation, problem.network)
+    scale = problem.output_scale * problem.input_norm
+    proof = proven(problem, trajectory, way, scale=scale)
+    if proof is None:
+        return None
+    arrays = proof.certificate.arrays()
+    network = StoredNetwork(proof.weights, scale, request.lipschitz, arrays, name_of(proof.activation))
+    return Export(network, proof.certificate)
+
+
+class Proof(NamedTuple):
+    """Matrices with one activation between them, and the tightest certificate of them that was found."""
+
+    weights: tuple[np.ndarray, ...]
+    activation: Activation
+    certificate: Certificate
+
+
+def proven(
+    problem: Problem,
+    trajectory: Trajectory,
+    way: parametrisations.Way | None,
+    *,
+    scale: float,
+    inputs: int | None = None,
+) -> Proof | None:
+    """The trained network as matrices, with the tightest certificate found; None as for :func:`exported`.
+
+    Parameters
+    ----------
+    problem : Problem
+    trajectory : Trajectory
+    way : Way or None
+        From the variables that the run moved to the weights.
+    scale : float
+        What a bound of the matrices is multiplied by.
+    inputs : int, optional
+        How many inputs differ from sample to sample, the first ones. The columns of the others, which are biases, are
+        left out of the first matrix: no difference of outputs has a part of them.
+    """
     if not all(np.isfinite(w).all() for w in (*trajectory.weights, *trajectory.variables)):
         return None
-    made = _chart(request, problem) if trajectory.variables else None
+    made = chart(*way, problem.network.weight_shapes) if way is not None and trajectory.variables else None
     variables = trajectory.variables if made is None else made.clipped(trajectory.variables)
     try:
         matrices, activation = certificates.stretches(
@@ -49,16 +90,17 @@ def exported(request: RunRequest, problem: Problem, trajectory: Trajectory) -> E
         )
     except InvalidArgumentError:
         return None
-    scale = problem.output_scale * problem.input_norm
-    found = certificates.certify(matrices, activation=activation, output_scale=scale, time_limit=SECONDS).certificate
+    varying = _varying(matrices, inputs)
+    found = certificates.certify(varying, activation=activation, output_scale=scale, time_limit=SECONDS).certificate
     if made is not None and (factors := made.witness(variables)):
-        network = certificates.plain(matrices, activation, scale)
+        network = certificates.plain(varying, activation, scale)
         gain = problem.network.gain  # of the constant factors behind the last layer
-        own = sandwich(network, a=factors["a"], b=factors["b"], psi=factors["psi"], gain=gain)
+        own = sandwich(network, a=factors["a"], b=_varying(factors["b"], inputs), psi=factors["psi"], gain=gain)
         found = min(found, own, key=lambda certificate: certificate.bound)
-    return Export(StoredNetwork(tuple(matrices), scale, request.lipschitz, found.arrays(), name_of(activation)), found)
+    return Proof(tuple(matrices), activation, found)
 
 
-def _chart(request: RunRequest, problem: Problem) -> Chart | None:
-    way = parametrisations.way(specs.get(request.optimiser), request.parametrisation, problem.network)
-    return None if way is None else chart(*way, problem.network.weight_shapes)
+def _varying(matrices: Sequence[np.ndarray], inputs: int | None) -> list[np.ndarray]:
+    """The matrices, the first one without the columns of inputs that never differ."""
+    first, *others = matrices
+    return [first[:, :inputs], *others]

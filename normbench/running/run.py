@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -17,18 +16,16 @@ from normbench.data.dataset import Dataset
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss
 from normbench.problems import tasks
-from normbench.problems.initial_variables import initial_variables
 from normbench.problems.predictors import trivial_predictors
 from normbench.problems.problem import Problem
-from normbench.reference.start import within_targets
 from normbench.running.batches import batches
 from normbench.running.certificate import largest_gain
 from normbench.running.export import exported
 from normbench.running.request import RunRequest
 from normbench.running.result import Curves, Errors, Outcome, RunResult
 from normbench.running.schedule import schedule
+from normbench.running.start import bounded_start
 from normbench.running.support import check_support
-from normbench.specs import parametrisations
 
 CHECKPOINTS = 20
 _NO_ERRORS = (Errors(math.nan, math.nan),) * 2
@@ -92,8 +89,7 @@ def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
 def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
     """The normalised problem that a request starts from.
 
-    At a bound far above what the data need, the weights are made smaller, see
-    :func:`normbench.reference.start.within_targets`; those that keep the norms that they start with get them there.
+    At a bound the weights are those of :func:`normbench.running.start.bounded_start`.
     """
     task = tasks.get(request.task)
     found = tasks.problem(
@@ -111,14 +107,7 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
     )
     if request.lipschitz is None:
         return found
-    spec = specs.get(request.optimiser)
-    declared = parametrisations.resolve(spec, request.parametrisation, found.network, bounded=True)
-    start = within_targets(found)
-    if parametrisations.is_own(spec, declared):
-        own = initial_variables(declared, parametrisations.geometry(spec, declared), start.weights)
-        shapes = start.network.weight_shapes
-        return replace(start, weights=tuple(w.reshape(shape) for w, shape in zip(own, shapes, strict=True)))
-    return start
+    return bounded_start(found, specs.get(request.optimiser), request.parametrisation)
 
 
 def predictors_of(request: RunRequest, dataset: Dataset) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ import pytest
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, perceptron
 from normbench.networks.layers import Dense, LayerNorm
-from normbench.problems.scaling import ROUNDING_SLACK, bounded_scaling, scaled_outputs
+from normbench.problems.scaling import ROUNDING_SLACK, at_bound, bounded_scaling, scaled_outputs
 from normbench.reference.network import forward
 from normbench.reference.start import within_targets
 from tests.networks.examples import PLAIN, draw_inputs
@@ -42,6 +42,14 @@ def test_errors_are_in_physical_units_and_samples_have_norm_one():
     physical = np.sqrt(np.mean(np.sum((problem.output_scale * outputs - y) ** 2, axis=1)))
     assert problem.errors([outputs], problem.y_train)[0] == pytest.approx(physical, rel=1e-12)
     assert np.abs(problem.output_scale * problem.y_train - y).max() < 1e-12
+
+
+def test_inputs_that_someone_else_maps_stay_as_they_are():
+    (x, y), unit = scaled(PLAIN["perceptron"])
+    given = at_bound((x, y), (x[:1], y[:1]), unit.network, lipschitz=L, seed=0)
+    np.testing.assert_array_equal(given.x_train, x)
+    np.testing.assert_array_equal(given.y_train, unit.y_train)
+    assert given.lipschitz_bound(given.weights) == unit.lipschitz_bound(unit.weights)
 
 
 @pytest.mark.parametrize("loss", Loss)
