@@ -31,6 +31,7 @@ class _Outcome:
     wrong: str  # why the stored one does not hold; empty if it does, or if there is none
     asked: float | None
     gain: float  # the largest that was found
+    input_map: str
 
     @property
     def certificate(self) -> "Certificate":
@@ -61,9 +62,10 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
     """Bound a network's Lipschitz constant and check its witness.
 
     FILE is an NPZ file of a plain network f(x) = output_scale W_m rho(... rho(W_1 x)): weight_0, weight_1, ..., each
-    (fan_out, fan_in), and, if you have them, bias_*, output_scale, activation, lipschitz (the bound asked for) and
-    witness_* (a certificate); normbench run --keep-networks writes such files. Bounds are computed from the weights
-    alone. Exits with 1 where a stored witness does not prove its bound, or the bound asked for is not proven.
+    (fan_out, fan_in), and, if you have them, bias_*, output_scale, input_mean, input_scale, activation, lipschitz (the
+    bound asked for) and witness_* (a certificate); normbench run --keep-networks and the save method of the estimators
+    write such files. Bounds are computed from weights and scales alone. Exits with 1 where a stored witness does not
+    prove its bound, or the bound asked for is not proven.
 
     \b
     Examples:
@@ -75,14 +77,14 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
 
     stored = read(file, activation)
     computed = certify(
-        stored.weights, activation=stored.activation, output_scale=stored.output_scale, time_limit=time_limit
+        stored.weights, activation=stored.activation, output_scale=stored.gain_scale, time_limit=time_limit
     )
     witness, wrong = _checked(stored)
     asked = stored.lipschitz if lipschitz is None else lipschitz
     gain = largest_gain(
-        stored.weights, activation=stored.activation, output_scale=stored.output_scale, biases=stored.biases
+        stored.weights, activation=stored.activation, output_scale=stored.gain_scale, biases=stored.biases
     )
-    outcome = _Outcome(computed, witness, wrong, asked, gain)
+    outcome = _Outcome(computed, witness, wrong, asked, gain, stored.input_map)
     if format_ == "json":
         click.echo(json.dumps(_fields(outcome), allow_nan=False))
     else:
@@ -99,7 +101,7 @@ def _checked(stored: "StoredNetwork") -> "tuple[Certificate | None, str]":
         return None, ""
     try:
         certificate = from_arrays(stored.witness)
-        verify(stored.weights, certificate, activation=stored.activation, output_scale=stored.output_scale)
+        verify(stored.weights, certificate, activation=stored.activation, output_scale=stored.gain_scale)
     except CertificateError as error:
         return None, str(error)
     return certificate, ""
@@ -138,8 +140,12 @@ def _rows(outcome: _Outcome) -> Iterator[tuple[str, ...]]:
 
 
 def _verdicts(outcome: _Outcome) -> Iterator[str]:
+    from normbench.certificates.stored import INPUT_MAPS
+
     best = outcome.certificate
     yield f"Proven: ||f(x) - f(x')|| <= {_ceiling(best.bound)} ||x - x'|| for all x and x', by {best.kind}."
+    if outcome.input_map != "affine":
+        yield f"There x stands for the mapped input, {INPUT_MAPS[outcome.input_map]}."
     yield f"No bound is below {outcome.gain:.{_DIGITS}g}: so large is the gain at a point that was found."
     if outcome.witness:
         yield f"The stored witness proves its bound, {_ceiling(outcome.witness.bound)}."
@@ -163,6 +169,7 @@ def _fields(outcome: _Outcome) -> dict[str, Any]:
         "bound": _finite(outcome.certificate.bound),
         "kind": outcome.certificate.kind,
         "asked": outcome.asked,
+        "input_map": outcome.input_map,
         "largest_gain": outcome.gain,
         "holds": outcome.holds,
         "witness": {"kind": outcome.witness.kind, "bound": _finite(outcome.witness.bound)} if outcome.witness else None,

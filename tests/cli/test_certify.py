@@ -59,6 +59,7 @@ def test_a_stored_witness_and_a_bound_that_hold(call):
         ({"witness_kind": np.array("hearsay")}, "WRONG.*no certificate of kind"),
         ({"witness_status": np.ones(3)}, "WRONG.*witness_status"),
         ({"output_scale": 5.1}, "WRONG"),
+        ({"input_scale": 0.99}, "WRONG"),
         ({"lipschitz": 10.0}, "NOT PROVEN: the bound asked for is 10."),
     ],
 )
@@ -66,6 +67,16 @@ def test_what_does_not_hold_exits_with_1_and_says_why(call, change, words):
     result = call(LAYERS | WITNESS | {"output_scale": 5.0} | change)
     assert result.exit_code == 1
     assert np.any([all(part in line for part in words.split(".*")) for line in result.stdout.splitlines()])
+
+
+def test_bounds_are_in_the_unit_of_inputs_before_their_map(call):
+    maps = {"output_scale": 5.0, "input_scale": 2.5, "input_mean": np.arange(12.0), "model_about": np.array("a table")}
+    result = call(LAYERS | WITNESS | maps | {"lipschitz": 5.0})
+    assert result.exit_code == 0, result.output
+    assert "<= 4.34032 ||x - x'||" in result.stdout  # twice 2.17016
+    assert "x stands for" not in result.stdout
+    mapped = call(LAYERS | {"input_map": np.array("unit_norm")})
+    assert "There x stands for the mapped input, x / ||x||." in mapped.stdout
 
 
 def test_the_option_takes_the_place_of_the_files_own_bound(call):
@@ -118,6 +129,10 @@ def test_a_constant_network_has_the_bound_0(call):
         ({"weight_0": np.ones((1, 1)), "output_scale": np.ones(2)}, "output_scale must be one number"),
         ({"weight_0": np.ones((1, 1)), "output_scale": np.inf}, "output_scale must be a finite number"),
         ({"weight_0": np.ones((1, 1)), "lipschitz": -1.0}, "lipschitz must be positive"),
+        ({"weight_0": np.ones((1, 1)), "input_scale": 0.0}, "input_scale must be positive"),
+        ({"weight_0": np.ones((1, 2)), "input_mean": np.ones(1)}, "input_mean must be 2 finite numbers"),
+        ({"weight_0": np.ones((1, 1)), "input_map": np.array("polar")}, "input_map must be affine or unit_norm"),
+        ({"weight_0": np.ones((1, 1)), "input_map": np.array("unit_norm"), "input_scale": 2.0}, "of the affine map"),
         ({"weight_0": np.array([[None]])}, "pickle"),
     ],
 )
