@@ -1,16 +1,26 @@
 """normbench: a benchmark of optimisers for layerwise-normalised neural networks.
 
-Importing this package loads neither torch nor JAX; the backends live in
+Importing this package loads neither torch, JAX nor scikit-learn; the backends live in
 :mod:`normbench.torch` and :mod:`normbench.jax`.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__", "certify", "load_records"]
+if TYPE_CHECKING:  # for those who read and do not run
+    from normbench.certificates import certify as certify
+    from normbench.estimators import LipschitzClassifier as LipschitzClassifier
+    from normbench.estimators import LipschitzRegressor as LipschitzRegressor
+    from normbench.records.frame import load_records as load_records
+
+__all__ = ["LipschitzClassifier", "LipschitzRegressor", "__version__", "certify", "load_records"]
 
 
 def __getattr__(name: str) -> Any:
-    """``certify``, ``load_records`` and ``__version__``, with what they need loaded when they are first asked for."""
+    """The names above, with what each needs loaded when it is first asked for."""
+    if name in ("LipschitzClassifier", "LipschitzRegressor"):
+        from normbench import estimators
+
+        return getattr(estimators, name)
     if name == "certify":
         from normbench.certificates import certify
 

@@ -29,6 +29,10 @@ class CertificateError(NormbenchError, ValueError):
     """A witness does not prove the bound that it stands beside; the message says what fails."""
 
 
+class TrainingError(NormbenchError, RuntimeError):
+    """A network of a user's table could not be trained; the message says what to change."""
+
+
 class NotReachedWarning(UserWarning):
     """Parameters have no gradient: the loss does not reach them, or the optimiser holds others than the model."""
 

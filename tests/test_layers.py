@@ -34,11 +34,12 @@ RANKS = {
     "analysis": 12,
     "presentation": 13,
     "papers": 13,
-    "cli": 14,
+    "estimators": 14,
+    "cli": 15,
 }
 NEIGHBOURS = {"papers", "presentation"}  # a paper draws its pictures in the common style; the page shows them
 ALLOWED = {
-    "": {"certificates", "records"},  # normbench.certify and load_records, imported when they are asked for
+    "": {"certificates", "estimators", "records"},  # what the package lends, imported when it is asked for
 }
 OWNERS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "optax": "jax"}  # library: the only layer that imports it
 

@@ -1,0 +1,211 @@
+"""What both estimators share: parameters, one fit, predictions in float64 NumPy, the proof, and the ways out."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+from warnings import warn
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from normbench import backends
+from normbench.certificates import verify
+from normbench.errors import InvalidArgumentError
+from normbench.estimators import files, input_maps
+from normbench.estimators.training import Fit, Settings
+from normbench.numbers import as_integer
+
+
+class LipschitzEstimator(BaseEstimator):
+    """A network without biases behind an input map, trained on the whole table at once, with a proven bound.
+
+    Attributes
+    ----------
+    lipschitz_bound_ : float
+        The smallest bound that was proven, at most ``lipschitz``.
+    certificate_ : Certificate
+        Its proof, which :meth:`verify` checks.
+    network_ : StoredNetwork
+        Weights, biases and scales, float64.
+    loss_curve_ : array, shape (n_iter_ + 1,)
+        Loss of the training set before each iteration and after the last.
+    n_iter_ : int
+    provenance_ : dict of str to str
+        What made it: versions, seed, and a SHA-256 of the table.
+    n_features_in_, feature_names_in_
+        As scikit-learn has them.
+    """
+
+    def __init__(
+        self,
+        lipschitz: float = 1.0,
+        *,
+        hidden: tuple[int, ...] = (25, 30, 15),
+        inputs: str = "affine",
+        optimiser: str = "geodesic_lbfgs",
+        hyperparameters: dict[str, Any] | None = None,
+        parametrisation: str | None = None,
+        backend: str | None = None,
+        dtype: str = "float32",
+        max_iter: int = 1000,
+        tol: float = 1e-3,
+        random_state: Any = 0,
+    ) -> None:
+        """Keep the parameters, which :meth:`fit` checks.
+
+        Parameters
+        ----------
+        lipschitz : float
+            L in ||f(x) - f(x')|| <= L ||x - x'|| for all x and x', in units of the outputs per unit of X, as they stand
+            in the table. No iterate exceeds it. Name it; the default is there for the tools of scikit-learn.
+        hidden : sequence of int
+            Widths of the hidden layers; empty for the best linear map with the bound.
+        inputs : str
+            "affine": (X - mean) / scale with one scale for all columns, and biases in the first layer. "unit_norm": the
+            normalisation of arXiv 2312.10672, x / ||x|| without biases; the bound is then per unit of x / ||x||.
+        optimiser, parametrisation : str
+            Keys, see ``normbench list``; None for the optimiser's first parametrisation that keeps a bound.
+        hyperparameters : mapping or None
+            Of the optimiser, where they are not to be at their defaults.
+        backend : str or None
+            "torch", "jax" or "reference"; None for the first of them that is installed. Predictions need none of them.
+        dtype : str
+            Of the training, "float32" or "float64". What comes of it is float64.
+        max_iter : int
+            Most iterations, of one gradient of the whole table or a few more.
+        tol : float
+            Training ends where ten iterations have not lowered the loss by this part of itself, or its root is this
+            part of what it was at first; 0 for all of ``max_iter``.
+        random_state : int, RandomState or None
+            Seeds the initial weights. With the default, 0, the same table gives the same network.
+        """
+        self.lipschitz = lipschitz
+        self.hidden = hidden
+        self.inputs = inputs
+        self.optimiser = optimiser
+        self.hyperparameters = hyperparameters
+        self.parametrisation = parametrisation
+        self.backend = backend
+        self.dtype = dtype
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+
+    def _settings(self) -> Settings:
+        """The parameters, checked."""
+        seed = as_integer(self.random_state)
+        if seed is None:
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if not isinstance(self.hidden, tuple | list):
+            raise InvalidArgumentError(f"hidden must be a tuple of widths; got {self.hidden!r}. Example: (25, 30, 15).")
+        return Settings(
+            lipschitz=self.lipschitz,
+            hidden=tuple(self.hidden),
+            optimiser=self.optimiser,
+            hyperparameters=self.hyperparameters,
+            parametrisation=self.parametrisation,
+            backend=self.backend,
+            dtype=self.dtype,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            seed=seed,
+        )
+
+    def _keep(self, fit: Fit, settings: Settings, x: np.ndarray, y: np.ndarray) -> Self:
+        """Set what a fit leaves; warn where ``max_iter`` ended it."""
+        self.network_ = fit.network
+        self.certificate_ = fit.certificate
+        self.lipschitz_bound_ = fit.certificate.bound
+        self.loss_curve_ = fit.losses
+        self.n_iter_ = len(fit.losses) - 1
+        self.provenance_ = settings.provenance() | {"samples": str(len(x)), "data_sha256": _digest(x, y)}
+        if not fit.converged:
+            warn(
+                f"the training loss still falls after max_iter={self.max_iter} iterations; the bound holds all the "
+                "same. Raise max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """What the network gives, float64, shape (samples, outputs)."""
+        check_is_fitted(self)
+        return input_maps.outputs(self.network_, validate_data(self, X, dtype=np.float64, reset=False))
+
+    def verify(self) -> None:
+        """Return if the certificate proves ``lipschitz_bound_`` for the weights as they are; raise if not.
+
+        Raises
+        ------
+        CertificateError
+            With the reason.
+        """
+        check_is_fitted(self)
+        verify(
+            self.network_.weights,
+            self.certificate_,
+            activation=self.network_.activation,
+            output_scale=self.network_.gain_scale,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, scales, certificate, parameters and provenance into an NPZ file, without pickle.
+
+        ``normbench certify FILE`` checks it; :meth:`load` is the way back.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        InvalidArgumentError
+            If a parameter or a class is neither number nor text.
+        """
+        check_is_fitted(self)
+        files.save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The estimator that :meth:`save` wrote; nothing in the file is run, and :meth:`verify` is asked first.
+
+        Raises
+        ------
+        DataError
+            If the file holds no estimator of this class.
+        CertificateError
+            If its certificate does not hold.
+        """
+        return files.load(cls, Path(path))
+
+    def to_torch(self, dtype: str = "float32") -> Any:
+        """A ``torch.nn.Sequential`` of linear layers and ReLUs with both maps inside, which needs no normbench.
+
+        It gives what the network gives: predictions of a regressor, shape (samples, outputs); logits of a classifier.
+
+        Parameters
+        ----------
+        dtype : str
+            "float32", where outputs agree to about 1e-6 of their size, or "float64".
+
+        Raises
+        ------
+        BackendUnavailableError
+            If torch is not installed.
+        """
+        check_is_fitted(self)
+        backends.usable("torch")
+        from normbench.torch.plain_network import module
+
+        return module(self.network_, dtype)
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    """Of the numbers and shapes, in float64 or as they are."""
+    found = sha256()
+    for array in arrays:
+        found.update(f"{array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()

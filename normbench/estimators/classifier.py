@@ -1,0 +1,96 @@
+"""A classifier whose predictions hold within a certified distance."""
+
+import math
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from normbench.errors import DataError
+from normbench.estimators import input_maps
+from normbench.estimators.base import LipschitzEstimator
+from normbench.estimators.training import classification
+
+
+class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
+    """A scikit-learn classifier with logits f, ||f(x) - f(x')|| <= lipschitz ||x - x'||, and a proof.
+
+    Trained by cross-entropy, whose outputs are logits: their softmax is a distribution, and the bound says how sharp it
+    may be. No change of x by less than :meth:`certified_radius` changes the predicted class.
+
+    Attributes that every fit leaves are those of :class:`normbench.estimators.base.LipschitzEstimator`.
+
+    Attributes
+    ----------
+    classes_ : array, shape (classes,)
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on a table.
+
+        Parameters
+        ----------
+        X : array or data frame, shape (samples, columns)
+        y : array, shape (samples,)
+            Classes: numbers or text.
+
+        Raises
+        ------
+        ValueError
+            If the table is not of finite numbers, there are fewer than two classes, or no column of X varies; if a
+            parameter is out of range.
+        TrainingError
+            If the loss did not stay finite.
+        """
+        settings = self._settings()
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        check_classification_targets(y)
+        self.classes_, members = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(f"y has one class, {str(self.classes_[0])!r}; a classifier needs at least two.")
+        fit = classification(settings, input_maps.fitted(self.inputs, X), X, members, len(self.classes_))
+        return self._keep(fit, settings, X, members)
+
+    def logits(self, X: Any) -> np.ndarray:
+        """What the network gives, whose bound is ``lipschitz_bound_``; shape (samples, classes)."""
+        return self._outputs(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The logits; for two classes the second less the first, as scikit-learn has it, shape (samples,)."""
+        found = self.logits(X)
+        return found[:, 1] - found[:, 0] if len(self.classes_) == 2 else found
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Softmax of the logits, shape (samples, classes)."""
+        from scipy.special import softmax
+
+        return softmax(self.logits(X), axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of the largest logit, shape (samples,)."""
+        largest = self.logits(X).argmax(axis=1)
+        return self.classes_[largest]
+
+    def certified_radius(self, X: Any) -> np.ndarray:
+        """Distance, in the unit of X, within which no other class is predicted: margin / (sqrt 2 lipschitz_bound_).
+
+        The margin is the largest logit less the second: a difference of two outputs moves by at most sqrt 2 times their
+        distance. Infinite where the bound is 0. With inputs "unit_norm" the distance to the nearest x whose direction
+        is so far away.
+
+        Parameters
+        ----------
+        X : array, shape (samples, columns)
+
+        Returns
+        -------
+        array, shape (samples,)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        second, first = np.sort(self.logits(X), axis=1)[:, -2:].T
+        bound = math.sqrt(2.0) * self.lipschitz_bound_
+        radii = (first - second) / bound if bound else np.full(len(X), math.inf)
+        return input_maps.of(self.network_).distances(X, radii)

@@ -1,0 +1,116 @@
+"""An estimator in the file of its network: parameters, classes and names beside the weights, without pickle.
+
+model_about           JSON: class, parameters, provenance
+model_loss_curve      (iterations + 1,)
+model_classes         of a classifier
+model_feature_names   where the table had them
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from normbench.certificates import from_arrays
+from normbench.certificates.stored import StoredNetwork, read
+from normbench.errors import CertificateError, DataError, InvalidArgumentError
+from normbench.numbers import as_number
+
+if TYPE_CHECKING:
+    from normbench.estimators.base import LipschitzEstimator
+
+_ABOUT, _LOSSES, _CLASSES, _NAMES = (f"model_{name}" for name in ("about", "loss_curve", "classes", "feature_names"))
+
+Estimator = TypeVar("Estimator", bound="LipschitzEstimator")
+
+
+def save(estimator: "LipschitzEstimator", path: Path) -> None:
+    """Write a fitted estimator.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    InvalidArgumentError
+        If a parameter or a class is neither number nor text.
+    """
+    about = {
+        "class": type(estimator).__name__,
+        "parameters": {name: _plain(name, value) for name, value in estimator.get_params().items()},
+        "provenance": estimator.provenance_,
+        "y_dimensions": getattr(estimator, "y_dimensions_", 1),
+    }
+    arrays = {_ABOUT: np.array(json.dumps(about)), _LOSSES: estimator.loss_curve_}
+    if hasattr(estimator, "classes_"):
+        arrays[_CLASSES] = _without_objects("classes", estimator.classes_)
+    if hasattr(estimator, "feature_names_in_"):
+        arrays[_NAMES] = _without_objects("feature names", estimator.feature_names_in_)
+    replace(estimator.network_, model=arrays).write(path)
+
+
+def load(kind: type[Estimator], path: Path) -> Estimator:
+    """The estimator in a file, whose certificate holds for its weights.
+
+    Raises
+    ------
+    DataError
+        If there is none of this class.
+    CertificateError
+        If the certificate proves no such bound.
+    """
+    network = read(path)
+    try:
+        about = json.loads(str(network.model[_ABOUT]))
+        if about["class"] != kind.__name__:
+            raise DataError(f"{path} holds a {about['class']}, no {kind.__name__}.")
+        found = _restored(kind, network, about)
+    except (KeyError, TypeError, CertificateError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} holds a network and no {kind.__name__}: {error!r}.") from error
+    found.verify()
+    return found
+
+
+def _restored(kind: type[Estimator], network: StoredNetwork, about: dict[str, Any]) -> Estimator:
+    parameters: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in about["parameters"].items()
+    }
+    estimator = kind(**parameters)
+    estimator.network_ = replace(network, model={})
+    estimator.certificate_ = from_arrays(network.witness)
+    estimator.lipschitz_bound_ = estimator.certificate_.bound
+    estimator.loss_curve_ = network.model[_LOSSES]
+    estimator.n_iter_ = len(estimator.loss_curve_) - 1
+    estimator.provenance_ = dict(about["provenance"])
+    estimator.n_features_in_ = network.weights[0].shape[1]
+    estimator.y_dimensions_ = about["y_dimensions"]
+    for attribute, name, dtype in (("classes_", _CLASSES, None), ("feature_names_in_", _NAMES, object)):
+        if name in network.model:
+            setattr(estimator, attribute, network.model[name].astype(dtype or network.model[name].dtype))
+    return estimator
+
+
+def _without_objects(what: str, values: np.ndarray) -> np.ndarray:
+    """As numbers or text; text that is kept as objects becomes an array of text."""
+    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
+        return values.astype(str)
+    if values.dtype.kind not in "biufU":
+        raise InvalidArgumentError(f"{what} of {values.dtype} cannot be stored: use numbers or text.")
+    return values
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A parameter as JSON has it; a RandomState is None, since the seed that it gave is in the provenance."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(name, entry) for entry in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(name, entry) for key, entry in value.items()}
+    if isinstance(value, np.random.RandomState):
+        return None
+    number = as_number(value)
+    if number is None:
+        raise InvalidArgumentError(f"parameter {name} cannot be stored: {value!r} is neither number nor text.")
+    return number

@@ -1,0 +1,257 @@
+"""From a table to a plain network in the table's units, and the proof of its bound: one run, until it is done."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from normbench import backends, specs
+from normbench.backends import Backend, Start
+from normbench.backends.trajectory import Status, Trainer, Trajectory
+from normbench.certificates import Certificate
+from normbench.certificates.constant import KIND as CONSTANT
+from normbench.certificates.stored import StoredNetwork
+from normbench.errors import DataError, InvalidArgumentError, TrainingError
+from normbench.estimators.input_maps import InputMap
+from normbench.networks import Loss
+from normbench.networks.families import perceptron
+from normbench.numbers import as_number, count, positive
+from normbench.problems.problem import Problem
+from normbench.problems.scaling import at_bound
+from normbench.reference.network import forward
+from normbench.running.export import proven
+from normbench.running.start import bounded_start
+from normbench.specs import parametrisations
+
+PATIENCE = 10  # iterations in which the loss has to fall by the tolerance
+WIDEST = 1e6  # times the targets: a bound beyond it does not bind, and float32 would lose targets that small
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a network is trained, checked when it is made; attributes as the parameters of the estimators."""
+
+    lipschitz: float
+    hidden: tuple[int, ...]
+    optimiser: str
+    hyperparameters: Mapping[str, Any] | None
+    parametrisation: str | None
+    backend: str | None
+    dtype: str
+    max_iter: int
+    tol: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        positive("lipschitz", self.lipschitz)
+        for width in self.hidden:
+            count("every width in hidden", width)
+        count("max_iter", self.max_iter)
+        tolerance = as_number(self.tol)
+        if tolerance is None or not tolerance >= 0.0:
+            raise InvalidArgumentError(f"tol must be at least 0; got {self.tol!r}. 0 makes max_iter iterations.")
+        if self.dtype not in ("float32", "float64"):
+            raise InvalidArgumentError(f"dtype must be float32 or float64; got {self.dtype!r}.")
+
+    @property
+    def chosen_backend(self) -> Backend:
+        """The named one; else torch, which compiles nothing, else JAX, else the NumPy reference: what is installed."""
+        if self.backend is not None:
+            return backends.usable(self.backend)
+        return next(backend for backend in backends.every() if not backend.missing())
+
+    def provenance(self) -> dict[str, str]:
+        """What makes the numbers, beside the table: choices that are left open in the parameters, and versions."""
+        backend = self.chosen_backend
+        return {
+            "normbench": version("normbench"),
+            "numpy": version("numpy"),
+            "backend": backend.name,
+            **{library: version(library) for library in backend.libraries},
+            "dtype": backend.dtype_for(self.dtype),
+            "seed": str(self.seed),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A trained network.
+
+    Attributes
+    ----------
+    network : StoredNetwork
+        In the units of the table.
+    certificate : Certificate
+        Of its bound in these units.
+    losses : array, shape (iterations + 1,)
+        Mean ||prediction - y||^2 / 2 in the squared unit of y, or mean cross-entropy.
+    converged : bool
+        False where ``max_iter`` ended it.
+    """
+
+    network: StoredNetwork
+    certificate: Certificate
+    losses: np.ndarray
+    converged: bool
+
+
+def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray) -> Fit:
+    """A network for targets in their own unit, y = mean + output_scale f(z).
+
+    Parameters
+    ----------
+    settings : Settings
+    inputs : InputMap
+        Fitted to ``x``.
+    x : array, shape (samples, columns), float64
+    y : array, shape (samples, outputs), float64
+
+    Raises
+    ------
+    InvalidArgumentError, BackendUnavailableError
+    DataError
+        If float64 does not hold the squares of the targets.
+    TrainingError
+        If the loss did not stay finite.
+    """
+    still = y.min(axis=0) == y.max(axis=0)
+    if still.all():
+        return _constant(settings, inputs, x.shape[1], y[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.where(still, y[0], y.mean(axis=0))
+        size = math.sqrt(np.square(y - mean).sum(axis=1).mean())
+    if not 0.0 < size < math.inf:
+        raise DataError(f"y spreads by {size}, whose square float64 does not hold. Choose another unit for y.")
+    run = _run(settings, inputs, x, y - mean, min(settings.lipschitz * inputs.scale, WIDEST * size))
+    return _proven(settings, inputs, run, mean)
+
+
+def classification(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, classes: int) -> Fit:
+    """A network for the classes 0, 1, ... of ``y``, whose outputs are logits; the rest as :func:`regression`."""
+    one_hot = np.eye(classes)[y]
+    run = _run(settings, inputs, x, one_hot, settings.lipschitz * inputs.scale, classes)
+    return _proven(settings, inputs, run, np.zeros(classes))
+
+
+class _Run(NamedTuple):
+    problem: Problem
+    way: parametrisations.Way | None
+    trajectory: Trajectory
+    converged: bool
+
+
+def _run(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, bound: float, classes: int = 0) -> _Run:
+    """Train to ``bound``, in units of y per unit of z."""
+    spec = specs.get(settings.optimiser)
+    z = np.concatenate([inputs.mapped(x), np.tile(inputs.constants, (len(x), 1))], axis=1)
+    start = at_bound(
+        (z, y),
+        (z[:1], y[:1]),
+        perceptron((z.shape[1], *settings.hidden, y.shape[1])),
+        lipschitz=bound,
+        seed=settings.seed,
+        loss=Loss.CROSS_ENTROPY if classes else Loss.SQUARE,
+        classes=classes,
+    )
+    problem = bounded_start(_quiet(start), spec, settings.parametrisation)
+    key = parametrisations.resolve(spec, settings.parametrisation, problem.network, bounded=True).key
+    trainer = _trainer(settings, problem, key)
+    converged = _advanced(trainer, settings)
+    trajectory = trainer.trajectory()
+    if trajectory.status is Status.DIVERGED:
+        raise TrainingError(f"{trajectory.reason}. Scale X or y to sizes near 1, or choose another optimiser.")
+    return _Run(problem, parametrisations.way(spec, key, problem.network), trajectory, converged)
+
+
+def _quiet(problem: Problem) -> Problem:
+    """The problem with smaller weights where its logits are larger than 1 at first, as they are at wide bounds."""
+    if problem.loss is Loss.SQUARE:
+        return problem  # its start is held against the targets
+    size = float(np.sqrt(np.square(forward(problem.network, problem.weights, problem.x_train)).mean()))
+    factor = min(1.0, 1.0 / size) if size > 0.0 else 1.0
+    return replace(problem, weights=tuple(factor ** (1 / len(problem.weights)) * w for w in problem.weights))
+
+
+def _trainer(settings: Settings, problem: Problem, key: str) -> Trainer:
+    backend = settings.chosen_backend
+    start = Start(
+        problem=problem,
+        optimiser=settings.optimiser,
+        hyperparameters=specs.get(settings.optimiser).resolve(settings.hyperparameters or {}),
+        iterations=settings.max_iter,
+        dtype=backend.dtype_for(settings.dtype),
+        device="cpu",
+        parametrisation=key,
+    )
+    return backend.trainer.build(start)
+
+
+def _advanced(trainer: Trainer, settings: Settings) -> bool:
+    """Iterate until the loss falls no more or ``max_iter`` is reached; True in the first case."""
+    trainer.compile()
+    first = best = float(trainer.trajectory().loss[0])
+    left = settings.max_iter
+    while left:
+        steps = min(PATIENCE, left)
+        if trainer.advance(steps) < steps:
+            return True  # no step lowers the loss, or it is not finite
+        left -= steps
+        loss = float(trainer.trajectory().loss.min())
+        falls = steps < PATIENCE or best - loss > settings.tol * best
+        if settings.tol and not (falls and loss > settings.tol**2 * first):
+            return True
+        best = loss
+    return settings.tol == 0.0
+
+
+def _proven(settings: Settings, inputs: InputMap, run: _Run, mean: np.ndarray) -> Fit:
+    """The network per unit of x, with ``mean`` added to its outputs, and its proof."""
+    scale, columns = run.problem.output_scale, run.problem.network.input_shape[0] - len(inputs.constants)
+    bare = _stored(settings, inputs, scale)
+    proof = proven(run.problem, run.trajectory, run.way, scale=bare.gain_scale, inputs=columns)
+    if proof is None:
+        raise TrainingError("the trained weights are not finite. Scale X or y to sizes near 1.")
+    if proof.certificate.bound > settings.lipschitz:
+        raise TrainingError(f"only {proof.certificate.bound!r} is proven, and lipschitz is {settings.lipschitz!r}.")
+    first, *others = proof.weights
+    biases = [first[:, columns:] @ np.array(inputs.constants), *(np.zeros(len(w)) for w in others)]
+    biases[-1] = scale * biases[-1] + mean  # those of the last layer come behind the scale
+    network = replace(
+        bare,
+        weights=(np.ascontiguousarray(first[:, :columns]), *others),
+        biases=tuple(biases),
+        witness=proof.certificate.arrays(),
+    )
+    losses = run.trajectory.loss * (scale**2 if run.problem.loss is Loss.SQUARE else 1.0)
+    return Fit(network, proof.certificate, losses, run.converged)
+
+
+def _constant(settings: Settings, inputs: InputMap, columns: int, mean: np.ndarray) -> Fit:
+    """The network for targets that do not vary: weights of zero, and a bound of 0."""
+    widths = (columns, *settings.hidden, len(mean))
+    biases = (*(np.zeros(width) for width in settings.hidden), mean)
+    certificate = Certificate(CONSTANT, 0.0)
+    network = replace(
+        _stored(settings, inputs, 1.0),
+        weights=tuple(np.zeros((fan_out, fan_in)) for fan_in, fan_out in pairwise(widths)),
+        biases=biases,
+        witness=certificate.arrays(),
+    )
+    return Fit(network, certificate, np.zeros(1), converged=True)
+
+
+def _stored(settings: Settings, inputs: InputMap, output_scale: float) -> StoredNetwork:
+    """The maps on both sides of a network that has no layers yet."""
+    return StoredNetwork(
+        (),
+        output_scale,
+        float(settings.lipschitz),
+        {},
+        input_map=inputs.name,
+        input_mean=inputs.mean,
+        input_scale=inputs.scale,
+    )
