@@ -77,8 +77,8 @@ class LipschitzEstimator(BaseEstimator):
         max_iter : int
             Most iterations, of one gradient of the whole table or a few more.
         tol : float
-            Training ends where ten iterations have not lowered the loss by this part of itself, or its root is this
-            part of what it was at first; 0 for all of ``max_iter``.
+            Training ends where ten iterations lower the loss by at most this part of what is left of it and of what it
+            has fallen by, or the root of the loss is this part of what it was at first; 0 for all of ``max_iter``.
         random_state : int, RandomState or None
             Seeds the initial weights. With the default, 0, the same table gives the same network.
         """

@@ -191,21 +191,27 @@ def _trainer(settings: Settings, problem: Problem, key: str) -> Trainer:
 
 
 def _advanced(trainer: Trainer, settings: Settings) -> bool:
-    """Iterate until the loss falls no more or ``max_iter`` is reached; True in the first case."""
+    """Iterate until the loss has settled or ``max_iter`` is reached; True in the first case."""
     trainer.compile()
-    first = best = float(trainer.trajectory().loss[0])
     left = settings.max_iter
     while left:
         steps = min(PATIENCE, left)
         if trainer.advance(steps) < steps:
             return True  # no step lowers the loss, or it is not finite
         left -= steps
-        loss = float(trainer.trajectory().loss.min())
-        falls = steps < PATIENCE or best - loss > settings.tol * best
-        if settings.tol and not (falls and loss > settings.tol**2 * first):
+        if steps == PATIENCE and settings.tol and _settled(trainer.trajectory().loss, settings.tol):
             return True
-        best = loss
     return settings.tol == 0.0
+
+
+def _settled(losses: np.ndarray, tol: float) -> bool:
+    """Whether the last ``PATIENCE`` iterations changed little, or the loss is next to nothing.
+
+    Little is ``tol`` of the loss, and of its fall so far: at a narrow bound most of the loss has to stay, and all that
+    there is to gain is less than a thousandth of it.
+    """
+    first, before, now = losses[0], losses[:-PATIENCE].min(), losses.min()
+    return before - now <= tol * min(now, first - now) or now <= tol**2 * first
 
 
 def _proven(settings: Settings, inputs: InputMap, run: _Run, mean: np.ndarray) -> Fit:
