@@ -181,9 +181,10 @@ class LipschitzEstimator(BaseEstimator):
         return files.load(cls, Path(path))
 
     def to_torch(self, dtype: str = "float32") -> Any:
-        """A ``torch.nn.Sequential`` of linear layers and ReLUs with both maps inside, which needs no normbench.
+        """A ``torch.nn.Sequential`` of linear layers and ReLUs with both maps inside.
 
-        It gives what the network gives: predictions of a regressor, shape (samples, outputs); logits of a classifier.
+        It needs no normbench, but for inputs "unit_norm", whose module is of :mod:`normbench.torch.plain_network`. It
+        gives what the network gives: predictions of a regressor, shape (samples, outputs); logits of a classifier.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """An estimator in the file of its network: parameters, classes and names beside the weights, without pickle.
 
-model_about           JSON: class, parameters, provenance
+model_about           JSON: class, parameters, provenance, and of a regressor whether y was a vector or a matrix
 model_loss_curve      (iterations + 1,)
 model_classes         of a classifier
 model_feature_names   where the table had them
@@ -40,8 +40,9 @@ def save(estimator: "LipschitzEstimator", path: Path) -> None:
         "class": type(estimator).__name__,
         "parameters": {name: _plain(name, value) for name, value in estimator.get_params().items()},
         "provenance": estimator.provenance_,
-        "y_dimensions": getattr(estimator, "y_dimensions_", 1),
     }
+    if hasattr(estimator, "y_dimensions_"):
+        about["y_dimensions"] = estimator.y_dimensions_
     arrays = {_ABOUT: np.array(json.dumps(about)), _LOSSES: estimator.loss_curve_}
     if hasattr(estimator, "classes_"):
         arrays[_CLASSES] = _without_objects("classes", estimator.classes_)
@@ -84,7 +85,8 @@ def _restored(kind: type[Estimator], network: StoredNetwork, about: dict[str, An
     estimator.n_iter_ = len(estimator.loss_curve_) - 1
     estimator.provenance_ = dict(about["provenance"])
     estimator.n_features_in_ = network.weights[0].shape[1]
-    estimator.y_dimensions_ = about["y_dimensions"]
+    if "y_dimensions" in about:
+        estimator.y_dimensions_ = about["y_dimensions"]
     for attribute, name, dtype in (("classes_", _CLASSES, None), ("feature_names_in_", _NAMES, object)):
         if name in network.model:
             setattr(estimator, attribute, network.model[name].astype(dtype or network.model[name].dtype))

@@ -14,6 +14,7 @@ from tests.estimators.tables import QUICK, flights, gains
 X, Y = flights()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("hidden", [(), (6,), (6, 5)], ids=len)
 @pytest.mark.parametrize("lipschitz", [1e-3, 2.0, 30.0, 1e9])
 def test_no_gain_exceeds_what_is_proven_and_nothing_proven_what_was_asked_for(lipschitz, hidden):

@@ -59,6 +59,18 @@ def test_certify_proves_the_bound_in_the_units_of_the_table(tmp_path):
             LipschitzRegressor.load(path)
 
 
+def test_what_made_a_network_is_said():
+    first, again, other = (LipschitzRegressor(20.0, **QUICK).fit(x, Y).provenance_ for x in (X, X.copy(), X + 1e-9))
+    assert first == again
+    assert {name for name in first if first[name] != other[name]} == {"data_sha256"}
+    assert (first["backend"], first["seed"], first["samples"], first["numpy"]) == (
+        "reference",
+        "0",
+        str(len(X)),
+        np.__version__,
+    )
+
+
 def test_a_file_of_something_else_is_one_error(tmp_path):
     model, _ = fitted(LipschitzRegressor)
     model.save(tmp_path / "net.npz")

@@ -17,13 +17,10 @@ from normbench.running import export
 from tests.estimators.tables import QUICK, flights, rings
 
 TINY = {"backend": "reference", "hidden": (4,), "max_iter": 15}  # which is all that their scores need
-EXPECTED_FAILURES: dict[str, str] = {}  # check: reason; none
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(
-    [LipschitzRegressor(**TINY), LipschitzClassifier(**TINY)], expected_failed_checks=lambda _: EXPECTED_FAILURES
-)
+@parametrize_with_checks([LipschitzRegressor(**TINY), LipschitzClassifier(**TINY)])  # none is expected to fail
 def test_scikit_learn_checks(estimator, check, monkeypatch):
     monkeypatch.setattr(export, "SECONDS", 1e-9)  # closed forms alone: no check asks how tight a bound is
     check(estimator)
