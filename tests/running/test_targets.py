@@ -1,7 +1,8 @@
-"""The data sets are worth learning from, and method 1 reaches what its tasks ask: figures of whole runs."""
+"""The data sets are worth learning from, and runs go the way of the published ones, which reach what tasks ask."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,30 +18,38 @@ from normbench.running.run import run
 PUBLISHED = Path(__file__).parents[2] / "results" / "records.parquet"
 
 
-def train_rms(dataset: Dataset, task: str, optimiser: str) -> float:
-    layers = tasks.get("quadrotor-sim").layers(dataset)
-    wanted = Asked(task=task, layers=layers, optimiser=optimiser, backend="torch", seed=0).resolved()
-    return run(wanted, dataset).outcome.train_rms
+def published(task: str, optimiser: str) -> dict[str, Any]:
+    """The stored run of seed 0 in torch."""
+    wanted = {"optimiser": optimiser, "task": task, "backend": "torch", "seed": 0}
+    [stored] = parquet.read_table(PUBLISHED, filters=[(k, "==", v) for k, v in wanted.items()]).to_pylist()
+    return stored
 
 
-def test_method1_on_the_simulated_flight_reaches_the_published_rms_and_beats_the_linear_fit(simulated: Dataset) -> None:
-    rms = train_rms(simulated, "quadrotor-sim", "method1")
+def assert_goes_the_way_of(stored: dict[str, Any], dataset: Dataset, iterations: int) -> None:
+    """The first iterations of a run have the losses of the stored one; the boards hold the whole runs."""
+    fields = {name: stored[name] for name in ("task", "optimiser", "backend", "seed")}
+    layers = tuple(map(int, stored["layers"].split("-")))
+    found = run(Asked(layers=layers, iterations=iterations, **fields).resolved(), dataset)
+    np.testing.assert_allclose(found.trajectory.loss, stored["curves_loss"][: iterations + 1], rtol=1e-4)
+
+
+def test_method1_on_the_simulated_flight_goes_the_way_to_the_published_rms_and_beats_the_linear_fit(
+    simulated: Dataset,
+) -> None:
+    stored = published("quadrotor-sim", "method1")
     linear = trivial_predictors(simulated, split="random", seed=0)["linear"]["train"]
-    assert rms == pytest.approx(0.837, rel=0.03)
-    assert rms < tasks.get("quadrotor-sim").target_rms
-    assert rms < linear
+    assert stored["train_rms"] == pytest.approx(0.837, rel=0.03)
+    assert stored["train_rms"] < tasks.get("quadrotor-sim").target_rms
+    assert stored["train_rms"] < linear
+    assert_goes_the_way_of(stored, simulated, 60)
 
 
 def test_method2_goes_the_way_of_the_published_run_which_ends_within_4_percent_of_the_papers_rms(
     simulated: Dataset,
 ) -> None:
-    """The first 150 of its 3,000 iterations; the boards hold the whole runs."""
-    wanted = {"optimiser": "method2", "task": "quadrotor-sim", "backend": "torch", "seed": 0}
-    [stored] = parquet.read_table(PUBLISHED, filters=[(k, "==", v) for k, v in wanted.items()]).to_pylist()
+    stored = published("quadrotor-sim", "method2")
     assert stored["train_rms"] == pytest.approx(0.848, rel=0.04)
-    layers = tuple(map(int, stored["layers"].split("-")))
-    found = run(Asked(layers=layers, iterations=150, **wanted).resolved(), simulated)
-    np.testing.assert_allclose(found.trajectory.loss, stored["curves_loss"][:151], rtol=1e-4)
+    assert_goes_the_way_of(stored, simulated, 60)
 
 
 def test_neural_lander_network_is_on_its_way_to_the_published_error(
@@ -53,9 +62,10 @@ def test_neural_lander_network_is_on_its_way_to_the_published_error(
     assert neural_lander.train(simulated, seed=0) == pytest.approx((0.2344, 0.2278), rel=0.01)
 
 
-def test_method1_on_real_flights_lands_where_it_should() -> None:
+def test_method1_on_real_flights_goes_the_way_to_where_it_should_land() -> None:
     if "NORMBENCH_DATA" not in os.environ:
         pytest.skip("NORMBENCH_DATA does not name a folder with the Neural-Fly flights")
-    rms = train_rms(data.load("neural-fly"), "neural-fly", "method1")
-    assert rms == pytest.approx(1.07, rel=0.02)  # ten published seeds: 1.069 to 1.119
-    assert rms < tasks.get("neural-fly").target_rms
+    stored = published("neural-fly", "method1")
+    assert stored["train_rms"] == pytest.approx(1.07, rel=0.02)  # ten published seeds: 1.069 to 1.119
+    assert stored["train_rms"] < tasks.get("neural-fly").target_rms
+    assert_goes_the_way_of(stored, data.load("neural-fly"), 60)
