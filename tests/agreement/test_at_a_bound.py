@@ -127,7 +127,7 @@ def test_torch_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
 
 
 def test_jax_shows_what_is_not_finite_and_stops_where_there_is_no_gradient():
-    run = Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS["ball"], layers=LAYERS)
+    run = Run(GEODESIC_LBFGS, geodesic_lbfgs.geodesic_lbfgs, PARAMETRISATIONS["ball"], layers=(6, 4, 3))
     objective = jax_objective(run.problem, GEODESIC_LBFGS, "ball", "float32")
     method = jax_lbfgs.geodesic_lbfgs(**GEODESIC_LBFGS.resolve({}))
 
