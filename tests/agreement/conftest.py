@@ -18,17 +18,19 @@ CAPACITY = 2_000  # one for all runs: JAX then traces and compiles one program p
 Build = Callable[..., Trainer]
 
 
-def make_problem(normalisation: Normalisation, *, seed: int, samples: int = 200) -> Problem:
+def make_problem(
+    normalisation: Normalisation, *, seed: int, samples: int = 200, layers: tuple[int, ...] = LAYERS
+) -> Problem:
     rng = np.random.default_rng([seed, 17])
     x = rng.normal(size=(samples, LAYERS[0]))
     y = np.stack([np.sin(2 * x[:, 0]) + x[:, 1], x[:, 2] * x[:, 3], np.abs(x[:, 4])], axis=1)
     scale = spectral_initialisation if normalisation is Normalisation.SPHERES else dimensional_scaling
     cut = int(0.8 * samples)
-    return scale((x[:cut], y[:cut]), (x[cut:], y[cut:]), LAYERS, seed=seed)
+    return scale((x[:cut], y[:cut]), (x[cut:], y[cut:]), layers, seed=seed)
 
 
-def problem_for(key: str, *, seed: int = 0) -> Problem:
-    return make_problem(specs.get(key).normalisation, seed=seed)
+def problem_for(key: str, *, seed: int = 0, layers: tuple[int, ...] = LAYERS) -> Problem:
+    return make_problem(specs.get(key).normalisation, seed=seed, layers=layers)
 
 
 def build_reference(

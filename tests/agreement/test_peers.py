@@ -20,6 +20,7 @@ from normbench.specs import PEERS, REFERENCED, SPECS
 from tests.agreement.conftest import problem_for, train
 
 STEPS = 40
+SHALLOW = (6, 9, 3)  # whose programs JAX compiles soonest
 # geoopt scripts functions at import, which torch has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 LIBRARIES = [key for key in PEERS if key not in REFERENCED]
@@ -146,7 +147,7 @@ def test_the_torch_trainer_follows_the_library_in_a_user_loop(key):
 
 @pytest.mark.parametrize("key", JAX)
 def test_the_jax_trainer_follows_the_library_in_a_user_loop(key):
-    problem = problem_for(key, seed=3)
+    problem = problem_for(key, seed=3, layers=SHALLOW)
     found = train("jax", problem, key, iterations=STEPS, **hyper(key)).trajectory()
     assert found.status is Status.DONE
     with jax.enable_x64(True):
@@ -160,7 +161,7 @@ def counts(trajectory):
 
 @pytest.mark.parametrize(("framework", "key"), [("torch", "lbfgs"), ("jax", "lbfgs"), ("torch", "riemannian_cg")])
 def test_line_searches_are_counted(framework, key):
-    found = train(framework, problem_for(key, seed=3), key, iterations=STEPS).trajectory()
+    found = train(framework, problem_for(key, seed=3, layers=SHALLOW), key, iterations=STEPS).trajectory()
     losses, _ = counts(found)
     assert (losses >= 1).all()
     assert losses.sum() > STEPS  # some searches take more than one evaluation
