@@ -36,16 +36,16 @@ def walk(optimizer, params, loss, steps):
         updates, state = optimizer.update(grads, state, params, value=value, value_fn=loss)
         return optax.apply_updates(params, updates), state, value
 
-    state = optimizer.init(params)
+    state = jax.jit(optimizer.init)(params)
     for _ in range(steps):
         params, state, value = step(params, state)
         yield float(value), params, state
 
 
 def trajectory(optimizer, params, loss, steps):
-    """Final parameters, all losses and the final state."""
-    values, every, states = zip(*walk(optimizer, params, loss, steps), strict=True)
-    return every[-1], [*values, float(jax.jit(loss)(every[-1]))], states[-1]
+    """Final parameters, all losses and the final state; a further step says the last loss."""
+    values, every, states = zip(*walk(optimizer, params, loss, steps + 1), strict=True)
+    return every[-2], list(values), states[-2]
 
 
 def assert_close(left, right, tolerance):
