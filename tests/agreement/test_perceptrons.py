@@ -34,8 +34,8 @@ BOUNDED = [  # what moves on bounded sets, through each of its parametrisations
     if Geometry.FREE not in specs.get(key).geometries and not key.startswith("method")
     for through in parametrisations.through(specs.get(key))
 ]
-# In single precision JAX has every optimiser through its own parametrisation; ours on the ball and on the sphere are in
-# tests/jax/test_optax_balls.py, at every iterate.
+# In single precision JAX has every optimiser through its own parametrisation: the ball of three, the sphere of two, the
+# sandwich of geodesic L-BFGS; tests/jax/test_optax_balls.py has that one on the ball, at every iterate.
 SINGLE_IN_JAX = [(key, specs.get(key).parametrisation) for key in dict(BOUNDED)]
 # What JAX does with these in single precision is claimed of their transformations: tests/jax, and manifolds/.
 ELSEWHERE = ("agd", "fromage", "lars", "fgsgd")
