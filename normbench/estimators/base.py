@@ -71,7 +71,7 @@ class LipschitzEstimator(BaseEstimator):
         hyperparameters : mapping or None
             Of the optimiser, where they are not to be at their defaults.
         backend : str or None
-            "torch", "jax" or "reference"; None for the first of them that is installed. Predictions need none of them.
+            What trains, see ``normbench list backends``; None for the first that is installed. Predictions need none.
         dtype : str
             Of the training, "float32" or "float64". What comes of it is float64.
         max_iter : int
