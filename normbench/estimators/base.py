@@ -1,5 +1,6 @@
 """What both estimators share: parameters, one fit, predictions in float64 NumPy, the proof, and the ways out."""
 
+from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
@@ -101,18 +102,8 @@ class LipschitzEstimator(BaseEstimator):
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if not isinstance(self.hidden, tuple | list):
             raise InvalidArgumentError(f"hidden must be a tuple of widths; got {self.hidden!r}. Example: (25, 30, 15).")
-        return Settings(
-            lipschitz=self.lipschitz,
-            hidden=tuple(self.hidden),
-            optimiser=self.optimiser,
-            hyperparameters=self.hyperparameters,
-            parametrisation=self.parametrisation,
-            backend=self.backend,
-            dtype=self.dtype,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            seed=seed,
-        )
+        given = self.get_params(deep=False) | {"hidden": tuple(self.hidden), "seed": seed}
+        return Settings(**{f.name: given[f.name] for f in fields(Settings)})
 
     def _keep(self, fit: Fit, settings: Settings, x: np.ndarray, y: np.ndarray) -> Self:
         """Set what a fit leaves; warn where ``max_iter`` ended it."""
@@ -133,8 +124,13 @@ class LipschitzEstimator(BaseEstimator):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """What the network gives, float64, shape (samples, outputs)."""
+        checked = self._checked(X)
+        return input_maps.outputs(self.network_, checked)
+
+    def _checked(self, X: Any) -> np.ndarray:
+        """A table of the columns that were fitted, float64."""
         check_is_fitted(self)
-        return input_maps.outputs(self.network_, validate_data(self, X, dtype=np.float64, reset=False))
+        return validate_data(self, X, dtype=np.float64, reset=False)
 
     def verify(self) -> None:
         """Return if the certificate proves ``lipschitz_bound_`` for the weights as they are; raise if not.

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from normbench.errors import DataError
 from normbench.estimators import input_maps
@@ -88,9 +88,8 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
         -------
         array, shape (samples,)
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        second, first = np.sort(self.logits(X), axis=1)[:, -2:].T
+        X = self._checked(X)
+        second, first = np.sort(input_maps.outputs(self.network_, X), axis=1)[:, -2:].T
         bound = math.sqrt(2.0) * self.lipschitz_bound_
         radii = (first - second) / bound if bound else np.full(len(X), math.inf)
         return input_maps.of(self.network_).distances(X, radii)

@@ -14,7 +14,7 @@ from normbench.certificates.stored import StoredNetwork
 from normbench.errors import DataError, InvalidArgumentError
 from normbench.problems.scaling import unit_inputs
 
-CONSTANT = 1.0  # beside inputs whose root mean square norm is 1; see docs/regressor.md for other values
+CONSTANT = 1.0  # beside inputs whose root mean square norm is 1
 
 
 class InputMap(Protocol):

@@ -24,6 +24,7 @@ from normbench.problems.problem import Problem
 from normbench.problems.scaling import at_bound
 from normbench.reference.network import forward
 from normbench.running.export import proven
+from normbench.running.request import DTYPES
 from normbench.running.start import bounded_start
 from normbench.specs import parametrisations
 
@@ -54,8 +55,8 @@ class Settings:
         tolerance = as_number(self.tol)
         if tolerance is None or not tolerance >= 0.0:
             raise InvalidArgumentError(f"tol must be at least 0; got {self.tol!r}. 0 makes max_iter iterations.")
-        if self.dtype not in ("float32", "float64"):
-            raise InvalidArgumentError(f"dtype must be float32 or float64; got {self.dtype!r}.")
+        if self.dtype not in DTYPES:
+            raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {self.dtype!r}.")
 
     @property
     def chosen_backend(self) -> Backend:

@@ -1,6 +1,7 @@
 """What the classifier certifies: no smaller change of an input changes its class."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from normbench import LipschitzClassifier
@@ -41,6 +42,13 @@ def test_the_radius_of_a_linear_classifier_of_two_classes_is_the_distance_to_its
     distance = np.abs(model.decision_function(X)) / np.linalg.norm(slope)
     np.testing.assert_array_less(model.certified_radius(X), distance * (1 + 1e-9))
     np.testing.assert_allclose(model.certified_radius(X), distance, rtol=0.02)
+
+
+def test_a_table_with_names_is_asked_as_it_is():
+    named = pd.DataFrame(X, columns=["east", "north"])
+    with_names, without = (LipschitzClassifier(5.0, **QUICK).fit(table, Y) for table in (named, X))
+    for name in ("certified_radius", "logits", "predict_proba"):  # warnings of lost names are errors here
+        np.testing.assert_allclose(getattr(with_names, name)(named), getattr(without, name)(X), rtol=1e-6)
 
 
 def test_the_radius_over_directions_is_the_way_to_the_nearest_one():
