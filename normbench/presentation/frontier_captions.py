@@ -80,9 +80,13 @@ def _lost(frontier: Frontier) -> list[str]:
 
 def _at(point: Cell) -> str:
     """`` at L = 20``, `` at 2 times the outputs``, or "" for a ceiling."""
-    if point.output_scale is not None:
-        return f" at {point.output_scale:g} times the outputs"
-    return "" if point.lipschitz is None else f" at L = {point.lipschitz:g}"
+    return "" if point.lipschitz is None and point.output_scale is None else f" at {_asked([point])}"
+
+
+def _asked(points: Sequence[Cell]) -> str:
+    """``L = 5, 10``, or ``0.5, 2 times the outputs``: what was asked for at the points of a way."""
+    scales = [point.output_scale for point in points if point.output_scale is not None]
+    return f"{_named(scales)} times the outputs" if scales else f"L = {_named([p.lipschitz for p in points])}"
 
 
 def _shorter(frontier: Frontier) -> list[str]:
@@ -117,17 +121,16 @@ def _sweeps(frontier: Frontier) -> list[str]:
 
 def _swept(line: Line) -> str:
     """``asked for L = 5, 10``, or by what the outputs of its paper's scaling are multiplied."""
-    scales = [point.output_scale for point in line.points if point.output_scale is not None]
-    if scales:
-        return f"with {_named(scales)} times the outputs of its paper's scaling"
-    return f"asked for L = {_named([point.lipschitz for point in line.points])}"
+    asked = _asked(line.points)
+    scaled = line.way.first.request.output_scale is not None
+    return f"with {asked} of its paper's scaling" if scaled else f"asked for {asked}"
 
 
 def _seconds(frontier: Frontier) -> list[str]:
     """What was searched where a way has two hyperparameters to search, and at which bounds one alone was."""
     lines = [line for line in (*frontier.lines, *frontier.ceilings) if any(found.second for found in line.tunings)]
-    ones = {way_title(line): [p.lipschitz for p in line.points if p.tuning and not p.tuning.second] for line in lines}
-    alone = listed([f"{name} at L = {_named(bounds)}" for name, bounds in ones.items() if bounds])
+    ones = {way_title(line): [p for p in line.points if p.tuning and not p.tuning.second] for line in lines}
+    alone = listed([f"{name} at {_asked(points)}" for name, points in ones.items() if points])
     return [*([SECOND] if lines else []), *([f"The first alone was searched for {alone}."] if alone else [])]
 
 

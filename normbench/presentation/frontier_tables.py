@@ -44,8 +44,8 @@ def proven_columns(frontier: Frontier) -> list[Quantity]:
     return [WAY, frontiers.BACKEND, *(_proven(bound, k, len(named)) for k, bound in enumerate(named))]
 
 
-def _at_bounds(frontier: Frontier) -> list[Shown]:
-    """The ways that were asked for a bound."""
+def proven_rows(frontier: Frontier) -> list[Shown]:
+    """The ways that were asked for a bound, which these columns are of."""
     return [one for one in shown(frontier) if any(point.lipschitz is not None for point in one.line.points)]
 
 
@@ -83,7 +83,7 @@ def terminal(found: Sequence[Frontier], answers: Sequence[Across], *, width: int
 
 def _terminal(frontier: Frontier, width: int) -> list[RenderableType]:
     table, left_out = fitting(columns(frontier), partial(_table, shown(frontier)), width)
-    proven, less = fitting(proven_columns(frontier), partial(_table, _at_bounds(frontier)), width)
+    proven, less = fitting(proven_columns(frontier), partial(_table, proven_rows(frontier)), width)
     notes = [Text(note, style="dim") for note in (*captions(frontier), *left_out)]
     parts: list[RenderableType] = [titled(frontiers.title(frontier), table), *notes, Text()]
     if chosen := chosen_bounds(frontier):
@@ -126,7 +126,7 @@ def _markdown(frontier: Frontier) -> str:
     if frontier.ceilings:
         lines += [f"{CEILINGS}:", "", *_said(_free(frontier), ceilings(frontier)), ""]
     lines += ["Difference to the best at each bound, rank and its span:", "", *_details(frontier), ""]
-    lines += [markdown_text(PROVEN), "", *_said(proven_columns(frontier), _at_bounds(frontier)), ""]
+    lines += [markdown_text(PROVEN), "", *_said(proven_columns(frontier), proven_rows(frontier)), ""]
     lines += _commands(frontier, chosen)
     return "\n".join(lines)
 

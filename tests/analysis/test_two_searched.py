@@ -42,7 +42,7 @@ def test_runs_with_other_second_values_at_other_bounds_are_one_way(scion):
     assert all(cell.whole for cell in line.cells)
     assert way_name(line) == "scion ball"
     assert tuning_words(line) == "24 runs a bound: 0.01 to 0.03, momentum 0.8 to 0.95 †"
-    assert "searched alone" not in " ".join(captions(found))
+    assert "alone was searched" not in " ".join(captions(found))
     inner = [run for run in runs if run.request.lipschitz != BOUNDS[0]]
     assert tuning_words(frontiers(inner)[0].lines[0]) == "24 runs a bound: 0.03, momentum 0.9 to 0.95"
 
@@ -58,6 +58,18 @@ def test_a_choice_of_two_stands_at_its_bounds_and_one_alone_elsewhere(scion, day
     assert [tuning.cost for tuning in line.tunings] == [15, 24, 24]
     assert f"The first alone was searched for scion ball (torch) at L = {BOUNDS[0]:g}." in captions(found)
     assert [row.tuning.cost for row in boards([*one, *two])[1].optimisers] == [15, 24]  # a board shows both
+
+
+def test_a_sweep_of_scales_names_those_at_which_one_alone_was_searched(level):
+    def swept(scale, **changes):
+        shared = {"bounds": (None,), "parametrisation": None, "output_scale": scale, "lipschitz_certificate": 9 * scale}
+        return level("sgd_momentum", 1.0, **shared, **changes)
+
+    chosen = [specs.get("sgd_momentum").resolve({"momentum": momentum}) for momentum in (0.9, 0.8)]
+    runs = [*swept(0.5, hyperparameters=chosen[0], **ONE), *swept(2.0, hyperparameters=chosen[1], **BOTH)]
+    [found] = frontiers([*level("lbfgs", 1.1), *runs])
+    said = "The first alone was searched for sgd_momentum scaled (torch) at 0.5 times the outputs."
+    assert said in captions(found)
 
 
 def test_a_users_own_value_is_another_way_and_a_choice_that_no_longer_stands_none(scion):

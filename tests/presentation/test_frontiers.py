@@ -19,7 +19,9 @@ from normbench.presentation.across import across
 from normbench.presentation.charts.frontier import frontier_picture
 from normbench.presentation.charts.frontier_data import drawn
 from normbench.presentation.frontier_commands import commands
+from normbench.presentation.frontiers import way_name
 from normbench.presentation.page import report_page
+from normbench.presentation.page.frontiers import shelves
 from normbench.records.frame import write_file
 from normbench.records.store import Store
 from tests.analysis.conftest import BOUNDS, SEEDS
@@ -183,6 +185,15 @@ def test_the_page_begins_with_the_frontier(level):
     assert len(said) == 4
     assert section.count("SIMULATED data") >= len(said)
     assert "At the bound you name" not in report_page(level("adam", 1.1, bounds=(20.0,)))
+
+
+def test_a_sweep_of_scales_has_no_row_where_bounds_that_were_asked_for_are_proven(found):
+    [shelf] = shelves(found, {})
+    [proven] = [table for table in shelf.tables if table.caption.startswith(frontier_tables.PROVEN)]
+    named = [way_name(one.line) for one in proven.rows]
+    assert ("method1 sphere" in named, "agd scaled" in named) == (True, False)
+    text = frontier_tables.markdown(found, []).partition("What was proven")[2].partition("<details>")[0]
+    assert ("method1 sphere" in text, "agd scaled" in text) == (True, False)
 
 
 def test_the_command_leads_with_the_frontier(level, tmp_path):

@@ -14,7 +14,7 @@ from normbench.presentation.charts.frontier import error_chart, excess_chart, fi
 from normbench.presentation.charts.frontier_data import drawn
 from normbench.presentation.chosen_bounds import TITLE, chosen_captions, chosen_columns
 from normbench.presentation.frontier_captions import captions
-from normbench.presentation.frontier_tables import CEILINGS, PROVEN, proven_columns
+from normbench.presentation.frontier_tables import CEILINGS, PROVEN, proven_columns, proven_rows
 from normbench.presentation.frontiers import Shown, ceiling_columns, ceilings, columns, evaluations, shown, title
 from normbench.presentation.page.figures import Figure
 from normbench.presentation.quantities import Quantity
@@ -111,7 +111,7 @@ def _tables(frontier: Frontier) -> tuple[Table, ...]:
         (f"Test RMS in {unit} at each certified bound L, {evaluations(frontier.budget)}", columns(frontier), ranked),
         *_chosen(frontier),
         (CEILINGS, ceiling_columns(unit), free),
-        (PROVEN, proven_columns(frontier), ranked),
+        (PROVEN, proven_columns(frontier), proven_rows(frontier)),
     )
     kind = f" ({origin(True)} data)" if frontier.first.provenance.simulated else ""
     return tuple(Table(caption + kind, _speaking(chosen, rows), tuple(rows)) for caption, chosen, rows in made if rows)
