@@ -1,18 +1,17 @@
-"""The README's frontier: figure and table of its best ways, between two marks."""
+"""The README's frontier: figure and table of the best way of each optimiser, between two marks."""
 
 from collections.abc import Sequence
 
 from normbench.analysis.frontier import Frontier
-from normbench.analysis.ways import Kind
 from normbench.presentation.charts.frontier import NAME
 from normbench.presentation.frontier_captions import captions, trivial
-from normbench.presentation.frontiers import BACKEND, BEST, columns, evaluations, shown
+from normbench.presentation.frontiers import BACKEND, BEST, Shown, columns, evaluations, shown
 from normbench.presentation.tables import markdown_table
 
 FRONTIER, FRONTIER_ENDS = "<!-- frontier -->\n", "<!-- end of the frontier -->\n"
 TASK, SPLIT = "neural-fly", "random"
 _HOW, _COMMANDS = "docs/bound.md#how-to-read-the-frontier", "results/frontier.md"
-_BEST = 8  # ways of a frontier that are shown, and its sweeps
+_ROWS = 9
 
 
 def leading(frontiers: Sequence[Frontier]) -> Frontier | None:
@@ -31,8 +30,7 @@ def with_frontier(text: str, frontiers: Sequence[Frontier]) -> str:
 
 
 def _frontier(frontier: Frontier) -> str:
-    every = shown(frontier)
-    rows = every[:_BEST] + [one for one in every[_BEST:] if one.line.way.kind is Kind.SWEEP]
+    rows = _best(shown(frontier))[:_ROWS]
     kept = [c for c in columns(frontier) if c is not BACKEND and c.says(rows)]
     unit = frontier.first.outcome.unit
     said = f"Test RMS in {unit} at a certified bound L, {evaluations(frontier.budget)}; {len(frontier.seeds)} seeds."
@@ -40,9 +38,17 @@ def _frontier(frontier: Frontier) -> str:
         [
             f"\n![{said[:-1]}](results/figures/{NAME}.svg)\n",
             f"{said} {captions(frontier)[0]} {' '.join(trivial(frontier))}",
-            f"{BEST} is the lowest at its bound, stars are certainly worse; [how to read it]({_HOW}), [the command of "
-            f"each way]({_COMMANDS}).\n",
+            f"The best way of each of the first {len(rows)} optimisers; {BEST} is the lowest at its bound, stars are "
+            f"certainly worse. [How to read it]({_HOW}); [every way, with its command]({_COMMANDS}).\n",
             *markdown_table(kept, rows),
             "\n",
         ]
     )
+
+
+def _best(ways: Sequence[Shown]) -> list[Shown]:
+    """The first way of each optimiser."""
+    first: dict[str, Shown] = {}
+    for one in ways:
+        first.setdefault(one.line.way.first.request.optimiser, one)
+    return list(first.values())
