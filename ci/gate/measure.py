@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asv.config import Config
 from asv.machine import MachineCollection
@@ -68,7 +69,7 @@ class Bench:
             self._asv("machine", "--yes")
 
     def run(self, commits: Iterable[str], pattern: str, *options: str) -> None:
-        """Run the benchmarks that match ``pattern`` on the commits; results replace older ones.
+        """Run the benchmarks that match ``pattern``, if any does, on the commits; results replace older ones.
 
         Raises
         ------
@@ -77,6 +78,8 @@ class Bench:
         """
         arguments = ["run", "--no-pull", "--record-samples", "--show-stderr", "--bench", pattern, *options]
         outcome = self._asv(*arguments, "HASHFILE:-", given="\n".join(commits))
+        if outcome == 1 and not self.selects(pattern):
+            return  # to asv an error, but a pattern may match times alone, or tracked numbers alone
         if outcome not in (0, 2):  # 2: some benchmark failed
             raise MeasurementError(f"asv run ended with {outcome}; its output above says why")
 
@@ -103,10 +106,19 @@ class Bench:
             raise MeasurementError(f"commit {commit} has no results: it could not be built, or nothing matched")
         return found
 
+    def selects(self, pattern: str) -> bool:
+        """Whether a pattern matches any benchmark that asv found, by name and parameters."""
+        names = (full for name, entry in self._found().items() for full in _names(name, entry["params"]))
+        return any(re.search(pattern, name) for name in names)
+
     def units(self) -> dict[str, str]:
         """Unit of every benchmark."""
-        listed = json.loads((self.folder / "results" / "benchmarks.json").read_text(encoding="utf-8"))
-        return {name: entry["unit"] for name, entry in listed.items() if isinstance(entry, dict)}
+        return {name: entry["unit"] for name, entry in self._found().items()}
+
+    def _found(self) -> dict[str, Any]:
+        path = self.folder / "results" / "benchmarks.json"
+        listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return {name: entry for name, entry in listed.items() if isinstance(entry, dict)}
 
     def threshold(self, benchmark: str) -> float:
         """Relative change that asv.conf.json allows; of several patterns the largest, as asv takes it."""
@@ -129,13 +141,17 @@ def pattern_of(benchmarks: Iterable[str]) -> str:
     return "|".join(f"^{re.escape(name)}$" for name in sorted(benchmarks))
 
 
+def _names(name: str, parameters: Iterable[Iterable[str]]) -> list[str]:
+    """The name with each combination of parameters, as asv matches it."""
+    return [f"{name}({', '.join(chosen)})" if chosen else name for chosen in itertools.product(*parameters)]
+
+
 def _by_parameters(result, name: str) -> dict[str, Measured]:
     parameters = result.get_result_params(name)
     values = result.get_result_value(name, parameters)
     samples = result.get_result_samples(name, parameters)
-    names = [f"{name}({', '.join(chosen)})" if chosen else name for chosen in itertools.product(*parameters)]
     measured = {}
-    for full, value, taken in zip(names, values, samples, strict=True):
+    for full, value, taken in zip(_names(name, parameters), values, samples, strict=True):
         if value is None:  # asv: failed; n/a is a NaN
             measured[full] = Measured(math.nan, [])
         elif not math.isnan(value):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ci.gate.confirm import COUNTED, compare, count_of, judge
-from ci.gate.measure import SAMPLES, Bench, MeasurementError, pattern_of
+from ci.gate.measure import NO_TIMES, ONLY_TIMES, SAMPLES, Bench, MeasurementError, pattern_of
 from ci.gate.summary import summary
 from tests.ci.asv_results import benchmark, write
 
@@ -55,6 +55,17 @@ def times(method1=1.0, fromage=1.0):
 
 def judged(bench):
     return {j.comparison.benchmark: j for j in judge(bench, BASE, HEAD, compare(bench, BASE, HEAD), rounds=ROUNDS)}
+
+
+def test_a_pattern_may_match_times_alone_or_tracked_numbers_alone(tmp_path):
+    bench = Scripted(tmp_path, times())
+    found = {
+        kind: [bench.selects(f"{kind}({pattern})") for pattern in (r"iteration\.PaperNetwork", r"instructions\.")]
+        for kind in (ONLY_TIMES, NO_TIMES)
+    }
+    assert found == {ONLY_TIMES: [True, False], NO_TIMES: [False, True]}
+    assert bench.selects(r"time_iteration\('fromage', 'torch'")
+    assert not bench.selects(r"time_iteration\('agd', 'torch'")
 
 
 def test_quiet_results_are_measured_once(tmp_path):
