@@ -20,8 +20,8 @@ from normbench.estimators.input_maps import InputMap
 from normbench.networks import Loss
 from normbench.networks.families import perceptron
 from normbench.numbers import as_number, count, positive
+from normbench.problems.bound import at_bound
 from normbench.problems.problem import Problem
-from normbench.problems.scaling import at_bound
 from normbench.reference.network import forward
 from normbench.running.export import proven
 from normbench.running.request import DTYPES

@@ -1,7 +1,6 @@
-"""Scaling of data and initial weights: Algorithm 1 of arXiv 2312.10672, prescription 1 of arXiv 2304.05187, a bound."""
+"""Scaling of data and initial weights: Algorithm 1 of arXiv 2312.10672, prescription 1 of arXiv 2304.05187."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -9,12 +8,9 @@ from normbench.errors import DataError
 from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
 from normbench.networks.layers import Scale
-from normbench.numbers import positive
 from normbench.problems.initial_weights import draw
 from normbench.problems.problem import Part, Problem, Weights
 from normbench.specs.manifolds import initial_weights
-
-ROUNDING_SLACK = 2e-6  # of every weight: norms of 1 + 6e-7 were seen after a thousand iterations in float32
 
 
 def unit_inputs(inputs: np.ndarray) -> np.ndarray:
@@ -29,6 +25,17 @@ def unit_inputs(inputs: np.ndarray) -> np.ndarray:
     if not norms.all():
         raise DataError(f"input sample {int(np.argmin(norms))} has zero norm; x / ||x|| is undefined. Remove it.")
     return inputs / norms.reshape(-1, *[1] * (inputs.ndim - 1))
+
+
+def unit_parts(train: Part, test: Part) -> tuple[Part, Part]:
+    """Both parts with inputs x / ||x||; tokens stay as they are.
+
+    Raises
+    ------
+    DataError
+        If a sample has zero norm.
+    """
+    return (_inputs(train[0], 1.0), train[1]), (_inputs(test[0], 1.0), test[1])
 
 
 def _largest_norm(targets: np.ndarray) -> float:
@@ -127,8 +134,8 @@ def _scaled_to_gain(
         network = Network(network.input_shape, (*network.layers, Scale(math.sqrt(outputs) / gain)))
     scale = gain / _largest_norm(train[1]) if loss is Loss.SQUARE else 1.0
     loss_divisor = gain**2 if undone and loss is Loss.SQUARE else 1.0
-    train, test = ((_inputs(x, 1.0), y) for x, y in (train, test))
-    return _problem(train, test, network, weights, scale, 1.0, loss_divisor, loss, classes)
+    train, test = unit_parts(train, test)
+    return scaled_problem(train, test, network, weights, scale, 1.0, loss_divisor, loss, classes)
 
 
 def dimensional_scaling(
@@ -159,116 +166,7 @@ def dimensional_scaling(
     input_norm = math.sqrt(math.prod(network.input_shape))
     scale = math.sqrt(outputs) / _largest_norm(train[1]) if loss is Loss.SQUARE else 1.0
     train, test = ((_inputs(x, input_norm), y) for x, y in (train, test))
-    return _problem(train, test, network, weights, scale, input_norm, float(outputs), loss, classes)
-
-
-def bounded_scaling(
-    train: Part,
-    test: Part,
-    network: Network | Shape,
-    *,
-    lipschitz: float,
-    seed: int,
-    loss: Loss = Loss.SQUARE,
-    classes: int = 0,
-    initialisation: str = "xavier",
-) -> Problem:
-    """Unit-norm inputs x / ||x||, and :func:`at_bound`.
-
-    Parameters
-    ----------
-    lipschitz : float
-        Largest change of the output in physical units, or of the logits, per change of a normalised input.
-    train, test, network, seed, loss, classes, initialisation
-        As for :func:`spectral_initialisation`.
-
-    Raises
-    ------
-    DataError
-        If a sample has zero norm.
-    InvalidArgumentError
-        If the bound is not positive and finite, or a layer has no gain.
-    """
-    train, test = ((_inputs(x, 1.0), y) for x, y in (train, test))
-    return at_bound(
-        train,
-        test,
-        network,
-        lipschitz=lipschitz,
-        seed=seed,
-        loss=loss,
-        classes=classes,
-        initialisation=initialisation,
-    )
-
-
-def at_bound(
-    train: Part,
-    test: Part,
-    network: Network | Shape,
-    *,
-    lipschitz: float,
-    seed: int,
-    loss: Loss = Loss.SQUARE,
-    classes: int = 0,
-    initialisation: str = "xavier",
-) -> Problem:
-    """||W_i||_op = 1, and outputs in such a unit that weights of gain 1 have the bound ``lipschitz``; inputs stay.
-
-    y = y / s,  s = (1 - slack)^L lipschitz / gain of all that is no weight
-
-    For cross-entropy the logits are scaled by s instead. The slack is what weights in float32 may exceed a bound of 1
-    by, so that no iterate of any precision exceeds ``lipschitz``. The norm of a kernel is that of the matrix
-    (channels_out, channels_in size^2), for which the gain counts the patches.
-
-    Parameters
-    ----------
-    lipschitz : float
-        Largest change of the output in physical units, or of the logits, per change of an input as it is given.
-    train, test, network, seed, loss, classes, initialisation
-        As for :func:`spectral_initialisation`.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the bound is not positive and finite, or a layer has no gain.
-    """
-    lipschitz = positive("lipschitz", lipschitz)
-    network = as_network(network)
-    drawn = draw(network.weight_shapes, seed=seed, initialisation=initialisation)
-    weights = tuple(w / np.linalg.norm(w.reshape(len(w), -1), 2) for w in drawn)
-    unit = (1.0 - ROUNDING_SLACK) ** len(weights) * lipschitz / network.gain
-    if loss is Loss.CROSS_ENTROPY:
-        network = Network(network.input_shape, (*network.layers, Scale(unit)))
-        unit = 1.0
-    return _problem(train, test, network, weights, 1.0 / unit, 1.0, 1.0, loss, classes)
-
-
-def scaled_outputs(problem: Problem, factor: float) -> Problem:
-    """The problem with outputs whose unit is ``factor`` times as large, so that the bound of given weights is, too.
-
-    Regression targets, which are in that unit, become smaller; the logits of a cross-entropy become larger.
-
-    Parameters
-    ----------
-    problem : Problem
-    factor : float
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the factor is not positive and finite.
-    """
-    factor = positive("output_scale", factor)
-    if problem.loss is Loss.CROSS_ENTROPY:
-        inputs, layers = problem.network.input_shape, problem.network.layers
-        return replace(problem, network=Network(inputs, (*layers, Scale(factor))))
-    return replace(
-        problem,
-        y_train=problem.y_train / factor,
-        y_test=problem.y_test / factor,
-        output_scale=problem.output_scale * factor,
-    )
+    return scaled_problem(train, test, network, weights, scale, input_norm, float(outputs), loss, classes)
 
 
 def _prescribed(weight: np.ndarray) -> np.ndarray:
@@ -277,7 +175,7 @@ def _prescribed(weight: np.ndarray) -> np.ndarray:
     return weight * (math.sqrt(weight.shape[0] / weight.shape[1]) / np.linalg.norm(norms))
 
 
-def _problem(
+def scaled_problem(
     train: Part,
     test: Part,
     network: Network,

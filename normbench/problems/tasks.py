@@ -14,15 +14,15 @@ from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
+from normbench.problems.bound import at_bound, scaled_outputs
 from normbench.problems.families import FAMILIES
 from normbench.problems.initial_weights import USUAL, usual
 from normbench.problems.problem import Problem
 from normbench.problems.scaling import (
-    bounded_scaling,
     dimensional_scaling,
     manifold_initialisation,
-    scaled_outputs,
     spectral_initialisation,
+    unit_parts,
 )
 from normbench.specs.base import Normalisation, suggestion
 
@@ -252,9 +252,9 @@ def problem(
     initialisation : str
         One of :data:`normbench.problems.initial_weights.INITIALISATIONS`, or what is usual with the normalisation.
     lipschitz : float, optional
-        For the scaling of :func:`normbench.problems.scaling.bounded_scaling`, whatever the normalisation.
+        For the scaling of :func:`normbench.problems.bound.at_bound`, whatever the normalisation.
     output_scale : float, optional
-        For :func:`normbench.problems.scaling.scaled_outputs`, after the scaling of the normalisation.
+        For :func:`normbench.problems.bound.scaled_outputs`, after the scaling of the normalisation.
     judged_on : str
         One of :data:`normbench.data.splits.JUDGED_ON`: where the test samples of the problem come from.
 
@@ -282,7 +282,7 @@ def problem(
         "initialisation": usual(normalisation) if initialisation == USUAL else initialisation,
     }
     if lipschitz is not None:
-        return bounded_scaling(train, test, network, lipschitz=lipschitz, **given)
+        return at_bound(*unit_parts(train, test), network, lipschitz=lipschitz, **given)
     scalings: dict[Normalisation, Callable[..., Problem]] = {
         Normalisation.MANIFOLDS: manifold_initialisation,
         Normalisation.SPHERES: spectral_initialisation,

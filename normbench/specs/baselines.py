@@ -4,6 +4,9 @@ from normbench.specs.base import Family, Hyperparameter, OptimiserSpec
 
 MOMENTA = (0.8, 0.9, 0.95, 0.98)  # 5 to 50 gradients are averaged
 EPSILONS = (1e-8, 1e-6, 1e-4, 1e-2)  # the one thing in Adam that knows the scale of the gradient
+MUON_MOMENTUM = Hyperparameter(
+    "momentum", 0.95, 0.0, 1.0 - 1e-9, "of Nesterov's kind; default of torch.optim.Muon", MOMENTA, near_one=True
+)
 UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
 
 ADAM = OptimiserSpec(

@@ -1,7 +1,7 @@
 """Declarations of Hyperball: Muon and Adam with weights and steps of fixed Frobenius norms."""
 
 from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
-from normbench.specs.baselines import EPSILONS, MOMENTA
+from normbench.specs.baselines import EPSILONS, MUON_MOMENTUM
 from normbench.specs.scion import ON_POLAR
 
 _STEP = "R_i = ||W_i||_F at the start; W = R normalised(W - learning_rate R normalised(u))"
@@ -45,17 +45,7 @@ MUONH = _hyperball(
     "muonh",
     "Muon on Hyperball",
     "u = polar((1 - momentum) G + momentum m)",
-    (
-        Hyperparameter(
-            "momentum",
-            0.95,
-            0.0,
-            1.0 - 1e-9,
-            "of Nesterov's kind; default of torch.optim.Muon",
-            MOMENTA,
-            near_one=True,
-        ),
-    ),
+    (MUON_MOMENTUM,),
     ("averaged gradients m_i, zero at the start",),
     ON_POLAR,
     stable=20,  # polar factors magnify what rounding does to vanishing singular values

@@ -1,7 +1,7 @@
 """Declaration of Muon with a spectral cap: Muon's step, then singular values above the bound are set to it."""
 
 from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
-from normbench.specs.baselines import MOMENTA
+from normbench.specs.baselines import MUON_MOMENTUM
 from normbench.specs.scion import ON_POLAR
 
 MUON_CAP = OptimiserSpec(
@@ -15,15 +15,7 @@ MUON_CAP = OptimiserSpec(
     stable=20,
     hyperparameters=(
         Hyperparameter("learning_rate", 1e-3, 0.0, 1e3, "default of torch.optim.Muon", (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)),
-        Hyperparameter(
-            "momentum",
-            0.95,
-            0.0,
-            1.0 - 1e-9,
-            "of Nesterov's kind; default of torch.optim.Muon",
-            MOMENTA,
-            near_one=True,
-        ),
+        MUON_MOMENTUM,
     ),
     state=("averaged gradients m_i, zero at the start",),
     invariants=("||P_i||_op <= 1", "the step is invariant to a rescaling of the gradient"),

@@ -12,8 +12,8 @@ from torch.nn.utils import parametrize as library
 from normbench.errors import InvalidArgumentError
 from normbench.networks.base import Shape
 from normbench.numbers import positive
+from normbench.problems.bound import ROUNDING_SLACK
 from normbench.problems.initial_variables import initial_variables
-from normbench.problems.scaling import ROUNDING_SLACK
 from normbench.specs import parametrisations
 from normbench.specs.base import Geometry
 from normbench.specs.parametrisations import Certificate, Parametrisation

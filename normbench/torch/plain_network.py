@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import InvalidArgumentError
-
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+from normbench.torch.dtypes import DTYPES
 
 
 class UnitNorm(nn.Module):
@@ -33,8 +32,8 @@ def module(network: StoredNetwork, dtype: str) -> nn.Sequential:
     InvalidArgumentError
         If there is no such dtype.
     """
-    if dtype not in _DTYPES:
-        raise InvalidArgumentError(f"dtype must be {' or '.join(_DTYPES)}; got {dtype!r}.")
+    if dtype not in DTYPES:
+        raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {dtype!r}.")
     weights, biases = list(network.weights), list(network.biases)
     if len(weights) == 1:  # the scale comes before the last biases
         weights[0] = network.output_scale * weights[0]
@@ -45,7 +44,7 @@ def module(network: StoredNetwork, dtype: str) -> nn.Sequential:
         weights[-1] = network.output_scale * weights[-1]
     layers: list[nn.Module] = [] if network.input_map == "affine" else [UnitNorm()]
     for weight, bias in zip(weights, biases, strict=True):
-        layers += [_linear(weight, bias, _DTYPES[dtype]), nn.ReLU()]
+        layers += [_linear(weight, bias, DTYPES[dtype]), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 

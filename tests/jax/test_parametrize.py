@@ -14,7 +14,7 @@ import normbench.jax
 from normbench.certificates import certify
 from normbench.errors import InvalidArgumentError
 from normbench.jax.updates import parametrisations as updates
-from normbench.problems.scaling import ROUNDING_SLACK
+from normbench.problems.bound import ROUNDING_SLACK
 from normbench.specs.base import Geometry
 from normbench.specs.parametrisations import PARAMETRISATIONS
 

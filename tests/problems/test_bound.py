@@ -6,7 +6,8 @@ import pytest
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, perceptron
 from normbench.networks.layers import Dense, LayerNorm
-from normbench.problems.scaling import ROUNDING_SLACK, at_bound, bounded_scaling, scaled_outputs
+from normbench.problems.bound import ROUNDING_SLACK, at_bound, scaled_outputs
+from normbench.problems.scaling import unit_parts
 from normbench.reference.network import forward
 from normbench.reference.start import within_targets
 from tests.networks.examples import PLAIN, draw_inputs
@@ -20,7 +21,7 @@ def scaled(network, *, lipschitz=L, loss=Loss.SQUARE, size=6.0):
     rng = np.random.default_rng(0)
     y = size * rng.normal(size=(40, *network.output_shape))
     part = (draw_inputs(network, rng, samples=40), y)
-    return part, bounded_scaling(part, part, network, lipschitz=lipschitz, seed=0, loss=loss)
+    return part, at_bound(*unit_parts(part, part), network, lipschitz=lipschitz, seed=0, loss=loss)
 
 
 @pytest.mark.parametrize("loss", Loss)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from normbench.problems.bound import at_bound
 from normbench.problems.initial_variables import initial_variables
-from normbench.problems.scaling import bounded_scaling
+from normbench.problems.scaling import unit_parts
 from normbench.reference.network import Objective
 from normbench.reference.parametrisations import chart
 from normbench.reference.start import within_targets
@@ -18,7 +19,7 @@ def problem_at(lipschitz, *, seed=0, layers=LAYERS, targets=None):
     x = rng.normal(size=(160, layers[0]))
     y = np.stack([np.sin(2 * x[:, 0]) + x[:, 1], x[:, 2] * x[:, 3], np.abs(x[:, 4])], axis=1)
     part = (x, y if targets is None else targets(x))
-    return within_targets(bounded_scaling(part, part, layers, lipschitz=lipschitz, seed=seed))
+    return within_targets(at_bound(*unit_parts(part, part), layers, lipschitz=lipschitz, seed=seed))
 
 
 class Run:

@@ -15,8 +15,8 @@ from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS
 from normbench.networks.base import Layer
 from normbench.networks.layers import Convolution, Dense
+from normbench.problems.bound import ROUNDING_SLACK
 from normbench.problems.initial_variables import initial_variables
-from normbench.problems.scaling import ROUNDING_SLACK
 from normbench.specs import parametrisations
 from normbench.specs.base import Geometry, suggestion
 from normbench.specs.parametrisations import PARAMETRISATIONS, Parametrisation

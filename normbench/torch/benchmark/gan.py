@@ -10,8 +10,7 @@ from normbench.networks import Network
 from normbench.problems.problem import Weights
 from normbench.torch.benchmark.drop_ins import drop_in
 from normbench.torch.benchmark.network import build
-
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+from normbench.torch.dtypes import DTYPES
 
 
 class TorchPlayers:
@@ -32,7 +31,7 @@ class TorchPlayers:
         *,
         dtype: str,
     ) -> None:
-        self._dtype = _DTYPES[dtype]
+        self._dtype = DTYPES[dtype]
         self._generator, self._discriminator = (
             build(network, own, dtype=self._dtype, device="cpu") for network, own in zip(networks, weights, strict=True)
         )

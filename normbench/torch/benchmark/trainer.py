@@ -17,10 +17,9 @@ from normbench.specs import parametrisations
 from normbench.torch.benchmark.methods import method
 from normbench.torch.benchmark.objective import NetworkObjective
 from normbench.torch.benchmark.perceptron import Objective
+from normbench.torch.dtypes import DTYPES
 from normbench.torch.updates.parametrisations import chart
 from normbench.torch.updates.through import Through
-
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class TorchTrainer:
@@ -50,7 +49,7 @@ class TorchTrainer:
         if device == "cuda" and not torch.cuda.is_available():
             raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
         self._device = torch.device(device)
-        self._dtype = _DTYPES[dtype]
+        self._dtype = DTYPES[dtype]
         self._key = key
         self._hyperparameters = dict(hyperparameters)
         self._method = method(key, self._hyperparameters)
