@@ -7,10 +7,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from normbench.running.request import RunRequest, axes, setting
+
+_AS_THEY_ARE = {int, bool, str, type(None)}
 
 
 def identify(request: RunRequest, *, data_sha256: str, code_version: str) -> str:
@@ -28,23 +30,25 @@ def identify(request: RunRequest, *, data_sha256: str, code_version: str) -> str
     return hashlib.sha256(_text(said)).hexdigest()[:32]
 
 
-def checksum(fields: Mapping[str, Any]) -> str:
+def checksum(record: Mapping[str, Any]) -> str:
     """SHA-256 of every field of a record; 1 and 1.0 are one value, as some files know no other."""
-    return hashlib.sha256(_text(_same_numbers(fields))).hexdigest()
+    return hashlib.sha256(_text(_same_numbers(record))).hexdigest()
 
 
-def _text(fields: Any) -> bytes:
-    return json.dumps(plain(fields), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+def _text(value: Any) -> bytes:
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def plain(value: Any) -> Any:
     """Nested lists, dictionaries and scalars in which every non-finite float is None."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        kinds = set(map(type, value))  # a loop in Python over curves would take most of the reading of a record
+        usual = kinds <= _AS_THEY_ARE or (kinds == {float} and all(map(math.isfinite, value)))
+        return list(value) if usual else [plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -54,5 +58,9 @@ def _same_numbers(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {k: _same_numbers(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_same_numbers(v) for v in value]
+        kinds = set(map(type, value))
+        if kinds == {float} and all(map(float.is_integer, value)):
+            return list(map(int, value))
+        usual = kinds <= _AS_THEY_ARE or (kinds == {float} and not any(map(float.is_integer, value)))
+        return list(value) if usual else [_same_numbers(v) for v in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -4,12 +4,12 @@ Files and tables hold the fields of the three parts side by side. Not-a-number a
 because JSON has neither, and read back as NaN.
 """
 
-import json
 from dataclasses import Field, dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from normbench.records.identity import checksum, identify, plain
+from normbench.records.strict_json import indented
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
 
@@ -113,7 +113,7 @@ class Record:
     def to_json(self) -> str:
         """The record and its checksum as one JSON object, NaN and infinity as null."""
         stored = {CHECKSUM: self.checksum} | self.as_dict()
-        return json.dumps(stored, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+        return indented(stored) + "\n"
 
 
 PARTS: dict[str, type] = {f.name: f.type for f in fields(Record)}  # type: ignore[misc]

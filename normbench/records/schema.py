@@ -149,6 +149,14 @@ def _float(value: Any) -> float:
     return float(value)
 
 
+def _tuple(kind: type, item: Any) -> Any:
+    def read(value: Any) -> Any:
+        found = _exactly(list)(value)  # of a curve mostly, in which every number is of the kind
+        return tuple(found) if set(map(type, found)) == {kind} else tuple(map(item, found))
+
+    return read
+
+
 def _mapping(item: Any) -> Any:
     return lambda value: {str(k): item(v) for k, v in value.items()}
 
@@ -167,8 +175,8 @@ _READERS: dict[Any, Any] = {
     int | None: lambda value: None if value is None else _exactly(int)(value),
     str | None: lambda value: None if value is None else _exactly(str)(value),
     float | None: lambda value: None if value is None or math.isnan(value) else _float(value),
-    tuple[int, ...]: lambda value: tuple(_exactly(int)(v) for v in _exactly(list)(value)),
-    tuple[float, ...]: lambda value: tuple(_float(v) for v in _exactly(list)(value)),
+    tuple[int, ...]: _tuple(int, _exactly(int)),
+    tuple[float, ...]: _tuple(float, _float),
     dict[str, Value]: _mapping(_hyperparameter),
     dict[str, str]: _mapping(_exactly(str)),
     dict[str, dict[str, float]]: _mapping(_mapping(_float)),

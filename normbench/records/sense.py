@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
-from itertools import pairwise
+from itertools import repeat
+from operator import le, lt
 from typing import Any
 
 from normbench.backends.trajectory import Status
@@ -91,7 +92,7 @@ def _curves(record: Record) -> Iterator[str]:
     yield from _length(curves, _PER_LOSS, losses)
     yield from _length(curves, _PER_CHECKPOINT, checkpoints)
     for f in fields(Curves):
-        if f.name not in _SIGNED and any(value < 0 for value in getattr(curves, f.name)):
+        if f.name not in _SIGNED and any(map(lt, getattr(curves, f.name), repeat(0))):
             yield f"field 'curves': {f.name} has a negative entry"
     for name in ("test_iterations", *_PER_LOSS):
         if not _rises(getattr(curves, name)):
@@ -109,7 +110,7 @@ def _length(curves: Curves, names: Sequence[str], wanted: int) -> Iterator[str]:
 
 
 def _rises(values: Sequence[Any]) -> bool:
-    return all(a <= b for a, b in pairwise(values))
+    return all(map(le, values, values[1:]))
 
 
 def _created(text: str) -> Iterator[str]:
