@@ -12,6 +12,8 @@ import pytest
 
 from tests.pages import FIRST, PAGES, ROOT, SECTIONS, Snippet, same_output
 
+COMPILERS = {"torch.compile(": ("g++", "clang++"), '["cc"': ("cc",)}  # what a snippet does, and what that takes
+
 
 def run_here(snippet: Snippet, space: dict[str, object]) -> str:
     """Run it in the namespace of its section; tracebacks show page and line."""
@@ -59,8 +61,9 @@ def _quick_compilation():
 def test_snippets_print_what_the_page_says(section):
     space: dict[str, object] = {"__name__": "__main__"}
     for snippet in [*FIRST, *SECTIONS[section]]:
-        if "torch.compile(" in snippet.code and not (shutil.which("g++") or shutil.which("clang++")):
-            pytest.skip("torch.compile needs a C++ compiler, and there is none here")
+        for asked, programs in COMPILERS.items():
+            if asked in snippet.code and not any(map(shutil.which, programs)):
+                pytest.skip(f"{asked} needs a compiler, {' or '.join(programs)}, and there is none here")
         printed, shown = run(snippet, space), snippet.output
         assert same_output(printed, shown), (
             f"{snippet.page}.md, line {snippet.line}, prints:\n{printed}The page says:\n{shown}"

@@ -23,6 +23,7 @@ RANKS = {
     "networks": 3,
     "certificates": 4,
     "specs": 5,
+    "exports": 5,
     "problems": 6,
     "backends": 7,
     "reference": 8,

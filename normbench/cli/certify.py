@@ -32,6 +32,7 @@ class _Outcome:
     asked: float | None
     gain: float  # the largest that was found
     input_map: str
+    sha256: str
 
     @property
     def certificate(self) -> "Certificate":
@@ -74,6 +75,7 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
     """
     from normbench.certificates import certify, largest_gain
     from normbench.certificates.stored import read
+    from normbench.exports import sha256
 
     stored = read(file, activation)
     computed = certify(
@@ -84,7 +86,7 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
     gain = largest_gain(
         stored.weights, activation=stored.activation, output_scale=stored.gain_scale, biases=stored.biases
     )
-    outcome = _Outcome(computed, witness, wrong, asked, gain, stored.input_map)
+    outcome = _Outcome(computed, witness, wrong, asked, gain, stored.input_map, sha256(stored))
     if format_ == "json":
         click.echo(json.dumps(_fields(outcome), allow_nan=False))
     else:
@@ -154,6 +156,7 @@ def _verdicts(outcome: _Outcome) -> Iterator[str]:
     if outcome.asked is not None:
         asked = f"bound asked for is {outcome.asked:.{_DIGITS}g}"
         yield f"The {asked}; it holds." if best.bound <= outcome.asked else f"NOT PROVEN: the {asked}."
+    yield f"SHA-256 of the network, its proof aside: {outcome.sha256}"
 
 
 def _ceiling(bound: float) -> str:
@@ -171,6 +174,7 @@ def _fields(outcome: _Outcome) -> dict[str, Any]:
         "asked": outcome.asked,
         "input_map": outcome.input_map,
         "largest_gain": outcome.gain,
+        "sha256": outcome.sha256,
         "holds": outcome.holds,
         "witness": {"kind": outcome.witness.kind, "bound": _finite(outcome.witness.bound)} if outcome.witness else None,
         "wrong": outcome.wrong or None,

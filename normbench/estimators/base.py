@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from normbench import backends
+from normbench import backends, exports
 from normbench.certificates import verify
 from normbench.errors import InvalidArgumentError
 from normbench.estimators import files, input_maps
@@ -197,6 +197,37 @@ class LipschitzEstimator(BaseEstimator):
         from normbench.torch.plain_network import module
 
         return module(self.network_, dtype)
+
+    def to_onnx(self, path: str | Path | None = None, *, dtype: str = "float32", opset: int = exports.OPSET) -> Any:
+        """An ``onnx.ModelProto`` of the network, written to ``path`` if there is one.
+
+        The input is ``X``, shape (samples, columns). Outputs are ``y``, shape (samples, outputs), of a regressor;
+        ``logits``, shape (samples, classes), and ``label``, shape (samples,), of a classifier. The metadata have the
+        proven bound.
+
+        Parameters and errors as :func:`normbench.exports.to_onnx` and :func:`normbench.exports.exported`.
+        """
+        return exports.to_onnx(self._exported(dtype), path, opset=opset)
+
+    def to_c(self, path: str | Path, dtype: str = "float32") -> tuple[Path, Path]:
+        """Write the network as C99 without dependencies: ``NAME.c``, which is ``path``, and ``NAME.h``.
+
+        Functions are ``NAME_predict`` of a regressor; ``NAME_logits``, ``NAME_predict`` and ``NAME_certified_radius``
+        of a classifier. They allocate nothing and keep nothing.
+
+        Parameters and errors as :func:`normbench.exports.to_c` and :func:`normbench.exports.exported`.
+
+        Returns
+        -------
+        pair of Path
+            Source and header.
+        """
+        return exports.to_c(self._exported(dtype), path)
+
+    def _exported(self, dtype: str) -> exports.Exported:
+        """What is written, its bound proven for its own numbers."""
+        check_is_fitted(self)
+        return exports.exported(files.stored(self), dtype)
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -16,12 +16,13 @@ import numpy as np
 from normbench.certificates import from_arrays
 from normbench.certificates.stored import StoredNetwork, read
 from normbench.errors import CertificateError, DataError, InvalidArgumentError
+from normbench.exports.network import CLASSES, FEATURE_NAMES
 from normbench.numbers import as_number
 
 if TYPE_CHECKING:
     from normbench.estimators.base import LipschitzEstimator
 
-_ABOUT, _LOSSES, _CLASSES, _NAMES = (f"model_{name}" for name in ("about", "loss_curve", "classes", "feature_names"))
+_ABOUT, _LOSSES = "model_about", "model_loss_curve"
 
 Estimator = TypeVar("Estimator", bound="LipschitzEstimator")
 
@@ -36,6 +37,17 @@ def save(estimator: "LipschitzEstimator", path: Path) -> None:
     InvalidArgumentError
         If a parameter or a class is neither number nor text.
     """
+    stored(estimator).write(path)
+
+
+def stored(estimator: "LipschitzEstimator") -> StoredNetwork:
+    """The network of a fitted estimator with everything that its file holds.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a parameter or a class is neither number nor text.
+    """
     about = {
         "class": type(estimator).__name__,
         "parameters": {name: _plain(name, value) for name, value in estimator.get_params().items()},
@@ -45,10 +57,10 @@ def save(estimator: "LipschitzEstimator", path: Path) -> None:
         about["y_dimensions"] = estimator.y_dimensions_
     arrays = {_ABOUT: np.array(json.dumps(about)), _LOSSES: estimator.loss_curve_}
     if hasattr(estimator, "classes_"):
-        arrays[_CLASSES] = _without_objects("classes", estimator.classes_)
+        arrays[CLASSES] = _without_objects("classes", estimator.classes_)
     if hasattr(estimator, "feature_names_in_"):
-        arrays[_NAMES] = _without_objects("feature names", estimator.feature_names_in_)
-    replace(estimator.network_, model=arrays).write(path)
+        arrays[FEATURE_NAMES] = _without_objects("feature names", estimator.feature_names_in_)
+    return replace(estimator.network_, model=arrays)
 
 
 def load(kind: type[Estimator], path: Path) -> Estimator:
@@ -87,7 +99,7 @@ def _restored(kind: type[Estimator], network: StoredNetwork, about: dict[str, An
     estimator.n_features_in_ = network.weights[0].shape[1]
     if "y_dimensions" in about:
         estimator.y_dimensions_ = about["y_dimensions"]
-    for attribute, name, dtype in (("classes_", _CLASSES, None), ("feature_names_in_", _NAMES, object)):
+    for attribute, name, dtype in (("classes_", CLASSES, None), ("feature_names_in_", FEATURE_NAMES, object)):
         if name in network.model:
             setattr(estimator, attribute, network.model[name].astype(dtype or network.model[name].dtype))
     return estimator

@@ -1,0 +1,231 @@
+"""The source file of a network in C99: its numbers, one loop a layer, and what it says of classes."""
+
+import math
+from itertools import pairwise
+from string import Template
+
+import numpy as np
+
+from normbench.exports import c_text as text
+from normbench.exports.network import Exported
+from normbench.networks.activations import Activation, LeakyRelu, MaxMin, Tanh
+
+_DENSE = """\
+/* out = W in + b, W row by row; no b is one of zeros. */
+static void dense(const $real *weight, const $real *bias, size_t rows, size_t columns, const $real *in, $real *out)
+{
+    for (size_t i = 0; i < rows; ++i) {
+        $real sum = bias ? bias[i] : $zero;
+        for (size_t j = 0; j < columns; ++j) {
+            sum += weight[i * columns + j] * in[j];
+        }
+        out[i] = sum;
+    }
+}"""
+
+_ACTIVATE = """\
+static void activate($real *v, size_t size)
+{
+    for (size_t i = 0; $limit < size; i += $step) {
+        $change
+    }
+}"""
+_SWAP = """\
+if (v[i] < v[i + 1]) {
+            const $real smaller = v[i];
+            v[i] = v[i + 1];
+            v[i + 1] = smaller;
+        }"""
+
+# the largest entry is divided by first, so that no square overflows; 0 / 0 is not a number
+_DIRECTION = """\
+/* out = x / ||x||; returns ||x||. */
+static $real direction(const $real *x, size_t size, $real *out)
+{
+    $real largest = $zero, sum = $zero;
+    for (size_t i = 0; i < size; ++i) {
+        const $real entry = $fabs(x[i]);
+        if (entry > largest) {
+            largest = entry;
+        }
+    }
+    for (size_t i = 0; i < size; ++i) {
+        out[i] = x[i] / largest;
+        sum += out[i] * out[i];
+    }
+    sum = $sqrt(sum);
+    for (size_t i = 0; i < size; ++i) {
+        out[i] /= sum;
+    }
+    return largest * sum;
+}"""
+
+_CLASSES = """\
+/* Index of the largest logit, and by how much it exceeds the second; -1 where one is not finite. */
+static int best(const $real *logits, $real *margin)
+{
+    size_t first = 0, second;
+    *margin = $zero;
+    for (size_t i = 0; i < ${upper}_CLASSES; ++i) {
+        if (!(logits[i] - logits[i] == $zero)) {
+            return -1;
+        }
+        if (logits[i] > logits[first]) {
+            first = i;
+        }
+    }
+    second = first == 0;
+    for (size_t i = 0; i < ${upper}_CLASSES; ++i) {
+        if (i != first && logits[i] > logits[second]) {
+            second = i;
+        }
+    }
+    *margin = logits[first] - logits[second];
+    return (int)first;
+}
+
+int ${name}_predict(const $real x[${upper}_INPUTS])
+{
+    $real logits[${upper}_CLASSES], margin;
+    ${name}_logits(x, logits);
+    return best(logits, &margin);
+}
+
+$real ${name}_certified_radius(const $real x[${upper}_INPUTS])
+{
+    $real logits[${upper}_CLASSES], margin;
+    ${name}_logits(x, logits);
+    if (best(logits, &margin) < 0) {
+        return $zero;
+    }
+    $radius
+}"""
+
+# the way to the nearest direction at chord r, ||x|| sin(2 asin(r / 2)), and to the origin from r = sqrt 2 on
+_RADIUS_OF_DIRECTIONS = """\
+{
+        $real z[${upper}_INPUTS], chord = $chord;
+        if (chord > $most) {
+            chord = $most;
+        }
+        return direction(x, ${upper}_INPUTS, z) * chord * $sqrt($one - chord * chord / $four);
+    }"""
+
+
+def source(network: Exported, name: str) -> str:
+    """The text of ``NAME.c``; the names and sizes that it uses are those of the header."""
+    words = _words(network, name)
+    parts = [
+        "\n".join(
+            [
+                f'#include "{name}.h"',
+                "",
+                *(["#include <math.h>"] if _needs_math(network) else []),
+                "#include <stddef.h>",
+            ]
+        ),
+        *_arrays(network),
+        _DENSE,
+        *([_activation(network.activation, network.dtype)] if len(network.weights) > 1 else []),
+        *([] if network.input_map == "affine" else [_DIRECTION]),
+        _forward(network),
+        *([] if network.classes is None else [_CLASSES.replace("$radius", _radius(network))]),
+    ]
+    return Template("\n\n".join(parts) + "\n").substitute(words)
+
+
+def _words(network: Exported, name: str) -> dict[str, str]:
+    dtype = network.dtype
+    numbers = {word: text.number(dtype.type(k)) for word, k in (("zero", 0), ("one", 1), ("four", 4))}
+    functions = {word: text.function(word, dtype) for word in ("fabs", "sqrt")}
+    return {"real": text.real(dtype), "name": name, "upper": name.upper(), **numbers, **functions}
+
+
+def _needs_math(network: Exported) -> bool:
+    tanh = isinstance(network.activation, Tanh) and len(network.weights) > 1
+    return network.input_map != "affine" or tanh or (network.classes is not None and network.bound == 0.0)
+
+
+def _arrays(network: Exported) -> list[str]:
+    named = {"input_mean": network.input_mean}
+    for k, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        named |= {f"weight_{k}": weight, f"bias_{k}": bias}
+    return [text.array(name, values) for name, values in named.items() if _is_there(name, values)]
+
+
+def _is_there(name: str, values: np.ndarray) -> bool:
+    """Zeros are left out, but for weights."""
+    return name.startswith("weight") or bool(values.any())
+
+
+def constant_bytes(network: Exported) -> int:
+    """Of the arrays; single numbers are part of the code."""
+    kept = [network.input_mean, *network.biases]
+    return sum(values.nbytes for values in (*network.weights, *filter(np.any, kept)))
+
+
+def _scratch(network: Exported) -> tuple[int, ...]:
+    """Entries of the arrays that the layers read from in turn."""
+    read = network.widths[:-1]
+    return tuple(max(widths) for widths in (read[::2], read[1::2]) if widths)
+
+
+def stack_bytes(network: Exported) -> int:
+    """Of the arrays on the stack in the deepest call."""
+    own = 0 if network.classes is None else network.widths[-1] + (network.input_map != "affine") * network.widths[0]
+    return (sum(_scratch(network)) + own) * network.dtype.itemsize
+
+
+def _activation(activation: Activation, dtype: np.dtype) -> str:
+    """In place. A number that is none stays so: no comparison with it is true."""
+    limit, step, change = "i", "1", "if (v[i] < $zero) {\n            v[i] = $zero;\n        }"
+    if isinstance(activation, MaxMin):
+        limit, step, change = "i + 1", "2", _SWAP
+    elif isinstance(activation, Tanh):
+        change = f"v[i] = {text.function('tanh', dtype)}(v[i]);"
+    elif isinstance(activation, LeakyRelu):
+        slope = text.number(dtype.type(activation.slope))
+        change = f"if (v[i] < $zero) {{\n            v[i] *= {slope};\n        }}"
+    return _ACTIVATE.replace("$limit", limit).replace("$step", step).replace("$change", change)
+
+
+def _forward(network: Exported) -> str:
+    result, size = ("y", "OUTPUTS") if network.classes is None else ("logits", "CLASSES")
+    function = "predict" if network.classes is None else "logits"
+    last = len(network.weights) - 1
+    scratch = ", ".join(f"{name}[{entries}]" for name, entries in zip("ab", _scratch(network), strict=False))
+    lines = [f"$real {scratch};", *_mapped(network)]
+    for k, (columns, rows) in enumerate(pairwise(network.widths)):
+        read, written = "ab"[k % 2], result if k == last else "ab"[(k + 1) % 2]
+        bias = f"bias_{k}" if k < last and network.biases[k].any() else "NULL"
+        lines.append(f"dense(weight_{k}, {bias}, {rows}, {columns}, {read}, {written});")
+        if k < last:
+            lines.append(f"activate({written}, {rows});")
+    scale = "" if network.output_scale == 1.0 else f"{text.number(network.output_scale)} * "
+    shift = f" + bias_{last}[i]" if network.biases[last].any() else ""
+    if scale or shift:
+        lines += [
+            f"for (size_t i = 0; i < ${{upper}}_{size}; ++i) {{",
+            f"    {result}[i] = {scale}{result}[i]{shift};",
+            "}",
+        ]
+    head = f"void ${{name}}_{function}(const $real x[${{upper}}_INPUTS], $real {result}[${{upper}}_{size}])"
+    return "\n".join([head, "{", *(f"    {line}" for line in lines), "}"])
+
+
+def _mapped(network: Exported) -> list[str]:
+    if network.input_map != "affine":
+        return ["direction(x, ${upper}_INPUTS, a);"]
+    moved = "(x[i] - input_mean[i])" if network.input_mean.any() else "x[i]"
+    scale = "" if network.input_scale == 1.0 else f" / {text.number(network.input_scale)}"
+    return ["for (size_t i = 0; i < ${upper}_INPUTS; ++i) {", f"    a[i] = {moved}{scale};", "}"]
+
+
+def _radius(network: Exported) -> str:
+    """A difference of two logits moves by at most sqrt 2 times their distance."""
+    real = network.dtype.type
+    steepest, most = np.nextafter(real(math.sqrt(2.0)) * network.bound, real(math.inf)), text.number(real(math.sqrt(2)))
+    if network.input_map == "affine":
+        return f"return margin / {text.number(steepest)};" if network.bound else "return ($real)INFINITY;"
+    chord = f"margin / {text.number(steepest)}" if network.bound else most
+    return _RADIUS_OF_DIRECTIONS.replace("$chord", chord).replace("$most", most)
