@@ -198,6 +198,31 @@ class LipschitzEstimator(BaseEstimator):
 
         return module(self.network_, dtype)
 
+    def to_jax(self, dtype: str = "float32") -> tuple[Any, Any]:
+        """``apply, params``: a pure function for jit, vmap and grad, and the pytree of its weights.
+
+        ``apply(params, x)`` is what the network gives for x, shape (..., columns): predictions of a regressor or logits
+        of a classifier, shape (..., outputs). ``params`` is a list of ``{"weight": ..., "bias": ...}``, one a layer;
+        the maps of inputs and outputs are constants of ``apply``.
+
+        Parameters
+        ----------
+        dtype : str
+            "float32", or "float64" where JAX is set to it.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If JAX is not installed.
+        InvalidArgumentError
+            If there is no such dtype, or JAX is not set to float64.
+        """
+        check_is_fitted(self)
+        backends.usable("jax")
+        from normbench.jax.plain_network import function
+
+        return function(self.network_, dtype)
+
     def to_onnx(self, path: str | Path | None = None, *, dtype: str = "float32", opset: int = exports.OPSET) -> Any:
         """An ``onnx.ModelProto`` of the network, written to ``path`` if there is one.
 

@@ -33,6 +33,8 @@ def test_a_regressor_leaves_as_it_predicts(regressor, tmp_path):
     np.testing.assert_allclose(Library(source, "float64").values("predict", X, 2), wanted, atol=1e-12 * most)
     session = onnxruntime.InferenceSession(regressor.to_onnx(dtype="float64").SerializeToString())
     np.testing.assert_allclose(session.run(["y"], {"X": X})[0], wanted, atol=1e-12 * most)
+    apply, params = regressor.to_jax()
+    np.testing.assert_allclose(apply(params, X.astype(np.float32)), wanted, atol=1e-5 * most)
 
 
 @needs_compiler
