@@ -11,6 +11,7 @@ _COMMANDS = {
     "run": ("run", "Train optimisers and show the leaderboard."),
     "validate": ("validate", "Compare every optimiser with the reference."),
     "certify": ("certify", "Bound a network's Lipschitz constant and check its witness."),
+    "export": ("export", "Write a network as C99 or ONNX, its bound proven."),
     "list": ("listing", "List tasks, optimisers, backends or data."),
     "data": ("data", "Fetch, verify and describe data sets."),
     "reproduce": ("reproduce", "Repeat a published experiment."),
