@@ -1,0 +1,128 @@
+"""From a column as a file has it to numbers. Lists in cells are vectors; what is no number is named with its row."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from normbench.errors import DataError
+
+
+def numbers(where: str, name: str, column: np.ndarray) -> np.ndarray:
+    """A column as float64, shape (rows,), or (rows, width) where its cells hold lists; NaN where a cell is empty.
+
+    Raises
+    ------
+    DataError
+        If a cell holds text or a date, or the lists are of unequal length; the message names the first and its row.
+    """
+    if column.dtype.kind == "f":
+        return column
+    if column.dtype.kind == "M":
+        raise DataError(
+            f"{where}, column {name!r}: dates, such as {column[0]}. Only --time takes dates; write numbers."
+        )
+    first = next((cell for cell in column if not _is_missing(cell)), None)
+    if first is None:
+        return np.full(len(column), np.nan)
+    return _vectors(where, name, column) if _is_list(first) else _scalars(where, name, column)
+
+
+def seconds(where: str, name: str, column: np.ndarray) -> np.ndarray:
+    """A column of times in seconds; of dates those since 1970."""
+    if column.dtype.kind == "M":
+        since = column.astype("datetime64[ns]").astype(np.int64) / 1e9
+        return np.where(np.isnat(column), np.nan, since)
+    found = numbers(where, name, column)
+    if found.ndim != 1:
+        raise DataError(f"{where}, column {name!r}: vectors; --time needs one number a row.")
+    return found
+
+
+def texts(where: str, name: str, column: np.ndarray) -> np.ndarray:
+    """A column of groups or classes as text; whole numbers without a point.
+
+    Raises
+    ------
+    DataError
+        If a cell is empty or a list.
+    """
+    if column.ndim != 1:
+        raise DataError(f"{where}, column {name!r}: vectors; a group or class is one number or text a row.")
+    missing = np.isnan(column) if column.dtype.kind == "f" else np.array([_is_missing(cell) for cell in column])
+    if missing.any():
+        raise DataError(
+            f"{where}, column {name!r}: {missing.sum()} of {len(missing)} rows have no value, the first is row "
+            f"{missing.argmax() + 1}. Remove those rows or name their group or class."
+        )
+    return np.array([_as_text(cell) for cell in column.tolist()])
+
+
+def is_text(column: np.ndarray) -> bool:
+    """True if the cells are words and neither numbers nor lists: what a classifier learns."""
+    if column.dtype != object:
+        return False
+    first = next((cell for cell in column if not _is_missing(cell)), None)
+    return isinstance(first, str) and not _is_list(first) and not np.isfinite(_as_float(first))
+
+
+def _as_text(cell: Any) -> str:
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and cell != cell) or cell is np.ma.masked
+
+
+def _is_list(cell: Any) -> bool:
+    return isinstance(cell, list | tuple | np.ndarray) or (isinstance(cell, str) and cell.lstrip().startswith("["))
+
+
+def _as_float(cell: Any) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return np.nan
+
+
+def _scalars(where: str, name: str, column: np.ndarray) -> np.ndarray:
+    found = np.full(len(column), np.nan)
+    for row, cell in enumerate(column):
+        if _is_missing(cell):
+            continue
+        try:
+            found[row] = float(cell)
+        except (TypeError, ValueError):
+            comma = isinstance(cell, str) and np.isfinite(_as_float(cell.replace(",", ".")))
+            remedy = "Write decimal points, not commas." if comma else "Leave the column out, or make it numbers."
+            raise DataError(
+                f"{where}, column {name!r}, row {row + 1}: {str(cell)[:40]!r} is no number. {remedy}"
+            ) from None
+    return found
+
+
+def _vectors(where: str, name: str, column: np.ndarray) -> np.ndarray:
+    """Lists in JSON, or lists as such, as a matrix."""
+    rows: list[np.ndarray] = []
+    for row, cell in enumerate(column):
+        vector = _vector(cell)
+        if vector is None:
+            raise DataError(
+                f"{where}, column {name!r}, row {row + 1}: {str(cell)[:40]!r} is no list of numbers. Write lists such "
+                "as [0.1, 0.2]."
+            )
+        if rows and len(vector) != len(rows[0]):
+            raise DataError(
+                f"{where}, column {name!r}, row {row + 1}: a list of {len(vector)} numbers, and {len(rows[0])} in row "
+                "1. Every row needs as many."
+            )
+        rows.append(vector)
+    return np.stack(rows)
+
+
+def _vector(cell: Any) -> np.ndarray | None:
+    try:
+        found = np.asarray(json.loads(cell) if isinstance(cell, str) else cell, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found if found.ndim == 1 and len(found) else None
