@@ -46,7 +46,7 @@ class Dataset:
     time : array, shape (samples,), float64, or None
         Seconds since the start of the log; used to hold out contiguous blocks. None where samples have no time.
     flight : array, shape (samples,), int64, or None
-        Which recording a sample belongs to; a block never spans two flights. None together with ``time``.
+        Which recording, or other group, a sample belongs to; a block never spans two. None only where there is no time.
     input_names, output_names : tuple of str
         One name per column of a regression; empty otherwise.
     unit : str
@@ -82,8 +82,8 @@ class Dataset:
             array = getattr(self, field)
             if array is not None:
                 self._check_array(field, array, shape)
-        if (self.time is None) != (self.flight is None):
-            raise DataError(f"data set {self.name!r} has only one of time and flight. Give both, or None for both.")
+        if self.time is not None and self.flight is None:
+            raise DataError(f"data set {self.name!r} has time and no flight. Give zeros if all samples are of one.")
         if self.official is not None and self.official.dtype != bool:
             raise DataError(f"official of data set {self.name!r} has dtype {self.official.dtype}; expected bool.")
         if self.kind is Kind.TOKENS:

@@ -90,8 +90,8 @@ class Asked:
             Level.BOARD,
             choices=SPLITS,
             help="random: 80/20 by sample, as in the paper. blocked: whole blocks of 5 s are held out, because "
-            "neighbouring samples of a flight are alike. official: the data's own test set.  [default: the task's, "
-            "mostly random]",
+            "neighbouring samples of a flight are alike. grouped: whole flights, or groups of --group, are held out. "
+            "official: the data's own test set.  [default: the task's, mostly random]",
             of_task=True,
             original=True,
         ).metadata,

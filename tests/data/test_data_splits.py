@@ -54,20 +54,21 @@ def test_split_is_fixed_by_its_seed(rule: str) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("rule", ["random", "blocked", "official"])
+@pytest.mark.parametrize("rule", ["random", "blocked", "official", "grouped"])
 def test_validation_is_a_fifth_of_the_training_part_and_has_no_test_sample(rule: str, seed: int) -> None:
-    whole = split_indices(PUBLISHED, rule=rule, seed=seed)
-    inner, again = (split_indices(PUBLISHED, rule=rule, seed=seed, judged_on="validation") for _ in range(2))
+    dataset = SEVEN_GROUPS if rule == "grouped" else PUBLISHED
+    whole = split_indices(dataset, rule=rule, seed=seed)
+    inner, again = (split_indices(dataset, rule=rule, seed=seed, judged_on="validation") for _ in range(2))
     np.testing.assert_array_equal(np.sort(np.concatenate([inner.train, inner.test])), np.sort(whole.train))
     assert not set(inner.test) & set(whole.test)
     np.testing.assert_array_equal(inner.test, again.test)
     np.testing.assert_array_equal(inner.train, again.train)
-    unit = block_ids(PUBLISHED) if rule == "blocked" else np.arange(8000)
+    unit = {"blocked": block_ids(PUBLISHED), "grouped": SEVEN_GROUPS.flight}.get(rule, np.arange(8000))
     assert not set(unit[inner.train]) & set(unit[inner.test])
     units = len(np.unique(unit[whole.train]))
     assert len(np.unique(unit[inner.test])) == units - round(0.8 * units)
-    other = split_indices(PUBLISHED, rule=rule, seed=seed + 1, judged_on="validation")
-    assert set(inner.test) != set(other.test)
+    others = [split_indices(dataset, rule=rule, seed=seed + k, judged_on="validation") for k in (1, 2, 3)]
+    assert any(set(inner.test) != set(other.test) for other in others)
 
 
 def test_unknown_part_to_be_judged_on_lists_the_choices() -> None:
@@ -108,7 +109,9 @@ def test_blocked_split_holds_out_a_fifth_of_the_blocks(seed: int) -> None:
 
 
 def test_unknown_rule_lists_the_choices() -> None:
-    with pytest.raises(InvalidArgumentError, match="unknown split 'radnom'; choose from random, blocked, official"):
+    with pytest.raises(
+        InvalidArgumentError, match="unknown split 'radnom'; choose from random, blocked, official, grouped"
+    ):
         split_indices(TWO_FLIGHTS, rule="radnom", seed=0)
 
 
@@ -133,6 +136,36 @@ def test_too_little_data_for_two_parts_is_refused(rule: str) -> None:
 
 MASK = np.arange(8000) % 7 == 3
 PUBLISHED = replace(TWO_FLIGHTS, official=MASK)
+SEVEN_GROUPS = replace(TWO_FLIGHTS, time=None, flight=np.arange(8000) % 7)
+
+
+@pytest.mark.parametrize(("groups", "held_out"), [(2, 1), (3, 1), (6, 1), (7, 1), (8, 2), (20, 4)])
+def test_grouped_split_holds_out_whole_groups_and_one_at_least(groups: int, held_out: int) -> None:
+    dataset = replace(TWO_FLIGHTS, flight=np.arange(8000) % groups + 5)
+    found = [split_indices(dataset, rule="grouped", seed=seed) for seed in range(9)]
+    for split in found:
+        tested, trained = (set(dataset.flight[rows]) for rows in (split.test, split.train))
+        assert (len(tested), len(trained), tested & trained) == (held_out, groups - held_out, set())
+        np.testing.assert_array_equal(np.sort(np.concatenate([split.train, split.test])), np.arange(8000))
+    assert len({tuple(split.test) for split in found}) > 1
+
+
+@pytest.mark.parametrize("flight", [None, np.zeros(8000, dtype=np.int64)])
+def test_grouped_split_without_groups_names_the_other_rules(flight: np.ndarray | None) -> None:
+    dataset = replace(TWO_FLIGHTS, time=None, flight=flight)
+    said = "needs samples of several groups, and those of data set 'clock' have (none|1). Split .*: random\\."
+    with pytest.raises(InvalidArgumentError, match=said):
+        split_indices(dataset, rule="grouped", seed=0)
+    with pytest.raises(InvalidArgumentError, match=r"leaves 0 training and .* validation samples"):
+        split_indices(TWO_FLIGHTS, rule="grouped", seed=0, judged_on="validation")  # one of two is for testing
+
+
+@pytest.mark.parametrize(("rule", "tested"), [("random", 4000), ("blocked", 10), ("grouped", 3)])
+def test_another_share_can_be_held_out(rule: str, tested: int) -> None:
+    dataset = SEVEN_GROUPS if rule == "grouped" else TWO_FLIGHTS
+    split = split_indices(dataset, rule=rule, seed=0, train_share=0.5)
+    unit = {"blocked": block_ids(TWO_FLIGHTS), "grouped": SEVEN_GROUPS.flight}.get(rule, np.arange(8000))
+    assert len(np.unique(unit[split.test])) == tested
 
 
 def test_official_split_is_the_published_one_whatever_the_seed() -> None:
@@ -149,7 +182,7 @@ def test_random_split_draws_from_both_parts_of_a_published_split() -> None:
 
 
 def test_official_split_without_a_published_test_set_names_the_other_rules() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"'clock' has none\. .*random or blocked"):
+    with pytest.raises(InvalidArgumentError, match=r"'clock' has none\. .*random or blocked or grouped"):
         split_indices(TWO_FLIGHTS, rule="official", seed=0)
 
 

@@ -174,7 +174,7 @@ def test_official_must_be_a_mask(images: Dataset) -> None:
 
 
 def test_time_without_flight_is_refused(images: Dataset) -> None:
-    with pytest.raises(DataError, match="only one of time and flight"):
+    with pytest.raises(DataError, match="has time and no flight"):
         replace(images, time=np.arange(6.0))
 
 

@@ -139,6 +139,7 @@ SOURCE = PublishedSource(
         "Science Robotics 7 (66), 2022, arXiv 2205.06908.",
         samples=15_062,
         shape=(12,),
+        splits=("random", "blocked", "grouped"),
         files=FILES,
     ),
     file_sets=(FileSet(FILES, read_flights),),
