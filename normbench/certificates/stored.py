@@ -7,7 +7,8 @@ bias_0, bias_1, ...       may be there; no bound depends on them
 output_scale              what outputs are multiplied by, the last biases aside; 1 if it is not there
 input_map                 affine or unit_norm, see :data:`INPUT_MAPS`; affine if it is not there
 input_mean                (n_0,) of the affine map; zeros if it is not there
-input_scale               of the affine map, one number; 1 if it is not there
+input_scale               of the affine map, one number or (n_0,), one for each input; 1 if it is not there
+input_spread              (n_0,) of the affine map: bounds are per unit of x / input_spread; may be missing
 lipschitz                 the bound that was asked for; may be missing
 activation                its name, between all layers; relu if it is not there
 witness_*                 the arrays of a certificate, see :meth:`normbench.certificates.Certificate.arrays`
@@ -33,12 +34,13 @@ from normbench.errors import DataError, InvalidArgumentError
 from normbench.writing import write_bytes
 
 INPUT_MAPS = {
-    "affine": "(x - input_mean) / input_scale",  # one scale for all inputs: a bound over x is one over z by the scale
+    "affine": "(x - input_mean) / input_scale",  # a bound over x is one over z by the smallest scale
     "unit_norm": "x / ||x||",  # bounds are over z
 }
 
 _WEIGHT, _BIAS, _MODEL = "weight_", "bias_", "model_"
-_NUMBERS = ("output_scale", "lipschitz", "input_scale")
+_NUMBERS = ("output_scale", "lipschitz")
+_SCALE, _SPREAD = _OF_INPUTS = ("input_scale", "input_spread")
 _ACTIVATION, _INPUT_MAP, _INPUT_MEAN = "activation", "input_map", "input_mean"
 
 
@@ -62,7 +64,10 @@ class StoredNetwork:
         A key of :data:`INPUT_MAPS`.
     input_mean : array, shape (n_0,), or None
         None for zeros.
-    input_scale : float
+    input_scale : float, or array of shape (n_0,)
+    input_spread : array, shape (n_0,), or None
+        Units of the inputs in which changes of x are measured, for bounds of inputs of very different sizes: ||x - x'||
+        is then that of x / input_spread. None for x as it stands.
     model : dict of str to array
         What an estimator keeps, by names that begin with ``model_``.
     """
@@ -75,13 +80,38 @@ class StoredNetwork:
     biases: tuple[np.ndarray, ...] = ()
     input_map: str = "affine"
     input_mean: np.ndarray | None = None
-    input_scale: float = 1.0
+    input_scale: float | np.ndarray = 1.0
+    input_spread: np.ndarray | None = None
     model: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def gain_scale(self) -> float:
-        """What a bound of the weights alone is multiplied by: output_scale / input_scale, rounded up."""
-        return rounded_up(Fraction(abs(self.output_scale)) / Fraction(self.input_scale))
+        """What a bound of the weights alone is multiplied by, rounded up.
+
+        output_scale max(input_spread / input_scale), over all inputs; without a spread its place is taken by 1.
+        """
+        return rounded_up(Fraction(abs(self.output_scale)) * max(self._steps))
+
+    @property
+    def least_gain_scale(self) -> float:
+        """What a gain of the weights alone is multiplied by at least: as :attr:`gain_scale`, of the smallest ratio."""
+        return float(Fraction(abs(self.output_scale)) * min(self._steps))
+
+    @property
+    def _steps(self) -> list[Fraction]:
+        """How far z moves with each input where that moves by 1 as changes of x are measured."""
+        scales = np.ravel(self.input_scale).tolist()
+        spreads = [1.0] * len(scales) if self.input_spread is None else self.input_spread.tolist()
+        return [Fraction(spread) / Fraction(scale) for spread, scale in zip(spreads, scales, strict=True)]
+
+    def over_inputs(self, bound: float) -> float:
+        """A bound in the unit of ``input_spread`` as one over x as it stands, rounded up: by the smallest spread.
+
+        Every change of x by a distance d is one of at most d / min(input_spread) in that unit.
+        """
+        if self.input_spread is None or not math.isfinite(bound):
+            return bound
+        return rounded_up(Fraction(bound) / Fraction(float(self.input_spread.min())))
 
     def write(self, path: Path) -> None:
         """Write or replace a file, which is on disk, whole, when this returns.
@@ -99,7 +129,9 @@ class StoredNetwork:
         if self.input_map != "affine":
             arrays[_INPUT_MAP] = np.array(self.input_map)
         if self.input_mean is not None:
-            arrays |= {_INPUT_MEAN: self.input_mean, "input_scale": np.array(self.input_scale)}
+            arrays |= {_INPUT_MEAN: self.input_mean, _SCALE: np.array(self.input_scale)}
+        if self.input_spread is not None:
+            arrays[_SPREAD] = self.input_spread
         arrays |= self.model
         content = io.BytesIO()
         np.savez(content, **arrays)  # type: ignore[arg-type]
@@ -142,7 +174,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _network(arrays: Mapping[str, np.ndarray], activation: str | None) -> StoredNetwork:
     known = (_WEIGHT, _BIAS, PREFIX, _MODEL)
-    single = (*_NUMBERS, _ACTIVATION, _INPUT_MAP, _INPUT_MEAN)
+    single = (*_NUMBERS, *_OF_INPUTS, _ACTIVATION, _INPUT_MAP, _INPUT_MEAN)
     if strange := sorted(name for name in arrays if name not in single and not name.startswith(known)):
         raise InvalidArgumentError(
             f"it has {', '.join(strange)}; known are weight_0, weight_1, ..., bias_0, ..., {', '.join(single)}, "
@@ -152,10 +184,9 @@ def _network(arrays: Mapping[str, np.ndarray], activation: str | None) -> Stored
     names = [f"{_WEIGHT}{index}" for index in range(max(count, 1))]
     if missing := [name for name in names if name not in arrays]:
         raise InvalidArgumentError(f"it lacks {', '.join(missing)}; layers are counted from weight_0 without a gap.")
-    scale, asked, input_scale = (_number(name, arrays.get(name)) for name in _NUMBERS)
-    for name, value in (("lipschitz", asked), ("input_scale", input_scale)):
-        if value is not None and not 0.0 < value < math.inf:
-            raise InvalidArgumentError(f"{name} must be positive and finite; got {value!r}.")
+    scale, asked = (_number(name, arrays.get(name)) for name in _NUMBERS)
+    if asked is not None and not 0.0 < asked < math.inf:
+        raise InvalidArgumentError(f"lipschitz must be positive and finite; got {asked!r}.")
     weights = tuple(arrays[name] for name in names)
     return StoredNetwork(
         weights,
@@ -164,7 +195,6 @@ def _network(arrays: Mapping[str, np.ndarray], activation: str | None) -> Stored
         {name: array for name, array in arrays.items() if name.startswith(PREFIX)},
         str(arrays.get(_ACTIVATION, "relu")) if activation is None else activation,
         _biases(arrays, weights),
-        input_scale=1.0 if input_scale is None else input_scale,
         model={name: array for name, array in arrays.items() if name.startswith(_MODEL)},
         **_input_map(arrays, weights[0]),
     )
@@ -174,11 +204,28 @@ def _input_map(arrays: Mapping[str, np.ndarray], first: np.ndarray) -> dict[str,
     found, mean = str(arrays.get(_INPUT_MAP, "affine")), arrays.get(_INPUT_MEAN)
     if found not in INPUT_MAPS:
         raise InvalidArgumentError(f"input_map must be {' or '.join(INPUT_MAPS)}; got {found!r}.")
-    if found != "affine" and {_INPUT_MEAN, "input_scale"} & set(arrays):
+    if found != "affine" and {_INPUT_MEAN, *_OF_INPUTS} & set(arrays):
         raise InvalidArgumentError(f"input_mean and input_scale are of the affine map; the file says {found}.")
+    inputs = first.shape[-1] if first.ndim else 0
     if mean is not None:
-        _check_vector(_INPUT_MEAN, mean, first.shape[-1] if first.ndim else 0)
-    return {"input_map": found, "input_mean": mean}
+        _check_vector(_INPUT_MEAN, mean, inputs)
+    scale, spread = (arrays.get(name) for name in _OF_INPUTS)
+    if scale is not None and scale.ndim:
+        _check_vector(_SCALE, scale, inputs)
+    elif spread is not None:
+        raise InvalidArgumentError("input_spread needs an input_scale for each of the inputs beside it.")
+    if spread is not None:
+        _check_vector(_SPREAD, spread, inputs)
+    for name, values in ((_SCALE, scale), (_SPREAD, spread)):
+        if values is not None and not (values > 0.0).all():
+            raise InvalidArgumentError(f"{name} must be positive and finite; got {values.min()!r}.")
+    number = None if scale is not None and scale.ndim else _number(_SCALE, scale)
+    return {
+        "input_map": found,
+        "input_mean": mean,
+        "input_scale": number or (1.0 if scale is None else scale.astype(np.float64)),
+        "input_spread": None if spread is None else spread.astype(np.float64),
+    }
 
 
 def _biases(arrays: Mapping[str, np.ndarray], weights: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

@@ -31,7 +31,7 @@ class _Outcome:
     wrong: str  # why the stored one does not hold; empty if it does, or if there is none
     asked: float | None
     gain: float  # the largest that was found
-    input_map: str
+    stored: "StoredNetwork"
     sha256: str
 
     @property
@@ -63,10 +63,10 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
     """Bound a network's Lipschitz constant and check its witness.
 
     FILE is an NPZ file of a plain network f(x) = output_scale W_m rho(... rho(W_1 x)): weight_0, weight_1, ..., each
-    (fan_out, fan_in), and, if you have them, bias_*, output_scale, input_mean, input_scale, activation, lipschitz (the
-    bound asked for) and witness_* (a certificate); normbench run --keep-networks and the save method of the estimators
-    write such files. Bounds are computed from weights and scales alone. Exits with 1 where a stored witness does not
-    prove its bound, or the bound asked for is not proven.
+    (fan_out, fan_in), and, if you have them, bias_*, output_scale, input_mean, input_scale, input_spread, activation,
+    lipschitz (the bound asked for) and witness_* (a certificate); normbench run --keep-networks and the save method of
+    the estimators write such files. Bounds are computed from weights and scales alone. Exits with 1 where a stored
+    witness does not prove its bound, or the bound asked for is not proven.
 
     \b
     Examples:
@@ -84,9 +84,9 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
     witness, wrong = _checked(stored)
     asked = stored.lipschitz if lipschitz is None else lipschitz
     gain = largest_gain(
-        stored.weights, activation=stored.activation, output_scale=stored.gain_scale, biases=stored.biases
+        stored.weights, activation=stored.activation, output_scale=stored.least_gain_scale, biases=stored.biases
     )
-    outcome = _Outcome(computed, witness, wrong, asked, gain, stored.input_map, sha256(stored))
+    outcome = _Outcome(computed, witness, wrong, asked, gain, stored, sha256(stored))
     if format_ == "json":
         click.echo(json.dumps(_fields(outcome), allow_nan=False))
     else:
@@ -146,8 +146,12 @@ def _verdicts(outcome: _Outcome) -> Iterator[str]:
 
     best = outcome.certificate
     yield f"Proven: ||f(x) - f(x')|| <= {_ceiling(best.bound)} ||x - x'|| for all x and x', by {best.kind}."
-    if outcome.input_map != "affine":
-        yield f"There x stands for the mapped input, {INPUT_MAPS[outcome.input_map]}."
+    if outcome.stored.input_map != "affine":
+        yield f"There x stands for the mapped input, {INPUT_MAPS[outcome.stored.input_map]}."
+    if outcome.stored.input_spread is not None:
+        yield "There x stands for x / input_spread: every input in a unit of its own, mostly its standard deviation."
+        over_inputs = outcome.stored.over_inputs(best.bound)
+        yield f"With x as it stands: at most {_ceiling(over_inputs)}, by the smallest of these units."
     yield f"No bound is below {outcome.gain:.{_DIGITS}g}: so large is the gain at a point that was found."
     if outcome.witness:
         yield f"The stored witness proves its bound, {_ceiling(outcome.witness.bound)}."
@@ -170,9 +174,10 @@ def _fields(outcome: _Outcome) -> dict[str, Any]:
     """One object; a bound beyond float64 is null."""
     return {
         "bound": _finite(outcome.certificate.bound),
+        "bound_over_inputs": _finite(outcome.stored.over_inputs(outcome.certificate.bound)),
         "kind": outcome.certificate.kind,
         "asked": outcome.asked,
-        "input_map": outcome.input_map,
+        "input_map": outcome.stored.input_map,
         "largest_gain": outcome.gain,
         "sha256": outcome.sha256,
         "holds": outcome.holds,

@@ -65,8 +65,10 @@ class LipschitzEstimator(BaseEstimator):
         hidden : sequence of int
             Widths of the hidden layers; empty for the best linear map with the bound.
         inputs : str
-            "affine": (X - mean) / scale with one scale for all columns, and biases in the first layer. "unit_norm": the
-            normalisation of arXiv 2312.10672, x / ||x|| without biases; the bound is then per unit of x / ||x||.
+            "affine": (X - mean) / scale with one scale for all columns, and biases in the first layer. "standardised":
+            with a scale for each column; ``lipschitz`` and all bounds are then per standard deviation, and
+            ``network_.over_inputs(bound)`` is one per unit of X. "unit_norm": the normalisation of arXiv 2312.10672,
+            x / ||x|| without biases; the bound is then per unit of x / ||x||.
         optimiser, parametrisation : str
             Keys, see ``normbench list``; None for the optimiser's first parametrisation that keeps a bound.
         hyperparameters : mapping or None

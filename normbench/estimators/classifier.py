@@ -78,7 +78,7 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
 
         The margin is the largest logit less the second: a difference of two outputs moves by at most sqrt 2 times their
         distance. Infinite where the bound is 0. With inputs "unit_norm" the distance to the nearest x whose direction
-        is so far away.
+        is so far away; with "standardised" columns one that holds in every direction.
 
         Parameters
         ----------

@@ -1,7 +1,8 @@
-"""What stands between a user's columns and a network without biases: an affine map with one scale, or x / ||x||.
+"""What stands between a user's columns and a network without biases: an affine map, or x / ||x||.
 
 The affine map is z = (x - mean) / scale with a constant coordinate behind it, whose weights are the biases of the first
 layer. One scale for all columns keeps distances: ||z - z'|| = ||x - x'|| / scale, so that a bound over z is one over x.
+With a scale for each column it keeps those of standardised columns, x / spread, and bounds are per standard deviation.
 """
 
 import math
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from sklearn.preprocessing import StandardScaler
 
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import DataError, InvalidArgumentError
@@ -29,8 +31,16 @@ class InputMap(Protocol):
         """What is taken off the columns, shape (columns,)."""
 
     @property
-    def scale(self) -> float:
-        """What they are divided by then."""
+    def scale(self) -> float | np.ndarray:
+        """What they are divided by then, one number or shape (columns,)."""
+
+    @property
+    def spread(self) -> np.ndarray | None:
+        """Units of the columns in which a change of x is measured, shape (columns,); None for those of the table."""
+
+    @property
+    def unit(self) -> float:
+        """How far x moves, as changes of it are measured, where z moves by 1."""
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -50,11 +60,13 @@ class Affine:
     Attributes
     ----------
     mean : array, shape (columns,)
-    scale : float
+    scale : float, or array of shape (columns,)
+    spread : array, shape (columns,), or None
     """
 
     mean: np.ndarray
-    scale: float
+    scale: float | np.ndarray
+    spread: np.ndarray | None = None
     name: str = "affine"
     constants: tuple[float, ...] = (CONSTANT,)
 
@@ -67,8 +79,7 @@ class Affine:
         DataError
             If no column varies, or float64 does not hold the squares.
         """
-        if (x.min(axis=0) == x.max(axis=0)).all():
-            raise DataError(f"every column of X is constant, in all {len(x)} samples: there is nothing to learn from.")
+        _check_varies(x)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = x.mean(axis=0)
             scale = math.sqrt(np.square(x - mean).sum(axis=1).mean())
@@ -76,13 +87,49 @@ class Affine:
             raise DataError(f"X spreads by {scale}, whose square float64 does not hold. Choose another unit for X.")
         return cls(mean, scale)
 
+    @property
+    def unit(self) -> float:
+        """See :class:`InputMap`."""
+        return float(np.min(self.scale if self.spread is None else self.scale / self.spread))
+
     def mapped(self, x: np.ndarray) -> np.ndarray:
         """See :class:`InputMap`."""
         return (x - self.mean) / self.scale
 
     def distances(self, x: np.ndarray, radii: np.ndarray) -> np.ndarray:
-        """The radii: a bound over z, divided by the scale, is one over x."""
-        return radii
+        """The radii; of columns in units of their own by the smallest, for a step may be along that column."""
+        return radii if self.spread is None else radii * self.spread.min()
+
+
+@dataclass(frozen=True, eq=False)
+class Standardised(Affine):
+    """The affine map of columns in units of their standard deviations; one that never varies is in its own unit."""
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> "Standardised":
+        """Means and standard deviations as those of scikit-learn's ``StandardScaler``.
+
+        The scale is the spread times the root mean square of ||(x - mean) / spread||.
+
+        Raises
+        ------
+        DataError
+            If no column varies, or float64 does not hold the squares.
+        """
+        _check_varies(x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaler = StandardScaler().fit(x)
+        if not np.isfinite(scaler.var_).all():
+            raise DataError(
+                f"X spreads by {x.std(axis=0).max()}, whose square float64 does not hold. Choose another unit."
+            )
+        varying = x.min(axis=0) < x.max(axis=0)
+        return cls(scaler.mean_, math.sqrt(varying.sum()) * scaler.scale_, scaler.scale_)
+
+
+def _check_varies(x: np.ndarray) -> None:
+    if (x.min(axis=0) == x.max(axis=0)).all():
+        raise DataError(f"every column of X is constant, in all {len(x)} samples: there is nothing to learn from.")
 
 
 @dataclass(frozen=True)
@@ -92,6 +139,8 @@ class UnitNorm:
     name: str = "unit_norm"
     mean: None = None
     scale: float = 1.0
+    spread: None = None
+    unit: float = 1.0
     constants: tuple[float, ...] = ()
 
     @classmethod
@@ -109,7 +158,11 @@ class UnitNorm:
         return np.linalg.norm(x, axis=1) * np.sin(2.0 * np.arcsin(np.minimum(radii, math.sqrt(2.0)) / 2.0))
 
 
-KINDS: dict[str, type[Affine] | type[UnitNorm]] = {"affine": Affine, "unit_norm": UnitNorm}
+KINDS: dict[str, type[Affine] | type[UnitNorm]] = {
+    "affine": Affine,
+    "standardised": Standardised,
+    "unit_norm": UnitNorm,
+}
 
 
 def fitted(name: str, x: np.ndarray) -> InputMap:
@@ -123,7 +176,7 @@ def fitted(name: str, x: np.ndarray) -> InputMap:
         If the table has none.
     """
     if name not in KINDS:
-        raise InvalidArgumentError(f"inputs must be {' or '.join(KINDS)}; got {name!r}.")
+        raise InvalidArgumentError(f"inputs must be {', '.join(KINDS)}; got {name!r}.")
     return KINDS[name].of(x)
 
 
@@ -132,7 +185,7 @@ def of(network: StoredNetwork) -> InputMap:
     if network.input_map == UnitNorm.name:
         return UnitNorm()
     mean = np.zeros(network.weights[0].shape[1]) if network.input_mean is None else network.input_mean
-    return Affine(mean, network.input_scale)
+    return Affine(mean, network.input_scale, network.input_spread)
 
 
 def outputs(network: StoredNetwork, x: np.ndarray) -> np.ndarray:

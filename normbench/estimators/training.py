@@ -127,14 +127,14 @@ def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarra
         size = math.sqrt(np.square(y - mean).sum(axis=1).mean())
     if not 0.0 < size < math.inf:
         raise DataError(f"y spreads by {size}, whose square float64 does not hold. Choose another unit for y.")
-    run = _run(settings, inputs, x, y - mean, min(settings.lipschitz * inputs.scale, WIDEST * size))
+    run = _run(settings, inputs, x, y - mean, min(settings.lipschitz * inputs.unit, WIDEST * size))
     return _proven(settings, inputs, run, mean)
 
 
 def classification(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, classes: int) -> Fit:
     """A network for the classes 0, 1, ... of ``y``, whose outputs are logits; the rest as :func:`regression`."""
     one_hot = np.eye(classes)[y]
-    run = _run(settings, inputs, x, one_hot, settings.lipschitz * inputs.scale, classes)
+    run = _run(settings, inputs, x, one_hot, settings.lipschitz * inputs.unit, classes)
     return _proven(settings, inputs, run, np.zeros(classes))
 
 
@@ -261,4 +261,5 @@ def _stored(settings: Settings, inputs: InputMap, output_scale: float) -> Stored
         input_map=inputs.name,
         input_mean=inputs.mean,
         input_scale=inputs.scale,
+        input_spread=inputs.spread,
     )

@@ -79,6 +79,18 @@ def test_bounds_are_in_the_unit_of_inputs_before_their_map(call):
     assert "There x stands for the mapped input, x / ||x||." in mapped.stdout
 
 
+def test_a_scale_for_each_input_counts_where_it_raises_a_bound_and_where_it_lowers_a_gain(call):
+    arrays = {"weight_0": np.diag([3.0, 8.0]), "input_scale": np.array([1.0, 4.0])}
+    result = call(arrays, "--format", "json")
+    found = json.loads(result.stdout)
+    assert found["bound"] == found["bound_over_inputs"] == pytest.approx(8.0)  # the true constant is 3
+    assert found["largest_gain"] == pytest.approx(2.0)
+    spread = json.loads(call(arrays | {"input_spread": np.array([1.0, 4.0])}, "--format", "json").stdout)
+    assert (spread["bound"], spread["largest_gain"]) == (pytest.approx(8.0), pytest.approx(8.0))
+    apart = json.loads(call(arrays | {"input_spread": np.array([0.5, 4.0])}, "--format", "json").stdout)
+    assert (apart["bound"], apart["bound_over_inputs"]) == (pytest.approx(8.0), pytest.approx(16.0))
+
+
 def test_the_option_takes_the_place_of_the_files_own_bound(call):
     stored = LAYERS | {"lipschitz": 1.0}
     assert call(stored).exit_code == 1
@@ -131,6 +143,10 @@ def test_a_constant_network_has_the_bound_0(call):
         ({"weight_0": np.ones((1, 1)), "lipschitz": -1.0}, "lipschitz must be positive"),
         ({"weight_0": np.ones((1, 1)), "input_scale": 0.0}, "input_scale must be positive"),
         ({"weight_0": np.ones((1, 2)), "input_mean": np.ones(1)}, "input_mean must be 2 finite numbers"),
+        ({"weight_0": np.ones((1, 2)), "input_scale": np.ones(3)}, "input_scale must be 2 finite numbers"),
+        ({"weight_0": np.ones((1, 2)), "input_scale": np.array([1.0, 0.0])}, "input_scale must be positive"),
+        ({"weight_0": np.ones((1, 2)), "input_spread": np.ones(2)}, "input_spread needs an input_scale for each"),
+        ({"weight_0": np.ones((1, 2)), "input_scale": np.ones(2), "input_spread": -np.ones(2)}, "input_spread must be"),
         ({"weight_0": np.ones((1, 1)), "input_map": np.array("polar")}, "input_map must be affine or unit_norm"),
         ({"weight_0": np.ones((1, 1)), "input_map": np.array("unit_norm"), "input_scale": 2.0}, "of the affine map"),
         ({"weight_0": np.array([[None]])}, "pickle"),

@@ -21,7 +21,7 @@ def test_backends_agree(backend):
     assert found.provenance_["backend"] == backend
 
 
-@pytest.mark.parametrize("inputs", ["affine", "unit_norm"])
+@pytest.mark.parametrize("inputs", ["affine", "standardised", "unit_norm"])
 @pytest.mark.parametrize("hidden", [(), (6, 5)], ids=len)
 def test_the_module_gives_what_predict_gives(hidden, inputs):
     model = LipschitzRegressor(20.0, inputs=inputs, **QUICK | {"hidden": hidden, "max_iter": 5}).fit(X, Y)

@@ -1,12 +1,16 @@
 """The bound of an estimator holds in the units of the user's table, and is proven in them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from sklearn.preprocessing import StandardScaler
 
 from normbench import LipschitzRegressor, certify
 from normbench.certificates import CertificateError
+from normbench.cli import main
 from normbench.estimators import input_maps
 from normbench.running import export
 from tests.estimators.tables import QUICK, flights, gains
@@ -97,6 +101,54 @@ def test_the_normalisation_of_the_paper_has_its_bound_over_directions():
 
     np.testing.assert_allclose(of_directions(directions), model.predict(X), rtol=1e-12)
     assert gains(of_directions, directions).max() <= model.lipschitz_bound_ <= 10.0
+
+
+@pytest.fixture(scope="module")
+def standardised():
+    """Of columns whose spreads differ by six orders of magnitude, one that never varies among them."""
+    x = np.concatenate([X * [1e3, 1.0, 1e-3, 1.0], np.full((len(X), 1), 7.0)], axis=1)
+    return LipschitzRegressor(5.0, inputs="standardised", **QUICK).fit(x, Y), x
+
+
+def test_standardised_columns_have_a_bound_per_standard_deviation_and_one_in_their_units(standardised):
+    model, x = standardised
+    model.verify()
+    scaler = StandardScaler().fit(x)
+    np.testing.assert_array_equal(model.network_.input_spread, scaler.scale_)
+    units, rng = scaler.transform(x), np.random.default_rng(0)
+    measured = gains(lambda z: model.predict(scaler.inverse_transform(z)), units).max()
+    assert 0.5 * model.lipschitz_bound_ < measured <= model.lipschitz_bound_ <= 5.0
+    steps = rng.normal(size=x.shape) * rng.integers(2, size=x.shape) * scaler.scale_.min()  # some along one column
+    change = np.linalg.norm(model.predict(x) - model.predict(x + steps), axis=1)
+    bound = model.network_.over_inputs(model.lipschitz_bound_)
+    assert (change <= bound * np.linalg.norm(steps, axis=1) * (1 + 1e-9)).all()
+    assert bound == pytest.approx(model.lipschitz_bound_ / scaler.scale_.min())
+
+
+def test_standardised_columns_give_what_a_scaler_before_the_table_gives(standardised):
+    model, x = standardised
+    scaler = StandardScaler().fit(x)
+    other = LipschitzRegressor(5.0, **QUICK).fit(scaler.transform(x), Y)
+    np.testing.assert_allclose(model.predict(x), other.predict(scaler.transform(x)), rtol=1e-6)
+    assert model.lipschitz_bound_ == pytest.approx(other.lipschitz_bound_, rel=1e-6)
+
+
+def test_units_of_columns_are_kept_and_belong_to_the_proof(standardised, tmp_path):
+    model, x = standardised
+    model.save(tmp_path / "net.npz")
+    found = LipschitzRegressor.load(tmp_path / "net.npz")
+    np.testing.assert_array_equal(found.predict(x), model.predict(x))
+    result = CliRunner().invoke(main, ["certify", str(tmp_path / "net.npz")])
+    assert result.exit_code == 0, result.output
+    bound = model.network_.over_inputs(model.lipschitz_bound_)
+    said = re.search(r"With x as it stands: at most (\S+), by the smallest", result.stdout)
+    assert float(said[1]) == pytest.approx(bound, rel=1e-4)
+    arrays = dict(np.load(tmp_path / "net.npz"))
+    for name, factor in (("input_spread", 1.01), ("input_scale", 0.99)):
+        np.savez(tmp_path / "other.npz", **arrays | {name: arrays[name] * ([factor] + 4 * [1.0])})
+        assert CliRunner().invoke(main, ["certify", str(tmp_path / "other.npz")]).exit_code == 1
+        with pytest.raises(CertificateError, match="does not hold"):
+            LipschitzRegressor.load(tmp_path / "other.npz")
 
 
 def test_targets_that_do_not_vary_are_predicted_at_a_bound_of_zero():

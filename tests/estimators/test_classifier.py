@@ -21,16 +21,17 @@ def test_probabilities_classes_and_logits_say_the_same():
     assert gains(model.logits, X).max() <= model.lipschitz_bound_ <= 5.0
 
 
-@pytest.mark.parametrize("inputs", ["affine", "unit_norm"])
+@pytest.mark.parametrize("inputs", ["affine", "standardised", "unit_norm"])
 def test_no_change_within_the_radius_changes_the_class(inputs):
-    model = LipschitzClassifier(5.0, inputs=inputs, **QUICK).fit(X, Y)
-    radius, classes = model.certified_radius(X), model.predict(X)
+    x = X * [1.0, 0.2] if inputs == "standardised" else X  # else both columns are in the same unit
+    model = LipschitzClassifier(5.0, inputs=inputs, **QUICK).fit(x, Y)
+    radius, classes = model.certified_radius(x), model.predict(x)
     assert radius.max() > 0.01
     rng = np.random.default_rng(0)
     for _ in range(50):
-        direction = rng.normal(size=X.shape)
+        direction = rng.normal(size=x.shape)
         direction *= (0.999 * radius / np.linalg.norm(direction, axis=1))[:, None]
-        assert (model.predict(X + direction) == classes).all()
+        assert (model.predict(x + direction) == classes).all()
 
 
 def test_the_radius_of_a_linear_classifier_of_two_classes_is_the_distance_to_its_boundary():

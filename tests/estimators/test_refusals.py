@@ -22,7 +22,7 @@ X, Y = flights(samples=30)
         ({"lipschitz": "20"}, "lipschitz must be positive"),
         ({"hidden": 25}, r"hidden must be a tuple of widths; got 25"),
         ({"hidden": (25, 0)}, "every width in hidden must be .* got 0"),
-        ({"inputs": "unit"}, "inputs must be affine or unit_norm; got 'unit'"),
+        ({"inputs": "unit"}, "inputs must be affine, standardised, unit_norm; got 'unit'"),
         ({"optimiser": "geodesic"}, "Did you mean"),
         ({"optimiser": "agd"}, "keeps a bound"),
         ({"hyperparameters": {"histroy": 3}}, "Did you mean 'history'"),
