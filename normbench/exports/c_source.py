@@ -147,21 +147,24 @@ def _needs_math(network: Exported) -> bool:
 
 
 def _arrays(network: Exported) -> list[str]:
-    named = {"input_mean": network.input_mean}
+    return [text.array(name, values) for name, values in _named(network).items() if _is_there(name, values)]
+
+
+def _named(network: Exported) -> dict[str, np.ndarray]:
+    named = {"input_mean": network.input_mean, "input_scale": network.input_scale}
     for k, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         named |= {f"weight_{k}": weight, f"bias_{k}": bias}
-    return [text.array(name, values) for name, values in named.items() if _is_there(name, values)]
+    return named
 
 
 def _is_there(name: str, values: np.ndarray) -> bool:
-    """Zeros are left out, but for weights."""
-    return name.startswith("weight") or bool(values.any())
+    """Zeros are left out, but for weights, and single numbers."""
+    return values.ndim > 0 and (name.startswith("weight") or bool(values.any()))
 
 
 def constant_bytes(network: Exported) -> int:
     """Of the arrays; single numbers are part of the code."""
-    kept = [network.input_mean, *network.biases]
-    return sum(values.nbytes for values in (*network.weights, *filter(np.any, kept)))
+    return sum(values.nbytes for name, values in _named(network).items() if _is_there(name, values))
 
 
 def _scratch(network: Exported) -> tuple[int, ...]:
@@ -217,7 +220,9 @@ def _mapped(network: Exported) -> list[str]:
     if network.input_map != "affine":
         return ["direction(x, ${upper}_INPUTS, a);"]
     moved = "(x[i] - input_mean[i])" if network.input_mean.any() else "x[i]"
-    scale = "" if network.input_scale == 1.0 else f" / {text.number(network.input_scale)}"
+    scale = " / input_scale[i]"
+    if network.input_scale.ndim == 0:
+        scale = "" if network.input_scale == 1.0 else f" / {text.number(network.dtype.type(network.input_scale))}"
     return ["for (size_t i = 0; i < ${upper}_INPUTS; ++i) {", f"    a[i] = {moved}{scale};", "}"]
 
 

@@ -33,13 +33,16 @@ class Exported:
     biases : tuple of arrays, shape (n_k,)
     activation : Activation
         rho.
-    output_scale, input_scale : NumPy scalars
-        Of the same dtype as the weights, as is the mean.
+    output_scale : NumPy scalar
+        Of the same dtype as the weights, as are the mean and scale of the inputs.
     input_map : str
         A key of :data:`normbench.certificates.stored.INPUT_MAPS`.
     input_mean : array, shape (n_0,)
+    input_scale : array, shape () or (n_0,)
     certificate : Certificate
-        Of these numbers, in the unit that :data:`normbench.certificates.stored.INPUT_MAPS` says.
+        Of these numbers, in the unit in which the file measures changes of x.
+    proven : float
+        Its bound over x as it stands, or over x / ||x||, see :data:`normbench.certificates.stored.INPUT_MAPS`.
     sha256 : str
         Of the stored network, see :func:`sha256`.
     feature_names : tuple of str
@@ -52,10 +55,11 @@ class Exported:
     biases: tuple[np.ndarray, ...]
     activation: Activation
     output_scale: np.floating
-    input_scale: np.floating
     input_map: str
     input_mean: np.ndarray
+    input_scale: np.ndarray
     certificate: Certificate
+    proven: float
     sha256: str
     feature_names: tuple[str, ...]
     classes: np.ndarray | None
@@ -72,9 +76,9 @@ class Exported:
 
     @property
     def bound(self) -> np.floating:
-        """Of the certificate, rounded up to the dtype."""
-        nearest = self.dtype.type(self.certificate.bound)
-        return nearest if float(nearest) >= self.certificate.bound else np.nextafter(nearest, self.dtype.type(np.inf))
+        """What is proven, rounded up to the dtype."""
+        nearest = self.dtype.type(self.proven)
+        return nearest if float(nearest) >= self.proven else np.nextafter(nearest, self.dtype.type(np.inf))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -103,16 +107,17 @@ def exported(network: StoredNetwork, dtype: str = "float32") -> Exported:
         raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {dtype!r}.")
     certificate = _checked(network, _stored_or_found(network))
     rounded = _rounded(network, dtype)
-    number = np.dtype(dtype).type
+    certificate = _checked(rounded, _proven_again(rounded, certificate), dtype)
     return Exported(
         tuple(weight.astype(dtype) for weight in rounded.weights),
         tuple(bias.astype(dtype) for bias in rounded.biases),
         ACTIVATIONS[network.activation],
-        number(rounded.output_scale),
-        number(rounded.input_scale),
+        np.dtype(dtype).type(rounded.output_scale),
         network.input_map,
         _mean(rounded).astype(dtype),
-        _checked(rounded, _proven_again(rounded, certificate), dtype),
+        np.asarray(rounded.input_scale, dtype),
+        certificate,
+        rounded.over_inputs(certificate.bound),
         sha256(network),
         tuple(str(name) for name in network.model.get(FEATURE_NAMES, ())),
         network.model.get(CLASSES),
@@ -122,7 +127,7 @@ def exported(network: StoredNetwork, dtype: str = "float32") -> Exported:
 def sha256(network: StoredNetwork) -> str:
     """Of what f is made of, in float64, little-endian: weights, biases, maps and the activation; not of its proof."""
     found = hashlib.sha256(f"{network.activation} {network.input_map}".encode())
-    scales = np.array([network.output_scale, network.input_scale])
+    scales = np.array([network.output_scale, *np.ravel(network.input_scale)])
     for array in (*network.weights, *_biases(network), _mean(network), scales):
         found.update(f" {array.shape} ".encode())
         found.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
@@ -150,11 +155,10 @@ def _rounded(network: StoredNetwork, dtype: str) -> StoredNetwork:
             biases=tuple(map(nearest, _biases(network))),
             input_mean=nearest(_mean(network)),
             output_scale=float(nearest(network.output_scale)),
-            input_scale=float(nearest(network.input_scale)),
+            input_scale=nearest(network.input_scale),
         )
-    scales = np.array([found.output_scale, found.input_scale])
-    finite = all(np.isfinite(array).all() for array in (*found.weights, *found.biases, _mean(found), scales))
-    if not finite or found.input_scale == 0.0:
+    numbers = (*found.weights, *found.biases, _mean(found), found.output_scale, found.input_scale)
+    if not all(np.isfinite(each).all() for each in numbers) or not np.all(found.input_scale):
         raise CertificateError(f"the network has numbers that {dtype} does not hold; export it in float64.")
     return found
 

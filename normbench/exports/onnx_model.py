@@ -171,7 +171,7 @@ class _Graph:
 def _metadata(network: Exported) -> dict[str, str]:
     """As text; lists as JSON."""
     said = {
-        "lipschitz_bound": repr(float(network.certificate.bound)),
+        "lipschitz_bound": repr(network.proven),
         "certificate": network.certificate.kind,
         "input_map": network.input_map,
         "normbench": normbench.__version__,

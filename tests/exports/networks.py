@@ -33,6 +33,8 @@ def bare(**changes) -> StoredNetwork:
     return made(5, 6, bias=False, input_mean=None, input_scale=1.0, output_scale=1.0, **changes)
 
 
+# spreads are the scales by a number, as the estimators have them, but for one
+STANDARDISED = {"input_scale": np.array([6.0, 2.0, 1.0, 4.5]), "input_spread": np.array([3.0, 1.0, 0.5, 2.0])}
 UNIT = {"input_map": "unit_norm", "input_mean": None, "input_scale": 1.0}
 ZERO = {"weights": (np.zeros((5, INPUTS)), np.zeros((CLASSES, 5))), "witness": Certificate("constant", 0.0).arrays()}
 
@@ -45,10 +47,12 @@ REGRESSORS = {
     "unit norm": made(5, **UNIT),
     "bare": bare(),
     "scaled": made(7, bias=False, input_mean=None),
+    "standardised": made(5, 6, **STANDARDISED),
 }
 CLASSIFIERS = {
     "text": made(5, 6, model={"model_classes": TEXT, "model_feature_names": NAMES}),
     "numbers": made(5, model={"model_classes": NUMBERS}, **UNIT),
+    "standardised classes": made(5, model={"model_classes": NUMBERS}, **STANDARDISED),
     "booleans": bare(model={"model_classes": np.array([False, True, True])}),
     "constant": made(5, model={"model_classes": np.array([0.5, 1.5, 2.5])}, **ZERO),
     "constant, unit norm": made(5, model={"model_classes": NUMBERS}, **ZERO, **UNIT),
@@ -95,7 +99,10 @@ def _sorted_pairs(v):
 def radii(network, x):
     """By their definition: the margin by sqrt 2 times the bound; over directions the way to the nearest so far away."""
     logits = outputs(network, x)
-    bound, margin = float(network.witness["witness_bound"]), np.diff(np.sort(logits, axis=1)[:, -2:], axis=1)[:, 0]
+    bound, margin = (
+        network.over_inputs(float(network.witness["witness_bound"])),
+        np.diff(np.sort(logits, axis=1)[:, -2:], axis=1)[:, 0],
+    )
     chord = np.divide(margin, np.sqrt(2.0) * bound, where=bound > 0, out=np.full(len(x), np.inf))
     if network.input_map == "affine":
         return chord
