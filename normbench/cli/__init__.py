@@ -9,6 +9,7 @@ from normbench.cli.errors import ReportingGroup
 # name: module, and the first sentence of its help, so that the overview imports none of them
 _COMMANDS = {
     "run": ("run", "Train optimisers and show the leaderboard."),
+    "fit": ("fit", "Train a certified network on a table of yours."),
     "validate": ("validate", "Compare every optimiser with the reference."),
     "certify": ("certify", "Bound a network's Lipschitz constant and check its witness."),
     "export": ("export", "Write a network as C99 or ONNX, its bound proven."),
@@ -48,6 +49,7 @@ def main() -> None:
     Start here:
       normbench run                  train everything on simulated flight data, then show the leaderboard
       normbench list optimisers      what is compared
+      normbench fit --help           a network with a proven bound from a table of yours
       normbench run --help           how to choose tasks, optimisers, backends and sizes
 
     Exit codes: 0 done, 1 a check or a run failed, 2 the call was wrong, 130 interrupted.

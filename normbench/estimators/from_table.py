@@ -1,0 +1,251 @@
+"""A user's table to a certified network: rows held out, one fit, and what it is worth beside predictors without one."""
+
+import math
+import time
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+from normbench.data.splits import BLOCK_SECONDS, Split, block_ids, split_indices
+from normbench.data.tables import Table
+from normbench.errors import InvalidArgumentError
+from normbench.estimators.base import LipschitzEstimator
+from normbench.estimators.classifier import LipschitzClassifier
+from normbench.estimators.regressor import LipschitzRegressor
+from normbench.numbers import as_number
+from normbench.problems.predictors import error_rms
+
+TEST_SHARE = 0.2
+NARROW, WIDE = 0.01, 2.0  # of the linear fit's gain: nothing is reached; times what is proven: nothing is bound
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well something predicts.
+
+    Attributes
+    ----------
+    train, test : float
+        RMS of the error, over all outputs together, in their unit; of classes the share that is right. NaN for a part
+        that has no rows.
+    gain : float or None
+        Its Lipschitz constant, in the unit of the bound; None where it has none to compare.
+    """
+
+    train: float
+    test: float
+    gain: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TableFit:
+    """A network for a table.
+
+    Attributes
+    ----------
+    model : LipschitzRegressor or LipschitzClassifier
+    table : Table
+    rule : str
+        Of the split; "none" where all rows train.
+    split : Split
+    scores : dict of str to Score
+        Of the network, and of linear, mean and zero; of classes linear and the most frequent.
+    test_rms : tuple of float
+        Of each output, over the test rows; empty for classes, and where there are none.
+    radius : float or None
+        Of classes the median distance within which the class of a test row is certified.
+    seconds : float
+        Of the fit and its proof.
+    converged : bool
+    remarks : tuple of str
+        What a user should look at.
+    """
+
+    model: LipschitzEstimator
+    table: Table
+    rule: str
+    split: Split
+    scores: dict[str, Score]
+    test_rms: tuple[float, ...]
+    radius: float | None
+    seconds: float
+    converged: bool
+    remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def per(self) -> str:
+        """The unit of the inputs that bounds are per."""
+        return "standard deviation" if self.model.inputs == "standardised" else "unit of the inputs"
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What is to be known of the network beside what its estimator says: where its outputs come from."""
+        return {
+            "table": self.table.name,
+            "outputs": ", ".join(self.table.output_names),
+            "unit": self.table.unit,
+            "split": self.rule,
+            "rows_held_out": str(len(self.split.test)),
+        }
+
+    @property
+    def over_inputs(self) -> float:
+        """The bound that is proven over the inputs as they stand in the table."""
+        return float(self.model.network_.over_inputs(self.model.lipschitz_bound_))
+
+
+def fit_table(
+    table: Table, *, rule: str | None = None, test_share: float = TEST_SHARE, seed: int = 0, **parameters: Any
+) -> TableFit:
+    """Hold rows out, train on the others, prove, and score.
+
+    Parameters
+    ----------
+    table : Table
+    rule : str, optional
+        "random", "blocked" or "grouped"; None for the one that leaks least.
+    test_share : float
+        Of rows, blocks or groups that are held out; 0 trains on all.
+    seed : int
+        Of the split and of the initial weights.
+    **parameters
+        Of :class:`normbench.LipschitzRegressor`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a parameter is out of range, or the table has no such split.
+    DataError
+        If the rows that are left to train on have nothing to learn in them.
+    TrainingError
+        If the loss did not stay finite.
+    """
+    rule, split = _split(table, rule, test_share, seed)
+    kind = LipschitzClassifier if table.classes else LipschitzRegressor
+    model = kind(**parameters, random_state=seed)
+    x, y = _named(table, split.train), _targets(table, split.train)
+    start = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(x, y)
+    seconds = time.perf_counter() - start
+    model.verify()
+    del x
+    predicted = {part: _predicted(model, table, rows) for part, rows in _parts(split)}
+    scores = {"network": _score(table, split, predicted, gain=model.lipschitz_bound_)} | _trivial(model, table, split)
+    left = predicted.get("test")
+    found = TableFit(
+        model,
+        table,
+        rule,
+        split,
+        scores,
+        () if table.classes or left is None else tuple(_rms(table.outputs[split.test], left).tolist()),
+        float(np.median(model.certified_radius(_named(table, split.test))))
+        if table.classes and len(split.test)
+        else None,
+        seconds,
+        not any(issubclass(warning.category, ConvergenceWarning) for warning in caught),
+    )
+    return TableFit(**vars(found) | {"remarks": tuple(_remarks(found))})
+
+
+def _split(table: Table, rule: str | None, test_share: float, seed: int) -> tuple[str, Split]:
+    share = as_number(test_share)
+    if share is None or not 0.0 <= share < 1.0:
+        raise InvalidArgumentError(f"test_share must be at least 0 and below 1; got {test_share!r}.")
+    if share == 0.0:
+        return "none", Split(np.arange(len(table.inputs)), np.arange(0))
+    rule = rule or table.split
+    return rule, split_indices(table, rule=rule, seed=seed, train_share=1.0 - share)
+
+
+def _parts(split: Split) -> list[tuple[str, np.ndarray]]:
+    return [(part, rows) for part, rows in (("train", split.train), ("test", split.test)) if len(rows)]
+
+
+def _named(table: Table, rows: np.ndarray) -> Any:
+    """The inputs with their names, which the network keeps."""
+    import pandas as pd
+
+    return pd.DataFrame(table.inputs[rows], columns=list(table.input_names), copy=False)
+
+
+def _targets(table: Table, rows: np.ndarray) -> np.ndarray:
+    return np.array(table.classes)[table.outputs[rows]] if table.classes else table.outputs[rows]
+
+
+def _predicted(model: Any, table: Table, rows: np.ndarray) -> np.ndarray:
+    """Outputs, shape (rows, outputs), or names of classes, shape (rows,)."""
+    return np.asarray(model.predict(_named(table, rows)))
+
+
+def _score(table: Table, split: Split, predicted: dict[str, np.ndarray], gain: float | None = None) -> Score:
+    measure = _right if table.classes else error_rms
+    found = {part: measure(_targets(table, rows), predicted[part]) for part, rows in _parts(split)}
+    return Score(found["train"], found.get("test", math.nan), gain)
+
+
+def _right(targets: np.ndarray, predicted: np.ndarray) -> float:
+    return float(np.mean(targets == predicted))
+
+
+def _rms(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.mean(np.square(targets - predicted), axis=0))
+
+
+def _trivial(model: Any, table: Table, split: Split) -> dict[str, Score]:
+    """Least squares with an intercept, with its own gain, the mean and zero, fitted on the training rows alone."""
+    scaler = StandardScaler().fit(table.inputs[split.train])
+    outputs = np.eye(len(table.classes))[table.outputs] if table.classes else table.outputs
+    mean = outputs[split.train].mean(axis=0)
+    slope, *_ = np.linalg.lstsq(scaler.transform(table.inputs[split.train]), outputs[split.train] - mean, rcond=None)
+    spread = 1.0 if model.inputs == "standardised" else scaler.scale_[:, None]
+    fits = {
+        "linear": lambda rows: mean + scaler.transform(table.inputs[rows]) @ slope,
+        "mean": lambda rows: np.broadcast_to(mean, (len(rows), len(mean))),
+        "zero": lambda rows: np.zeros((len(rows), len(mean))),
+    }
+    gains: dict[str, float | None] = {"linear": float(np.linalg.norm(slope / spread, 2)), "mean": 0.0, "zero": 0.0}
+    if table.classes:  # shares of classes are no logits
+        gains, names = dict.fromkeys(gains), np.array(table.classes)
+        fits = {
+            "linear": lambda rows, linear=fits["linear"]: names[linear(rows).argmax(axis=1)],  # type: ignore[misc]
+            "most frequent": lambda rows: np.full(len(rows), names[mean.argmax()]),
+        }
+    return {
+        name: _score(table, split, {part: fit(rows) for part, rows in _parts(split)}, gains.get(name))
+        for name, fit in fits.items()
+    }
+
+
+def _remarks(fit: TableFit) -> list[str]:
+    """A bound in the wrong unit, a fit that did not end, blocks that are none, columns that say nothing."""
+    asked, proven, linear = fit.model.lipschitz, fit.model.lipschitz_bound_, fit.scores["linear"].gain
+    unit = f"{fit.table.unit or 'output units'} per {fit.per}"
+    yardstick = "" if linear is None else f" The linear fit has a gain of {linear:.3g} {unit}."
+    found = []
+    if linear is not None and asked < NARROW * linear:
+        found.append(f"The bound of {asked:.3g} is so small that outputs can hardly vary: is it in {unit}?{yardstick}")
+    if WIDE * proven < asked:
+        found.append(
+            f"The bound of {asked:.3g} does not bind: {proven:.3g} {unit} is proven without reaching it. Is its unit "
+            f"right?{yardstick} A bound below {proven:.3g} would make the network less steep."
+        )
+    if not fit.converged:
+        found.append(
+            f"The training loss still fell after {fit.model.n_iter_} iterations; the bound holds all the same. Raise "
+            "--max-iter."
+        )
+    if fit.rule == "blocked" and len(fit.table.inputs) < 2 * (1 + block_ids(fit.table).max()):
+        found.append(
+            f"Most blocks of {BLOCK_SECONDS:g} s hold a single row, so that rows beside each other train and test: is "
+            "--time in seconds?"
+        )
+    if fit.table.constant:
+        found.append(f"Inputs that never vary say nothing: {', '.join(fit.table.constant)}.")
+    return found

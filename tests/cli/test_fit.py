@@ -1,0 +1,220 @@
+"""``normbench fit``: a table becomes a network whose bound holds, and what is said of it is so."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
+
+from normbench import LipschitzClassifier, LipschitzRegressor
+from tests.cli.calls import call
+from tests.estimators.tables import flights, gains, rings
+
+X, Y = flights(samples=120)
+GROUP = np.repeat(list("abcde"), 24)
+COLUMNS = ["--inputs", "v,q_0,q_1", "--outputs", "fx,fz"]
+QUICK = ["--backend", "reference", "--hidden", "5", "--max-iter", 15, "--tol", 0]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mine") / "wind tunnel.csv"
+    cells = {"v": [str(row) for row in X[:, :2].tolist()], "q_0": X[:, 2], "q_1": X[:, 3], "fx": Y[:, 0], "fz": Y[:, 1]}
+    pd.DataFrame(cells | {"flight": GROUP, "t": np.arange(120) * 0.5}).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def surfaces(tmp_path_factory):
+    path, (x, y) = tmp_path_factory.mktemp("mine") / "surfaces.npz", rings(samples=90)
+    np.savez(path, east=x[:, 0], north=x[:, 1], ring=y, number=np.unique(y, return_inverse=True)[1])
+    return path
+
+
+def fit(*arguments):
+    """The JSON of a call, and nothing beside it."""
+    result = call("fit", *arguments, *QUICK, "--format", "json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_constant=pytest.fail)
+
+
+@pytest.mark.quick
+def test_the_network_and_its_figures_are_what_is_said(table, tmp_path):
+    net = tmp_path / "net.npz"
+    found = fit(table, *COLUMNS, "--lipschitz", 20, "--group", "flight", "--unit", "N", "--save", net)
+    assert (found["rows"], found["inputs"]) == (120, ["v_0", "v_1", "q_0", "q_1"])
+    assert (found["split"], found["rows_train"], found["rows_test"], found["unit"]) == ("grouped", 96, 24, "N")
+    [group] = found["groups_test"]
+    test = group == GROUP
+    model = LipschitzRegressor.load(net)
+    assert list(model.feature_names_in_) == found["inputs"]
+    assert (model.provenance_["outputs"], model.provenance_["unit"]) == ("fx, fz", "N")
+    named = pd.DataFrame(X, columns=found["inputs"])
+    errors = model.predict(named) - Y
+    np.testing.assert_allclose(
+        [found["scores"]["network"][part] for part in ("train", "test")],
+        [np.sqrt(np.square(errors[rows]).sum(axis=1).mean()) for rows in (~test, test)],
+    )
+    np.testing.assert_allclose(list(found["test_rms"].values()), np.sqrt(np.square(errors[test]).mean(axis=0)))
+    linear = LinearRegression().fit(X[~test], Y[~test])
+    expected = np.sqrt(np.square(linear.predict(X[test]) - Y[test]).sum(axis=1).mean())
+    assert found["scores"]["linear"]["test"] == pytest.approx(expected)
+    assert found["scores"]["linear"]["gain"] == pytest.approx(np.linalg.norm(linear.coef_, 2))
+    assert found["scores"]["mean"]["test"] == pytest.approx(
+        np.sqrt(np.square(Y[test] - Y[~test].mean(axis=0)).sum(axis=1).mean())
+    )
+    assert found["scores"]["zero"]["test"] == pytest.approx(np.sqrt(np.square(Y[test]).sum(axis=1).mean()))
+    assert (found["bound"], found["bound_over_inputs"]) == (model.lipschitz_bound_, model.lipschitz_bound_)
+    assert gains(lambda x: model.predict(pd.DataFrame(x, columns=found["inputs"])), X).max() <= found["bound"] <= 20.0
+    assert call("certify", net).exit_code == 0
+    assert found["scores"]["network"]["test"] < found["scores"]["linear"]["test"]
+
+
+def test_the_same_call_gives_the_same_network_and_another_seed_another(table, tmp_path):
+    nets = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        net = tmp_path / f"{name}.npz"
+        fit(table, *COLUMNS, "--lipschitz", 5, "--seed", seed, "--save", net, "--split", "random")
+        nets.append({key: array for key, array in np.load(net).items() if key != "witness_seconds"})
+    assert all(np.array_equal(nets[0][key], nets[1][key]) for key in nets[0])
+    assert not np.array_equal(nets[0]["weight_0"], nets[2]["weight_0"])
+
+
+def test_the_report_has_the_figures_in_words_and_what_to_do_next(table, tmp_path):
+    net = tmp_path / "my net.npz"
+    arguments = [table, *COLUMNS, "--lipschitz", 20, "--time", "t", "--unit", "N"]
+    found = fit(*arguments)
+    result = call("fit", *arguments, *QUICK, "--save", net)
+    assert result.exit_code == 0, result.output
+    said = result.stdout
+    assert "wind tunnel: 120 rows; v_0, v_1, q_0, q_1 to fx, fz." in said
+    held = f"Trained on {found['rows_train']} rows, tested on {found['rows_test']}, held out as whole blocks of time."
+    assert held in said
+    row = re.search(r"^network +(\S+) +(\S+) +at most (\S+)$", said, re.MULTILINE)
+    assert [float(row[1]), float(row[2])] == pytest.approx(
+        [found["scores"]["network"][part] for part in ("train", "test")], rel=1e-2
+    )
+    assert found["bound"] <= float(row[3]) <= found["bound"] * 1.001
+    assert re.search(r"^linear least squares .*\d$", said, re.MULTILINE)
+    assert "test RMS in N" in said
+    assert "per unit of the inputs of change (asked for: 20; by " in said
+    assert f"normbench certify '{net}'" in said
+    assert call("certify", net).exit_code == 0
+    assert "Nothing is stored. Add --save net.npz" in call("fit", *arguments, *QUICK).stdout
+
+
+def test_standardised_inputs_have_both_bounds(table, tmp_path):
+    net = tmp_path / "net.npz"
+    arguments = [table, *COLUMNS, "--lipschitz", 4, "--split", "random", "--standardise"]
+    found = fit(*arguments, "--save", net)
+    model = LipschitzRegressor.load(net)
+    assert (found["bound_per"], found["bound"]) == ("standard deviation", model.lipschitz_bound_)
+    assert found["bound_over_inputs"] == pytest.approx(found["bound"] / model.network_.input_spread.min())
+    whole = fit(*arguments, "--test-share", "0")["scores"]["linear"]
+    linear = LinearRegression().fit(StandardScaler().fit_transform(X), Y)
+    assert whole["gain"] == pytest.approx(np.linalg.norm(linear.coef_, 2))
+    assert whole["train"] == pytest.approx(
+        np.sqrt(np.square(linear.predict(StandardScaler().fit_transform(X)) - Y).sum(axis=1).mean())
+    )
+    said = call("fit", *arguments, *QUICK).stdout
+    assert "per standard deviation of change (asked for: 4; by " in said
+    assert re.search(r"Of inputs as they stand in the table: by at most \S+ per unit\.", said)
+
+
+@pytest.mark.parametrize("output", [["ring"], ["number", "--classes"]])
+def test_text_and_numbers_can_be_classes(surfaces, output, tmp_path):
+    net = tmp_path / "net.npz"
+    arguments = [surfaces, "--inputs", "east,north", "--outputs", *output, "--lipschitz", 5]
+    found = fit(*arguments, "--save", net)
+    model = LipschitzClassifier.load(net)
+    assert (
+        list(model.classes_) == found["classes"] == (["far", "middle", "near"] if output[0] == "ring" else list("012"))
+    )
+    assert (found["measure"], found["scores"]["linear"]["gain"], found["test_rms"]) == ("accuracy", None, {})
+    assert found["scores"]["network"]["test"] > found["scores"]["most frequent"]["test"]
+    assert found["certified_radius"] > 0
+    assert call("certify", net).exit_code == 0
+    said = call("fit", *arguments, *QUICK).stdout
+    assert re.search(r"^network +\S+ % +\S+ %$", re.sub(r" +at most \S+$", "", said, flags=re.MULTILINE), re.MULTILINE)
+    assert "Half of the test rows keep their class under any change by less than" in said
+
+
+def test_nothing_is_held_out_where_nobody_wants_it(table):
+    found = fit(table, *COLUMNS, "--lipschitz", 5, "--test-share", 0, "--group", "flight")
+    assert (found["split"], found["rows_train"], found["rows_test"], found["test_rms"]) == ("none", 120, 0, {})
+    assert found["scores"]["network"]["test"] is None
+    said = call("fit", table, *COLUMNS, "--lipschitz", 5, "--test-share", 0, *QUICK).stdout
+    assert "Trained on all 120 rows" in said
+    assert "test RMS" not in said
+
+
+def test_files_can_be_the_groups(table, tmp_path):
+    rows = pd.read_csv(table)
+    for name, part in rows.groupby("flight"):
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+    found = fit(tmp_path, *COLUMNS, "--lipschitz", 5, "--group", "file", "--test-share", 0.4)
+    assert (len(found["groups_test"]), found["rows_test"]) == (2, 48)
+    assert set(found["groups_test"]) < {f"{name}.csv" for name in "abcde"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "more", "remark"),
+    [
+        (0.01, [], r"bound of 0.01 is so small .* is it in output units per unit of the inputs\? .* a gain of \d"),
+        (1e7, [], r"bound of 1e\+07 does not bind: .* The linear fit has a gain of \d"),
+        (5, ["--tol", "1e-9"], "still fell after 15 iterations"),
+        (5, ["--time", "q_1", "--split", "blocked"], ""),
+        (5, ["--time", "slow"], "Most blocks of 5 s hold a single row"),
+        (5, ["--inputs", "v,q_0,q_1,same"], "Inputs that never vary say nothing: same"),
+    ],
+)
+def test_what_looks_wrong_is_remarked(table, bound, more, remark, tmp_path):
+    rows = pd.read_csv(table).assign(slow=np.arange(120) * 60.0, same=1.0)
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    arguments = [tmp_path / "t.csv", *COLUMNS, "--lipschitz", bound, *QUICK, *more]
+    result = call("fit", *arguments, "--format", "json")
+    assert result.exit_code == 0, result.output
+    remarks = json.loads(result.stdout)["remarks"]
+    assert len(remarks) == (1 if remark else 0), remarks
+    assert result.stderr == "".join(f"Note: {text}\n" for text in remarks)
+    assert not remark or re.search(remark, remarks[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--inputs", "w", "--outputs", "fx", "--lipschitz", 1], 2, "wind tunnel.csv has no column 'w'."),
+        (["--outputs", "fx", "--lipschitz", 1], 2, "Missing option '--inputs'"),
+        ([*COLUMNS], 2, "Missing option '--lipschitz'"),
+        ([*COLUMNS, "--lipschitz", -1], 2, "'-1' is not a positive finite number"),
+        ([*COLUMNS, "--lipschitz", "nan"], 2, "'nan' is not a positive finite number"),
+        ([*COLUMNS, "--lipschitz", 1, "--test-share", 1], 2, "test_share must be at least 0 and below 1; got 1.0"),
+        ([*COLUMNS, "--lipschitz", 1, "--test-share", "nan"], 2, "test_share must be at least 0 and below 1; got nan"),
+        ([*COLUMNS, "--lipschitz", 1, "--split", "grouped"], 2, "--split grouped needs --group"),
+        ([*COLUMNS, "--lipschitz", 1, "--split", "blocked"], 2, "--split blocked needs --time"),
+        ([*COLUMNS, "--lipschitz", 1, "--hidden", "6,-1"], 2, "'6,-1' is no list of widths"),
+        ([*COLUMNS, "--lipschitz", 1, "--save", "net.txt"], 2, "--save net.txt must end in .npz"),
+        ([*COLUMNS, "--lipschitz", 1, "--parametrisation", "free"], 2, "free"),
+        (["--inputs", "fx", "--outputs", "flight,fz", "--lipschitz", 1], 1, "column 'flight', row 1: 'a' is no number"),
+    ],
+)
+def test_what_cannot_be_fitted_is_one_error(table, arguments, code, message):
+    result = call("fit", table, *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in " ".join(result.stderr.split())
+    assert len(re.findall(r"^(?:│ |Error: )?(?=\S)", result.stderr, re.MULTILINE)) <= 4
+
+
+def test_the_defaults_of_the_help_are_those_of_the_estimator():
+    text = " ".join(call("fit", "--help").stdout.split())
+    said = {
+        name: re.search(rf"--{option} .*?\[default: ([^\]]*)\]", text)[1]
+        for name in ("hidden", "optimiser", "dtype", "max_iter", "tol")
+        for option in [name.replace("_", "-")]
+    }
+    own = LipschitzRegressor().get_params()
+    expected = {name: ",".join(map(str, own[name])) if name == "hidden" else str(own[name]) for name in said}
+    assert said == expected
