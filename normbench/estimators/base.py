@@ -9,6 +9,7 @@ from warnings import warn
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -33,6 +34,8 @@ class LipschitzEstimator(BaseEstimator):
         Weights, biases and scales, float64.
     loss_curve_ : array, shape (n_iter_ + 1,)
         Loss of the training set before each iteration and after the last.
+    validation_loss_curve_ : array, shape (n_iter_ + 1,), or None
+        The same of what was held out; the network is that of the smallest. None without ``early_stopping``.
     n_iter_ : int
     provenance_ : dict of str to str
         What made it: versions, seed, and a SHA-256 of the table.
@@ -53,6 +56,9 @@ class LipschitzEstimator(BaseEstimator):
         dtype: str = "float32",
         max_iter: int = 1000,
         tol: float = 1e-3,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
         random_state: Any = 0,
     ) -> None:
         """Keep the parameters, which :meth:`fit` checks.
@@ -82,8 +88,15 @@ class LipschitzEstimator(BaseEstimator):
         tol : float
             Training ends where ten iterations lower the loss by at most this part of what is left of it and of what it
             has fallen by, or the root of the loss is this part of what it was at first; 0 for all of ``max_iter``.
+        early_stopping : bool
+            Hold a part of the table out of the training, end where its loss no longer falls, and keep the network of
+            the iteration in which it was smallest. Rows are drawn at random, of a classifier class by class.
+        validation_fraction : float
+            The part that is held out, between 0 and 1.
+        n_iter_no_change : int
+            Training ends where so many iterations lower the loss of the held-out part by at most ``tol``, as above.
         random_state : int, RandomState or None
-            Seeds the initial weights. With the default, 0, the same table gives the same network.
+            Seeds the initial weights and what is held out. With the default, 0, the same table gives the same network.
         """
         self.lipschitz = lipschitz
         self.hidden = hidden
@@ -95,6 +108,9 @@ class LipschitzEstimator(BaseEstimator):
         self.dtype = dtype
         self.max_iter = max_iter
         self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.random_state = random_state
 
     def _settings(self) -> Settings:
@@ -107,18 +123,28 @@ class LipschitzEstimator(BaseEstimator):
         given = self.get_params(deep=False) | {"hidden": tuple(self.hidden), "seed": seed}
         return Settings(**{f.name: given[f.name] for f in fields(Settings)})
 
+    def _divided(self, settings: Settings, X: np.ndarray, y: np.ndarray, classes: np.ndarray | None = None) -> Any:
+        """What is trained on, and what is held out, each as a pair (X, y); None for the latter where nothing is."""
+        if not settings.early_stopping:
+            return (X, y), None
+        x, aside, targets, others = train_test_split(
+            X, y, test_size=settings.validation_fraction, random_state=settings.seed % 2**32, stratify=classes
+        )
+        return (x, targets), (aside, others)
+
     def _keep(self, fit: Fit, settings: Settings, x: np.ndarray, y: np.ndarray) -> Self:
         """Set what a fit leaves; warn where ``max_iter`` ended it."""
         self.network_ = fit.network
         self.certificate_ = fit.certificate
         self.lipschitz_bound_ = fit.certificate.bound
         self.loss_curve_ = fit.losses
+        self.validation_loss_curve_ = fit.held_out if len(fit.held_out) else None
         self.n_iter_ = len(fit.losses) - 1
         self.provenance_ = settings.provenance() | {"samples": str(len(x)), "data_sha256": _digest(x, y)}
         if not fit.converged:
             warn(
-                f"the training loss still falls after max_iter={self.max_iter} iterations; the bound holds all the "
-                "same. Raise max_iter or tol.",
+                f"the loss still falls after max_iter={self.max_iter} iterations; the bound holds all the same. Raise "
+                "max_iter or tol.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

@@ -50,7 +50,8 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
         self.classes_, members = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"y has one class, {str(self.classes_[0])!r}; a classifier needs at least two.")
-        fit = classification(settings, input_maps.fitted(self.inputs, X), X, members, len(self.classes_))
+        (x, part), held_out = self._divided(settings, X, members, classes=members)
+        fit = classification(settings, input_maps.fitted(self.inputs, x), x, part, held_out, len(self.classes_))
         return self._keep(fit, settings, X, members)
 
     def logits(self, X: Any) -> np.ndarray:

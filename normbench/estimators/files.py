@@ -2,6 +2,7 @@
 
 model_about           JSON: class, parameters, provenance, and of a regressor whether y was a vector or a matrix
 model_loss_curve      (iterations + 1,)
+model_validation_loss_curve   the same of what was held out, where something was
 model_classes         of a classifier
 model_feature_names   where the table had them
 """
@@ -22,7 +23,7 @@ from normbench.numbers import as_number
 if TYPE_CHECKING:
     from normbench.estimators.base import LipschitzEstimator
 
-_ABOUT, _LOSSES = "model_about", "model_loss_curve"
+_ABOUT, _LOSSES, _HELD_OUT = "model_about", "model_loss_curve", "model_validation_loss_curve"
 
 Estimator = TypeVar("Estimator", bound="LipschitzEstimator")
 
@@ -56,6 +57,8 @@ def stored(estimator: "LipschitzEstimator") -> StoredNetwork:
     if hasattr(estimator, "y_dimensions_"):
         about["y_dimensions"] = estimator.y_dimensions_
     arrays = {_ABOUT: np.array(json.dumps(about)), _LOSSES: estimator.loss_curve_}
+    if estimator.validation_loss_curve_ is not None:
+        arrays[_HELD_OUT] = estimator.validation_loss_curve_
     if hasattr(estimator, "classes_"):
         arrays[CLASSES] = _without_objects("classes", estimator.classes_)
     if hasattr(estimator, "feature_names_in_"):
@@ -94,6 +97,7 @@ def _restored(kind: type[Estimator], network: StoredNetwork, about: dict[str, An
     estimator.certificate_ = from_arrays(network.witness)
     estimator.lipschitz_bound_ = estimator.certificate_.bound
     estimator.loss_curve_ = network.model[_LOSSES]
+    estimator.validation_loss_curve_ = network.model.get(_HELD_OUT)
     estimator.n_iter_ = len(estimator.loss_curve_) - 1
     estimator.provenance_ = dict(about["provenance"])
     estimator.n_features_in_ = network.weights[0].shape[1]

@@ -48,7 +48,8 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
         y = np.asarray(y, dtype=np.float64)
         targets = y.reshape(len(y), -1)
-        fit = regression(settings, input_maps.fitted(self.inputs, X), X, targets)
+        (x, part), held_out = self._divided(settings, X, targets)
+        fit = regression(settings, input_maps.fitted(self.inputs, x), x, part, held_out)
         self.y_dimensions_ = y.ndim
         return self._keep(fit, settings, X, targets)
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from normbench import backends, specs
 from normbench.backends import Backend, Start
-from normbench.backends.trajectory import Status, Trainer, Trajectory
+from normbench.backends.trajectory import Status, Trainer
 from normbench.certificates import Certificate
 from normbench.certificates.constant import KIND as CONSTANT
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import DataError, InvalidArgumentError, TrainingError
 from normbench.estimators.input_maps import InputMap
+from normbench.estimators.stopping import Advanced, until_settled, until_worse
 from normbench.networks import Loss
 from normbench.networks.families import perceptron
 from normbench.numbers import as_number, count, positive
@@ -28,7 +29,6 @@ from normbench.running.request import DTYPES
 from normbench.running.start import bounded_start
 from normbench.specs import parametrisations
 
-PATIENCE = 10  # iterations in which the loss has to fall by the tolerance
 WIDEST = 1e6  # times the targets: a bound beyond it does not bind, and float32 would lose targets that small
 
 
@@ -45,6 +45,9 @@ class Settings:
     dtype: str
     max_iter: int
     tol: float
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
     seed: int
 
     def __post_init__(self) -> None:
@@ -55,6 +58,14 @@ class Settings:
         tolerance = as_number(self.tol)
         if tolerance is None or not tolerance >= 0.0:
             raise InvalidArgumentError(f"tol must be at least 0; got {self.tol!r}. 0 makes max_iter iterations.")
+        if not isinstance(self.early_stopping, bool | np.bool_):
+            raise InvalidArgumentError(f"early_stopping must be True or False; got {self.early_stopping!r}.")
+        fraction = as_number(self.validation_fraction)
+        if fraction is None or not 0.0 < fraction < 1.0:
+            raise InvalidArgumentError(
+                f"validation_fraction must be a number between 0 and 1; got {self.validation_fraction!r}."
+            )
+        count("n_iter_no_change", self.n_iter_no_change)
         if self.dtype not in DTYPES:
             raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {self.dtype!r}.")
 
@@ -90,6 +101,8 @@ class Fit:
         Of its bound in these units.
     losses : array, shape (iterations + 1,)
         Mean ||prediction - y||^2 / 2 in the squared unit of y, or mean cross-entropy.
+    held_out : array, shape (iterations + 1,)
+        The same of the samples that were held out; empty where none were.
     converged : bool
         False where ``max_iter`` ended it.
     """
@@ -97,10 +110,14 @@ class Fit:
     network: StoredNetwork
     certificate: Certificate
     losses: np.ndarray
+    held_out: np.ndarray
     converged: bool
 
 
-def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray) -> Fit:
+Samples = tuple[np.ndarray, np.ndarray]
+
+
+def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, held_out: Samples | None) -> Fit:
     """A network for targets in their own unit, y = mean + output_scale f(z).
 
     Parameters
@@ -110,6 +127,8 @@ def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarra
         Fitted to ``x``.
     x : array, shape (samples, columns), float64
     y : array, shape (samples, outputs), float64
+    held_out : pair of arrays like x and y, or None
+        Which say when to end and which iterate to keep.
 
     Raises
     ------
@@ -127,31 +146,36 @@ def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarra
         size = math.sqrt(np.square(y - mean).sum(axis=1).mean())
     if not 0.0 < size < math.inf:
         raise DataError(f"y spreads by {size}, whose square float64 does not hold. Choose another unit for y.")
-    run = _run(settings, inputs, x, y - mean, min(settings.lipschitz * inputs.unit, WIDEST * size))
+    aside = None if held_out is None else (held_out[0], held_out[1] - mean)
+    run = _run(settings, inputs, (x, y - mean), aside, min(settings.lipschitz * inputs.unit, WIDEST * size))
     return _proven(settings, inputs, run, mean)
 
 
-def classification(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, classes: int) -> Fit:
+def classification(
+    settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, held_out: Samples | None, classes: int
+) -> Fit:
     """A network for the classes 0, 1, ... of ``y``, whose outputs are logits; the rest as :func:`regression`."""
-    one_hot = np.eye(classes)[y]
-    run = _run(settings, inputs, x, one_hot, settings.lipschitz * inputs.unit, classes)
+    one_hot = np.eye(classes)
+    aside = None if held_out is None else (held_out[0], one_hot[held_out[1]])
+    run = _run(settings, inputs, (x, one_hot[y]), aside, settings.lipschitz * inputs.unit, classes)
     return _proven(settings, inputs, run, np.zeros(classes))
 
 
 class _Run(NamedTuple):
     problem: Problem
     way: parametrisations.Way | None
-    trajectory: Trajectory
-    converged: bool
+    ended: Advanced
 
 
-def _run(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, bound: float, classes: int = 0) -> _Run:
+def _run(
+    settings: Settings, inputs: InputMap, samples: Samples, held_out: Samples | None, bound: float, classes: int = 0
+) -> _Run:
     """Train to ``bound``, in units of y per unit of z."""
     spec = specs.get(settings.optimiser)
-    z = np.concatenate([inputs.mapped(x), np.tile(inputs.constants, (len(x), 1))], axis=1)
+    z, y = _network_inputs(inputs, samples[0]), samples[1]
     start = at_bound(
         (z, y),
-        (z[:1], y[:1]),
+        (z[:1], y[:1]) if held_out is None else (_network_inputs(inputs, held_out[0]), held_out[1]),
         perceptron((z.shape[1], *settings.hidden, y.shape[1])),
         lipschitz=bound,
         seed=settings.seed,
@@ -161,11 +185,14 @@ def _run(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, bou
     problem = bounded_start(_quiet(start), spec, settings.parametrisation)
     key = parametrisations.resolve(spec, settings.parametrisation, problem.network, bounded=True).key
     trainer = _trainer(settings, problem, key)
-    converged = _advanced(trainer, settings)
-    trajectory = trainer.trajectory()
-    if trajectory.status is Status.DIVERGED:
-        raise TrainingError(f"{trajectory.reason}. Scale X or y to sizes near 1, or choose another optimiser.")
-    return _Run(problem, parametrisations.way(spec, key, problem.network), trajectory, converged)
+    ended = until_settled(trainer, settings) if held_out is None else until_worse(trainer, settings)
+    if ended.whole.status is Status.DIVERGED:
+        raise TrainingError(f"{ended.whole.reason}. Scale X or y to sizes near 1, or choose another optimiser.")
+    return _Run(problem, parametrisations.way(spec, key, problem.network), ended)
+
+
+def _network_inputs(inputs: InputMap, x: np.ndarray) -> np.ndarray:
+    return np.concatenate([inputs.mapped(x), np.tile(inputs.constants, (len(x), 1))], axis=1)
 
 
 def _quiet(problem: Problem) -> Problem:
@@ -191,35 +218,11 @@ def _trainer(settings: Settings, problem: Problem, key: str) -> Trainer:
     return backend.trainer.build(start)
 
 
-def _advanced(trainer: Trainer, settings: Settings) -> bool:
-    """Iterate until the loss has settled or ``max_iter`` is reached; True in the first case."""
-    trainer.compile()
-    left = settings.max_iter
-    while left:
-        steps = min(PATIENCE, left)
-        if trainer.advance(steps) < steps:
-            return True  # no step lowers the loss, or it is not finite
-        left -= steps
-        if steps == PATIENCE and settings.tol and _settled(trainer.trajectory().loss, settings.tol):
-            return True
-    return settings.tol == 0.0
-
-
-def _settled(losses: np.ndarray, tol: float) -> bool:
-    """Whether the last ``PATIENCE`` iterations changed little, or the loss is next to nothing.
-
-    Little is ``tol`` of the loss, and of its fall so far: at a narrow bound most of the loss has to stay, and all that
-    there is to gain is less than a thousandth of it.
-    """
-    first, before, now = losses[0], losses[:-PATIENCE].min(), losses.min()
-    return before - now <= tol * min(now, first - now) or now <= tol**2 * first
-
-
 def _proven(settings: Settings, inputs: InputMap, run: _Run, mean: np.ndarray) -> Fit:
     """The network per unit of x, with ``mean`` added to its outputs, and its proof."""
     scale, columns = run.problem.output_scale, run.problem.network.input_shape[0] - len(inputs.constants)
     bare = _stored(settings, inputs, scale)
-    proof = proven(run.problem, run.trajectory, run.way, scale=bare.gain_scale, inputs=columns)
+    proof = proven(run.problem, run.ended.kept, run.way, scale=bare.gain_scale, inputs=columns)
     if proof is None:
         raise TrainingError("the trained weights are not finite. Scale X or y to sizes near 1.")
     if proof.certificate.bound > settings.lipschitz:
@@ -233,8 +236,9 @@ def _proven(settings: Settings, inputs: InputMap, run: _Run, mean: np.ndarray) -
         biases=tuple(biases),
         witness=proof.certificate.arrays(),
     )
-    losses = run.trajectory.loss * (scale**2 if run.problem.loss is Loss.SQUARE else 1.0)
-    return Fit(network, proof.certificate, losses, run.converged)
+    unit = scale**2 if run.problem.loss is Loss.SQUARE else 1.0
+    ended = run.ended
+    return Fit(network, proof.certificate, unit * ended.whole.loss, unit * ended.held_out, ended.converged)
 
 
 def _constant(settings: Settings, inputs: InputMap, columns: int, mean: np.ndarray) -> Fit:
@@ -248,7 +252,7 @@ def _constant(settings: Settings, inputs: InputMap, columns: int, mean: np.ndarr
         biases=biases,
         witness=certificate.arrays(),
     )
-    return Fit(network, certificate, np.zeros(1), converged=True)
+    return Fit(network, certificate, np.zeros(1), np.empty(0), converged=True)
 
 
 def _stored(settings: Settings, inputs: InputMap, output_scale: float) -> StoredNetwork:

@@ -1,0 +1,93 @@
+"""When a fit ends, and which of its iterates is kept: the last, or the best on samples that were held out."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from normbench.backends.trajectory import Trainer, Trajectory
+
+PATIENCE = 10  # iterations in which the training loss has to fall by the tolerance
+
+
+class Limits(Protocol):
+    """What of :class:`normbench.estimators.training.Settings` says when to end."""
+
+    @property
+    def max_iter(self) -> int:
+        """Most iterations."""
+
+    @property
+    def tol(self) -> float:
+        """The part by which a loss has to fall."""
+
+    @property
+    def n_iter_no_change(self) -> int:
+        """Iterations in which the loss of the held-out samples has to fall by the tolerance."""
+
+
+class Advanced(NamedTuple):
+    """A run that has ended.
+
+    Attributes
+    ----------
+    kept : Trajectory
+        Up to the iterate that is kept.
+    whole : Trajectory
+        Up to the last one.
+    held_out : array, shape (iterations + 1,)
+        Losses of the held-out samples; empty where there are none.
+    converged : bool
+        False where ``max_iter`` ended it.
+    """
+
+    kept: Trajectory
+    whole: Trajectory
+    held_out: np.ndarray
+    converged: bool
+
+
+def until_settled(trainer: Trainer, limits: Limits) -> Advanced:
+    """Iterate until the training loss has settled or ``max_iter`` is reached; the last iterate is kept."""
+    trainer.compile()
+    left, converged = limits.max_iter, limits.tol == 0.0
+    while left:
+        steps = min(PATIENCE, left)
+        if trainer.advance(steps) < steps:
+            converged = True  # no step lowers the loss, or it is not finite
+            break
+        left -= steps
+        if steps == PATIENCE and limits.tol and settled(trainer.trajectory().loss, limits.tol, PATIENCE):
+            converged = True
+            break
+    whole = trainer.trajectory()
+    return Advanced(whole, whole, np.empty(0), converged)
+
+
+def until_worse(trainer: Trainer, limits: Limits) -> Advanced:
+    """Iterate until the loss of the test samples, which were held out, has settled or rises; the best iterate is kept.
+
+    The test samples are those of the problem that the trainer was built for.
+    """
+    trainer.compile()
+    losses, kept = [trainer.test_loss()], trainer.trajectory()
+    converged = False
+    while len(losses) <= limits.max_iter and not converged:
+        if trainer.advance(1) == 0:
+            converged = True
+            break
+        losses.append(trainer.test_loss())
+        if losses[-1] < min(losses[:-1]):
+            kept = trainer.trajectory()
+        patience = limits.n_iter_no_change
+        converged = len(losses) > patience and settled(np.array(losses), limits.tol, patience)
+    return Advanced(kept, trainer.trajectory(), np.array(losses), converged)
+
+
+def settled(losses: np.ndarray, tol: float, patience: int) -> bool:
+    """Whether the last ``patience`` iterations changed little, or the loss is next to nothing.
+
+    Little is ``tol`` of the loss, and of its fall so far: at a narrow bound most of the loss has to stay, and all that
+    there is to gain is less than a thousandth of it.
+    """
+    first, before, now = losses[0], losses[:-patience].min(), losses.min()
+    return bool(before - now <= tol * min(now, first - now) or now <= tol**2 * first)
