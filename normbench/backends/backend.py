@@ -1,6 +1,6 @@
 """What a backend says of itself, in a module that loads no array library: its facts, and where its classes are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,7 +33,10 @@ class Start:
     device : str
         "cpu" or "cuda".
     rows : array of int, shape (iterations, samples of a batch), or None
-        Which samples each iteration sees; None for all of them.
+        Which samples each iteration sees; None for all of them, or where there is a feed.
+    feed : iterator of batches, or None
+        Samples and targets of every iteration, in their order, as they are to be seen: shapes (samples of a batch,
+        *network.input_shape) and as ``problem.y_train``. It is read once, by one trainer.
     parametrisation : str or None
         Through which the optimiser moves the weights; None for its own.
     """
@@ -45,6 +48,7 @@ class Start:
     dtype: str
     device: str
     rows: "np.ndarray | None" = None
+    feed: "Iterator[tuple[np.ndarray, np.ndarray]] | None" = None
     parametrisation: str | None = None
 
 

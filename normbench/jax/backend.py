@@ -29,7 +29,9 @@ BACKEND = Backend(
     devices=("cpu", "cuda"),
     slowness=1.0,
     trainer=Address(
-        "normbench.jax.benchmark.trainer", "JaxTrainer", ("iterations", "dtype", "device", "rows", "parametrisation")
+        "normbench.jax.benchmark.trainer",
+        "JaxTrainer",
+        ("iterations", "dtype", "device", "rows", "feed", "parametrisation"),
     ),
     plain=Address("normbench.jax.benchmark.plain", "PlainTrainer", ("dtype",)),
     players=Address("normbench.jax.benchmark.gan", "JaxPlayers"),

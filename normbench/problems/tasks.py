@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from normbench.data import SOURCES, SourceInfo, load
+from normbench.data.augmentation import NONE
 from normbench.data.dataset import Dataset
 from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError
@@ -52,6 +53,8 @@ class Task:
         Of its runs, unless the user says otherwise; None for the optimiser's own number.
     training : int or None
         How many samples of the published training set it takes, the first ones; None for all.
+    augmentation : str
+        What happens to the images of its mini-batches, unless the user says otherwise.
     """
 
     key: str
@@ -65,6 +68,7 @@ class Task:
     batch_size: int | None = None
     iterations: int | None = None
     training: int | None = None
+    augmentation: str = NONE
 
     def dataset(self, data_dir: Path | None = None) -> Dataset:
         """Samples of the task in physical units; errors as :func:`normbench.data.load`."""

@@ -45,10 +45,13 @@ class ReferenceTrainer:
         hyperparameters: dict[str, Any],
         *,
         rows: np.ndarray | None = None,
+        feed: Iterator[tuple[np.ndarray, np.ndarray]] | None = None,
         parametrisation: str | None = None,
     ) -> None:
         self._problem = problem
-        self._rows = rows
+        self._batches = feed
+        if rows is not None:
+            self._batches = ((problem.x_train[own], problem.y_train[own]) for own in rows)
         self._key = key
         self._hyperparameters = dict(hyperparameters)
         self._method = _method(key, self._hyperparameters)
@@ -57,7 +60,7 @@ class ReferenceTrainer:
         variables = problem.weights if self._way is None else initial_variables(*self._way, problem.weights)
         whole = Objective.of(problem)
         self._done = np.zeros(2, dtype=np.int64)  # samples that batches which are behind have passed
-        self._objective = whole if rows is None else self._batch(rows[0])
+        self._objective = whole if self._batches is None else Objective.of(problem, *next(self._batches))
         with _quiet():
             self._state = self._method.init(self._asked(whole), variables)
             self._point = self._asked(self._objective).point(variables)
@@ -74,9 +77,6 @@ class ReferenceTrainer:
         moved = self._point.weights
         return moved if self._chart is None else self._chart.weights(moved)
 
-    def _batch(self, rows: np.ndarray) -> Objective:
-        return Objective.of(self._problem, self._problem.x_train[rows], self._problem.y_train[rows])
-
     def _passed(self) -> np.ndarray:
         """Samples seen so far for the loss, and for its gradient."""
         return self._done + len(self._objective.x) * np.array(self._objective.evaluations)
@@ -91,11 +91,11 @@ class ReferenceTrainer:
 
     def _next_batch(self) -> None:
         """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
-        iteration = self._progress.iterations
-        if self._rows is None or not 0 < iteration < len(self._rows):
+        batch = None if self._batches is None or self._progress.iterations == 0 else next(self._batches, None)
+        if batch is None:
             return
         self._done = self._passed()
-        self._objective = self._batch(self._rows[iteration])
+        self._objective = Objective.of(self._problem, *batch)
         self._point = self._asked(self._objective).point(self._point.weights)
 
     def _iterate(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from normbench import backends, specs
+from normbench.data import augmentation
 from normbench.data.splits import JUDGED_ON, RULES
 from normbench.errors import InvalidArgumentError
 from normbench.networks.activations import ACTIVATIONS
@@ -63,6 +64,9 @@ class Asked:
     judged_on : str
         "test", or "validation": the run trains on 80 % of its training samples and is judged on the others, see
         :func:`normbench.data.splits.split_indices`; what its record calls test is that part.
+    augmentation : str
+        One of :data:`normbench.data.augmentation.AUGMENTATIONS`: what happens to the images of a mini-batch before an
+        iteration sees them. Errors are those on images as they are.
     """
 
     task: str = field(metadata=Axis(Level.BOARD, original=True).metadata)
@@ -176,6 +180,19 @@ class Asked:
         ).metadata,
     )
 
+    augmentation: str = field(
+        default=augmentation.NONE,
+        metadata=Axis(
+            Level.ROW,
+            Place.HOW,
+            words="{} images",
+            choices=augmentation.AUGMENTATIONS,
+            help="What happens to the images of a mini-batch. crop_flip: shifted by up to 4 pixels and mirrored, at "
+            "random.",
+            of_task=True,
+        ).metadata,
+    )
+
     def resolved(self) -> "RunRequest":
         """The run, fully specified.
 
@@ -200,6 +217,7 @@ class Asked:
                 f"dtype={self.dtype!r}, device={self.device!r}."
             )
         check_layers(self.layers)
+        augmentation.check(self.augmentation, entry.source_info.shape, batch_size=self.batch_size)
         network = entry.declared_network(self.layers, self.activation)
         initialisation = USUAL if self.initialisation == usual(spec.normalisation) else self.initialisation
         if self.activation != "relu" or initialisation != USUAL:

@@ -21,6 +21,7 @@ from normbench.problems.problem import Problem
 from normbench.running.batches import batches
 from normbench.running.certificate import largest_gain
 from normbench.running.export import exported
+from normbench.running.feed import feed_of, is_fed
 from normbench.running.request import RunRequest
 from normbench.running.result import Curves, Errors, Outcome, RunResult
 from normbench.running.schedule import schedule
@@ -74,13 +75,14 @@ def _start(request: RunRequest, problem: Problem) -> Start:
         dtype=request.dtype,
         device=request.device,
         rows=rows_of(request, problem),
+        feed=feed_of(request, problem),
         parametrisation=request.parametrisation,
     )
 
 
 def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
-    """Samples of every iteration's batch, shape (iterations, batch_size), or None for full batches."""
-    if request.batch_size is None:
+    """Samples of every iteration's batch, shape (iterations, batch_size); None for full batches, or with a feed."""
+    if request.batch_size is None or is_fed(request):
         return None
     drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
     return np.stack(list(islice(drawn, request.iterations)))

@@ -17,7 +17,7 @@ BACKEND = Backend(
     devices=("cpu", "cuda"),
     slowness=1.6,  # median of the published boards
     trainer=Address(
-        "normbench.torch.benchmark.trainer", "TorchTrainer", ("dtype", "device", "rows", "parametrisation")
+        "normbench.torch.benchmark.trainer", "TorchTrainer", ("dtype", "device", "rows", "feed", "parametrisation")
     ),
     plain=Address("normbench.torch.benchmark.plain", "PlainTrainer", ("dtype", "device")),
     players=Address("normbench.torch.benchmark.gan", "TorchPlayers"),

@@ -39,6 +39,7 @@ OTHER = {
     "schedule": "plateau",
     "activation": "tanh",
     "initialisation": "orthogonal",
+    "augmentation": "crop_flip",
     "lipschitz": 20.0,
     "output_scale": 3.0,
     "parametrisation": "spectral",

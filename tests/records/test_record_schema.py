@@ -49,6 +49,7 @@ CHANGES = {
     "schedule": "plateau",
     "activation": "tanh",
     "initialisation": "orthogonal",
+    "augmentation": "crop_flip",
     "lipschitz": 20.0,
     "output_scale": 3.0,
     "parametrisation": "spectral",

@@ -3,9 +3,9 @@
 Perceptrons have gradients by hand, every other network by automatic differentiation.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,8 +15,9 @@ import numpy as np
 from jax import Array
 
 from normbench import specs
-from normbench.backends.trajectory import Part, Trajectory, ending, samples_at_once
+from normbench.backends.trajectory import Part, Trajectory, ending
 from normbench.errors import BackendUnavailableError
+from normbench.jax.benchmark.evaluation import mean_loss, outputs_of, pieces
 from normbench.jax.benchmark.methods import method
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
@@ -62,7 +63,7 @@ def _begin(
     return _Run(zero, point, state, losses, buffer, evaluations, zero, ~jnp.isfinite(point.loss))
 
 
-@partial(jax.jit, static_argnames=("key", "static", "through"), donate_argnames=("run",))
+@partial(jax.jit, static_argnames=("key", "static", "through", "fed"), donate_argnames=("run",))
 def _advance(
     objective: Any,
     run: _Run,
@@ -73,13 +74,18 @@ def _advance(
     key: str,
     static: tuple,
     through: Moved | None,
+    fed: bool,
 ) -> _Run:
-    """Iterate until ``stop`` iterations are done or the run has ended; ``rows`` are the samples of every iteration."""
+    """Iterate until ``stop`` iterations are done or the run has ended; ``rows`` are the samples of every iteration.
+
+    ``fed``: the objective is that of the batch of the one iteration that is asked for.
+    """
 
     def iterate(run: _Run) -> _Run:
         here, point, anew = objective, run.point, 0
-        if rows is not None:
-            here, anew = objective.at(rows[run.iteration]), jnp.minimum(run.iteration, 1)  # the first is at hand
+        if rows is not None or fed:
+            here = objective if rows is None else objective.at(rows[run.iteration])
+            anew = jnp.minimum(run.iteration, 1)  # the first is at hand
             point = asked(here, through).point(point.weights)
         new = method(key, hyper | dict(static)).step(asked(here, through), point, run.state)
         k = run.iteration + 1
@@ -95,29 +101,6 @@ def _advance(
         )
 
     return jax.lax.while_loop(lambda run: (run.iteration < stop) & ~run.ended, iterate, run)
-
-
-@jax.jit
-def _loss(objective: Any, weights: Any) -> Array:
-    return objective.loss(weights)
-
-
-@jax.jit
-def _outputs(objective: Any, weights: Any) -> Array:
-    return objective.outputs(weights)
-
-
-def _pieces(objective: NetworkObjective) -> Iterator[NetworkObjective]:
-    """The objective of some samples at a time."""
-    at_once = samples_at_once(math.prod(objective.network.output_shape))
-    for start in range(0, len(objective.x), at_once):
-        yield objective.at(slice(start, start + at_once))
-
-
-def _test_loss(objective: Any, weights: Any) -> float:
-    if isinstance(objective, Objective):
-        return float(_loss(objective, weights))
-    return sum(len(part.x) * float(_loss(part, weights)) for part in _pieces(objective)) / len(objective.x)
 
 
 class JaxTrainer:
@@ -144,6 +127,7 @@ class JaxTrainer:
         dtype: str,
         device: str,
         rows: np.ndarray | None = None,
+        feed: Iterator[tuple[np.ndarray, np.ndarray]] | None = None,
         parametrisation: str | None = None,
     ) -> None:
         self._dtype = dtype
@@ -160,11 +144,13 @@ class JaxTrainer:
         }
         with self._precision():
             self._hyper = {name: self._array(value) for name, value in traced.items()}
-            place = self._tiled if rows is None and problem.is_by_hand else self._whole
+            place = self._tiled if rows is None and feed is None and problem.is_by_hand else self._whole
             self._objective = place(problem, problem.x_train, problem.y_train)
             self._test = place(problem, problem.x_test, problem.y_test)
             self._sizes = {Part.TRAIN: len(problem.x_train), Part.TEST: len(problem.x_test)}
-            self._samples = len(problem.x_train) if rows is None else rows.shape[1]  # of a sweep
+            self._feed = feed
+            self._at_hand = self._objective if feed is None else self._of(*next(feed))  # what an iteration sees
+            self._samples = len(self._at_hand.x) if rows is None else rows.shape[1]  # of a sweep
             self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
             self._weights = tuple(self._array(w) for w in start)
             self._buffer = self._array(np.zeros(iterations))
@@ -177,14 +163,18 @@ class JaxTrainer:
     def _array(self, value: Any) -> Array:
         return jax.device_put(np.asarray(value, dtype=self._dtype), self._device)
 
+    def _placed(self, array: np.ndarray) -> Array:
+        return self._array(array) if array.dtype.kind == "f" else jax.device_put(array.astype(np.int32), self._device)
+
+    def _of(self, x: np.ndarray, y: np.ndarray) -> Any:
+        """The objective of a batch."""
+        whole: Any = self._objective
+        return replace(whole, x=self._placed(x), y=self._placed(y))
+
     def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
-        samples, targets = (
-            self._array(array) if array.dtype.kind == "f" else jax.device_put(array.astype(np.int32), self._device)
-            for array in (x, y)
-        )
         return NetworkObjective(
-            x=samples,
-            y=targets,
+            x=self._placed(x),
+            y=self._placed(y),
             loss_divisor=self._array(problem.loss_divisor),
             majorant_scale=self._array(problem.majorant_scale),
             network=problem.network,
@@ -208,37 +198,49 @@ class JaxTrainer:
     def compile(self) -> None:
         """Trace and compile every program of the run, by asking for no iterations."""
         with self._precision():
-            _test_loss(self._test, self._plain_weights(self._advance_to(0)))
+            mean_loss(self._test, self._plain_weights(self._advance_to(0)))
         if isinstance(self._objective, NetworkObjective):
             for part in Part:
                 next(self.outputs(part))
 
     def _advance_to(self, stop: int) -> _Run:
         if self._run is None:
-            self._run = _begin(self._objective, self._weights, self._hyper, self._buffer, self._rows, **self._options)
-        self._run = _advance(self._objective, self._run, jnp.int32(stop), self._hyper, self._rows, **self._options)
+            self._run = _begin(self._at_hand, self._weights, self._hyper, self._buffer, self._rows, **self._options)
+        inputs = jnp.int32(stop), self._hyper, self._rows
+        self._run = _advance(self._at_hand, self._run, *inputs, **self._options, fed=self._feed is not None)
         return jax.block_until_ready(self._run)
+
+    def _advance_fed(self, feed: Iterator[tuple[np.ndarray, np.ndarray]], start: int, stop: int) -> int:
+        """One program an iteration; how many were done in the end."""
+        for iteration in range(start, stop):
+            if iteration > 0 and (batch := next(feed, None)):
+                self._at_hand = self._of(*batch)
+            if int(self._advance_to(iteration + 1).iteration) == iteration:  # the run has ended
+                return iteration
+        return stop
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
         with self._precision():
             before = int(self._run.iteration) if self._run is not None else 0
+            if self._feed is not None:
+                return self._advance_fed(self._feed, before, before + steps) - before
             return int(self._advance_to(before + steps).iteration) - before
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
         with self._precision():
-            return _test_loss(self._test, self._plain_weights(self._advance_to(0)))
+            return mean_loss(self._test, self._plain_weights(self._advance_to(0)))
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, some samples at a time."""
         objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
         with self._precision():
             weights = self._plain_weights(self._advance_to(0))
-            pieces = [objective] if isinstance(objective, Objective) else _pieces(objective)
-        for piece in pieces:
+            parts = [objective] if isinstance(objective, Objective) else pieces(objective)
+        for piece in parts:
             with self._precision():
-                found = np.asarray(_outputs(piece, weights))
+                found = np.asarray(outputs_of(piece, weights))
             yield found[: self._sizes[part]]  # tiles are padded
 
     def scale_learning_rate(self, factor: float) -> None:

@@ -73,7 +73,7 @@ class NetworkObjective:
         self._model = build(network, nothing, dtype=dtype, device=x.device)
         self._names = [name for name, _ in self._model.named_parameters()]
         self.majorant_scale = majorant_scale
-        self._rows: Tensor | slice = slice(None)
+        self._at_hand = x, y
         self._losses = self._gradients = 0
 
     @property
@@ -83,11 +83,16 @@ class NetworkObjective:
 
     def select(self, rows: np.ndarray) -> None:
         """Look at these samples only, until the next call."""
-        self._rows = torch.as_tensor(rows, device=self._x.device)
+        chosen = torch.as_tensor(rows, device=self._x.device)
+        self.take(self._x[chosen], self._y[chosen])
+
+    def take(self, x: Tensor, y: Tensor) -> None:
+        """Look at these samples, which need not be among its own, with their targets, until the next call."""
+        self._at_hand = x, y
 
     def _chunks(self) -> list[Chunk]:
         """Samples and targets at hand, in chunks whose activations fit into memory, with their shares of the mean."""
-        x, y = self._x[self._rows], self._y[self._rows]
+        x, y = self._at_hand
         size = len(x) if self._network.mixes_samples else ACCUMULATED
         return [Chunk(*part, len(part[0]) / len(x)) for part in zip(x.split(size), y.split(size), strict=True)]
 

@@ -44,6 +44,7 @@ class TorchTrainer:
         dtype: str,
         device: str,
         rows: np.ndarray | None = None,
+        feed: Iterator[tuple[np.ndarray, np.ndarray]] | None = None,
         parametrisation: str | None = None,
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
@@ -53,12 +54,13 @@ class TorchTrainer:
         self._key = key
         self._hyperparameters = dict(hyperparameters)
         self._method = method(key, self._hyperparameters)
-        self._rows = rows
+        self._rows, self._feed = rows, feed
         way = parametrisations.way(specs.get(key), parametrisation, problem.network)
         self._chart = None if way is None else chart(*way, problem.network.weight_shapes)
         start = problem.weights if way is None else initial_variables(*way, problem.weights)
         with torch.no_grad():
-            place: Callable[..., Any] = self._tiled if rows is None and problem.is_by_hand else self._whole
+            tiled = rows is None and feed is None and problem.is_by_hand
+            place: Callable[..., Any] = self._tiled if tiled else self._whole
             self._objective = place(problem, problem.x_train, problem.y_train)
             self._test = place(problem, problem.x_test, problem.y_test)
             weights = [self._tensor(w) for w in start]
@@ -68,6 +70,8 @@ class TorchTrainer:
             self._state = self._method.init(self._asked, weights)
             if rows is not None:
                 self._objective.select(rows[0])
+            elif feed is not None:
+                self._objective.take(*map(self._placed, next(feed)))
             self._point = self._asked.point(weights)
             self._progress = Progress(float(self._point.loss), self._objective.evaluations)
         self._synchronise()
@@ -80,19 +84,19 @@ class TorchTrainer:
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.tensor(array, dtype=self._dtype, device=self._device)
 
+    def _placed(self, array: np.ndarray) -> Tensor:
+        """On the device; integers as they are."""
+        return torch.tensor(array, dtype=self._dtype if array.dtype.kind == "f" else None, device=self._device)
+
     def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
         samples, targets = (self._tensor(array.T).contiguous() for array in (x, y))
         return Objective(samples, targets, [w.shape[0] for w in problem.weights], problem.loss_divisor)
 
     def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
-        samples, targets = (
-            torch.tensor(array, dtype=self._dtype if array.dtype.kind == "f" else None, device=self._device)
-            for array in (x, y)
-        )
         return NetworkObjective(
             problem.network,
-            samples,
-            targets,
+            self._placed(x),
+            self._placed(y),
             problem.loss,
             problem.loss_divisor,
             dtype=self._dtype,
@@ -102,9 +106,12 @@ class TorchTrainer:
     def _next_batch(self) -> None:
         """Turn to the batch of the iteration that comes next, whose loss is evaluated anew."""
         iteration = self._progress.iterations
-        if self._rows is None or not 0 < iteration < len(self._rows):
+        if self._rows is not None and 0 < iteration < len(self._rows):
+            self._objective.select(self._rows[iteration])
+        elif self._feed is not None and iteration > 0 and (batch := next(self._feed, None)):
+            self._objective.take(*map(self._placed, batch))
+        else:
             return
-        self._objective.select(self._rows[iteration])
         self._point = self._asked.point(self._point.weights)
 
     def _synchronise(self) -> None:

@@ -1,0 +1,37 @@
+"""Losses and outputs of a whole set at given weights: networks see some samples at a time."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+from jax import Array
+
+from normbench.backends.trajectory import samples_at_once
+from normbench.jax.benchmark.objective import NetworkObjective
+from normbench.jax.benchmark.perceptron import Objective
+
+
+@jax.jit
+def _loss(objective: Any, weights: Any) -> Array:
+    return objective.loss(weights)
+
+
+@jax.jit
+def outputs_of(objective: Any, weights: Any) -> Array:
+    """What the network gives for all samples of the objective."""
+    return objective.outputs(weights)
+
+
+def pieces(objective: NetworkObjective) -> Iterator[NetworkObjective]:
+    """The objective of some samples at a time."""
+    at_once = samples_at_once(math.prod(objective.network.output_shape))
+    for start in range(0, len(objective.x), at_once):
+        yield objective.at(slice(start, start + at_once))
+
+
+def mean_loss(objective: Any, weights: Any) -> float:
+    """Mean loss over all samples of the objective."""
+    if isinstance(objective, Objective):
+        return float(_loss(objective, weights))
+    return sum(len(part.x) * float(_loss(part, weights)) for part in pieces(objective)) / len(objective.x)

@@ -1,0 +1,53 @@
+"""Mini-batches that are made one by one on the processor, while the one before is learned from: the same everywhere."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+
+from normbench.data.augmentation import NONE, crop_flip
+from normbench.problems import tasks
+from normbench.problems.problem import Part, Problem
+from normbench.problems.scaling import unit_inputs
+from normbench.running.batches import batches
+from normbench.running.request import RunRequest
+
+AUGMENTATION_STREAM = 8  # seeds what happens to images apart from which of them make a batch
+AHEAD = 2  # batches that are made before they are asked for
+
+
+def is_fed(request: RunRequest) -> bool:
+    """True where the samples of an iteration are not rows of the training set as they stand."""
+    return request.augmentation != NONE
+
+
+def feed_of(request: RunRequest, problem: Problem) -> Iterator[Part] | None:
+    """Samples and targets of every iteration, or None where they are rows of the training set as they stand.
+
+    An augmented image is normalised again, so that it has the norm of every other. What happens to those of an
+    iteration is drawn from NumPy by seed and iteration.
+    """
+    if not is_fed(request) or request.batch_size is None:
+        return None
+    shape = tasks.get(request.task).source_info.shape
+
+    def make(iteration: int, rows: np.ndarray) -> Part:
+        rng = np.random.default_rng([request.seed, AUGMENTATION_STREAM, iteration])
+        images = crop_flip(problem.x_train[rows].reshape(-1, *shape), rng)
+        x = unit_inputs(images) * problem.input_norm
+        return x.reshape(-1, *problem.network.input_shape), problem.y_train[rows]
+
+    drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
+    return _ahead(make, islice(enumerate(drawn), request.iterations))
+
+
+def _ahead(make: Callable[[int, np.ndarray], Part], wanted: Iterator[tuple[int, np.ndarray]]) -> Iterator[Part]:
+    """What is made of everything that is wanted, in its order, some of it before it is asked for."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(make, *each) for each in islice(wanted, AHEAD))
+        while waiting:
+            made = waiting.popleft().result()
+            waiting.extend(pool.submit(make, *each) for each in islice(wanted, 1))
+            yield made
