@@ -7,6 +7,7 @@ from normbench.networks.activations import Tanh as Tanh
 from normbench.networks.base import Network as Network
 from normbench.networks.base import Residual as Residual
 from normbench.networks.classifiers import preactivation_resnet18 as preactivation_resnet18
+from normbench.networks.classifiers import resnet50 as resnet50
 from normbench.networks.classifiers import vgg16 as vgg16
 from normbench.networks.families import as_network as as_network
 from normbench.networks.families import convolutional as convolutional

@@ -59,3 +59,57 @@ def _block(channels_in: int, channels_out: int, stride: int) -> tuple[Layer, ...
         return (Residual((*activate, *body)),)
     projection = Convolution(channels_in, channels_out, size=1, stride=stride, padding=0)
     return (*activate, Residual(body, (projection,)))
+
+
+_EXPANSION = 4  # channels behind a bottleneck over those in it
+
+
+def resnet50(
+    classes: int,
+    *,
+    width: int = 64,
+    side: int = 224,
+    channels: int = 3,
+    blocks: tuple[int, ...] = (3, 4, 6, 3),
+) -> Network:
+    """ResNet-50 (arXiv 1512.03385) as torchvision has it, "v1.5": a block halves the map in its 3 x 3 convolution.
+
+    A 7 x 7 stem and a pool of 3 x 3, which halve the map each, then ``blocks`` bottlenecks of 1 x 1, 3 x 3 and 1 x 1
+    convolutions with ``width`` times 1, 2, 4 and 8 channels inside and four times as many behind; all groups but the
+    first halve the map, rounding up. At the defaults 25,502,912 weights: those of torchvision without the biases and
+    affine parameters, which the authors of arXiv 2304.05187 leave out (section 3.3; jxbz/agd,
+    ``architecture/resnet.py``).
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a size is not positive.
+    """
+    check_sizes(classes=classes, width=width, side=side, channels=channels)
+    layers: list[Layer] = [Convolution(channels, width, size=7, stride=2, padding=3), BatchNorm(), Relu()]
+    layers.append(MaxPool(3, stride=2, padding=1))
+    channels_in, map_side = width, -(-side // 4)
+    for group, number in enumerate(blocks):
+        inside = width * 2**group
+        for block in range(number):
+            stride = 2 if group and not block else 1
+            layers += [_bottleneck(channels_in, inside, stride), Relu()]
+            channels_in, map_side = _EXPANSION * inside, -(-map_side // stride)
+    layers += [AveragePool(map_side), Flatten(), Dense(channels_in, classes)]
+    return Network((channels, side, side), tuple(layers))
+
+
+def _bottleneck(channels_in: int, inside: int, stride: int) -> Residual:
+    """Three convolutions with batch norm; with a projection where the shape changes."""
+    channels_out = _EXPANSION * inside
+    body = (
+        *(_pointwise(channels_in, inside), BatchNorm(), Relu()),
+        *(Convolution(inside, inside, stride=stride), BatchNorm(), Relu()),
+        *(_pointwise(inside, channels_out), BatchNorm()),
+    )
+    same = channels_in == channels_out and stride == 1
+    return Residual(body, () if same else (_pointwise(channels_in, channels_out, stride), BatchNorm()))
+
+
+def _pointwise(channels_in: int, channels_out: int, stride: int = 1) -> Convolution:
+    return Convolution(channels_in, channels_out, size=1, stride=stride, padding=0)

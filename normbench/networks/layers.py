@@ -168,7 +168,37 @@ class _Pool(Fixed):
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
-    """Largest entry of tiles of size x size."""
+    """Largest entry of tiles of size x size; with a stride, of windows that may overlap and begin outside the image.
+
+    Padding is no pixel: what is outside is never the largest. Of equal ones the first counts, row by row.
+    """
+
+    stride: int | None = None
+    padding: int = 0
+
+    @property
+    def step(self) -> int:
+        """From one window to the next: the stride, or the size."""
+        return self.size if self.stride is None else self.stride
+
+    @property
+    def is_tiling(self) -> bool:
+        """True if every pixel is in exactly one window."""
+        return self.step == self.size and self.padding == 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The sides divided by the size, which must divide them; with a stride, as behind a convolution."""
+        if self.is_tiling:
+            return super().output_shape(shape)
+        fits = len(shape) == 3 and 0 <= self.padding <= self.size // 2 and self.step > 0
+        self.check(fits and min(shape[1:]) + 2 * self.padding >= self.size, shape)
+        height, width = ((side + 2 * self.padding - self.size) // self.step + 1 for side in shape[1:])
+        return (shape[0], height, width)
+
+    @property
+    def gain(self) -> float:
+        """sqrt(overlap), where overlap = ceil(size / step)^2 is how many windows a pixel is in."""
+        return float(math.ceil(self.size / self.step))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from normbench.errors import InvalidArgumentError
-from normbench.networks import Network, convolutional, perceptron, preactivation_resnet18, transformer, vgg16
+from normbench.networks import Network, convolutional, perceptron, preactivation_resnet18, resnet50, transformer, vgg16
 from normbench.networks.activations import ACTIVATIONS, Activation
 from normbench.networks.base import Shape
 
@@ -45,6 +45,9 @@ FAMILIES = {
     "vgg16": NetworkFamily(lambda layers, shape, _: _of_width(vgg16, "vgg16", layers, shape), lambda shape: shape[0]),
     "resnet18": NetworkFamily(
         lambda layers, shape, _: _of_width(preactivation_resnet18, "resnet18", layers, shape), lambda shape: shape[0]
+    ),
+    "resnet50": NetworkFamily(
+        lambda layers, shape, _: _of_width(resnet50, "resnet50", layers, shape), lambda shape: shape[0]
     ),
     "transformer": NetworkFamily(lambda layers, shape, _: _language_model(layers, shape), lambda shape: 0),
 }

@@ -155,14 +155,22 @@ def test_a_token_sees_the_past_only() -> None:
     torch.testing.assert_close(model(tokens[:, :3]), model(tokens)[:, :3])  # a shorter text is the same text
 
 
-def test_of_equal_pixels_the_first_has_the_derivative_in_both() -> None:
-    network = Network((1, 2, 4), (MaxPool(2),))
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        (MaxPool(2), [[1, 0, 0, 1], [0, 0, 0, 0]]),
+        (MaxPool(2, stride=1), [[1, 1, 0, 1], [0, 0, 0, 0]]),
+        (MaxPool(3, stride=2, padding=1), [[1, 1, 0, 0], [0, 0, 0, 0]]),
+    ],
+)
+def test_of_equal_pixels_the_first_has_the_derivative_in_both(pool: MaxPool, expected: list[list[int]]) -> None:
+    network = Network((1, 2, 4), (pool,))
     x = np.array([[[[3.0, 3.0, 1.0, 2.0], [3.0, 0.0, 2.0, 2.0]]]])
     leaf = torch.tensor(x, requires_grad=True)
     torch_network.build(network, (), dtype=torch.float64, device="cpu")(leaf).sum().backward()
     found = np.asarray(jax.jit(jax.grad(lambda x: jax_network.apply(network, (), x).sum()))(x))
     np.testing.assert_array_equal(leaf.grad, found)
-    np.testing.assert_array_equal(found[0, 0], [[1, 0, 0, 1], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(found[0, 0], expected)
 
 
 def test_losses_follow_their_formulas() -> None:

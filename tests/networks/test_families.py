@@ -12,6 +12,7 @@ from normbench.networks import (
     generator,
     perceptron,
     preactivation_resnet18,
+    resnet50,
     transformer,
     vgg16,
 )
@@ -40,6 +41,13 @@ def test_resnet18_has_the_published_number_of_weights():
     assert len(preactivation_resnet18(10).weight_shapes) == 18 + 3
 
 
+def test_resnet50_has_the_weights_of_torchvisions_but_biases_and_affine_parameters():
+    normed = 64 + 3 * 2 * 64 + 3 * 256 + 256 + 4 * 2 * 128 + 4 * 512 + 512 + 6 * 2 * 256 + 6 * 1024 + 1024
+    normed += 3 * 2 * 512 + 3 * 2048 + 2048
+    assert count(resnet50(1000)) == 25_557_032 - 2 * normed - 1000 == 25_502_912
+    assert len(resnet50(1000).weight_shapes) == 50 + 4  # and the projections
+
+
 def test_transformer_has_the_weights_of_its_parts():
     assert count(transformer(33_278)) == 2 * 33_278 * 200 + 2 * (4 + 2) * 200**2
 
@@ -51,11 +59,23 @@ def test_transformer_has_the_weights_of_its_parts():
         (vgg16(10, width=4, side=28, channels=1), (10,)),
         (preactivation_resnet18(10), (10,)),
         (preactivation_resnet18(7, width=4, side=28, channels=1), (7,)),
+        (resnet50(1000), (1000,)),
+        (resnet50(3, width=2, side=28, channels=1), (3,)),
         (transformer(50, width=8, length=12), (12, 50)),
         (generator(16, 10, width=8, side=28, channels=1), (1, 28, 28)),
         (discriminator(10, width=8, side=28, channels=1), (1,)),
     ],
-    ids=["vgg", "vgg-28", "resnet", "resnet-28", "transformer", "generator", "discriminator"],
+    ids=[
+        "vgg",
+        "vgg-28",
+        "resnet",
+        "resnet-28",
+        "resnet50",
+        "resnet50-28",
+        "transformer",
+        "generator",
+        "discriminator",
+    ],
 )
 def test_output_shape(network, shape):
     assert network.output_shape == shape
@@ -87,6 +107,7 @@ def test_the_discriminator_has_no_batch_norm():
     [
         lambda: vgg16(0),
         lambda: preactivation_resnet18(10, width=0),
+        lambda: resnet50(0),
         lambda: transformer(10, width=5, heads=2),
         lambda: transformer(10, depth=0),
         lambda: generator(4, 3, width=2, side=10, channels=1),
@@ -129,6 +150,8 @@ def test_weights_of_other_shapes_are_refused(shapes):
         (Convolution(3, 2), (2, 5, 5)),
         (Attention(6, 4), (5, 6)),
         (MaxPool(2), (1, 5, 4)),
+        (MaxPool(3, stride=2, padding=2), (1, 5, 4)),
+        (MaxPool(3, stride=2), (1, 2, 4)),
     ],
 )
 def test_a_layer_refuses_samples_that_do_not_fit(layer, shape):

@@ -81,6 +81,8 @@ def test_the_bound_of_a_perceptron_is_the_product_of_its_spectral_norms():
         (MaxMin(), 1),
         (Flatten(), 1),
         (MaxPool(2), 1),
+        (MaxPool(3, stride=2, padding=1), 2),
+        (MaxPool(2, stride=1), 2),
         (AveragePool(2), 1 / 2),
         (LeakyRelu(0.2), 1),
         (LeakyRelu(-1.5), 1.5),
@@ -130,7 +132,13 @@ def test_no_measured_gain_exceeds_the_bound(name, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    ("activation", "pool"), [(Tanh(), MaxPool(2)), (LeakyRelu(1.5), AveragePool(3)), (Relu(), Upsample(2))]
+    ("activation", "pool"),
+    [
+        (Tanh(), MaxPool(2)),
+        (Relu(), MaxPool(3, stride=2, padding=1)),
+        (LeakyRelu(1.5), AveragePool(3)),
+        (Relu(), Upsample(2)),
+    ],
 )
 def test_no_measured_gain_exceeds_the_bound_in_torch(activation, pool, seed):
     """Layers that the reference lacks, and a residual one."""

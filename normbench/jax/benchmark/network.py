@@ -111,6 +111,21 @@ def _tiles(x: Array, size: int) -> Array:
     return split.transpose(0, 1, 2, 4, 3, 5).reshape(batch, channels, height // size, width // size, size**2)
 
 
+def _windows(layer: MaxPool, x: Array) -> Array:
+    """Pixels of every window on the last axis, row by row; what is outside the image is smaller than any."""
+    margin, step = layer.padding, layer.step
+    height, width = layer.output_shape(x.shape[1:])[1:]
+    padded = jnp.pad(x, ((0, 0), (0, 0), (margin, margin), (margin, margin)), constant_values=-jnp.inf)
+    return jnp.stack(
+        [
+            padded[:, :, i : i + step * (height - 1) + 1 : step, j : j + step * (width - 1) + 1 : step]
+            for i in range(layer.size)
+            for j in range(layer.size)
+        ],
+        axis=-1,
+    )
+
+
 def _largest(tiles: Array) -> Array:
     """By index, because the derivative of a maximum is shared among equals: the first one takes it all, as in torch."""
     return jnp.take_along_axis(tiles, jnp.argmax(tiles, axis=-1, keepdims=True), axis=-1)[..., 0]
@@ -147,7 +162,7 @@ _FUNCTIONS: dict[type[Layer], Callable[[Any, Sequence[Array], Array], Array]] = 
     Tanh: lambda layer, _, x: jnp.tanh(x),
     MaxMin: lambda layer, _, x: _maxmin(x),
     AveragePool: lambda layer, _, x: jnp.mean(_tiles(x, layer.size), axis=-1),
-    MaxPool: lambda layer, _, x: _largest(_tiles(x, layer.size)),
+    MaxPool: lambda layer, _, x: _largest(_tiles(x, layer.size) if layer.is_tiling else _windows(layer, x)),
     Upsample: lambda layer, _, x: jnp.repeat(jnp.repeat(x, layer.factor, axis=2), layer.factor, axis=3),
     Flatten: lambda layer, _, x: x.reshape(len(x), -1),
     Reshape: lambda layer, _, x: x.reshape(len(x), *layer.shape),

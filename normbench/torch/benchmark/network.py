@@ -158,7 +158,7 @@ _MODULES: dict[type[Layer], Callable[[Any, Shape, dict[str, Any]], nn.Module]] =
     Tanh: lambda *_: nn.Tanh(),
     MaxMin: lambda *_: _Applied(lambda x: in_pairs(x, x, 1)),
     AveragePool: lambda layer, *_: nn.AvgPool2d(layer.size),
-    MaxPool: lambda layer, *_: nn.MaxPool2d(layer.size),
+    MaxPool: lambda layer, *_: nn.MaxPool2d(layer.size, layer.step, layer.padding),
     Upsample: lambda layer, *_: nn.Upsample(scale_factor=layer.factor, mode="nearest"),
     Flatten: lambda *_: nn.Flatten(),
     Reshape: lambda layer, *_: _Applied(lambda x: x.reshape(len(x), *layer.shape)),
