@@ -22,7 +22,7 @@ class Names(click.ParamType):
 
 
 def columns(*, several: bool) -> Decorator:
-    """``--inputs``, ``--outputs``, ``--group``, ``--time``, ``--unit``; repeated where there can be several tables."""
+    """``--inputs``, ``--outputs``, ``--group``, ...; to be repeated where there can be several tables."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(_options(several)):
@@ -62,4 +62,5 @@ def _options(several: bool) -> Sequence[Decorator]:
             "--time", metavar="NAME", help="Column of seconds, or dates; whole blocks of 5 s are held out.", **what
         ),
         click.option("--unit", metavar="TEXT", help="Unit of the outputs, such as N, for words.", **what),
+        click.option("--classes", is_flag=True, help="The output is a class, though it is a number."),
     )

@@ -7,10 +7,10 @@ import click
 from normbench import data
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
-from normbench.data.dataset import origin
+from normbench.data.dataset import TABLE_MARK, origin
 from normbench.presentation.terminal import console, plain_table
 
-_NAME = click.argument("name", type=click.Choice(list(data.SOURCES)))
+_NAME = click.argument("name", type=options.MarkedChoice(list(data.SOURCES), TABLE_MARK))
 
 
 @click.group("data")
@@ -57,12 +57,13 @@ def verify(*, name: str, data_dir: Path | None) -> None:
 def info(*, name: str) -> None:
     """Describe a data set: origin, terms, size, and whether it is on this machine."""
     found = data.info(name)
-    without_files = "it is computed" if found.simulated else "it comes with a package"
+    own = TABLE_MARK in found.name
+    without_files = "it is computed" if found.simulated else "it is kept here" if own else "it comes with a package"
     samples = f"{found.samples:,}"
     if found.test_samples:
         samples += f", of which {found.test_samples:,} are the official test set"
     for label, text in (
-        ("name", f"{found.name} ({origin(found.simulated)})"),
+        ("name", f"{found.name} ({origin(found.simulated, found.name)})"),
         ("description", found.description),
         ("samples", samples),
         ("classes", f"{found.classes:,}" if found.classes else "none: a regression"),

@@ -49,7 +49,6 @@ class Widths(click.ParamType):
     "--standardise per standard deviation.",
 )
 @click.option("--standardise", is_flag=True, help="Measure every input in units of its standard deviation.")
-@click.option("--classes", is_flag=True, help="The output is a class, though it is a number.")
 @click.option(
     "--split",
     type=click.Choice(_SPLITS),

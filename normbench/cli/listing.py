@@ -12,9 +12,9 @@ Rows = list[dict[str, Any]]
 
 
 def _tasks() -> Rows:
-    from normbench.data import info
+    from normbench.data import info, kept_tables
     from normbench.networks.families import layers_text
-    from normbench.problems.tasks import TASKS
+    from normbench.problems.tasks import TASKS, get
 
     return [
         {
@@ -23,7 +23,7 @@ def _tasks() -> Rows:
             "simulated": info(task.source).simulated,
             "hidden": layers_text(task.hidden),
         }
-        for task in TASKS.values()
+        for task in (*TASKS.values(), *(get(table.key) for table in kept_tables.every()))
     ]
 
 
@@ -56,9 +56,9 @@ def _backends() -> Rows:
 
 
 def _data() -> Rows:
-    from normbench.data import SOURCES, info
+    from normbench.data import SOURCES, info, kept_tables
 
-    found = [info(name) for name in SOURCES]
+    found = [info(name) for name in (*SOURCES, *(table.key for table in kept_tables.every()))]
     return [
         {
             "data": i.name,

@@ -101,12 +101,24 @@ def output_format(*choices: str) -> Decorator:
     )
 
 
-def many(name: str, what: str, choices: Sequence[str], *, default: str) -> Decorator:
-    """An option that may be repeated."""
+class MarkedChoice(click.Choice):
+    """One of the choices, or a text with a mark that none of them has, which the command is to look up."""
+
+    def __init__(self, choices: Sequence[str], mark: str) -> None:
+        super().__init__(choices)
+        self.mark = mark
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text."""
+        return value if self.mark in value else super().convert(value, param, ctx)
+
+
+def many(name: str, what: str, choices: Sequence[str], *, default: str, mark: str = "") -> Decorator:
+    """An option that may be repeated; with a mark also texts that have it."""
     return click.option(
         f"--{name}",
         f"{name}s",
-        type=click.Choice(choices),
+        type=MarkedChoice(choices, mark) if mark else click.Choice(choices),
         metavar=name.upper()[0],
         multiple=True,
         help=f"{what}: {', '.join(choices)}. Repeat for several.  [default: {default}]",

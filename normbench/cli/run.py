@@ -16,6 +16,8 @@ from normbench.cli import options
 from normbench.cli.asked import of_the_request
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import print_boards, print_failures, print_problems, print_records, print_remarks
+from normbench.cli.own_tables import GivenTable, own_tables
+from normbench.data.dataset import TABLE_MARK
 from normbench.data.splits import VALIDATION
 from normbench.errors import InvalidArgumentError, OutputError
 from normbench.networks import Network
@@ -34,7 +36,10 @@ _PEERS = "peers"  # all of them that one of the backends has
 
 
 @click.command("run")
-@options.many("task", "What is learned", list(TASKS), default=_DEFAULT_TASK)
+@options.many(
+    "task", "What is learned", list(TASKS), default=f"{_DEFAULT_TASK}, or the tables of --data", mark=TABLE_MARK
+)
+@own_tables
 @options.many("optimiser", "What trains it", [*SPECS, _PEERS], default=f"all but the peers, {', '.join(PEERS)}")
 @options.many_backends("What computes", backend_names())
 @options.seeds(3)
@@ -90,6 +95,7 @@ def command(
     given: dict[str, Any],
     *,
     tasks: Sequence[str],
+    tables: Sequence[GivenTable],
     optimisers: Sequence[str],
     backends: Sequence[str],
     seeds: int,
@@ -124,6 +130,7 @@ def command(
       normbench run --task neural-fly --data-dir ~/neural_fly --split blocked
       normbench run --task neural-fly --lipschitz 10 --lipschitz 20 --keep-networks
       normbench run --task digits --lipschitz 10 --lipschitz 40 --choose-bound
+      normbench run --data log.csv --inputs v,q --outputs fa --time t --unit N --lipschitz 20
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
       normbench run --format json > runs.jsonl
     """
@@ -148,7 +155,7 @@ def command(
     searched = partial(sweep, backends=chosen, seeds=range(seeds), tune=options.TUNE[tune], tuning_budget=tuning_budget)
     plan = Plan(())
     samples = Samples(data_dir)
-    for task in dict.fromkeys(tasks or (_DEFAULT_TASK,)):
+    for task in dict.fromkeys([*tasks, *(table.kept() for table in tables)] or (_DEFAULT_TASK,)):
         entry = get(task)
         dataset = samples.of(task)
         found = _layers(entry, dataset, layers, width, depth)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from normbench.data import kept_tables
+from normbench.data.dataset import TABLE_MARK
 from normbench.data.dataset import Dataset as Dataset
 from normbench.data.dataset import Kind as Kind
 from normbench.data.files import FileCheck as FileCheck
@@ -40,7 +42,7 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
     Parameters
     ----------
     name : str
-        Key of :data:`SOURCES`.
+        Key of :data:`SOURCES`, or of a user's table that is kept here.
     data_dir : path, optional
         Folder that holds the files, or a sub-folder named after the source that does. Without it: the folder named
         by the environment variable NORMBENCH_DATA, then the cache, then the network. Sources that download nothing
@@ -78,9 +80,14 @@ def info(name: str) -> SourceInfo:
 
 
 def _source(name: str) -> Source:
-    if name not in SOURCES:
-        raise InvalidArgumentError(f"unknown data set {name!r}; choose from {', '.join(SOURCES)}.")
-    return SOURCES[name]
+    if name in SOURCES:
+        return SOURCES[name]
+    kept = kept_tables.find(name)
+    if kept is not None:
+        return kept
+    if TABLE_MARK in name:
+        raise InvalidArgumentError(kept_tables.absent(name))
+    raise InvalidArgumentError(f"unknown data set {name!r}; choose from {', '.join(SOURCES)}.")
 
 
 def _folder(data_dir: str | Path | None) -> Path | None:

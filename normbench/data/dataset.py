@@ -21,9 +21,12 @@ class Kind(StrEnum):
     """For every token of a sequence the one that follows it, shape (sequences, length)."""
 
 
-def origin(simulated: bool) -> str:
-    """The word for data, wherever a figure from them is shown."""
-    return "SIMULATED" if simulated else "real"
+TABLE_MARK = "@"  # in the key of a user's table, between its name and the hash of its content and columns; in no other
+
+
+def origin(simulated: bool, task: str = "") -> str:
+    """The word for data, wherever a figure from them is shown; of a user's table nobody knows more than that."""
+    return "SIMULATED" if simulated else "your" if TABLE_MARK in task else "real"
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ SECOND = "Where two values stand, the second was searched on the same seeds at t
 def captions(board: Board) -> tuple[str, ...]:
     """Every remark that applies to the board, most important first; what its columns mean is in the legend."""
     notes = [
-        data(board.simulated),
+        data(board.simulated, board.task),
         *_classes(board.rows),
         *_certainty(board),
         f"s/run and ms/it: {_threads(board)}.",
@@ -36,11 +36,11 @@ def captions(board: Board) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def data(simulated: bool) -> str:
+def data(simulated: bool, task: str) -> str:
     """Whether the figures are measurements."""
     if simulated:
         return f"{origin(simulated)}: a flight simulator made the data; these are no measurements."
-    return "Real data."
+    return f"{origin(simulated, task).capitalize()} data."
 
 
 def _classes(rows: Sequence[Row]) -> list[str]:
@@ -142,7 +142,7 @@ def remarks(records: Iterable[Record]) -> list[str]:
     every = list(records)
     hidden = Counter(filter(None, map(strange, every)))
     foreign = Counter(
-        record.request.task for record in every if record.request.task not in tasks.TASKS and not strange(record)
+        record.request.task for record in every if not tasks.is_known(record.request.task) and not strange(record)
     )
     shown = {board_key(record) for record in results(every)}
     alone = [record for record in trials(every) if board_key(record) not in shown]

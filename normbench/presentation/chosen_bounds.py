@@ -17,7 +17,7 @@ TITLE = "Bound chosen on a validation part, none above L"
 def chosen_title(chosen: ChosenBounds) -> str:
     """One line; says SIMULATED where the data are."""
     first = chosen.frontier.first
-    return f"{TITLE} ({origin(first.provenance.simulated)} data): test RMS in {first.outcome.unit}"
+    return f"{TITLE} ({origin(first.provenance.simulated, first.request.task)} data): test RMS in {first.outcome.unit}"
 
 
 def chosen_words(cell: Cell) -> str:

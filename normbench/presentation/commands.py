@@ -38,7 +38,7 @@ def command(row: Row, board: Searched) -> str:
     if not row.records:
         return ""
     first = row.records[0]
-    if first.request.task not in tasks.TASKS or unusual_hyperparameters(first):
+    if not tasks.is_known(first.request.task) or unusual_hyperparameters(first):
         return ""
     words = ["normbench", "run"]
     for axis in axes():

@@ -19,7 +19,7 @@ _LATER = 1.1  # times the budget: what is certified then is another network than
 def captions(frontier: Frontier) -> list[str]:
     """Every remark that applies, most important first."""
     notes = [
-        data(frontier.first.provenance.simulated),
+        data(frontier.first.provenance.simulated, frontier.first.request.task),
         _seeds(frontier),
         *unranked(frontier),
         *_lost(frontier),

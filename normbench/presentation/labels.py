@@ -27,7 +27,7 @@ def network_title(run: Record, *, without: Collection[str] = ()) -> str:
     Of what separates boards the axes named in ``without`` are not said.
     """
     asked = run.request
-    data = f"{asked.task} ({origin(run.provenance.simulated)} data)"
+    data = f"{asked.task} ({origin(run.provenance.simulated, asked.task)} data)"
     others = _said(run, Place.BOARD, without=without)
     return ", ".join([data, f"network {layers_text(asked.layers)}", f"{asked.split} split", *others])
 

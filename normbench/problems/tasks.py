@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from normbench.data import SOURCES, SourceInfo, load
+from normbench.data import SOURCES, SourceInfo, kept_tables, load
 from normbench.data.augmentation import NONE
-from normbench.data.dataset import Dataset
+from normbench.data.dataset import TABLE_MARK, Dataset
 from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, as_network
@@ -115,7 +115,8 @@ class Task:
     @property
     def source_info(self) -> SourceInfo:
         """What is known of the samples without reading them."""
-        return SOURCES[self.source].info
+        own = kept_tables.find(self.source)
+        return SOURCES[self.source].info if own is None else own.info
 
 
 def _outputs(dataset: Dataset) -> int:
@@ -213,16 +214,40 @@ TASKS: dict[str, Task] = {
 
 
 def get(key: str) -> Task:
-    """The task of that key.
+    """The task of that key, a user's table among them.
 
     Raises
     ------
     InvalidArgumentError
         If there is none; the message lists the known ones.
     """
-    if key not in TASKS:
-        raise InvalidArgumentError(f"no task {key!r}.{suggestion(key, TASKS)} The benchmark knows: {', '.join(TASKS)}.")
-    return TASKS[key]
+    if key in TASKS:
+        return TASKS[key]
+    own = kept_tables.find(key)
+    if own is not None:
+        return _of_table(own)
+    if TABLE_MARK in key:
+        raise InvalidArgumentError(kept_tables.absent(key))
+    raise InvalidArgumentError(f"no task {key!r}.{suggestion(key, TASKS)} The benchmark knows: {', '.join(TASKS)}.")
+
+
+def is_known(key: str) -> bool:
+    """True if there is a task of that key, or a user's table of it is kept here."""
+    return key in TASKS or kept_tables.find(key) is not None
+
+
+def _of_table(table: kept_tables.KeptTable) -> Task:
+    """A perceptron of the papers' hidden widths; classes by cross-entropy."""
+    about = table.about
+    return Task(
+        table.key,
+        table.key,
+        PAPER_HIDDEN,
+        None,
+        f"Your table: {', '.join(about['columns'])}",
+        loss=Loss.CROSS_ENTROPY if about["classes"] else Loss.SQUARE,
+        split=about["split"],
+    )
 
 
 def problem(

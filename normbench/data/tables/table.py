@@ -1,7 +1,7 @@
 """A user's table as samples: columns chosen and checked, files of one kind put together, groups and times beside."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from normbench.data.tables.part import Part, Wanted, part_of
 from normbench.errors import DataError, InvalidArgumentError
 
 LEAST_ROWS = 10
+SMALL = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +65,25 @@ class Table:
         still = self.inputs.min(axis=0) == self.inputs.max(axis=0)
         return tuple(name for name, constant in zip(self.input_names, still, strict=True) if constant)
 
+    def scaled(self) -> "Table":
+        """The table with every input divided by its root mean square, so that none is next to all of x / ||x||."""
+        return replace(self, inputs=self.inputs / np.where(self._sizes, self._sizes, 1.0))
+
+    @property
+    def small(self) -> tuple[str, ...]:
+        """Inputs of less than a hundredth of the size of the largest, of which x / ||x|| has next to nothing."""
+        return tuple(np.array(self.input_names)[self._sizes < SMALL * self._sizes.max()].tolist())
+
+    @property
+    def _sizes(self) -> np.ndarray:
+        return np.sqrt(np.square(self.inputs).mean(axis=0))
+
     def dataset(self, name: str) -> Dataset:
         """The samples of a task; errors as :class:`normbench.data.dataset.Dataset`."""
-        named: dict[str, Any] = {"classes": self.classes, "outputs": np.eye(len(self.classes))[self.outputs]}
-        if not self.classes:
+        named: dict[str, Any]
+        if self.classes:
+            named = {"classes": self.classes, "outputs": np.eye(len(self.classes))[self.outputs]}
+        else:
             named = {"outputs": self.outputs, "input_names": self.input_names, "output_names": self.output_names}
             named |= {"unit": self.unit or "its own unit"}
         return Dataset(name=name, simulated=False, inputs=self.inputs, time=self.time, flight=self.flight, **named)

@@ -94,7 +94,7 @@ def front(section: Section) -> Picture:
         )
     ]
     chart = sheet(
-        f"Accuracy against the Lipschitz bound: {board.task}, {origin(board.simulated)} data",
+        f"Accuracy against the Lipschitz bound: {board.task}, {origin(board.simulated, board.task)} data",
         f"Network {', '.join([layers_text(board.layers), f'{board.split} split', *board_words(board.runs[0])])}, "
         f"{_backends(data)}; mean and sd over "
         f"{_seeds(data)} seeds. The bound is the smallest that was proven. Filled: not tuned, or best of "
@@ -179,14 +179,18 @@ def _line_names(searches: pd.DataFrame) -> pd.Series:
     for column in ("layers", "split"):
         if searches[column].nunique() > 1:
             names += " " + searches[column]
-    names += searches["simulated"].map({True: "\n(SIMULATED) ", False: "\n(real) "}) + searches["where"]
+    names += [f"\n({word}) " for word in _origins(searches)] + searches["where"]
     if (searches.groupby([names, searches["optimiser"], searches["setting"]])["iterations"].nunique() > 1).any():
         names += ", " + searches["iterations"].astype(str) + " it."
     return names + searches["setting"].map(lambda words: f", {words}" if words else "")
 
 
 def _kind(data: pd.DataFrame) -> str:
-    return " and ".join(origin(bool(flag)) for flag in sorted(data["simulated"].unique(), reverse=True))
+    return " and ".join(sorted(set(_origins(data))))
+
+
+def _origins(data: pd.DataFrame) -> list[str]:
+    return [origin(bool(flag), task) for flag, task in zip(data["simulated"], data["task"], strict=True)]
 
 
 def _searched_seeds(data: pd.DataFrame) -> str:

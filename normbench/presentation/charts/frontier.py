@@ -161,7 +161,8 @@ def frontier_picture(frontier: Frontier, *, name: str) -> Picture:
     errors = error_layers(points, found, unit=first.outcome.unit, gains=gains, legend=None)
     differences = excess_layers(excess, found, bounds=frontier.bounds, legend=None)
     chart = sheet(
-        f"Test error at a certified Lipschitz bound: {first.request.task}, {origin(first.provenance.simulated)} data",
+        f"Test error at a certified Lipschitz bound: {first.request.task}, "
+        f"{origin(first.provenance.simulated, first.request.task)} data",
         f"Network {layers_text(first.request.layers)}, {first.request.split} split, {evaluations(frontier.budget)}, "
         f"seeds {span(frontier.seeds)}. The certificate of every network is at most its bound; sweeps stand at their "
         "own, and so do marks alone, for which no bound was asked. Left: means over seeds; bands, of the leading way "

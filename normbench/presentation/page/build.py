@@ -101,6 +101,11 @@ def _leading(lines: Sequence[Frontier], shown: Sequence[Shelf]) -> dict[str, Any
     }
 
 
+def _title(task: str) -> str:
+    """What a task is; its key where nobody here knows it."""
+    return tasks.get(task).title if tasks.is_known(task) else task
+
+
 def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
     compared = [section for section in found if section.compares]
     grid = reaching.grid(compared)
@@ -110,7 +115,7 @@ def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
         "places": places(compared),
         "sections": compared,
         "others": [section for section in found if not section.compares],
-        "tasks": tasks.TASKS,
+        "titles": {section.board.task: _title(section.board.task) for section in found},
         "source": source,
         "figures": figures,
         "grids": grids(found),

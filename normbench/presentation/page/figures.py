@@ -94,7 +94,7 @@ def gallery(sections: Sequence[Section], records: Sequence[Record]) -> Gallery:
 
 def source(board: Board) -> str:
     """What the data are, for titles inside the pictures."""
-    return f"{board.task}, {origin(board.simulated)} data"
+    return f"{board.task}, {origin(board.simulated, board.task)} data"
 
 
 def backends(sections: Sequence[Section]) -> dict[str, Backend]:
@@ -236,7 +236,7 @@ def _heat_figures(grid: heatmaps.Grid, data: dict[str, Any]) -> list[Figure]:
             key = f"{grid.key}-{quantity}-{side}".replace(" ", "-")
             data[key] = [v for v in values if (v["quantity"], v["source"]) == (quantity, side)]
             simulated = board.simulated and side == "measured"
-            measured = f"{board.task}, {grid.backend}, {origin(simulated)} data"
+            measured = f"{board.task}, {grid.backend}, {origin(simulated, board.task)} data"
             where = measured if side == "measured" else PUBLISHED
             frame = Frame(where, simulated, f"{shown} over depth and width, {where}")
             chart = heat_chart(frame, quantity=quantity, domain=(min(means), max(means)))

@@ -80,7 +80,7 @@ def _figures(frontier: Frontier, data: dict[str, Any]) -> tuple[Figure, ...]:
     points, excess, trivial = key, f"excess-{key}", f"levels-{key}"
     data |= {points: found.points, excess: found.excess, trivial: found.trivial}
     unit, simulated = first.outcome.unit, first.provenance.simulated
-    where = f"{first.request.task}, {origin(simulated)} data, {evaluations(frontier.budget)}"
+    where = f"{first.request.task}, {origin(simulated, first.request.task)} data, {evaluations(frontier.budget)}"
     return (
         Figure(
             key,

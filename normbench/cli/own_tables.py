@@ -1,0 +1,125 @@
+"""``--data FILE --inputs ... --outputs ...`` of ``normbench run``: tables of the user's as tasks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from normbench.cli import options
+from normbench.cli.columns import columns
+from normbench.errors import InvalidArgumentError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class GivenTable:
+    """A table as the command line names it: files, and the part that each column plays."""
+
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    group: str | None
+    time: str | None
+    unit: str | None
+    classes: bool
+    scaled: bool
+
+    def kept(self) -> str:
+        """The key of its task, under which it is kept in the cache.
+
+        Raises
+        ------
+        InvalidArgumentError, DataError
+            As :func:`normbench.data.tables.read`, and where no task can be made of it.
+        """
+        from normbench.data import kept_tables
+        from normbench.data.tables import read
+
+        table = read(
+            [self.path],
+            inputs=self.inputs,
+            outputs=self.outputs,
+            group=self.group,
+            time=self.time,
+            unit=self.unit or "",
+            classes=self.classes,
+        )
+        if self.scaled:
+            table = table.scaled()
+        elif table.small:
+            click.echo(
+                f"Note: of {self.path}, {', '.join(table.small)} are less than a hundredth of the largest input, and "
+                "runs divide every row by its norm: --scale-inputs puts all inputs on one scale.",
+                err=True,
+            )
+        names = (*table.input_names, *table.output_names)
+        key = kept_tables.keep(table.dataset(table.name), columns=names, split=table.split)
+        click.echo(f"{self.path}: {len(table.inputs):,} rows, task {key}, kept as {kept_tables.path_of(key)}", err=True)
+        return key
+
+
+def own_tables(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options; the command gets the tables as ``tables``."""
+
+    @wraps(command)
+    def with_tables(
+        *given: Any,
+        data: Sequence[Path],
+        inputs: Sequence[tuple[str, ...]],
+        outputs: Sequence[tuple[str, ...]],
+        group: Sequence[str],
+        time: Sequence[str],
+        unit: Sequence[str],
+        classes: bool,
+        scale_inputs: bool,
+        **others: Any,
+    ) -> Any:
+        if not data and (inputs or outputs or group or time or unit or classes or scale_inputs):
+            raise InvalidArgumentError(
+                "columns are named, and no table. Name it, too: --data FILE --inputs ... --outputs ..."
+            )
+        needed = {"inputs": inputs, "outputs": outputs}
+        parts = {name: _each(data, f"--{name}", values, needed=True) for name, values in needed.items()}
+        parts |= {
+            name: _each(data, f"--{name}", values)
+            for name, values in {"group": group, "time": time, "unit": unit}.items()
+        }
+        tables = [
+            GivenTable(
+                path=path, classes=classes, scaled=scale_inputs, **{name: values[k] for name, values in parts.items()}
+            )
+            for k, path in enumerate(data)
+        ]
+        return command(*given, tables=tables, **others)
+
+    data_option = click.option(
+        "--data",
+        type=options.UserPath(),
+        metavar="FILE",
+        multiple=True,
+        help="A table of yours as a task: CSV with a header, Parquet, NPZ or MAT, or a folder of them; see normbench "
+        "fit. Repeat for several, each with its own --inputs and so on, or one for all. It is kept in the cache under "
+        "a name that --task takes.",
+    )
+    scale_option = click.option(
+        "--scale-inputs",
+        is_flag=True,
+        help="Divide every input of --data by its root mean square: runs see rows divided by their norms, of which "
+        "inputs in small units would be next to nothing.",
+    )
+    return data_option(columns(several=True)(scale_option(with_tables)))
+
+
+def _each(data: Sequence[Path], option: str, given: Sequence[Value], *, needed: bool = False) -> list[Any]:
+    """One value for each table: its own, or that of all."""
+    if len(given) == len(data):
+        return list(given)
+    if len(given) == 1 or (not given and not needed):
+        return [given[0] if given else None] * len(data)
+    raise InvalidArgumentError(
+        f"{len(data)} tables and {len(given)} times {option}. Give it once for every --data, or once for all."
+    )
