@@ -48,6 +48,5 @@ def command(*, file: Path, c_file: Path | None, onnx_file: Path | None, dtype: s
     written = [] if c_file is None else exports.to_c(found, c_file)
     for path in (*written, *filter(None, [onnx_file])):
         click.echo(str(path))
-    change = "||x - x'||" if found.input_map == "affine" else "|| x / ||x|| - x' / ||x'|| ||"
-    proof = f"||f(x) - f(x')|| <= {found.bound!s} {change}, by {found.certificate.kind}."
+    proof = f"||f(x) - f(x')|| <= {found.bound!s} {found.change}, by {found.certificate.kind}."
     click.echo(f"Proven for these numbers in {dtype}: {proof}")

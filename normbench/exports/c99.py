@@ -103,25 +103,35 @@ def _declared(network: Exported, name: str) -> Iterator[str]:
     )
 
 
+def _inputs(network: Exported) -> list[str]:
+    """Names and spreads, as far as there are any."""
+    names = [text.quoted(name) for name in network.feature_names]
+    if network.input_spread is None:
+        return names
+    spreads = [f"spread {spread:.9g}" for spread in network.input_spread]
+    return [f"{name}  {spread}" for name, spread in zip(names, spreads, strict=True)] if names else spreads
+
+
 def _about(network: Exported, name: str) -> Iterator[str]:
     """What stands on top of the header."""
-    real, per_unit = text.real(network.dtype), "||x - x'||"
+    real = text.real(network.dtype)
     outputs = "outputs" if network.classes is None else "logits, one for every class"
-    if network.input_map != "affine":
-        per_unit = "|| x / ||x|| - x' / ||x'|| ||"
     yield f"{name}: f(x) of {network.widths[0]} inputs, {network.widths[-1]} {outputs}; its Lipschitz bound is proven."
     yield f"Written by normbench {normbench.__version__}; do not edit."
     yield ""
-    yield f"||f(x) - f(x')|| <= {name.upper()}_LIPSCHITZ {per_unit} for all x and x', in Euclidean norms,"
+    yield f"||f(x) - f(x')|| <= {name.upper()}_LIPSCHITZ {network.change} for all x and x', in Euclidean norms,"
     yield f"proven for the numbers in {name}.c by a certificate of kind {network.certificate.kind}. Arithmetic"
     yield f"in {real} adds roundings, of some {np.finfo(network.dtype).eps:.0e} of the size of what is added up."
-    if network.input_map != "affine":
+    if network.input_spread is not None:
+        yield "Spreads are those of the inputs below; a change of x by a distance d is one of at most"
+        yield f"d / {network.input_spread.min():.9g} in these units."
+    if network.input_map == "unit_norm":
         yield "f does not depend on the length of x; at x = 0 it has no value and results are not numbers (NaN)."
-    for what, names in (("Inputs", network.feature_names), ("Classes", network.labels)):
-        if names:
+    for what, lines in (("Inputs", _inputs(network)), ("Classes", list(map(text.quoted, network.labels)))):
+        if lines:
             yield ""
             yield f"{what}:"
-            yield from (f"{index:4d}  {text.quoted(each)}" for index, each in enumerate(names))
+            yield from (f"{index:4d}  {line}" for index, line in enumerate(lines))
     yield ""
     yield f"Memory: {constant_bytes(network)} bytes of constants, {stack_bytes(network)} bytes of arrays on the stack."
     yield "None is allocated, and none is kept from call to call: calls may overlap."

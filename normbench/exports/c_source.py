@@ -127,7 +127,7 @@ def source(network: Exported, name: str) -> str:
         *_arrays(network),
         _DENSE,
         *([_activation(network.activation, network.dtype)] if len(network.weights) > 1 else []),
-        *([] if network.input_map == "affine" else [_DIRECTION]),
+        *([_DIRECTION] if network.input_map == "unit_norm" else []),
         _forward(network),
         *([] if network.classes is None else [_CLASSES.replace("$radius", _radius(network))]),
     ]
@@ -143,28 +143,29 @@ def _words(network: Exported, name: str) -> dict[str, str]:
 
 def _needs_math(network: Exported) -> bool:
     tanh = isinstance(network.activation, Tanh) and len(network.weights) > 1
-    return network.input_map != "affine" or tanh or (network.classes is not None and network.bound == 0.0)
+    return network.input_map == "unit_norm" or tanh or (network.classes is not None and network.bound == 0.0)
 
 
 def _arrays(network: Exported) -> list[str]:
-    return [text.array(name, values) for name, values in _named(network).items() if _is_there(name, values)]
-
-
-def _named(network: Exported) -> dict[str, np.ndarray]:
-    named = {"input_mean": network.input_mean, "input_scale": network.input_scale}
+    named = {name: values for name, values in _of_inputs(network).items() if values.ndim}
     for k, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         named |= {f"weight_{k}": weight, f"bias_{k}": bias}
-    return named
+    return [text.array(name, values) for name, values in named.items() if _is_there(name, values)]
+
+
+def _of_inputs(network: Exported) -> dict[str, np.ndarray]:
+    return {"input_mean": network.input_mean, "input_scale": network.input_scale}
 
 
 def _is_there(name: str, values: np.ndarray) -> bool:
-    """Zeros are left out, but for weights, and single numbers."""
-    return values.ndim > 0 and (name.startswith("weight") or bool(values.any()))
+    """Zeros are left out, but for weights."""
+    return name.startswith("weight") or bool(values.any())
 
 
 def constant_bytes(network: Exported) -> int:
     """Of the arrays; single numbers are part of the code."""
-    return sum(values.nbytes for name, values in _named(network).items() if _is_there(name, values))
+    kept = [*(values for values in _of_inputs(network).values() if values.ndim), *network.biases]
+    return sum(values.nbytes for values in (*network.weights, *filter(np.any, kept)))
 
 
 def _scratch(network: Exported) -> tuple[int, ...]:
@@ -175,7 +176,7 @@ def _scratch(network: Exported) -> tuple[int, ...]:
 
 def stack_bytes(network: Exported) -> int:
     """Of the arrays on the stack in the deepest call."""
-    own = 0 if network.classes is None else network.widths[-1] + (network.input_map != "affine") * network.widths[0]
+    own = 0 if network.classes is None else network.widths[-1] + (network.input_map == "unit_norm") * network.widths[0]
     return (sum(_scratch(network)) + own) * network.dtype.itemsize
 
 
@@ -217,19 +218,21 @@ def _forward(network: Exported) -> str:
 
 
 def _mapped(network: Exported) -> list[str]:
-    if network.input_map != "affine":
+    if network.input_map == "unit_norm":
         return ["direction(x, ${upper}_INPUTS, a);"]
     moved = "(x[i] - input_mean[i])" if network.input_mean.any() else "x[i]"
     scale = " / input_scale[i]"
-    if network.input_scale.ndim == 0:
+    if not network.input_scale.ndim:
         scale = "" if network.input_scale == 1.0 else f" / {text.number(network.dtype.type(network.input_scale))}"
     return ["for (size_t i = 0; i < ${upper}_INPUTS; ++i) {", f"    a[i] = {moved}{scale};", "}"]
 
 
 def _radius(network: Exported) -> str:
-    """A difference of two logits moves by at most sqrt 2 times their distance."""
+    """A difference of two logits moves by at most sqrt 2 times their distance; a step may be along any column."""
     real = network.dtype.type
-    steepest, most = np.nextafter(real(math.sqrt(2.0)) * network.bound, real(math.inf)), text.number(real(math.sqrt(2)))
+    unit = 1.0 if network.input_spread is None else float(network.input_spread.min())
+    steepest = np.nextafter(real(math.sqrt(2.0) * float(network.bound) / unit), real(math.inf))
+    most = text.number(real(math.sqrt(2.0)))
     if network.input_map == "affine":
         return f"return margin / {text.number(steepest)};" if network.bound else "return ($real)INFINITY;"
     chord = f"margin / {text.number(steepest)}" if network.bound else most

@@ -34,15 +34,15 @@ class Exported:
     activation : Activation
         rho.
     output_scale : NumPy scalar
-        Of the same dtype as the weights, as are the mean and scale of the inputs.
+    input_scale : array, shape () or (n_0,)
+        One for all inputs, or one for each.
     input_map : str
         A key of :data:`normbench.certificates.stored.INPUT_MAPS`.
     input_mean : array, shape (n_0,)
-    input_scale : array, shape () or (n_0,)
+    input_spread : array, shape (n_0,), float64, or None
+        Units of the inputs in which changes of them are measured; None for those in which x stands.
     certificate : Certificate
-        Of these numbers, in the unit in which the file measures changes of x.
-    proven : float
-        Its bound over x as it stands, or over x / ||x||, see :data:`normbench.certificates.stored.INPUT_MAPS`.
+        Of these numbers, per :attr:`change` of x.
     sha256 : str
         Of the stored network, see :func:`sha256`.
     feature_names : tuple of str
@@ -55,11 +55,11 @@ class Exported:
     biases: tuple[np.ndarray, ...]
     activation: Activation
     output_scale: np.floating
+    input_scale: np.ndarray
     input_map: str
     input_mean: np.ndarray
-    input_scale: np.ndarray
+    input_spread: np.ndarray | None
     certificate: Certificate
-    proven: float
     sha256: str
     feature_names: tuple[str, ...]
     classes: np.ndarray | None
@@ -76,9 +76,16 @@ class Exported:
 
     @property
     def bound(self) -> np.floating:
-        """What is proven, rounded up to the dtype."""
-        nearest = self.dtype.type(self.proven)
-        return nearest if float(nearest) >= self.proven else np.nextafter(nearest, self.dtype.type(np.inf))
+        """Of the certificate, rounded up to the dtype."""
+        nearest = self.dtype.type(self.certificate.bound)
+        return nearest if float(nearest) >= self.certificate.bound else np.nextafter(nearest, self.dtype.type(np.inf))
+
+    @property
+    def change(self) -> str:
+        """What the bound is per unit of, in words of mathematics."""
+        if self.input_map == "unit_norm":
+            return "|| x / ||x|| - x' / ||x'|| ||"
+        return "||x - x'||" if self.input_spread is None else "|| (x - x') / spread ||"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -106,18 +113,18 @@ def exported(network: StoredNetwork, dtype: str = "float32") -> Exported:
     if dtype not in DTYPES:
         raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {dtype!r}.")
     certificate = _checked(network, _stored_or_found(network))
-    rounded = _rounded(network, dtype)
-    certificate = _checked(rounded, _proven_again(rounded, certificate), dtype)
+    near = rounded(network, dtype)
+    number = np.dtype(dtype).type
     return Exported(
-        tuple(weight.astype(dtype) for weight in rounded.weights),
-        tuple(bias.astype(dtype) for bias in rounded.biases),
+        tuple(weight.astype(dtype) for weight in near.weights),
+        tuple(bias.astype(dtype) for bias in near.biases),
         ACTIVATIONS[network.activation],
-        np.dtype(dtype).type(rounded.output_scale),
+        number(near.output_scale),
+        np.asarray(near.input_scale, dtype),
         network.input_map,
-        _mean(rounded).astype(dtype),
-        np.asarray(rounded.input_scale, dtype),
-        certificate,
-        rounded.over_inputs(certificate.bound),
+        _mean(near).astype(dtype),
+        network.input_spread,
+        _checked(near, _proven_again(near, certificate), dtype),
         sha256(network),
         tuple(str(name) for name in network.model.get(FEATURE_NAMES, ())),
         network.model.get(CLASSES),
@@ -127,8 +134,9 @@ def exported(network: StoredNetwork, dtype: str = "float32") -> Exported:
 def sha256(network: StoredNetwork) -> str:
     """Of what f is made of, in float64, little-endian: weights, biases, maps and the activation; not of its proof."""
     found = hashlib.sha256(f"{network.activation} {network.input_map}".encode())
-    scales = np.array([network.output_scale, *np.ravel(network.input_scale)])
-    for array in (*network.weights, *_biases(network), _mean(network), scales):
+    units = [] if network.input_spread is None else [network.input_spread]
+    scales = np.array(network.output_scale), np.asarray(network.input_scale), *units
+    for array in (*network.weights, *_biases(network), _mean(network), *scales):
         found.update(f" {array.shape} ".encode())
         found.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     return found.hexdigest()
@@ -142,23 +150,37 @@ def _mean(network: StoredNetwork) -> np.ndarray:
     return np.zeros(network.weights[0].shape[1]) if network.input_mean is None else network.input_mean
 
 
-def _rounded(network: StoredNetwork, dtype: str) -> StoredNetwork:
-    """The same with biases and a mean, all in float64, in numbers that the dtype holds."""
+def rounded(network: StoredNetwork, dtype: str) -> StoredNetwork:
+    """The same with biases and a mean, all in float64, in numbers that the dtype holds.
+
+    What rounding moves the mean by is made up for in the first biases: of an input that is large beside its spread it
+    is no small part of that.
+
+    Raises
+    ------
+    CertificateError
+        If the dtype does not hold the numbers.
+    """
 
     def nearest(numbers: np.ndarray | float) -> np.ndarray:
         return np.asarray(numbers, dtype).astype(np.float64)
 
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        mean = _mean(network)
+        first, *others = _biases(network)
+        moved = network.weights[0] @ ((nearest(mean) - mean) / network.input_scale)
+        first = first + (network.output_scale if len(network.weights) == 1 else 1.0) * moved
         found = replace(
             network,
             weights=tuple(map(nearest, network.weights)),
-            biases=tuple(map(nearest, _biases(network))),
-            input_mean=nearest(_mean(network)),
+            biases=tuple(map(nearest, (first, *others))),
+            input_mean=nearest(mean),
             output_scale=float(nearest(network.output_scale)),
             input_scale=nearest(network.input_scale),
         )
-    numbers = (*found.weights, *found.biases, _mean(found), found.output_scale, found.input_scale)
-    if not all(np.isfinite(each).all() for each in numbers) or not np.all(found.input_scale):
+    scales = np.array(found.output_scale), np.asarray(found.input_scale)
+    finite = all(np.isfinite(array).all() for array in (*found.weights, *found.biases, _mean(found), *scales))
+    if not finite or not np.all(found.input_scale):
         raise CertificateError(f"the network has numbers that {dtype} does not hold; export it in float64.")
     return found
 

@@ -171,12 +171,14 @@ class _Graph:
 def _metadata(network: Exported) -> dict[str, str]:
     """As text; lists as JSON."""
     said = {
-        "lipschitz_bound": repr(network.proven),
+        "lipschitz_bound": repr(float(network.certificate.bound)),
         "certificate": network.certificate.kind,
         "input_map": network.input_map,
         "normbench": normbench.__version__,
         "sha256": network.sha256,
     }
+    if network.input_spread is not None:
+        said["input_spread"] = json.dumps(network.input_spread.tolist())
     if network.feature_names:
         said["feature_names"] = json.dumps(network.feature_names)
     if network.labels:

@@ -5,12 +5,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import InvalidArgumentError
-from normbench.exports.network import DTYPES
+from normbench.exports.network import DTYPES, rounded
 from normbench.jax.benchmark import network as layers
 from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS
@@ -41,6 +40,8 @@ def function(network: StoredNetwork, dtype: str = "float32") -> tuple[Apply, Par
     ------
     InvalidArgumentError
         If there is no such dtype, or JAX is not set to float64.
+    CertificateError
+        If the dtype does not hold the numbers.
     """
     if dtype not in DTYPES:
         raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {dtype!r}.")
@@ -49,15 +50,14 @@ def function(network: StoredNetwork, dtype: str = "float32") -> tuple[Apply, Par
             'dtype is float64, which JAX has turned off: call jax.config.update("jax_enable_x64", True) first.'
         )
     as_arrays = partial(jnp.asarray, dtype=dtype)
-    biases = network.biases or tuple(np.zeros(len(weight)) for weight in network.weights)
+    network = rounded(network, dtype)
     params = [
         {"weight": as_arrays(weight), "bias": as_arrays(bias)}
-        for weight, bias in zip(network.weights, biases, strict=True)
+        for weight, bias in zip(network.weights, network.biases, strict=True)
     ]
     activation, output_scale = ACTIVATIONS[network.activation], as_arrays(network.output_scale)
     columns = network.weights[0].shape[1]
-    mean = as_arrays(np.zeros(columns) if network.input_mean is None else network.input_mean)
-    scale = as_arrays(network.input_scale)
+    mean, scale = as_arrays(network.input_mean), as_arrays(network.input_scale)
 
     def apply(params: Params, x: Array) -> Array:
         z = jnp.asarray(x).reshape(-1, columns)

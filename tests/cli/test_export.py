@@ -6,7 +6,8 @@ from dataclasses import replace
 import onnx
 import pytest
 
-from normbench.exports import exported, sha256
+from normbench.cli.export import command
+from normbench.exports import DTYPES, exported, sha256
 from tests.cli.calls import call
 from tests.exports.networks import CLASSIFIERS, REGRESSORS
 
@@ -68,3 +69,8 @@ def test_a_file_whose_certificate_does_not_hold_is_refused(tmp_path):
         assert (result.exit_code, result.stdout) == (1, "")
         assert words in result.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]
+
+
+def test_the_dtypes_are_those_of_exports():
+    [option] = (parameter for parameter in command.params if parameter.name == "dtype")
+    assert (tuple(option.type.choices), option.default) == (DTYPES, DTYPES[0])  # --help loads no NumPy

@@ -15,12 +15,12 @@ FEW = QUICK | {"max_iter": 5}
 X, Y = flights(samples=60)
 
 
-@pytest.fixture(scope="module", params=["affine", "unit_norm"])
+@pytest.fixture(scope="module", params=["affine", "standardised", "unit_norm"])
 def regressor(request):
     return LipschitzRegressor(20.0, inputs=request.param, **FEW).fit(X, Y)
 
 
-@pytest.fixture(scope="module", params=["affine", "unit_norm"])
+@pytest.fixture(scope="module", params=["affine", "standardised", "unit_norm"])
 def classifier(request):
     x, y = rings(samples=60)
     return LipschitzClassifier(5.0, inputs=request.param, **FEW).fit(pd.DataFrame(x, columns=["east", "north"]), y)

@@ -36,7 +36,7 @@ def library(folder, network, dtype):
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_a_regressor_in_c_gives_what_the_network_gives(name, dtype, tmp_path):
     net, *_ = library(tmp_path, REGRESSORS[name], dtype)
-    x = samples(dtype)
+    x = samples(dtype, REGRESSORS[name])
     wanted = outputs(REGRESSORS[name], x)
     np.testing.assert_allclose(net.values("predict", x, CLASSES), wanted, rtol=0, atol=CLOSE[dtype] * abs(wanted).max())
     np.testing.assert_array_equal(net.in_place("predict", x[0])[:CLASSES], net.values("predict", x[:1], CLASSES)[0])
@@ -105,6 +105,9 @@ def test_the_header_says_what_is_proven_and_of_what(tmp_path):
         '   2  "near * /"',
     ):
         assert words in text
+    _, header = exports.to_c(exports.exported(REGRESSORS["columns"]), tmp_path / "columns.c")
+    assert "COLUMNS_LIPSCHITZ || (x - x') / spread || for all" in header.read_text()
+    assert '   3  "pwm 2"  spread 2\n' in header.read_text()
     assert float(np.float32(re.search(r"LIPSCHITZ (\S+)f\n", text)[1])) >= found.certificate.bound
     assert text.count("*/") == text.count("/*")
 

@@ -14,7 +14,7 @@ from tests.exports.networks import REGRESSORS, bare, of_all_lengths, outputs, sa
 def test_the_function_gives_what_the_network_gives_in_both_precisions(name):
     network = REGRESSORS[name]
     apply, params = function(network)
-    x = of_all_lengths() if name == "unit norm" else samples("float32")
+    x = of_all_lengths() if name == "unit norm" else samples("float32", network)
     found, wanted = jax.jit(apply)(params, jnp.asarray(x, jnp.float32)), outputs(network, x)
     assert found.dtype == jnp.float32
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * abs(wanted).max())
