@@ -9,6 +9,10 @@ class InvalidArgumentError(NormbenchError, ValueError):
     """An argument is out of range, misspelt or of the wrong shape; the message gives value and remedy."""
 
 
+class PlugInError(InvalidArgumentError):
+    """An optimiser or task of another package cannot be imported, or is none; the message gives module and reason."""
+
+
 class DataError(NormbenchError, ValueError):
     """A data file or array is not what it should be: columns, NaN, zero norms, shape, checksum."""
 

@@ -12,9 +12,12 @@ from normbench.specs import (
     method2,
     muon_cap,
     peers,
+    plug_ins,
     polar_average,
     scion,
 )
+from normbench.specs.base import LEARNING_RATE as LEARNING_RATE
+from normbench.specs.base import SWITCH as SWITCH
 from normbench.specs.base import Family as Family
 from normbench.specs.base import Geometry as Geometry
 from normbench.specs.base import Hyperparameter as Hyperparameter
@@ -23,6 +26,7 @@ from normbench.specs.base import Normalisation as Normalisation
 from normbench.specs.base import OptimiserSpec as OptimiserSpec
 from normbench.specs.base import Value as Value
 from normbench.specs.base import suggestion as suggestion
+from normbench.specs.plug_in import PlugIn as PlugIn
 
 # the one list of optimisers: modules in this order, and in each its declarations as they stand there
 _MODULES = (
@@ -54,18 +58,25 @@ REFERENCED = tuple(key for key, spec in SPECS.items() if spec.backends is None) 
 
 
 def get(key: str) -> OptimiserSpec:
-    """The declaration of one optimiser.
+    """The declaration of one optimiser: ours, or that of another package, see :mod:`normbench.specs.plug_ins`.
 
     Raises
     ------
     InvalidArgumentError
         If no optimiser has that key; the message lists the known ones.
+    PlugInError
+        If another package's cannot be imported.
     """
-    if key not in SPECS:
-        raise InvalidArgumentError(
-            f"no optimiser {key!r}.{suggestion(key, SPECS)} The benchmark knows: {', '.join(SPECS)}."
-        )
-    return SPECS[key]
+    if key in SPECS:
+        return SPECS[key]
+    if (found := plug_ins.get(key)) is not None:
+        return found.spec(key)
+    others = plug_ins.offered(plug_ins.OPTIMISERS)
+    installed = f", and of installed packages {', '.join(others)}" if others else ""
+    raise InvalidArgumentError(
+        f"no optimiser {key!r}.{suggestion(key, {**SPECS, **others})} The benchmark knows: {', '.join(SPECS)}"
+        f"{installed}. Another class or function is named by its module: my_package.my_module:MyClass."
+    )
 
 
 def on(backend: str) -> tuple[str, ...]:

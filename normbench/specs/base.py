@@ -4,12 +4,14 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_integer, as_number
 
 Value = float | int | str | None
+LEARNING_RATE = "learning_rate"  # what schedules change, by this name in every declaration
+SWITCH = ("false", "true")  # choices of a hyperparameter that is on or off
 
 
 class Normalisation(Enum):
@@ -45,6 +47,7 @@ class Family(StrEnum):
     AUTOMATIC = "automatic"  # from the papers, with a reference of our own
     BASELINE = "baseline"  # what everyone tries first, with a reference of our own
     PEER = "peer"  # what a user would pick instead; from kept libraries, or with a reference where none holds its word
+    PLUG_IN = "plug-in"  # of another package, see normbench.specs.plug_ins
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Hyperparameter:
         Admissible values of one that is a name.
     near_one : bool
         True where the distance to 1 is what counts, as of a momentum: its grid is one of distances.
+    required : bool
+        True if there is no default: every run has to be given a value, and ``default`` says its type alone.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Hyperparameter:
     grid: tuple[float, ...] = ()
     choices: tuple[str, ...] = ()
     near_one: bool = False
+    required: bool = False
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
@@ -103,7 +109,14 @@ class Hyperparameter:
             raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
         return number if integer else float(number)
 
+    @property
+    def example(self) -> Value:
+        """A value that is admissible."""
+        return self.grid[len(self.grid) // 2] if self.grid else self.default
+
     def _choice(self, value: Value) -> str:
+        if self.choices == SWITCH and isinstance(value, bool):
+            return SWITCH[value]
         if not isinstance(value, str) or value not in self.choices:
             raise InvalidArgumentError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}.")
         return value
@@ -236,16 +249,31 @@ class OptimiserSpec:
         Raises
         ------
         InvalidArgumentError
-            If a name is unknown or a value is out of range.
+            If a name is unknown, a value is out of range, or one without a default is not given.
         """
         known = {h.name: h for h in self.hyperparameters}
         for name in given:
             if name not in known:
+                self.refuse(name)
+        for name, h in known.items():
+            if h.required and name not in given:
                 raise InvalidArgumentError(
-                    f"{self.key} has no hyperparameter {name!r}.{suggestion(name, known)}"
-                    f" It takes: {', '.join(known) or 'none'}."
+                    f"{name} of {self.key} has no default. Give it a value, such as --set {name}={h.example}."
                 )
         return {name: h.check(given.get(name, h.default)) for name, h in known.items()}
+
+    def refuse(self, name: str) -> NoReturn:
+        """Say that there is no hyperparameter of that name.
+
+        Raises
+        ------
+        InvalidArgumentError
+        """
+        known = {h.name: h for h in self.hyperparameters}
+        raise InvalidArgumentError(
+            f"{self.key} has no hyperparameter {name!r}.{suggestion(name, known)}"
+            f" It takes: {', '.join(known) or 'none'}."
+        )
 
 
 def suggestion(name: str, choices: Mapping[str, object]) -> str:

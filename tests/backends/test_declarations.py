@@ -66,6 +66,7 @@ NAMED = re.compile("[\"'](torch|jax|reference)[\"']")
 # file outside the folders of the backends: why it may name one
 EXCUSED = {
     "specs/peers.py": "which libraries have a peer",
+    "specs/plug_in.py": "which library a class or function of another package is of",
     "papers/neural_lander/experiments.py": "the authors' network is written in PyTorch, once",
     "estimators/base.py": "to_torch makes a module of that library",
     "estimators/regressor.py": "an example that gives the same figures everywhere",
