@@ -130,6 +130,9 @@ class Backend:
         A trainer made of its drop-in optimisers, as a user's own loop would be; None where there are none.
     players : Address of a class, or None
         See :class:`normbench.papers.fromage.gan.Players`; None where nobody has written them.
+    plug_ins : Address of a function, or None
+        (key, hyperparameters) -> None, which raises :class:`normbench.errors.PlugInError` where an optimiser of another
+        package cannot be made; None where there can be none.
     compilation_cache : callable, or None
         Variables of the environment by which processes that start later keep what they compile; raises
         :class:`normbench.errors.OutputError` where the cache cannot be written. None where nothing is compiled.
@@ -149,6 +152,7 @@ class Backend:
     shape: str
     plain: "Address[Path] | None" = None
     players: Address[Any] | None = None
+    plug_ins: Address[None] | None = None
     compilation_cache: Callable[[], dict[str, str]] | None = None
     oracle: bool = False
 

@@ -35,6 +35,7 @@ BACKEND = Backend(
     ),
     plain=Address("normbench.jax.benchmark.plain", "PlainTrainer", ("dtype",)),
     players=Address("normbench.jax.benchmark.gan", "JaxPlayers"),
+    plug_ins=Address("normbench.jax.updates.plug_ins", "check"),
     compilation_cache=_compilation_cache,
     threads=xla_threads,
     dash=(6, 3),

@@ -18,13 +18,13 @@ from normbench import specs
 from normbench.backends.trajectory import Part, Trajectory, ending
 from normbench.errors import BackendUnavailableError
 from normbench.jax.benchmark.evaluation import mean_loss, outputs_of, pieces
-from normbench.jax.benchmark.methods import method
+from normbench.jax.benchmark.methods import method, traced
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
 from normbench.jax.updates.through import Moved, asked, plain
 from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
-from normbench.specs import parametrisations
+from normbench.specs import LEARNING_RATE, parametrisations
 
 
 class _Run(NamedTuple):
@@ -133,17 +133,17 @@ class JaxTrainer:
         self._dtype = dtype
         self._device = _find_device(device)
         # floats are traced, so that one program serves every learning rate; integers and None choose the program
-        traced = {name: v for name, v in hyperparameters.items() if isinstance(v, float)}
+        left_open = traced(key, hyperparameters)
         way = parametrisations.way(specs.get(key), parametrisation, problem.network)
         self._through = None if way is None else Moved(way, problem.network.weight_shapes)
         start = problem.weights if way is None else initial_variables(*way, problem.weights)
-        self._options = {
+        self._options: dict[str, Any] = {
             "key": key,
             "through": self._through,
-            "static": tuple((name, v) for name, v in hyperparameters.items() if name not in traced),
+            "static": tuple((name, v) for name, v in hyperparameters.items() if name not in left_open),
         }
         with self._precision():
-            self._hyper = {name: self._array(value) for name, value in traced.items()}
+            self._hyper = {name: self._array(value) for name, value in left_open.items()}
             place = self._tiled if rows is None and feed is None and problem.is_by_hand else self._whole
             self._objective = place(problem, problem.x_train, problem.y_train)
             self._test = place(problem, problem.x_test, problem.y_test)
@@ -245,8 +245,12 @@ class JaxTrainer:
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
+        if LEARNING_RATE not in self._hyper:  # a program for every rate
+            static = dict(self._options["static"])
+            self._options["static"] = tuple((static | {LEARNING_RATE: static[LEARNING_RATE] * factor}).items())
+            return
         with self._precision():
-            self._hyper["learning_rate"] = self._hyper["learning_rate"] * factor
+            self._hyper[LEARNING_RATE] = self._hyper[LEARNING_RATE] * factor
 
     def trajectory(self) -> Trajectory:
         """Everything so far."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import optax
 from jax import Array
 
@@ -33,3 +34,18 @@ class Library:
             return Step(objective.point(optax.apply_updates(point.weights, updates)), state, step_size)
 
         return Method(init, step)
+
+
+def differentiable(objective: Any) -> Callable[[Arrays], Array]:
+    """The loss with the gradient made by hand, for a library that asks ``jax.value_and_grad`` of it."""
+
+    @jax.custom_vjp
+    def value(weights: Arrays) -> Array:
+        return objective.loss(weights)
+
+    def forward(weights: Arrays) -> tuple[Array, Arrays]:
+        point = objective.point(weights)
+        return point.loss, point.gradient
+
+    value.defvjp(forward, lambda gradient, cotangent: (jax.tree.map(lambda g: cotangent * g, gradient),))
+    return value

@@ -10,7 +10,7 @@ import optax.contrib
 from jax import Array
 
 from normbench.backends.method import Method, Step
-from normbench.jax.updates.library import Library
+from normbench.jax.updates.library import Library, differentiable
 from normbench.jax.updates.spheres import Arrays
 
 
@@ -68,7 +68,7 @@ def lbfgs(*, history: int) -> Method:
         return transformation.init(weights)
 
     def step(objective: Any, point: Any, state: Any) -> Step:
-        value_fn = _differentiable(objective)
+        value_fn = differentiable(objective)
         known = {"value": point.loss, "grad": point.gradient, "value_fn": value_fn}
         updates, state = transformation.update(point.gradient, state, point.weights, **known)
         search = state[-1]
@@ -83,18 +83,3 @@ def lbfgs(*, history: int) -> Method:
         )
 
     return Method(init, step)
-
-
-def _differentiable(objective: Any) -> Callable[[Arrays], Array]:
-    """The loss with the gradient made by hand, for a library that asks ``jax.value_and_grad`` of it."""
-
-    @jax.custom_vjp
-    def value(weights: Arrays) -> Array:
-        return objective.loss(weights)
-
-    def forward(weights: Arrays) -> tuple[Array, Arrays]:
-        point = objective.point(weights)
-        return point.loss, point.gradient
-
-    value.defvjp(forward, lambda gradient, cotangent: (jax.tree.map(lambda g: cotangent * g, gradient),))
-    return value

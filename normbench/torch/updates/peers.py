@@ -15,7 +15,8 @@ from torch import Tensor
 from normbench.backends.method import Method, Step
 from normbench.specs.base import Geometry
 from normbench.torch.updates.balls import Product
-from normbench.torch.updates.library import Library, give, library_step
+from normbench.torch.updates.library import Library, library_step
+from normbench.torch.updates.searching import Searching
 from normbench.torch.updates.through import Through
 
 
@@ -61,68 +62,7 @@ def lbfgs(*, history: int) -> Method:
     return Method(partial(_Search, history=history), lambda objective, point, search: search.step(point))
 
 
-class _Evaluated(NamedTuple):
-    """What the line search has seen at some values of what the library moves."""
-
-    moved: list[Tensor]
-    weights: list[Tensor]
-    loss: Tensor
-    gradient: list[Tensor]
-
-
-class _Searching:
-    """A library's line search, one direction a call, with every evaluation remembered until the next call.
-
-    Attributes
-    ----------
-    _moved : list of Tensor
-        What the library moves in place; the weights as they are, unless :meth:`_weights` says otherwise.
-    """
-
-    def __init__(self, objective: Any, moved: list[Tensor]) -> None:
-        self._objective = objective
-        self._moved = moved
-        self._seen: list[_Evaluated] = []
-
-    def _weights(self) -> list[Tensor]:
-        return [w.clone() for w in self._moved]
-
-    def _gradient(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        """Gradient of what is moved from that of the weights."""
-        return [g.clone() for g in weights]
-
-    def _copies(self) -> list[Tensor]:
-        return [w.detach().clone() for w in self._moved]
-
-    def _known_at(self, point: Any) -> None:
-        """Nothing that is evaluated already is evaluated again."""
-        if not self._seen:
-            self._seen = [_Evaluated(self._copies(), point.weights, point.loss, self._objective.slope(point).gradient)]
-
-    def _closure(self) -> Tensor:
-        known = self._known()
-        if known is None:
-            point = self._objective.point(self._weights())
-            known = _Evaluated(self._copies(), point.weights, point.loss, self._objective.slope(point).gradient)
-            self._seen.append(known)
-        give(self._moved, self._gradient(known.gradient))
-        return known.loss
-
-    def _known(self) -> _Evaluated | None:
-        return next((e for e in reversed(self._seen) if all(map(torch.equal, e.moved, self._moved))), None)
-
-    def _found(self) -> _Evaluated:
-        """Where the step ended; the search has evaluated it, unless rounding put the weights elsewhere."""
-        self._closure()
-        return self._known() or self._seen[-1]  # weights that are not finite equal nothing
-
-    def _ended(self, point: Any, length: float) -> Step:
-        found = self._found()
-        self._seen = [found]
-        return Step(point._replace(weights=found.weights, loss=found.loss), self, length)
-
-
-class _Search(_Searching):
+class _Search(Searching):
     """torch.optim.LBFGS."""
 
     def __init__(self, objective: Any, weights: Sequence[Tensor], history: int) -> None:
@@ -151,7 +91,7 @@ def riemannian_cg() -> Method:
     return Method(_Conjugate, lambda objective, point, search: search.step(point))
 
 
-class _Conjugate(_Searching):
+class _Conjugate(Searching):
     """geoopt.optim.RiemannianLineSearch on the lifts of matrices in balls, or on spheres of radius 1."""
 
     def __init__(self, objective: Any, weights: Sequence[Tensor]) -> None:
