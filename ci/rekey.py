@@ -19,7 +19,7 @@ from pathlib import Path
 from normbench.errors import InvalidArgumentError, NormbenchError
 from normbench.records.frame import read_file, write_file
 from normbench.records.schema import Record
-from normbench.records.versions import code_version
+from normbench.records.versions import run_version
 
 REKEYED = "rekeyed"
 
@@ -35,7 +35,7 @@ def rekeyed(records: Sequence[Record], *, note: str, only: Sequence[str], left: 
     """
     if not note.strip():
         raise InvalidArgumentError("--note must say why the change cannot alter these numbers; got nothing.")
-    earlier = [record for record in records if record.provenance.code_version != code_version(record.request.backend)]
+    earlier = [record for record in records if record.provenance.code_version != run_version(record.request)]
     unnamed = Counter(_name(record) for record in earlier if not _matches(record, (*only, *left)))
     if unnamed:
         found = ", ".join(f"{count} of {name}" for name, count in sorted(unnamed.items()))
@@ -64,7 +64,7 @@ def _matches(record: Record, patterns: Sequence[str]) -> bool:
 def _rekey(record: Record, note: str) -> Record:
     before = [record.provenance.environment[REKEYED]] if REKEYED in record.provenance.environment else []
     said = "; ".join([*before, f"made by {record.provenance.code_version}: {note}"])
-    version = code_version(record.request.backend)
+    version = run_version(record.request)
     environment = record.provenance.environment | {REKEYED: said}
     return replace(record, provenance=replace(record.provenance, code_version=version, environment=environment))
 
@@ -81,7 +81,7 @@ def main() -> int:
     found = {path: rekeyed(read_file(path), note=given.note, only=given.only, left=given.left) for path in given.files}
     for path, records in found.items():
         write_file(records, path)
-        new = sum(record.provenance.code_version == code_version(record.request.backend) for record in records)
+        new = sum(record.provenance.code_version == run_version(record.request) for record in records)
         print(f"{path}: {new} of {len(records)} records are of the present code.")
     return 0
 

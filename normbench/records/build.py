@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from normbench.data.dataset import Dataset
+from normbench.records import plug_ins
 from normbench.records.identity import identify
 from normbench.records.record import UNTUNED, Provenance, Record, Tuned
-from normbench.records.versions import code_version, environment
+from normbench.records.versions import environment, run_version
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
 
@@ -15,7 +16,7 @@ _LONGEST_REASON = 2000
 
 def request_id(request: RunRequest, data_sha256: str) -> str:
     """Identity that the record of this request has under the present code."""
-    return identify(request, data_sha256=data_sha256, code_version=code_version(request.backend))
+    return identify(request, data_sha256=data_sha256, code_version=run_version(request))
 
 
 def record_of(
@@ -24,6 +25,7 @@ def record_of(
     dataset: Dataset,
     *,
     tuned: Tuned = UNTUNED,
+    given: bool = False,
     jobs: int,
     threads: int,
 ) -> Record:
@@ -37,6 +39,8 @@ def record_of(
         What the run was trained on.
     tuned : Tuned
         What the choice of the hyperparameters cost and covered.
+    given : bool
+        True if the user gave the value of what is searched.
     jobs : int
         Runs that were allowed at the same time; stored with the environment because it bears on the seconds.
     threads : int
@@ -45,8 +49,10 @@ def record_of(
     provenance = Provenance(
         simulated=dataset.simulated,
         data_sha256=dataset.sha256,
-        code_version=code_version(request.backend),
+        code_version=run_version(request),
         **tuned._asdict(),
+        given=given,
+        plug_in=plug_ins.provenance(request.optimiser),
         threads=threads,
         environment=environment(request.backend, request.device) | {"jobs": str(jobs)},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

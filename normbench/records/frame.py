@@ -122,7 +122,7 @@ def _record(row: dict[Any, Any], where: str) -> Record:
         del row[CHECKSUM]  # a row of an earlier schema among others
     curves = {name.removeprefix(CURVES): row.pop(name) for name in list(row) if name.startswith(CURVES)}
     try:
-        read = {name: parse(row[name]).value for name in _named(*_MAPPINGS)}
+        read = {name: parse(row[name]).value for name in _named(*_MAPPINGS) if name in row}
         read |= {name: None if pd.isna(row[name]) else int(row[name]) for name in _named(int | None) if name in row}
         read |= {name: None if pd.isna(row[name]) else row[name] for name in _named(str | None) if name in row}
         read |= {name: [int(width) for width in row[name].split("-")] for name in _named(tuple[int, ...])}

@@ -4,14 +4,16 @@ Files and tables hold the fields of the three parts side by side. Not-a-number a
 because JSON has neither, and read back as NaN.
 """
 
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from normbench.records.identity import checksum, identify, plain
+from normbench.records.plug_ins import declared
 from normbench.records.strict_json import indented
 from normbench.running.request import RunRequest
 from normbench.running.result import Outcome
+from normbench.specs import OptimiserSpec
 
 SCHEMA_VERSION = 7
 VERSION = "schema_version"  # the keys of a file that are no fields
@@ -56,6 +58,10 @@ class Provenance:
     tuning_second_low, tuning_second_high : float or None
         Smallest and largest value that it tried; None where only the first was searched. A run without ``tuning_runs``
         has them where it was made for a choice that no longer stands.
+    given : bool
+        True if the user gave the value of a hyperparameter that searches choose: the run stands for itself.
+    plug_in : mapping of str to str
+        Of an optimiser of another package, see :func:`normbench.records.plug_ins.provenance`; empty for ours.
     threads : int
         Threads that the run was allowed.
     environment : mapping of str to str
@@ -75,6 +81,8 @@ class Provenance:
     tuning_second_runs: int = 0
     tuning_second_low: float | None = None
     tuning_second_high: float | None = None
+    given: bool = False
+    plug_in: dict[str, str] = field(default_factory=dict)
 
     @property
     def tuned(self) -> Tuned:
@@ -95,6 +103,17 @@ class Record:
         """Content hash of everything that determines the run's numbers, see :func:`identify`."""
         made_with = self.provenance
         return identify(self.request, data_sha256=made_with.data_sha256, code_version=made_with.code_version)
+
+    @cached_property
+    def spec(self) -> OptimiserSpec:
+        """The declaration of its optimiser: ours, or what the record says of another package's.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If it is neither.
+        """
+        return declared(self.request.optimiser, self.provenance.plug_in)
 
     @cached_property
     def checksum(self) -> str:

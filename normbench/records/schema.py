@@ -94,13 +94,17 @@ _LATER_FIELDS = {
 }
 
 
+_WITHOUT_A_VERSION: dict[str, Any] = {"given": False, "plug_in": {}}
+
+
 def _upgraded(raw: dict[str, Any], version: int) -> dict[str, Any]:
     """The fields of the present schema; what an earlier one did not hold is NaN, empty or the default.
 
-    A field of a request that is younger than its file is at its default, too: the checksum of the file guards what was
+    A field of a request, or what is said of optimisers of other packages, may be younger than its file and is at its
+    default, too: the checksum of the file guards what was
     there when it was written.
     """
-    later = {axis.name: axis.default for axis in axes() if not axis.original}
+    later = {axis.name: axis.default for axis in axes() if not axis.original} | _WITHOUT_A_VERSION
     given = later | {name: value for name, value in raw.items() if name != VERSION}
     if version == SCHEMA_VERSION:
         return given

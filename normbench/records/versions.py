@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +14,13 @@ import numpy as np
 import normbench
 from normbench import backends
 from normbench.machine import cores
+from normbench.records import plug_ins
 from normbench.records.imports import Package
+from normbench.records.libraries import distributions, installed
+from normbench.running.request import RunRequest
 
 _PACKAGE = Path(normbench.__file__).parent
 _RUN = "normbench.running.run"  # what makes the numbers of a record
-_NAMED_OTHERWISE = {"sklearn": "scikit-learn"}
 NOT_RECORDED = "not recorded"
 _NOT_OF_THE_MACHINE = ("rekeyed",)  # said about a record, not about what made it
 
@@ -58,6 +58,19 @@ def code_version(backend: str) -> str:
     return f"{normbench.__version__}+{digest.hexdigest()[:12]}"
 
 
+def run_version(request: RunRequest) -> str:
+    """:func:`code_version` of its backend and, for an optimiser of another package, a mark of the state of that.
+
+    See :func:`normbench.records.plug_ins.mark`; the runs of no other optimiser change with it.
+
+    Raises
+    ------
+    PlugInError
+        If the optimiser is another package's and cannot be imported.
+    """
+    return ".".join(filter(None, (code_version(request.backend), plug_ins.mark(request.optimiser))))
+
+
 @cache
 def libraries(backend: str) -> tuple[str, ...]:
     """The backend's own, and what the modules of :func:`modules_of` import anywhere, peers' included; installed ones.
@@ -69,24 +82,8 @@ def libraries(backend: str) -> tuple[str, ...]:
     roots = {name.split(".")[0] for each in found for name in each.modules}
     named = {*backends.get(backend).libraries, *(name for each in found for name in each.distributions)}
     for root in roots - sys.stdlib_module_names - {package.name}:
-        named |= {*_distributions(root)}
-    return tuple(sorted(name for name in named if _installed(name)))
-
-
-def _distributions(module: str) -> list[str]:
-    """What brings a module: mostly the distribution of its name; to look through all of them takes a second."""
-    if find_spec(module) is None:
-        return []
-    name = _NAMED_OTHERWISE.get(module, module.replace("_", "-"))
-    return [name] if _installed(name) else packages_distributions().get(module, [])
-
-
-@cache
-def _installed(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""
+        named |= {*distributions(root)}
+    return tuple(sorted(name for name in named if installed(name)))
 
 
 @cache
@@ -133,7 +130,7 @@ def environment(backend: str, device: str = "cpu") -> dict[str, str]:
     """
     return {
         "python": platform.python_version(),
-        **{name: _installed(name) for name in libraries(backend)},
+        **{name: installed(name) for name in libraries(backend)},
         "blas": _blas(),
         "platform": platform.platform(),
         "cpu": _cpu_model(),

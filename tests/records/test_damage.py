@@ -123,7 +123,7 @@ def _other(value):
         case list():
             return [*value[:-1], value[-1] + 1]
         case dict():
-            return dict(list(value.items())[:-1])
+            return dict(list(value.items())[:-1]) if value else {"package": "another"}
     return 0.5
 
 
