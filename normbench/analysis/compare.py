@@ -195,7 +195,8 @@ def _by_row(records: Iterable[Record]) -> dict[Key, dict[int, Record]]:
     rows: dict[Key, list[Record]] = {}
     for runs in grouped(current(results(records)), lambda run: (board_key(run), row_key(run))).values():
         for rule in tuning(runs).rules:
-            key = Key(search_key(runs[0]), rule, runs[0].provenance.data_sha256, runs[0])
+            value = (("given", True, str(tuning(runs).value)),) if rule is Rule.GIVEN else ()
+            key = Key((*search_key(runs[0]), *value), rule, runs[0].provenance.data_sha256, runs[0])
             rows[key] = max(rows.get(key, runs), runs, key=_newest)  # two values were each the best of a search
     return {key: {run.request.seed: run for run in runs} for key, runs in rows.items()}
 

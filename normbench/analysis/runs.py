@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from normbench import specs
 from normbench.records.schema import Record
 from normbench.specs import LineDerivatives
 
@@ -89,14 +88,14 @@ def planned_evaluations(record: Record) -> float:
     With mini-batches those that it made, to two digits.
     """
     if record.request.batch_size is None:
-        spec, asked = specs.get(record.request.optimiser), float(record.request.iterations)
+        spec, asked = record.spec, float(record.request.iterations)
         return asked * _order(record) if spec.line_derivatives is LineDerivatives.ALWAYS else asked
     return float(f"{evaluations_made(record):.2g}")
 
 
 def _derivatives(record: Record, iterations: np.ndarray) -> np.ndarray:
     """Derivatives along curves beyond the first, after so many iterations."""
-    match specs.get(record.request.optimiser).line_derivatives:
+    match record.spec.line_derivatives:
         case LineDerivatives.ALWAYS:
             return iterations * (_order(record) - 1)
         case LineDerivatives.START:

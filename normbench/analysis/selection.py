@@ -72,11 +72,12 @@ def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key
 
 def strange(record: Record) -> str:
     """Why this normbench cannot show the record among its own, or "": names that it does not declare."""
-    if record.request.optimiser not in specs.SPECS:
+    try:
+        spec, given = record.spec, record.request.hyperparameters
+    except InvalidArgumentError:
         return f"the optimiser {record.request.optimiser!r}"
     if record.request.backend not in backends.names():
         return f"the backend {record.request.backend!r}"
-    spec, given = specs.get(record.request.optimiser), record.request.hyperparameters
     if {h.name for h in spec.hyperparameters} != given.keys():
         return f"{record.request.optimiser} with the hyperparameters {', '.join(sorted(given)) or 'none'}"
     try:
@@ -125,6 +126,6 @@ def unusual_hyperparameters(record: Record) -> dict[str, specs.Value]:
     tuned = searched(record)
     return {
         h.name: record.request.hyperparameters[h.name]
-        for h in specs.get(record.request.optimiser).hyperparameters
-        if h not in tuned and record.request.hyperparameters[h.name] != h.default
+        for h in record.spec.hyperparameters
+        if h not in tuned and (h.required or record.request.hyperparameters[h.name] != h.default)
     }

@@ -49,7 +49,7 @@ def learning_rate_sensitivity(records: Iterable[Record]) -> pd.DataFrame:
 def _searches(records: Iterable[Record]) -> Iterator[tuple[specs.Hyperparameter, list[Record]]]:
     """What is tuned, and the runs in the order of their values, of every search and seed."""
     for runs in grouped(current(records), _key).values():
-        tuned = specs.get(runs[0].request.optimiser).tuned
+        tuned = runs[0].spec.tuned
         if tuned is None:
             continue
         by_seed: dict[int, dict[Any, Record]] = {}
@@ -64,7 +64,7 @@ def _searches(records: Iterable[Record]) -> Iterator[tuple[specs.Hyperparameter,
 
 def _key(record: Record) -> tuple[Any, ...]:
     """What separates searches for the first hyperparameter: the values of all others, that of a second included."""
-    tuned, values = specs.get(record.request.optimiser).tuned, record.request.hyperparameters.items()
+    tuned, values = record.spec.tuned, record.request.hyperparameters.items()
     return search_key(record), tuple(str(value) for name, value in values if tuned and name != tuned.name)
 
 

@@ -14,6 +14,7 @@ class Rule(StrEnum):
     NONE = "none"  # there is nothing to tune
     DEFAULT = "default"
     BEST = "best"  # of a search
+    GIVEN = "given"  # a user
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Tuning:
     Attributes
     ----------
     rules : tuple of Rule
-        Both DEFAULT and BEST where the defaults won their search; empty for what was only tried in one.
+        Both DEFAULT, or GIVEN, and BEST where that value won its search; empty for what was only tried in one.
     value : int, float, str or None
         Of the first; None where nothing is tuned.
     cost : int
@@ -73,7 +74,7 @@ class Tuning:
 def searched(record: Record) -> tuple[specs.Hyperparameter, ...]:
     """The hyperparameters whose values searches choose for the run: the first that has a grid and, where a search has
     tried values of the second for it, that one; elsewhere a user has set it."""
-    return specs.get(record.request.optimiser).searched[: 2 if record.provenance.tuned.of_two else 1]
+    return record.spec.searched[: 2 if record.provenance.tuned.of_two else 1]
 
 
 def tuning(runs: Sequence[Record]) -> Tuning:
@@ -84,8 +85,9 @@ def tuning(runs: Sequence[Record]) -> Tuning:
     if not tuned:
         return Tuning((Rule.NONE,), None, found.tuning_runs, tried, on_edge=False)
     values = [dearest.request.hyperparameters[h.name] for h in tuned]
-    is_default = all(value == h.default for value, h in zip(values, tuned, strict=True))
-    rules = [Rule.DEFAULT] * is_default + [Rule.BEST] * (found.tuning_runs > 0)
+    is_default = all(value == h.default and not h.required for value, h in zip(values, tuned, strict=True))
+    is_given = any(run.provenance.given for run in runs) and not is_default
+    rules = [Rule.DEFAULT] * is_default + [Rule.GIVEN] * is_given + [Rule.BEST] * (found.tuning_runs > 0)
     ends = tried or (tuned[0].grid[0], tuned[0].grid[-1])
     among = _span(found.tuning_second_low, found.tuning_second_high)
     second = among and Second(tuned[1].name, values[1], found.tuning_second_runs, among)

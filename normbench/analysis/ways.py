@@ -92,7 +92,7 @@ def _key(record: Record) -> Sortable:
 def _way(runs: Runs) -> Way | None:
     rows = list(grouped(runs, lambda run: (sortable(run, Level.BOARD), row_key(run))).values())
     rules = {rule for row in rows for rule in tuning(row).rules}
-    wanted = next((rule for rule in (Rule.BEST, Rule.NONE, Rule.DEFAULT) if rule in rules), None)
+    wanted = next((rule for rule in (Rule.BEST, Rule.NONE, Rule.GIVEN, Rule.DEFAULT) if rule in rules), None)
     at_bounds: dict[float | None, list[Runs]] = {}
     for row in rows:
         if wanted in tuning(row).rules:

@@ -8,11 +8,12 @@ from normbench.analysis.frontier import Frontier
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.selection import unusual_hyperparameters
-from normbench.analysis.tuning import Second
+from normbench.analysis.tuning import Rule, Second
 from normbench.campaigns.grid import Grid
 from normbench.campaigns.search import TUNING_SEEDS, usual_budget
 from normbench.presentation.labels import value_text
 from normbench.problems import tasks
+from normbench.records.plug_ins import given_grids
 from normbench.records.schema import Record
 from normbench.running.axis import Axis, Level
 from normbench.running.request import axes, setting
@@ -25,9 +26,10 @@ def command(row: Row, board: Searched) -> str:
     """``normbench run ...`` for the runs of one row, or "" where no such command makes them.
 
     ``normbench run`` runs an optimiser at its default and at the best of its grid, so both rows have the same command;
-    the best of two grids has one of its own.
-    It takes the seeds 0 to N - 1: where the row has others, N is large enough to hold them. Hyperparameters off their
-    defaults, other than the tuned ones, cannot be given to it, nor full batches on a task that has mini-batches.
+    the best of two grids has one of its own. Hyperparameters off their defaults, other than those that were chosen, are
+    given to it, as are the values of a search that a user named.
+    It takes the seeds 0 to N - 1: where the row has others, N is large enough to hold them. Full batches on a task that
+    has mini-batches cannot be asked for.
 
     Parameters
     ----------
@@ -38,12 +40,13 @@ def command(row: Row, board: Searched) -> str:
     if not row.records:
         return ""
     first = row.records[0]
-    if not tasks.is_known(first.request.task) or unusual_hyperparameters(first):
+    if not tasks.is_known(first.request.task):
         return ""
     words = ["normbench", "run"]
     for axis in axes():
         if axis.name == _HYPERPARAMETERS:
-            continue  # at their defaults, but the one that the command tunes itself
+            words += _set(row, axis.option)
+            continue
         value = getattr(first.request, axis.name)
         if axis.name == "backend":
             words += [word for backend in _backends(row, board) for word in (axis.option, backend)]
@@ -56,6 +59,19 @@ def command(row: Row, board: Searched) -> str:
         else:
             words += [axis.option, _text(value)]
     return shlex.join([*words, *_searches(row)])
+
+
+def _set(row: Row, option: str) -> list[str]:
+    """The hyperparameters that a user has set, and the grids."""
+    first = row.records[0]
+    spec, values = first.spec, first.request.hyperparameters
+    own = {h.name for h in spec.searched if h.required or (row.tuning and Rule.GIVEN in row.tuning.rules)}
+    names = [h.name for h in spec.hyperparameters if h.name in {*unusual_hyperparameters(first), *own}]
+    grids = [h for h in spec.searched if h.name in given_grids(first)]
+    return [
+        *(word for name in names for word in (option, f"{name}={value_text(values[name])}")),
+        *(word for h in grids for word in ("--grid", f"{h.name}={','.join(map(value_text, h.grid))}")),
+    ]
 
 
 def _unsaid(axis: Axis, record: Record) -> object:
@@ -83,7 +99,7 @@ def _backends(row: Row, board: Searched) -> list[str]:
 
 def _searched(record: Record, runs: Iterable[Record], *, whole: bool) -> list[str]:
     """Backends that ran the whole grid, or at least the value of the record."""
-    tuned = specs.get(record.request.optimiser).tuned
+    tuned = record.spec.tuned
     if tuned is None:
         return []
     values: dict[str, set[specs.Value]] = {}
@@ -97,7 +113,7 @@ def _searched(record: Record, runs: Iterable[Record], *, whole: bool) -> list[st
 def _searches(row: Row) -> list[str]:
     """How many hyperparameters were searched, where it was not one, and the runs that this took, where the usual budget
     may have made others and chosen another value."""
-    spec, found = specs.get(row.optimiser), row.tuning
+    spec, found = row.records[0].spec, row.tuning
     if spec.tuned is None or found is None or found.tried is None:
         return []
     second, more = found.second, found.second.cost if found.second else 0
@@ -126,4 +142,4 @@ def _goes_on(h: specs.Hyperparameter, found: Second) -> bool:
 def _same_search(run: Record, record: Record) -> bool:
     levels, left_out = (Level.BOARD, Level.ROW), ("backend", "device", "dtype", "judged_on", _HYPERPARAMETERS)
     same = setting(run.request, *levels, without=left_out) == setting(record.request, *levels, without=left_out)
-    return same and not unusual_hyperparameters(run)
+    return same and unusual_hyperparameters(run) == unusual_hyperparameters(record)

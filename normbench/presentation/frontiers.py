@@ -70,7 +70,8 @@ def way_name(line: Line) -> str:
     first = line.way.first
     scaled = ["scaled"] if first.request.output_scale is not None else []
     name = " ".join([first.request.optimiser, *how(first, without=(SCALE,)), *scaled])
-    return f"{name}, default" if line.tunings and Rule.DEFAULT in line.tunings[0].rules and not _cost(line) else name
+    untuned = {Rule.DEFAULT, Rule.GIVEN} & {*(line.tunings[0].rules if line.tunings and not _cost(line) else ())}
+    return ", ".join([name, *untuned])
 
 
 def way_backend(line: Line) -> str:

@@ -110,10 +110,12 @@ def _rule(found: Tuning) -> str:
             return ""
         case (Rule.DEFAULT,):
             return f"default {value}"
+        case (Rule.GIVEN,):
+            return f"given {value}"
         case (Rule.BEST,):
             return f"best of {found.cost}: {value}"
-        case (Rule.DEFAULT, Rule.BEST):
-            return f"best of {found.cost}: {value} (default)"
+        case (Rule.DEFAULT | Rule.GIVEN as rule, Rule.BEST):
+            return f"best of {found.cost}: {value} ({rule})"
     return value
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from zlib import crc32
 
 from normbench.backends import Backend
 from normbench.specs import SPECS
@@ -55,11 +56,15 @@ _SPARE = (("#5b5b9a", "#aaaaee"), ("#6b6b3a", "#c8c88a"), ("#9a5b5b", "#eeaaaa")
 
 
 def series(optimisers: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Light and dark colour of each optimiser, in the order of the registry; one not listed here gets a spare."""
+    """Light and dark colour of each optimiser, in the order of the registry; one not listed here gets a spare.
+
+    Those of other packages come last, in the order of their names; the name alone chooses among the spares.
+    """
     wanted = set(optimisers)
     spare = (_SPARE[k % len(_SPARE)] for k in range(len(SPECS)))
     colours = {name: _SERIES[name] if name in _SERIES else next(spare) for name in SPECS}
-    return {name: pair for name, pair in colours.items() if name in wanted}
+    foreign = {name: _SPARE[crc32(name.encode()) % len(_SPARE)] for name in sorted(wanted - colours.keys())}
+    return {name: pair for name, pair in (colours | foreign).items() if name in wanted}
 
 
 def backend_keys(backends: Mapping[str, Backend]) -> dict[str, dict[str, str]]:
@@ -72,14 +77,20 @@ def backend_keys(backends: Mapping[str, Backend]) -> dict[str, dict[str, str]]:
 
 def variable(optimiser: str) -> str:
     """CSS colour of an optimiser, which follows the page from light to dark."""
-    return f"var(--series-{optimiser.replace('_', '-')})"
+    return f"var(--series-{_css_name(optimiser)})"
+
+
+def _css_name(optimiser: str) -> str:
+    """The name as part of one in CSS; that of another package, whose characters are anybody's, by its colour."""
+    if optimiser in SPECS:
+        return optimiser.replace("_", "-")
+    return f"spare-{_SPARE.index(series([optimiser])[optimiser])}"
 
 
 def declarations(optimisers: Iterable[str]) -> str:
     """CSS custom properties of the optimisers, in the order of the registry."""
-    return "".join(
-        f"{variable(name)[4:-1]}:light-dark({light},{dark});" for name, (light, dark) in series(optimisers).items()
-    )
+    colours = {variable(name)[4:-1]: pair for name, pair in series(optimisers).items()}
+    return "".join(f"{name}:light-dark({light},{dark});" for name, (light, dark) in colours.items())
 
 
 def ink(colour: str) -> str:
@@ -90,4 +101,8 @@ def ink(colour: str) -> str:
 @cache
 def _light() -> dict[str, str]:
     style = (files("normbench.presentation") / "page" / "static" / "page.css").read_text(encoding="utf-8")
-    return dict(re.findall(r"--([\w-]+): ?light-dark\((#\w+),", style + declarations(SPECS)))
+    return dict(re.findall(r"--([\w-]+): ?light-dark\((#\w+),", style + declarations(SPECS) + _spares()))
+
+
+def _spares() -> str:
+    return "".join(f"--series-spare-{k}:light-dark({light},{dark});" for k, (light, dark) in enumerate(_SPARE))

@@ -45,7 +45,7 @@ class Axis:
     positive : bool
         True if every number above 0 is a value.
     option : str
-        Of ``normbench run``, which makes the value; "" where none does. "{}" stands for the name of the field.
+        Of ``normbench run``, which makes the value; "{}" stands for the name of the field.
     help : str
         Of that option; "" where the command makes the option itself, because it takes more than one value of the field.
     of_task : bool

@@ -73,7 +73,7 @@ class Asked:
     optimiser: str = field(metadata=Axis(Level.ROW, original=True).metadata)
     # a dict cannot be hashed; two requests that differ in it alone share their hash and are not equal
     hyperparameters: dict[str, Value] = field(
-        default_factory=dict, hash=False, metadata=Axis(Level.ROW, option="", original=True).metadata
+        default_factory=dict, hash=False, metadata=Axis(Level.ROW, option="--set", original=True).metadata
     )
     backend: str = field(metadata=Axis(Level.ROW, Place.WHERE, original=True).metadata)
     seed: int = field(metadata=Axis(Level.RUN, at_least=0, option="--seeds", original=True).metadata)

@@ -63,7 +63,8 @@ class Looks:
 def optimiser_looks(keys: Iterable[str]) -> Looks:
     """Looks of optimisers, the same in every picture; no two share colour, shape and dashes."""
     names = tuple(series(keys))
-    places = [list(SPECS).index(name) for name in names]
+    order = [*SPECS, *(name for name in names if name not in SPECS)]
+    places = [order.index(name) for name in names]
     return _looks(names, base.colours(names), places)
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from normbench import specs
 from normbench.analysis.rows import KINDS, Row
 from normbench.presentation import quantities
 from normbench.presentation.page.ways import Section, Way
@@ -58,7 +57,7 @@ def cell(quantity: Quantity, row: Row) -> Cell:
 
 def family(row: Row) -> str:
     """Of the optimiser; "" for rows that none made."""
-    return str(specs.get(row.optimiser).family) if row.records else ""
+    return str(row.records[0].spec.family) if row.records else ""
 
 
 @dataclass(frozen=True)

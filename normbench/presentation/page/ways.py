@@ -13,7 +13,12 @@ from normbench.networks.families import layers_text
 from normbench.presentation.labels import backend, board_tags, board_words, chosen_text, how
 from normbench.records.schema import Record
 
-_RULES: dict[Rule, tuple[str, ...]] = {Rule.NONE: (), Rule.DEFAULT: ("default",), Rule.BEST: ("tuned",)}
+_RULES: dict[Rule, tuple[str, ...]] = {
+    Rule.NONE: (),
+    Rule.DEFAULT: ("default",),
+    Rule.GIVEN: ("given",),
+    Rule.BEST: ("tuned",),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Way:
     @property
     def is_best(self) -> bool:
         """True where the value is the best of a search, or there is none to tune."""
-        return self.rules != (Rule.DEFAULT,)
+        return self.rules[-1] in (Rule.NONE, Rule.BEST)
 
     @property
     def label(self) -> str:
@@ -77,7 +82,7 @@ class Way:
         found = self.names() | {"tuning": self.row.tuning.cost}
         if len(self.rules) == 1:
             return [found]
-        unsearched = {"way": self.called(Rule.DEFAULT), "best": False, "tuning": 0}
+        unsearched = {"way": self.called(self.rules[0]), "best": False, "tuning": 0}
         return [found | {"default": False}, found | unsearched]
 
 
