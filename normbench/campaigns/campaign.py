@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 from normbench.backends.trajectory import Status
 from normbench.campaigns.cost import estimated_cost
@@ -19,6 +20,7 @@ from normbench.records.record import UNTUNED, Tuned
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.running.request import RunRequest
+from normbench.specs import SPECS, plug_ins
 from normbench.writing import probe_folder
 
 _TRIES = 2  # of a trial in one campaign
@@ -65,6 +67,7 @@ class Campaign:
     on_remark: Callable[[str], None] = lambda text: None
     keep_networks: bool = False
     _tally: Tally = field(default=Tally(0, 0, 0.0, 0.0), init=False)
+    _given: set[RunRequest] = field(default_factory=set, init=False, repr=False)
     _ended: dict[RunRequest, Record] = field(default_factory=dict, init=False, repr=False)  # read once a campaign
 
     def run(self, plan: Plan) -> list[Record]:
@@ -87,6 +90,7 @@ class Campaign:
         probe_folder(self.store.directory)
         self.store.sweep()
         self._ended.clear()
+        self._given = set(plan.given)
         tries: Counter[RunRequest] = Counter()
         with Pool(self.jobs, threads_per_run()) as pool:
             due = self._due(plan, tries)
@@ -96,6 +100,8 @@ class Campaign:
                 due = self._due(plan, tries)
         for search in plan.searches:
             self._conclude(search)
+        for request in plan.given:
+            self._mark(request, given=True)
         found = [self.find(request) for request in self._runs(plan)]
         return [record for record in found if record is not None]
 
@@ -159,6 +165,8 @@ class Campaign:
                 jobs=self.jobs,
                 threads=threads_per_run(),
                 keep=self._keeps(request),
+                given=request in self._given,
+                plug_in=None if request.optimiser in SPECS else plug_ins.get(request.optimiser),
             )
             for request, tuned in due.items()
         ]
@@ -184,14 +192,18 @@ class Campaign:
     def _conclude(self, search: AnySearch) -> None:
         """Write into the records what the search made of them; where it chose no value, say so."""
         for request, tuned in search.marks(self.find).items():
-            record = self.find(request)
-            marked = record and replace(record.provenance, **tuned._asdict())
-            if record and marked and marked != record.provenance:
-                self._ended[request] = replace(record, provenance=marked)
-                self.store.write(self._ended[request])
+            self._mark(request, **tuned._asdict())
         last, state = search.stages(self.find)[-1]
         if state.best is None:
             reason = "a trial failed" if state.waiting else "none gave a finite error on every seed"
             trial, values = last.trial, ", ".join(f"{value:g}" for value in state.tried)
             where = f"{trial.optimiser} on {trial.task} ({trial.backend})"
             self.on_remark(f"No {last.name} is chosen for {where}, of {values}: {reason}.")
+
+    def _mark(self, request: RunRequest, **said: Any) -> None:
+        """Say it in the record of the run, where it does not say so."""
+        record = self.find(request)
+        marked = record and replace(record.provenance, **said)
+        if record and marked and marked != record.provenance:
+            self._ended[request] = replace(record, provenance=marked)
+            self.store.write(self._ended[request])

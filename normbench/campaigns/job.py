@@ -15,6 +15,7 @@ from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.running.request import RunRequest, setting
 from normbench.running.result import Outcome
+from normbench.specs import PlugIn, plug_ins
 
 
 def run_name(run: RunRequest) -> str:
@@ -34,6 +35,8 @@ class RunJob:
     jobs: int
     threads: int
     keep: bool = False  # the trained network, too
+    given: bool = False  # the user gave a value that is searched
+    plug_in: PlugIn | None = None  # what the plan means by the optimiser, if it is another package's
 
     @property
     def cost(self) -> float:
@@ -55,6 +58,8 @@ class RunJob:
         """
         from normbench.running.run import run
 
+        if self.plug_in is not None:
+            plug_ins.adopt(self.request.optimiser, self.plug_in)
         dataset = of_worker(self.data_dir).of(self.request.task)
         try:
             result = run(self.request, dataset)
@@ -76,7 +81,15 @@ class RunJob:
         return self._record(failed, dataset, threads=self.threads)
 
     def _record(self, outcome: Outcome, dataset: Dataset, *, threads: int) -> Record:
-        return record_of(self.request, outcome, dataset, tuned=self.tuned, jobs=self.jobs, threads=threads)
+        return record_of(
+            self.request,
+            outcome,
+            dataset,
+            tuned=self.tuned,
+            given=self.given,
+            jobs=self.jobs,
+            threads=threads,
+        )
 
 
 def store_result(store: Store, record: Record) -> None:

@@ -1,15 +1,18 @@
 """Which runs a campaign consists of: the fixed ones, searches and their use, and trials that judge bounds."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from normbench import specs
 from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
+from normbench.backends import usable as usable_backend
 from normbench.campaigns.coordinate import CoordinateSearch
 from normbench.campaigns.search import WHERE, Search, check_budget, judging
+from normbench.errors import InvalidArgumentError
 from normbench.running.request import Asked, RunRequest, setting
-from normbench.specs import Geometry
+from normbench.specs import LEARNING_RATE, Geometry, Value
 from normbench.specs.parametrisations import PARAMETRISATIONS
 
 AnySearch = Search | CoordinateSearch
@@ -17,13 +20,14 @@ AnySearch = Search | CoordinateSearch
 
 @dataclass(frozen=True)
 class Plan:
-    """Runs to make, and searches to make and then to use."""
+    """Runs to make, and searches to make and then to use; of the runs those at values of a user's that are searched."""
 
     requests: tuple[RunRequest, ...]
     searches: tuple[AnySearch, ...] = ()
+    given: tuple[RunRequest, ...] = ()
 
     def __add__(self, other: "Plan") -> "Plan":
-        return Plan(self.requests + other.requests, self.searches + other.searches)
+        return Plan(self.requests + other.requests, self.searches + other.searches, self.given + other.given)
 
 
 def sweep(
@@ -34,6 +38,7 @@ def sweep(
     seeds: Sequence[int],
     tune: int = 1,
     tuning_budget: int | None = None,
+    given: Mapping[str, Mapping[str, Value]] = MappingProxyType({}),
 ) -> Plan:
     """Every optimiser over the same seeds, at its defaults and, where it has one to tune, at its best value.
 
@@ -49,41 +54,66 @@ def sweep(
     seeds : sequence of int
         Those that are judged; a search chooses on others.
     tune : int
-        Hyperparameters of an optimiser that are searched: 1, or 2 where it declares a second.
+        Hyperparameters of an optimiser that are searched: none, 1, or 2 where it declares a second.
     tuning_budget : int, optional
         Most trial runs of each search, see :class:`normbench.campaigns.search.Search`, or of the two for an optimiser
         together, see :class:`normbench.campaigns.coordinate.CoordinateSearch`.
+    given : mapping of str to mapping
+        Hyperparameters of some of the optimisers that are not at their defaults; what is searched is run at the value
+        given, too, and a second one that is given is not searched.
 
     Raises
     ------
     InvalidArgumentError
         If a name is unknown or a value is out of range.
+    PlugInError
+        If an optimiser of another package cannot be imported or made.
     """
     check_budget(tuning_budget)
     wanted = {get_backend(name).name for name in backends}
     chosen = [name for name in backend_names() if name in wanted]
     runs: list[RunRequest] = []
     searches: list[AnySearch] = []
+    told: list[RunRequest] = []
     for optimiser in dict.fromkeys(optimisers):
-        has_rate = "learning_rate" in specs.get(optimiser).resolve({})
-        own = replace(asked, optimiser=optimiser, schedule=asked.schedule if has_rate else "constant")
-        implemented = [backend for backend in chosen if specs.get(optimiser).runs_on(backend)]
+        spec, values = specs.get(optimiser), given.get(optimiser, {})
+        has_rate = LEARNING_RATE in {h.name for h in spec.hyperparameters}
+        own = replace(
+            asked,
+            optimiser=optimiser,
+            schedule=asked.schedule if has_rate else "constant",
+            hyperparameters=asked.hyperparameters | dict(values),
+        )
+        implemented = [backend for backend in chosen if spec.runs_on(backend)]
         defaults = [
             replace(_on(own, backend), seed=seed).resolved()
             for backend in implemented or chosen  # it says what is wrong where there is none
             for seed in seeds
         ]
+        _try_out(defaults)
         runs += defaults
+        if any(h.name in values for h in spec.searched):
+            told += defaults
         if defaults:
-            searches += _searches(specs.get(optimiser), defaults, tune, tuning_budget)
-    return Plan(tuple(runs), tuple(searches))
+            second = spec.second is not None and spec.second.name in values
+            searches += _searches(spec, defaults, min(tune, 1) if second else tune, tuning_budget)
+    return Plan(tuple(runs), tuple(searches), tuple(told))
+
+
+def _try_out(runs: Sequence[RunRequest]) -> None:
+    """Make the optimisers of other packages once, here, where a mistake is a message and no run has begun."""
+    for run in {run.backend: run for run in runs if run.optimiser not in specs.SPECS}.values():
+        backend = usable_backend(run.backend)
+        if backend.plug_ins is None:
+            raise InvalidArgumentError(f"backend {backend.name!r} takes no optimisers of other packages.")
+        backend.plug_ins.load()(run.optimiser, dict(run.hyperparameters))
 
 
 def _searches(
     spec: specs.OptimiserSpec, defaults: Sequence[RunRequest], tune: int, budget: int | None
 ) -> Iterator[AnySearch]:
     """The search of an optimiser that has something to tune."""
-    if spec.tuned is None:
+    if spec.tuned is None or tune < 1:
         return
     search = Search(spec.tuned.name, spec.tuned.grid, tuple(defaults), budget)
     yield search if tune < 2 or spec.second is None else CoordinateSearch(search, spec.second, budget)

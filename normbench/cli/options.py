@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from normbench import backends
-from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.campaigns.usual import TUNE, TUNED
+from normbench.errors import InvalidArgumentError
 from normbench.machine import cores, threads_per_run
 from normbench.paths import as_path
 
@@ -72,14 +74,13 @@ jobs: Decorator = click.option(
     "variable OMP_NUM_THREADS says.  [default: as many as the cores allow]",
 )
 
-TUNE = {"one": 1, "two": 2}  # hyperparameters that are searched
 tune: Decorator = click.option(
     "--tune",
     type=click.Choice(list(TUNE)),
-    default=next(iter(TUNE)),
+    default=TUNED,
     show_default=True,
     help="How many hyperparameters of an optimiser are searched. two: after the learning rate a second one at the rate "
-    "that was chosen, where the optimiser has one to tune, see normbench list optimisers.",
+    "that was chosen, where the optimiser has one to tune, see normbench list optimisers. none: nothing is searched.",
 )
 
 
@@ -125,6 +126,34 @@ def many(name: str, what: str, choices: Sequence[str], *, default: str, mark: st
     )
 
 
+class PluggedIn(click.Choice[str]):
+    """One of some names, or what another package has: the name of an entry point, or ``module:name``."""
+
+    def __init__(self, choices: Sequence[str], find: Callable[[str], object]) -> None:
+        super().__init__(choices)
+        self._find = find
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name; what another package has is found, or refused with the reason."""
+        if value in self.choices or not isinstance(value, str) or self._find(value) is None:
+            return super().convert(value, param, ctx)
+        return value
+
+
+def many_plugged_in(
+    name: str, what: str, choices: Sequence[str], find: Callable[[str], object], *, default: str, others: str
+) -> Decorator:
+    """An option that may be repeated, whose values may be another package's."""
+    return click.option(
+        f"--{name}",
+        f"{name}s",
+        type=PluggedIn(choices, find),
+        metavar=name.upper()[0],
+        multiple=True,
+        help=f"{what}: {', '.join(choices)}; {others}. Repeat for several.  [default: {default}]",
+    )
+
+
 def job_count(given: int | None) -> int:
     """What was asked for, else as many as have a core of ours for every thread."""
     return given or max(1, cores() // threads_per_run())
@@ -143,23 +172,10 @@ def many_backends(what: str, choices: Sequence[str]) -> Decorator:
 
 
 def choose_backends(named: Sequence[str]) -> list[str]:
-    """Backends to run on: the named ones, all of which must be there, or else the usual ones that are.
+    """See :func:`normbench.campaigns.wanted.chosen_backends`; who is left out is said on standard error."""
+    from normbench.campaigns.wanted import chosen_backends
 
-    Raises
-    ------
-    BackendUnavailableError
-        If a named backend is missing, or none of the usual ones is there.
-    """
-    if named:
-        return [backends.usable(name).name for name in dict.fromkeys(named)]
-    missing = {usual.name: usual.missing() for usual in backends.usual()}
-    chosen = [name for name, reason in missing.items() if not reason]
-    if not chosen:
-        raise BackendUnavailableError(f"no backend can be used. Install one: {'; '.join(missing.values())}.")
-    for name, reason in missing.items():
-        if reason:
-            click.echo(f"Left out: backend {name!r} cannot be used: {reason}", err=True)
-    return chosen
+    return chosen_backends(named, partial(click.echo, err=True))
 
 
 def parse_layers(text: str | None) -> tuple[int, ...] | None:
@@ -178,17 +194,3 @@ def parse_layers(text: str | None) -> tuple[int, ...] | None:
         raise InvalidArgumentError(
             f"--layers must be widths separated by commas, input first; got {text!r}. Example: --layers 12,25,30,15,3."
         ) from error
-
-
-def check_network(layers: tuple[int, ...] | None, width: int | None, depth: int | None) -> None:
-    """Raise unless the network is given in one way: ``--layers``, ``--width`` with ``--depth``, or not at all.
-
-    Raises
-    ------
-    InvalidArgumentError
-    """
-    if layers is not None and (width is not None or depth is not None):
-        raise InvalidArgumentError("give either --layers or --width and --depth, not both.")
-    if (width is None) != (depth is None):
-        given, absent = ("--width", "--depth") if depth is None else ("--depth", "--width")
-        raise InvalidArgumentError(f"{given} needs {absent} beside it. Example: --width 25 --depth 4.")

@@ -1,46 +1,51 @@
 """``normbench run``: train, store, show."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
+from normbench.campaigns.usual import PEERS as ALL_PEERS
+from normbench.campaigns.usual import TASK
 from normbench.cli import options
 from normbench.cli.asked import of_the_request
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import print_boards, print_failures, print_problems, print_records, print_remarks
 from normbench.cli.own_tables import GivenTable, own_tables
 from normbench.data.dataset import TABLE_MARK
-from normbench.data.splits import VALIDATION
-from normbench.errors import InvalidArgumentError, OutputError
-from normbench.networks import Network
-from normbench.networks.families import check_layers
-from normbench.problems.tasks import TASKS, Task, get
-from normbench.running.request import Asked, axes
-from normbench.specs import OWN, PEERS, SPECS
+from normbench.errors import OutputError
+from normbench.problems.tasks import TASKS
+from normbench.specs import PEERS, SPECS, plug_ins
 from normbench.writing import probe_folder
 
-if TYPE_CHECKING:
-    from normbench.data.dataset import Dataset
-
 _MOST_LAYERS = 10_000
-_DEFAULT_TASK = "quadrotor-sim"
-_PEERS = "peers"  # all of them that one of the backends has
+
+
+def _plug_in(key: str) -> object:
+    """Another package's optimiser; modules in the present folder are found, too."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # behind what is installed
+    return plug_ins.get(key)
 
 
 @click.command("run")
-@options.many(
-    "task", "What is learned", list(TASKS), default=f"{_DEFAULT_TASK}, or the tables of --data", mark=TABLE_MARK
-)
+@options.many("task", "What is learned", list(TASKS), default=f"{TASK}, or the tables of --data", mark=TABLE_MARK)
 @own_tables
-@options.many("optimiser", "What trains it", [*SPECS, _PEERS], default=f"all but the peers, {', '.join(PEERS)}")
+@options.many_plugged_in(
+    "optimiser",
+    "What trains it",
+    [*SPECS, ALL_PEERS],
+    _plug_in,
+    default=f"all but the peers, {', '.join(PEERS)}",
+    others="or another package's, by the name of its entry point or as my_module:MyClass, see docs/plug_ins.md",
+)
 @options.many_backends("What computes", backend_names())
 @options.seeds(3)
 @click.option(
@@ -67,6 +72,14 @@ _PEERS = "peers"  # all of them that one of the backends has
 )
 @click.option("--width", type=click.IntRange(min=1), help="Width of every hidden layer, with --depth.")
 @click.option("--depth", type=click.IntRange(min=1, max=_MOST_LAYERS), help="Number of weight matrices, with --width.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A hyperparameter that is not to be at its default, of every optimiser, or of one: adam.beta1=0.8. Repeat for "
+    "several.",
+)
 @options.tune
 @click.option(
     "--tuning-budget",
@@ -74,6 +87,14 @@ _PEERS = "peers"  # all of them that one of the backends has
     metavar="N",
     help="Most trial runs that are spent on the values of one optimiser, three for every value.  [default: for every "
     "hyperparameter enough for its grid and four values beyond]",
+)
+@click.option(
+    "--grid",
+    "grids",
+    metavar="NAME=V1,V2,...",
+    multiple=True,
+    help="Values of a hyperparameter of another package's optimiser that are searched.  [default: of its learning rate "
+    "those of Adam, or what the package declares]",
 )
 @click.option(
     "--choose-bound",
@@ -104,6 +125,8 @@ def command(
     layers_text: str | None,
     width: int | None,
     depth: int | None,
+    settings: Sequence[str],
+    grids: Sequence[str],
     tune: str,
     tuning_budget: int | None,
     choose_bound: bool,
@@ -131,49 +154,41 @@ def command(
       normbench run --task neural-fly --lipschitz 10 --lipschitz 20 --keep-networks
       normbench run --task digits --lipschitz 10 --lipschitz 40 --choose-bound
       normbench run --data log.csv --inputs v,q --outputs fa --time t --unit N --lipschitz 20
+      normbench run --optimiser torch.optim:NAdam --set weight_decay=0.01 --lipschitz 20
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
       normbench run --format json > runs.jsonl
     """
     from normbench.campaigns.campaign import Campaign
-    from normbench.campaigns.plan import Plan, bound_trials, sweep
     from normbench.campaigns.samples import Samples
-    from normbench.campaigns.search import check_budget, tuning_seeds
+    from normbench.campaigns.wanted import Wanted, plan_of
     from normbench.cli.progress import campaign_progress
     from normbench.records.store import RECORDS, Store
-    from normbench.running.sizes import check_sizes, check_split
 
-    layers = options.parse_layers(layers_text)
-    options.check_network(layers, width, depth)
-    check_budget(tuning_budget)
-    named_bounds = tuple(dict.fromkeys(bounds))
-    if choose_bound:
-        _check_several(named_bounds)
+    wanted = Wanted(
+        tasks=[*tasks, *(table.kept() for table in tables)],
+        optimisers=optimisers,
+        backends=backends,
+        seeds=seeds,
+        lipschitz=bounds,
+        output_scale=scales,
+        layers=options.parse_layers(layers_text),
+        width=width,
+        depth=depth,
+        tune=tune,
+        tuning_budget=tuning_budget,
+        choose_bound=choose_bound,
+        settings=settings,
+        grids=grids,
+        axes=given,
+    )
+    say = partial(click.echo, err=True)
     chosen = options.choose_backends(backends)
     store = Store(out / RECORDS)
     probe_folder(store.directory)
     _mention_compilations(chosen)
-    searched = partial(sweep, backends=chosen, seeds=range(seeds), tune=options.TUNE[tune], tuning_budget=tuning_budget)
-    plan = Plan(())
     samples = Samples(data_dir)
-    for task in dict.fromkeys([*tasks, *(table.kept() for table in tables)] or (_DEFAULT_TASK,)):
-        entry = get(task)
-        dataset = samples.of(task)
-        found = _layers(entry, dataset, layers, width, depth)
-        network = entry.network(dataset, found)
-        asked = Asked(task=task, layers=found, optimiser="", backend="", seed=0, **_said(given, entry))
-        fits = partial(check_split, dataset, split=asked.split, batch_size=asked.batch_size)
-        fits(seeds=range(seeds), judged_on=asked.judged_on)
-        iterations = asked.iterations or entry.iterations or 1
-        check_sizes(network.weight_shapes, iterations=iterations, batch_size=asked.batch_size)
-        named = _supported(_expanded(optimisers or OWN, chosen), entry, network, asked, bounded=bool(bounds))
-        if choose_bound or any(SPECS[key].tuned for key in named):
-            fits(seeds=tuning_seeds(range(seeds)), judged_on=VALIDATION)
-        for bound, scale in product(named_bounds or (None,), dict.fromkeys(scales) or (None,)):
-            plan += searched(replace(asked, lipschitz=bound, output_scale=scale), optimisers=named)
-    if choose_bound:
-        plan += bound_trials(plan)
+    plan = plan_of(wanted, chosen, samples, say)
     kept = set(store.kept())
-    say = partial(click.echo, err=True)
     with campaign_progress() as on_progress:
         campaign = Campaign(store, samples, options.job_count(jobs), on_progress, say, keep_networks)
         records = campaign.run(plan)
@@ -189,22 +204,6 @@ def command(
     failed, made_room = print_failures(records), _print_kept(set(store.kept()) - kept)
     if failed or made_room:
         raise click.exceptions.Exit(CHECK_FAILED)
-
-
-def _said(given: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    """The values of the options, with those of the task where its own stand for what is not given."""
-    own = {axis.name: getattr(task, axis.name) for axis in axes() if axis.of_task}
-    return own | {name: value for name, value in given.items() if value is not None}
-
-
-def _check_several(bounds: Sequence[float]) -> None:
-    """Raise where there is no bound to choose."""
-    if len(bounds) < 2:
-        given = f"L = {bounds[0]:g} alone" if bounds else "no bound"
-        raise InvalidArgumentError(
-            f"--choose-bound chooses among several bounds; got {given}. Repeat --lipschitz, such as --lipschitz 10 "
-            "--lipschitz 40, or leave --choose-bound out."
-        )
 
 
 def _print_kept(made_room: Iterable[Path]) -> bool:
@@ -227,58 +226,3 @@ def _mention_compilations(chosen: Sequence[str]) -> None:
                 backend.compilation_cache()
         except OutputError as error:
             click.echo(f"{backend.title} compiles without a cache: {error}", err=True)
-
-
-def _expanded(optimisers: Sequence[str], chosen: Sequence[str]) -> list[str]:
-    """The optimisers, with the name of the group replaced by those of its members that a backend has."""
-    peers = [key for key in PEERS if any(map(SPECS[key].runs_on, chosen))]
-    return [key for name in optimisers for key in (peers if name == _PEERS else [name])]
-
-
-def _supported(optimisers: Sequence[str], task: Task, network: Network, asked: Asked, *, bounded: bool) -> list[str]:
-    """The optimisers that can train the network; who is left out is said, and someone must remain."""
-    from normbench.running.support import check_support
-
-    found, reasons = [], []
-    for key in optimisers:
-        try:
-            check_support(
-                SPECS[key],
-                network,
-                batch_size=asked.batch_size,
-                parametrisation=asked.parametrisation,
-                bounded=bounded,
-            )
-            found.append(key)
-        except InvalidArgumentError as error:
-            reasons.append(str(error))
-    if not found:
-        raise InvalidArgumentError(reasons[0])
-    for reason in reasons:
-        click.echo(f"{task.key}: left out: {reason}", err=True)
-    return found
-
-
-def _layers(
-    task: Task, dataset: "Dataset", layers: tuple[int, ...] | None, width: int | None, depth: int | None
-) -> tuple[int, ...]:
-    """Widths of the network for a task; the outer two are checked against the data before anything starts."""
-    inputs, *_, outputs = default = task.layers(dataset)
-    if width is not None and depth is not None:
-        if task.family != "perceptron":
-            raise InvalidArgumentError(
-                f"--width and --depth are for perceptrons; task {task.key!r} is {task.family}. Give --layers, such as "
-                f"{','.join(map(str, default))}."
-            )
-        from normbench.papers.runs import perceptron_layers
-
-        return perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
-    if layers is None:
-        return default
-    check_layers(layers)
-    if (layers[0], layers[-1]) != (inputs, outputs):
-        raise InvalidArgumentError(
-            f"--layers {','.join(map(str, layers))} does not fit task {task.key!r}, which has {inputs} inputs and "
-            f"{outputs} outputs. Begin with {inputs} and end with {outputs}."
-        )
-    return layers

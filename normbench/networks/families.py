@@ -19,6 +19,11 @@ def check_layers(layers: Shape) -> None:
         )
 
 
+def perceptron_layers(*, width: int, depth: int, inputs: int, outputs: int) -> Shape:
+    """Widths of a perceptron with ``depth`` weight matrices: depth 4 and width 25 is 12-25-25-25-3."""
+    return (inputs, *[width] * (depth - 1), outputs)
+
+
 def layers_text(layers: Sequence[int]) -> str:
     """The network in words: ``12-25-30-15-3``."""
     return "-".join(map(str, layers))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from normbench import backends
 from normbench.campaigns.samples import Samples
 from normbench.data.dataset import Dataset
+from normbench.networks import families
 from normbench.problems.tasks import PAPER_HIDDEN
 from normbench.running.request import Asked, RunRequest
 from normbench.specs import Value
@@ -30,8 +31,8 @@ TINY: Mapping[str, Value] = {"epsilon": 1e-300}
 
 
 def perceptron_layers(*, width: int, depth: int, inputs: int = INPUTS, outputs: int = OUTPUTS) -> tuple[int, ...]:
-    """Widths of a perceptron with ``depth`` weight matrices: depth 4 and width 25 is 12-25-25-25-3."""
-    return (inputs, *[width] * (depth - 1), outputs)
+    """Widths of a perceptron for the quadrotor, see :func:`normbench.networks.families.perceptron_layers`."""
+    return families.perceptron_layers(width=width, depth=depth, inputs=inputs, outputs=outputs)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""Hyperparameters that a user sets, and grids that a user gives: ``name=value`` for all optimisers, or for one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from normbench import specs
+from normbench.errors import InvalidArgumentError
+from normbench.specs import Hyperparameter, Value, plug_ins
+
+_OFF = "off"  # None, as boards write it
+_EXAMPLES = {"--set": "learning_rate=0.01", "--grid": "learning_rate=0.001,0.01,0.1"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """By optimiser the values that are set, and the grids, by the names of the declarations."""
+
+    values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    grids: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, settings: Sequence[str], grids: Sequence[str], optimisers: Sequence[str]) -> "Settings":
+        """From texts such as ``lr=0.01`` or ``adam.beta1=0.8``.
+
+        Parameters
+        ----------
+        settings, grids : sequence of str
+        optimisers : sequence of str
+            Those that are asked for; a text without one of their names in front is for all of them.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a text is no such pair, an optimiser has no hyperparameter of that name, or the value is none of its.
+        PlugInError
+            If an optimiser of another package cannot be imported.
+        """
+        values: dict[str, dict[str, Value]] = {}
+        for h, key, text in _read("--set", settings, optimisers):
+            values.setdefault(key, {})[h.name] = h.check(_value(h, text))
+        found: dict[str, dict[str, tuple[float, ...]]] = {}
+        for h, key, text in _read("--grid", grids, optimisers):
+            if key in specs.SPECS:
+                raise InvalidArgumentError(
+                    f"--grid is for optimisers of other packages; that of {h.name} of {key} is declared. Leave it out."
+                )
+            found.setdefault(key, {})[h.name] = _grid(h, text)
+        return cls(values, found)
+
+    def adopt_grids(self) -> None:
+        """From now on the optimisers have the grids that were given.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an optimiser has more than two then, or the second has not its default among its values.
+        """
+        for key, grids in self.grids.items():
+            found = plug_ins.get(key)
+            if found is not None:
+                adopted = found.with_grids(grids)
+                adopted.spec(key)  # raises
+                plug_ins.adopt(key, adopted)
+
+
+def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[tuple[Hyperparameter, str, str]]:
+    """Hyperparameter, optimiser and value of every text."""
+    found = []
+    for text in texts:
+        left, equals, value = text.partition("=")
+        if not equals or not left or not value:
+            example = _EXAMPLES[option]
+            raise InvalidArgumentError(f"{option} takes NAME=VALUE; got {text!r}. Example: {option} {example}.")
+        named = [key for key in optimisers if left.startswith(f"{key}.")]
+        of = max(named, key=len, default="")
+        name = plug_ins.canonical(left.removeprefix(f"{of}.") if of else left)
+        for key in [of] if of else optimisers:
+            spec = specs.get(key)
+            known = {h.name: h for h in spec.hyperparameters}
+            if name not in known:
+                spec.refuse(name)
+            found.append((known[name], key, value))
+    return found
+
+
+def _value(h: Hyperparameter, text: str) -> Value:
+    """The text as a value of the hyperparameter's kind; what is none is left to its check."""
+    if h.choices:
+        return text.lower() if h.choices == specs.SWITCH else text
+    if text == _OFF and h.default is None:
+        return None
+    try:
+        return int(text) if isinstance(h.default, int) else float(text)
+    except ValueError:
+        return text
+
+
+def _grid(h: Hyperparameter, text: str) -> tuple[float, ...]:
+    values = [h.check(_value(h, part)) for part in text.split(",")]
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if len(numbers) < len(values) or any(number <= 0 for number in numbers):
+        raise InvalidArgumentError(f"--grid {h.name} takes positive numbers, tried on a log scale; got {text!r}.")
+    return tuple(sorted(set(numbers)))
