@@ -1,0 +1,1 @@
+"""Signum for torch and optax, as normbench finds it."""
