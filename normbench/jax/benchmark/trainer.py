@@ -150,7 +150,9 @@ class JaxTrainer:
             self._sizes = {Part.TRAIN: len(problem.x_train), Part.TEST: len(problem.x_test)}
             self._feed = feed
             self._at_hand = self._objective if feed is None else self._of(*next(feed))  # what an iteration sees
-            self._samples = len(self._at_hand.x) if rows is None else rows.shape[1]  # of a sweep
+            self._samples = self._sizes[Part.TRAIN] if rows is None else rows.shape[1]  # of a sweep
+            if feed is not None:
+                self._samples = len(self._at_hand.x)
             self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
             self._weights = tuple(self._array(w) for w in start)
             self._buffer = self._array(np.zeros(iterations))
