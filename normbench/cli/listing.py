@@ -1,12 +1,13 @@
 """``normbench list``: what the benchmark knows."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
 
 from normbench.cli import options
+from normbench.errors import InvalidArgumentError
 
 Rows = list[dict[str, Any]]
 
@@ -14,22 +15,38 @@ Rows = list[dict[str, Any]]
 def _tasks() -> Rows:
     from normbench.data import info, kept_tables
     from normbench.networks.families import layers_text
-    from normbench.problems.tasks import TASKS, get
+    from normbench.problems.tasks import TASKS, OfAnotherPackage, get
+    from normbench.specs.plug_ins import TASKS as OTHERS
 
+    others = _offered(OTHERS, TASKS, get)
     return [
         {
             "task": task.key,
             "title": task.title,
-            "simulated": info(task.source).simulated,
+            "simulated": None if isinstance(task, OfAnotherPackage) else info(task.source).simulated,
             "hidden": layers_text(task.hidden),
         }
-        for task in (*TASKS.values(), *(get(table.key) for table in kept_tables.every()))
+        for task in (*TASKS.values(), *(get(table.key) for table in kept_tables.every()), *others)
     ]
+
+
+def _offered(group: str, ours: Collection[str], get: Callable[[str], Any]) -> list[Any]:
+    """What installed packages offer beside ours; what is wrong with one is said, and keeps the others from nothing."""
+    from normbench.specs.plug_ins import offered
+
+    found = []
+    for name in offered(group):
+        try:
+            found += [] if name in ours else [get(name)]
+        except InvalidArgumentError as error:
+            click.echo(f"Left out: {error}", err=True)
+    return found
 
 
 def _optimisers() -> Rows:
     from normbench.backends import names
-    from normbench.specs import SPECS
+    from normbench.specs import SPECS, get
+    from normbench.specs.plug_ins import OPTIMISERS
 
     return [
         {
@@ -42,7 +59,7 @@ def _optimisers() -> Rows:
             "iterations": spec.iterations,
             "to tune": ", ".join(h.name for h in spec.searched) or "none",
         }
-        for spec in SPECS.values()
+        for spec in (*SPECS.values(), *_offered(OPTIMISERS, SPECS, get))
     ]
 
 
@@ -108,4 +125,4 @@ def command(*, what: str, format_: str) -> None:
 
 
 def _text(value: Any) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else "" if value is None else str(value)

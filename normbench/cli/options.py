@@ -114,12 +114,12 @@ class MarkedChoice(click.Choice):
         return value if self.mark in value else super().convert(value, param, ctx)
 
 
-def many(name: str, what: str, choices: Sequence[str], *, default: str, mark: str = "") -> Decorator:
-    """An option that may be repeated; with a mark also texts that have it."""
+def many(name: str, what: str, choices: Sequence[str], *, default: str) -> Decorator:
+    """An option that may be repeated."""
     return click.option(
         f"--{name}",
         f"{name}s",
-        type=MarkedChoice(choices, mark) if mark else click.Choice(choices),
+        type=click.Choice(choices),
         metavar=name.upper()[0],
         multiple=True,
         help=f"{what}: {', '.join(choices)}. Repeat for several.  [default: {default}]",

@@ -20,6 +20,7 @@ from normbench.cli.output import print_boards, print_failures, print_problems, p
 from normbench.cli.own_tables import GivenTable, own_tables
 from normbench.data.dataset import TABLE_MARK
 from normbench.errors import OutputError
+from normbench.problems import plug_ins as tasks_of_others
 from normbench.problems.tasks import TASKS
 from normbench.specs import PEERS, SPECS, plug_ins
 from normbench.writing import probe_folder
@@ -35,8 +36,20 @@ def _plug_in(key: str) -> object:
     return plug_ins.get(key)
 
 
+def _other_task(key: str) -> object:
+    """A table that is kept, by its key, or another package's task."""
+    return key if TABLE_MARK in key else tasks_of_others.declared(key)
+
+
 @click.command("run")
-@options.many("task", "What is learned", list(TASKS), default=f"{TASK}, or the tables of --data", mark=TABLE_MARK)
+@options.many_plugged_in(
+    "task",
+    "What is learned",
+    list(TASKS),
+    _other_task,
+    default=f"{TASK}, or the tables of --data",
+    others="another package's, or the key of a table that is kept",
+)
 @own_tables
 @options.many_plugged_in(
     "optimiser",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
+from normbench.problems import plug_ins
 from normbench.problems.bound import at_bound, scaled_outputs
 from normbench.problems.families import FAMILIES
 from normbench.problems.initial_weights import USUAL, usual
+from normbench.problems.plug_ins import PlugInTask as PlugInTask
 from normbench.problems.problem import Problem
 from normbench.problems.scaling import (
     dimensional_scaling,
@@ -124,7 +126,7 @@ def _outputs(dataset: Dataset) -> int:
 
 
 MANIFOLD_OPTIONS = ("manifold", "grouping", "groups", "partition_seed")
-PAPER_HIDDEN = (25, 30, 15)
+PAPER_HIDDEN = plug_ins.HIDDEN
 _DIGITS_HIDDEN, _DIGITS_CHANNELS = (64, 32), (8, 16)
 
 _IMAGES: dict[str, Any] = {"split": "official", "batch_size": 128}
@@ -213,13 +215,34 @@ TASKS: dict[str, Task] = {
 }
 
 
+@dataclass(frozen=True)
+class OfAnotherPackage(Task):
+    """A task whose samples a function of another package makes, see :mod:`normbench.problems.plug_ins`."""
+
+    def dataset(self, data_dir: Path | None = None) -> Dataset:
+        """Samples of the task in physical units; ``data_dir`` is of no use to them and ignored."""
+        return plug_ins.dataset(self.key)
+
+    @property
+    def source_info(self) -> SourceInfo:
+        """What is known of the samples, which are made for it."""
+        return plug_ins.source_info(self.key)
+
+
+def is_known(key: str) -> bool:
+    """True if there is a task of that key: ours, a table that is kept, or another package's, which is not imported."""
+    return key in TASKS or kept_tables.find(key) is not None or plug_ins.is_offered(key)
+
+
 def get(key: str) -> Task:
-    """The task of that key, a user's table among them.
+    """The task of that key: ours, a table of the user's, or that of another package.
 
     Raises
     ------
     InvalidArgumentError
         If there is none; the message lists the known ones.
+    PlugInError
+        If another package's cannot be imported.
     """
     if key in TASKS:
         return TASKS[key]
@@ -228,12 +251,10 @@ def get(key: str) -> Task:
         return _of_table(own)
     if TABLE_MARK in key:
         raise InvalidArgumentError(kept_tables.absent(key))
+    if (found := plug_ins.declared(key)) is not None:
+        others = {f.name: getattr(found, f.name) for f in fields(found) if f.name not in ("dataset", "title")}
+        return OfAnotherPackage(key=key, source=f"{key} of another package", title=found.title or key, **others)
     raise InvalidArgumentError(f"no task {key!r}.{suggestion(key, TASKS)} The benchmark knows: {', '.join(TASKS)}.")
-
-
-def is_known(key: str) -> bool:
-    """True if there is a task of that key, or a user's table of it is kept here."""
-    return key in TASKS or kept_tables.find(key) is not None
 
 
 def _of_table(table: kept_tables.KeptTable) -> Task:

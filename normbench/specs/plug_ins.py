@@ -5,7 +5,7 @@ keeps, so that all that it makes of a name rests on one declaration.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -118,18 +118,6 @@ def arguments(made: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> d
         else value
         for name, value in hyperparameters.items()
     }
-
-
-def listed() -> Iterable[tuple[str, PlugIn | str]]:
-    """Every optimiser that entry points offer, with its declaration or, where it is broken, what is wrong."""
-    for name in offered(OPTIMISERS):
-        try:
-            found = get(name)
-        except InvalidArgumentError as error:
-            yield name, str(error)
-        else:
-            if found is not None:
-                yield name, found
 
 
 def canonical(name: str) -> str:

@@ -1,0 +1,111 @@
+"""A package with an optimiser for torch and JAX, and a task: installed by pip, and on a board without a change here."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import normbench
+from normbench import specs
+from normbench.analysis.leaderboard import boards
+from normbench.problems import tasks
+from normbench.records.libraries import installed
+from normbench.records.plug_ins import mark
+from normbench.records.store import Store
+from normbench.records.versions import code_version
+from tests.cli.calls import COMMAND, call
+
+SMALL = ["--layers", "4,3,1", "--iterations", "2", "--seeds", "1", "--tune", "none"]
+
+
+def test_an_installed_package_is_on_the_board_beside_ours(site, tmp_path):
+    """In processes of their own: the command and its worker."""
+    out = tmp_path / "results"
+    named = ["--optimiser", "signum", "--optimiser", "normbench_example.torch_signum:Signum"]
+    path = os.pathsep.join([str(site), str(Path(normbench.__file__).parents[1])])
+    ended = subprocess.run(
+        [*COMMAND, "run", "--task", "pendulum", *SMALL, *named, "--lipschitz", "20", "--jobs", "1", "--out", str(out)],
+        env=os.environ | {"PYTHONPATH": path, "COLUMNS": "200"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    for name in ("signum", "normbench_example.torch_signum:Signum"):
+        assert f" {name} " in ended.stdout
+    assert "pendulum (SIMULATED data)" in ended.stdout
+    records, problems = Store.within(out).load_all()
+    assert not problems
+    assert {(r.request.optimiser, r.request.backend) for r in records} == {
+        ("signum", "torch"),
+        ("signum", "jax"),
+        ("normbench_example.torch_signum:Signum", "torch"),
+    }
+    assert all(r.outcome.status == "done" and r.outcome.proven_bound <= 20 for r in records)
+    for record in records:
+        said = record.provenance.plug_in
+        assert (said["package"], said["version"]) == ("normbench-example", "1.2.0")
+        assert record.provenance.code_version.rpartition(".")[0] == code_version(record.request.backend)
+    # here the package is not installed: the board is the same
+    assert len(boards(records)[0].optimisers) == 3
+
+
+def test_lists_name_what_packages_offer(site, on_path):
+    on_path(site)
+    optimisers = [json.loads(line) for line in call("list", "optimisers", "--format", "json").stdout.splitlines()]
+    [found] = [row for row in optimisers if row["family"] == "plug-in"]
+    assert (found["optimiser"], found["backends"], found["to_tune"]) == (
+        "signum",
+        "torch, jax",
+        "learning_rate, momentum",
+    )
+    known = [json.loads(line) for line in call("list", "tasks", "--format", "json").stdout.splitlines()]
+    assert [row["hidden"] for row in known if row["task"] == "pendulum"] == ["25-30-15"]
+    assert tasks.get("pendulum").layers(tasks.get("pendulum").dataset()) == (4, 25, 30, 15, 1)
+
+
+def test_an_installed_version_counts_and_not_the_source(site, on_path, monkeypatch):
+    on_path(site)
+    installed.cache_clear()  # a process takes versions for what they were when it first asked
+    before = mark.__wrapped__("signum")
+    metadata = site / "normbench_example-1.2.0.dist-info" / "METADATA"
+    text, source = metadata.read_text(), site / "normbench_example" / "torch_signum.py"
+    content = source.read_text()
+    try:
+        source.write_text(content + "# changed\n")
+        assert mark.__wrapped__("signum") == before
+        metadata.write_text(text.replace("Version: 1.2.0", "Version: 1.3.0"))
+        installed.cache_clear()
+        assert mark.__wrapped__("signum") != before
+    finally:
+        metadata.write_text(text)
+        source.write_text(content)
+        installed.cache_clear()
+
+
+def test_a_broken_package_breaks_nothing_else(tmp_path, on_path):
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[normbench.optimisers]\nbroken = broken_package:Broken\nadam = broken_package:Adam\n"
+        "[normbench.tasks]\nbroken-task = broken_package:task\nno-data = math:nan\nwrong-data = os:getpid\n"
+    )
+    (tmp_path / "broken_package.py").write_text("raise RuntimeError('it is broken')")
+    on_path(tmp_path)
+    assert call("--help").exit_code == call("run", "--help").exit_code == 0
+    for what, names in (("optimisers", ["broken"]), ("tasks", ["broken-task", "no-data"])):
+        ended = call("list", what)
+        assert ended.exit_code == 0
+        assert all(f"{name!r}" in ended.stderr for name in names)
+        assert len(ended.stderr.splitlines()) == len(names)
+    ended = call("run", "--optimiser", "broken", "--out", tmp_path / "out")
+    assert ended.exit_code == 2
+    assert ended.stderr == (
+        "Error: plug-in 'broken' (broken_package:Broken) cannot be imported: RuntimeError: it is broken. "
+        "Repair the package.\n"
+    )
+    assert specs.get("adam") is specs.SPECS["adam"]
+    for task, said in (("no-data", "is of type float"), ("wrong-data", "gave int"), ("nothing", "'nothing'")):
+        ended = call("run", "--task", task, "--out", tmp_path / "out")
+        assert (ended.exit_code, said in ended.stderr) == (2, True), ended.stderr
