@@ -6,6 +6,7 @@ from there.
 
 import json
 from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from normbench import backends, specs
@@ -15,7 +16,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
 from normbench.records.versions import machine
 from normbench.running.axis import Level
-from normbench.running.request import setting
+from normbench.running.request import RunRequest, setting
 
 Key = TypeVar("Key")
 Sortable = tuple[tuple[str, bool, Any], ...]
@@ -24,9 +25,12 @@ _HYPERPARAMETERS = "hyperparameters"
 
 def sortable(record: Record, *levels: Level, without: Collection[str] = ()) -> Sortable:
     """What separates the record from others on these levels, in an order: nothing before something."""
-    return tuple(
-        (name, value is not None, _ordered(value)) for name, value in setting(record.request, *levels, without=without)
-    )
+    return _sortable(record.request, levels, tuple(without))
+
+
+@lru_cache(maxsize=2**15)  # boards and comparisons group the same records again and again
+def _sortable(request: RunRequest, levels: tuple[Level, ...], without: tuple[str, ...]) -> Sortable:
+    return tuple((name, value is not None, _ordered(value)) for name, value in setting(request, *levels, without=without))
 
 
 def _ordered(value: Any) -> Any:
