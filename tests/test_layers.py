@@ -9,8 +9,6 @@ import pytest
 import normbench
 from normbench.records.imports import Package, used
 
-pytestmark = pytest.mark.quick
-
 # a module imports its own layer and layers of lower rank; layers of equal rank do not know each other
 RANKS = {
     "": 0,  # the package itself: its version, and a name that it lends
@@ -73,15 +71,18 @@ def breaches(module: str, source: str, *, is_package: bool = False) -> list[str]
     return wrong
 
 
+@pytest.mark.quick
 def test_imports_point_towards_lower_layers():
     wrong = (breaches(name, path.read_text(), is_package=path.name == "__init__.py") for name, path in MODULES.items())
     assert [breach for module in wrong for breach in module] == []
 
 
+@pytest.mark.quick
 def test_every_layer_of_the_picture_exists():
     assert {layer(module) for module in MODULES} == set(RANKS)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("module", "source"),
     [
@@ -109,6 +110,7 @@ def test_a_planted_wrong_arrow_is_caught(module, source, monkeypatch):
     assert len(set(breaches(module, source))) >= 1
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("module", "source"),
     [

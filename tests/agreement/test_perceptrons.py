@@ -220,7 +220,6 @@ def resting_problem(key: str) -> Problem:
     raise AssertionError("no seed gave a positive 1 x 1 weight")
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("case", [("method1", {"order": 4}), ("method2", {}), ("method2_exp", {})], ids=case_id)
 def test_layer_without_tangent_space_rests(backend: str, case: tuple[str, dict]) -> None:
     key, given = case

@@ -21,8 +21,7 @@ def asked(**changes: object) -> RunRequest:
     return Asked(**{**fields, "iterations": 30, **changes}).resolved()
 
 
-@pytest.mark.quick
-@pytest.mark.parametrize("backend", ["torch", "jax"])
+@pytest.mark.parametrize("backend", [pytest.param("torch", marks=pytest.mark.quick), "jax"])
 def test_run_reports_figures_that_follow_from_its_weights(simulated: Dataset, backend: str) -> None:
     wanted = asked(backend=backend, layers=(12, 9, 13, 3), dtype="float64")
     result = run(wanted, simulated)
