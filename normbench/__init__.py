@@ -7,12 +7,24 @@ Importing this package loads neither torch, JAX nor scikit-learn; the backends l
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for those who read and do not run
+    from normbench.api import leaderboard as leaderboard
+    from normbench.api import plot_frontier as plot_frontier
+    from normbench.api import run as run
     from normbench.certificates import certify as certify
     from normbench.estimators import LipschitzClassifier as LipschitzClassifier
     from normbench.estimators import LipschitzRegressor as LipschitzRegressor
     from normbench.records.frame import load_records as load_records
 
-__all__ = ["LipschitzClassifier", "LipschitzRegressor", "__version__", "certify", "load_records"]
+__all__ = [
+    "LipschitzClassifier",
+    "LipschitzRegressor",
+    "__version__",
+    "certify",
+    "leaderboard",
+    "load_records",
+    "plot_frontier",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,6 +37,10 @@ def __getattr__(name: str) -> Any:
         from normbench.certificates import certify
 
         return certify
+    if name in ("leaderboard", "plot_frontier", "run"):
+        from normbench import api
+
+        return getattr(api, name)
     if name == "load_records":
         from normbench.records.frame import load_records
 

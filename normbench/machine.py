@@ -103,3 +103,8 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def runs_at_once() -> int:
+    """As many as have a core of ours for each of their threads, at least one."""
+    return max(1, cores() // threads_per_run())

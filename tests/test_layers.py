@@ -34,11 +34,12 @@ RANKS = {
     "presentation": 13,
     "papers": 13,
     "estimators": 14,
-    "cli": 15,
+    "api": 15,
+    "cli": 16,
 }
 NEIGHBOURS = {"papers", "presentation"}  # a paper draws its pictures in the common style; the page shows them
 ALLOWED = {
-    "": {"certificates", "estimators", "records"},  # what the package lends, imported when it is asked for
+    "": {"api", "certificates", "estimators", "records"},  # what the package lends, imported when it is asked for
 }
 OWNERS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "optax": "jax"}  # library: the only layer that imports it
 

@@ -30,7 +30,9 @@ def sortable(record: Record, *levels: Level, without: Collection[str] = ()) -> S
 
 @lru_cache(maxsize=2**15)  # boards and comparisons group the same records again and again
 def _sortable(request: RunRequest, levels: tuple[Level, ...], without: tuple[str, ...]) -> Sortable:
-    return tuple((name, value is not None, _ordered(value)) for name, value in setting(request, *levels, without=without))
+    return tuple(
+        (name, value is not None, _ordered(value)) for name, value in setting(request, *levels, without=without)
+    )
 
 
 def _ordered(value: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from normbench.cli import options
-from normbench.cli.libraries import drawing_libraries
 from normbench.errors import InvalidArgumentError
+from normbench.presentation.libraries import drawing_libraries
 from normbench.writing import probe_file, write_text
 
 if TYPE_CHECKING:

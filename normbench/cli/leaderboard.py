@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from normbench.cli import options
-from normbench.cli.libraries import drawing_libraries
 from normbench.cli.output import FIGURES, load, print_boards, print_frontiers
+from normbench.presentation.libraries import drawing_libraries
 from normbench.writing import probe_folder
 
 if TYPE_CHECKING:

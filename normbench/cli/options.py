@@ -11,7 +11,7 @@ import click
 from normbench import backends
 from normbench.campaigns.usual import TUNE, TUNED
 from normbench.errors import InvalidArgumentError
-from normbench.machine import cores, threads_per_run
+from normbench.machine import runs_at_once
 from normbench.paths import as_path
 
 DEFAULT_OUT = Path("normbench-results")
@@ -156,7 +156,7 @@ def many_plugged_in(
 
 def job_count(given: int | None) -> int:
     """What was asked for, else as many as have a core of ours for every thread."""
-    return given or max(1, cores() // threads_per_run())
+    return given or runs_at_once()
 
 
 def backend(choices: Sequence[str]) -> Decorator:

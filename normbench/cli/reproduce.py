@@ -13,14 +13,14 @@ from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.pool import results_of
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
-from normbench.cli.libraries import drawing_libraries
 from normbench.cli.output import FIGURES, print_failures
-from normbench.cli.progress import campaign_progress
 from normbench.errors import BackendUnavailableError
 from normbench.machine import threads_per_run
 from normbench.papers.experiment import Experiment, File, Found
 from normbench.papers.experiments import EXPERIMENTS
 from normbench.papers.runs import Setting
+from normbench.presentation.libraries import drawing_libraries
+from normbench.presentation.progress import campaign_progress
 from normbench.presentation.terminal import console
 from normbench.records.schema import Record
 from normbench.records.store import RECORDS, Store

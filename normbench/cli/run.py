@@ -174,7 +174,7 @@ def command(
     from normbench.campaigns.campaign import Campaign
     from normbench.campaigns.samples import Samples
     from normbench.campaigns.wanted import Wanted, plan_of
-    from normbench.cli.progress import campaign_progress
+    from normbench.presentation.progress import campaign_progress
     from normbench.records.store import RECORDS, Store
 
     wanted = Wanted(

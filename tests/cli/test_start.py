@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from normbench.cli import _COMMANDS, main
-from normbench.cli.libraries import drawing_libraries
+from normbench.presentation.libraries import drawing_libraries
 from tests.cli.calls import COMMAND, call
 
 HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "pooch", "requests", "torch", "jax"}

@@ -55,6 +55,10 @@ class Picture:
         nothing_picked = {"name": "picked", "value": []}  # what the legend of the page would fade
         return _printed(compiled | {"signals": [nothing_picked, *compiled.get("signals", [])]})
 
+    def svg(self) -> str:
+        """The picture as SVG."""
+        return _counted(vl_convert.vega_to_svg(self.vega()))
+
     def save(self, folder: Path) -> list[Path]:
         """Write SVG, PDF and CSV; the same data give the same bytes, but for the order of the objects in the PDF.
 
@@ -64,7 +68,7 @@ class Picture:
             If a file cannot be written.
         """
         svg, pdf, csv = (folder / f"{self.name}{ending}" for ending in (".svg", ".pdf", ".csv"))
-        drawn = _counted(vl_convert.vega_to_svg(self.vega()))
+        drawn = self.svg()
         write_text(svg, drawn)
         write_bytes(pdf, vl_convert.svg_to_pdf(drawn))
         write_text(csv, csv_frame(self.data).to_csv(index=False, float_format="%.6g", lineterminator="\n"))

@@ -1,8 +1,9 @@
-"""Progress of a campaign on standard error: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of a campaign on standard error: a bar on a terminal or in a notebook, else a plain line now and then."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,7 +21,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 def campaign_progress() -> "Iterator[Callable[[Tally], None]]":
     """What to hand to a campaign as ``on_progress``; the bar weighs runs by their estimated cost."""
     console = terminal.console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal and not (console.is_jupyter and find_spec("ipywidgets")):  # what a bar there needs
         yield _plain_lines(console)
         return
     columns = (

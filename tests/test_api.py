@@ -1,0 +1,144 @@
+"""The command line in Python: the same runs, boards that show themselves, and one clear error for what is wrong."""
+
+import contextlib
+import html
+import inspect
+import io
+import re
+
+import pandas as pd
+import pytest
+
+import normbench
+from normbench.api import run
+from normbench.errors import InvalidArgumentError
+from normbench.running.request import axes
+from tests.cli.calls import call
+from tests.pages import ROOT, same_output, snippets
+from tests.this_process import in_this_process, without_workers  # noqa: F401
+
+SMALL = {"layers": (12, 4, 3), "iterations": 3, "seeds": 2, "tune": "none", "progress": False}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def records(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        without_workers(patch)
+        return run("quadrotor-sim", ["adam", "sgd"], "torch", lipschitz=[5, 20], out=folder, **SMALL)
+
+
+def test_it_makes_the_runs_of_the_command_line(records, folder):
+    """The same identities: the command finds them, and makes nothing."""
+    assert len(records) == 8
+    assert records.status.eq("done").all()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
+    named = ["--optimiser", "adam", "--optimiser", "sgd", "--backend", "torch", "--lipschitz", "5", "--lipschitz", "20"]
+    small = ["--layers", "12,4,3", "--iterations", "3", "--seeds", "2", "--tune", "none", "--out", folder]
+    assert call("run", *named, *small).exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")} == before
+    assert {path.stem for path in before} == set(records.record)
+    pd.testing.assert_frame_equal(normbench.load_records(folder), records)
+
+
+def test_arguments_are_the_options_of_a_run():
+    assert {axis.name for axis in axes() if axis.help} <= set(inspect.signature(run).parameters)
+    assert "of_a_run" not in inspect.signature(run).parameters
+
+
+def test_a_board_shows_itself(records, folder):
+    board = normbench.leaderboard(records)
+    shown = board._repr_html_()
+    cells = {html.unescape(cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", shown)}
+    assert {"adam", "sgd", "zero", "default 0.001, spectral"} <= cells
+    assert (shown.count("<table>"), shown.count("SIMULATED data")) == (2, 2)
+    assert "\x1b" not in str(board)
+    assert "default 0.001" in str(board)
+    assert set(board.frame.optimiser) == {"adam", "sgd", "zero", "mean", "linear"}
+    pd.testing.assert_frame_equal(normbench.leaderboard(str(folder)).frame, board.frame)
+    one = normbench.leaderboard(records[records.optimiser == "sgd"])
+    assert set(one.frame.optimiser) == {"sgd", "zero", "mean", "linear"}
+
+
+def test_a_frontier_shows_itself(records):
+    frontier = normbench.plot_frontier(records)
+    assert frontier._repr_html_().startswith("<svg")
+    assert "adam" in frontier.frame.to_csv()
+    assert "adam" in str(frontier)
+    with pytest.raises(InvalidArgumentError, match="no task with several bounds"):
+        normbench.plot_frontier(records[records.lipschitz == 5])
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_classes_and_values_are_given_as_they_are(tmp_path):
+    import torch
+
+    values = {torch.optim.NAdam: {"weight_decay": 0.5, "decoupled_weight_decay": True}}
+    more = SMALL | {"seeds": 1}
+    found = run("quadrotor-sim", torch.optim.NAdam, "torch", hyperparameters=values, out=tmp_path, **more)
+    assert list(found.optimiser) == ["torch.optim.nadam:NAdam"]
+    assert '"weight_decay": 0.5' in found.hyperparameters[0]
+    assert '"decoupled_weight_decay": "true"' in found.hyperparameters[0]
+
+
+class Here:
+    """What processes cannot import, were its module the program."""
+
+
+Here.__module__ = "__main__"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"tasks": "nothing"}, "no task 'nothing'"),
+        ({"tasks": 3}, "tasks are named by text; got 3"),
+        ({"optimisers": "adamm"}, "no optimiser 'adamm'. Did you mean 'adam"),
+        ({"optimisers": Here}, "cannot import 'Here' of '__main__'"),
+        ({"optimisers": 3}, "an optimiser is .*; got 3"),
+        ({"backends": "numpy"}, "no backend 'numpy'"),
+        ({"lipschitz": -1}, "lipschitz must be positive and finite; got -1"),
+        ({"seeds": 0}, "seeds must be"),
+        ({"seeds": [0, 1]}, "seeds must be"),
+        ({"jobs": 0}, "jobs must be"),
+        ({"layers": (12, 4)}, "layers 12,4 does not fit"),
+        ({"iterations": "many"}, "iterations must be"),
+        ({"iteration": 3}, "no argument 'iteration'. Did you mean 'iterations'"),
+        ({"dtype": "float16"}, "dtype must be one of float32, float64"),
+        ({"tune": "all"}, "tune must be one of none, one, two; got 'all'"),
+        ({"hyperparameters": {"speed": 1}}, "has no hyperparameter 'speed'"),
+        ({"hyperparameters": [1]}, "hyperparameters must be a mapping"),
+        ({"grids": {"lr": [0.1]}}, "is declared"),
+    ],
+)
+@pytest.mark.usefixtures("in_this_process")
+def test_a_wrong_call_is_one_clear_error(arguments, said, tmp_path):
+    usual = {"tasks": "quadrotor-sim", "optimisers": "adam", "backends": "torch", "out": tmp_path} | SMALL
+    with pytest.raises(InvalidArgumentError, match=said):
+        run(**usual | arguments)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [(3, "must be a DataFrame"), ("no_such_folder", "no records in"), (pd.DataFrame({"a": [1]}), "no table of rec")],
+)
+def test_what_holds_no_records_is_refused(records, said):
+    with pytest.raises(ValueError, match=said):
+        normbench.leaderboard(records)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_the_page_prints_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space: dict = {}
+    found = list(snippets("python", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), 1))
+    assert len(found) == 3
+    for snippet in found:
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            exec(compile(snippet.code, "python.md", "exec"), space)
+        assert same_output(text.getvalue(), snippet.output), text.getvalue()
