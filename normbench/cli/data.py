@@ -57,8 +57,11 @@ def verify(*, name: str, data_dir: Path | None) -> None:
 def info(*, name: str) -> None:
     """Describe a data set: origin, terms, size, and whether it is on this machine."""
     found = data.info(name)
-    own = TABLE_MARK in found.name
-    without_files = "it is computed" if found.simulated else "it is kept here" if own else "it comes with a package"
+    own = "none: it is kept here" if TABLE_MARK in found.name else "none: it comes with a package"
+    without_files = "none: it is computed" if found.simulated else found.layout or own
+    remedy = (
+        "name its folder with --data-dir or NORMBENCH_DATA" if found.layout else f"normbench data fetch {found.name}"
+    )
     samples = f"{found.samples:,}"
     if found.test_samples:
         samples += f", of which {found.test_samples:,} are the official test set"
@@ -71,7 +74,7 @@ def info(*, name: str) -> None:
         ("terms", found.terms),
         ("url", found.url),
         ("cite", found.citation),
-        ("files", ", ".join(file.name for file in found.files) or f"none: {without_files}"),
-        ("here", "yes" if found.present else f"no; normbench data fetch {found.name}"),
+        ("files", ", ".join(file.name for file in found.files) or without_files),
+        ("here", "yes" if found.present else f"no; {remedy}"),
     ):
         click.echo(f"{label + ':':13} {text}")

@@ -13,7 +13,16 @@ from normbench.data.files import FileCheck as FileCheck
 from normbench.data.files import RemoteFile as RemoteFile
 from normbench.data.source import Source as Source
 from normbench.data.source import SourceInfo as SourceInfo
-from normbench.data.sources import cifar, digits, idx_images, neural_fly, quadrotor, quadrotor_sim, wikitext
+from normbench.data.sources import (
+    cifar,
+    digits,
+    idx_images,
+    image_folder,
+    neural_fly,
+    quadrotor,
+    quadrotor_sim,
+    wikitext,
+)
 from normbench.data.splits import Split as Split
 from normbench.data.splits import split_indices as split_indices
 from normbench.errors import InvalidArgumentError
@@ -31,6 +40,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
             cifar.CIFAR_10_SOURCE,
             cifar.CIFAR_100_SOURCE,
             wikitext.SOURCE,
+            image_folder.IMAGENET_SOURCE,
         )
     }
 )

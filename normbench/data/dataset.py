@@ -4,9 +4,11 @@ import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from normbench.data.streamed import StreamedImages
 from normbench.errors import DataError, InvalidArgumentError
 
 
@@ -42,10 +44,12 @@ class Dataset:
     inputs : array
         Regression: shape (samples, features), float64. Classification: shape (samples, ...), floating; images are
         (samples, channels, height, width) with pixels in [0, 1], and large image sets keep them in float32 to
-        save memory. Tokens: shape (sequences, length), integers below the number of classes.
+        save memory; or :class:`normbench.data.streamed.StreamedImages`, whose pixels nobody looks at before they are
+        asked for. Tokens: shape (sequences, length), integers below the number of classes.
     outputs : array
-        Regression: shape (samples, outputs), float64. Classification: shape (samples, classes), one-hot float64.
-        Tokens: shape (sequences, length), integers; ``outputs[:, :-1]`` is ``inputs[:, 1:]``.
+        Regression: shape (samples, outputs), float64. Classification: shape (samples, classes), one-hot float64, or
+        shape (samples,), their numbers, where rows would be too large. Tokens: shape (sequences, length), integers;
+        ``outputs[:, :-1]`` is ``inputs[:, 1:]``.
     time : array, shape (samples,), float64, or None
         Seconds since the start of the log; used to hold out contiguous blocks. None where samples have no time.
     flight : array, shape (samples,), int64, or None
@@ -92,7 +96,8 @@ class Dataset:
         if self.kind is Kind.TOKENS:
             self._check_tokens()
             return
-        self._check_norms()
+        if not isinstance(self.inputs, StreamedImages):
+            self._check_norms()
         if self.kind is Kind.CLASSIFICATION:
             self._check_classes()
 
@@ -115,6 +120,9 @@ class Dataset:
         for field, dtype in stored.items():
             array = getattr(self, field)
             if array is not None:
+                if isinstance(array, StreamedImages):
+                    digest.update(array.sha256.encode())
+                    continue
                 own = dtype if self.kind is Kind.REGRESSION else array.dtype.newbyteorder("<")
                 digest.update(np.ascontiguousarray(array, dtype=own).reshape(-1).view(np.uint8).data)
         digest.update("\0".join(self.classes).encode())
@@ -152,7 +160,8 @@ class Dataset:
             )
         per_sample = ("inputs", "outputs", "time", "flight", "official")
         arrays = {field: getattr(self, field) for field in per_sample}
-        return replace(self, **{field: array[rows] for field, array in arrays.items() if array is not None})
+        taken: dict[str, Any] = {field: part_of(array, rows) for field, array in arrays.items() if array is not None}
+        return replace(self, **taken)
 
     def _expected_shapes(self) -> dict[str, tuple[int, ...]]:
         samples = len(self.inputs)
@@ -162,7 +171,7 @@ class Dataset:
         elif self.kind is Kind.TOKENS:
             inputs = outputs = (samples, int(np.prod(self.inputs.shape[1:2])))
         else:
-            inputs, outputs = (samples, *self.inputs.shape[1:]), (samples, len(self.classes))
+            inputs, outputs = (samples, *self.inputs.shape[1:]), (samples, len(self.classes))[: self.outputs.ndim]
         return {
             "inputs": inputs,
             "outputs": outputs,
@@ -174,6 +183,8 @@ class Dataset:
     def _check_array(self, field: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         if array.shape != shape:
             raise DataError(f"{field} of data set {self.name!r} has shape {array.shape}; expected {shape}.")
+        if isinstance(array, StreamedImages):
+            return
         bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if bad.any():
             raise DataError(
@@ -190,9 +201,13 @@ class Dataset:
             )
 
     def _check_classes(self) -> None:
-        least, most = self.inputs.min(), self.inputs.max()
-        if self.inputs.ndim == 4 and (least < 0 or most > 1):
-            raise DataError(f"pixels of data set {self.name!r} span {least:g} to {most:g}; scale them to [0, 1].")
+        if self.inputs.ndim == 4 and not isinstance(self.inputs, StreamedImages):
+            least, most = self.inputs.min(), self.inputs.max()
+            if least < 0 or most > 1:
+                raise DataError(f"pixels of data set {self.name!r} span {least:g} to {most:g}; scale them to [0, 1].")
+        if self.outputs.ndim == 1:
+            self._check_numbers("outputs", "classes")
+            return
         one_hot = ((self.outputs == 0) | (self.outputs == 1)).all(axis=1) & (self.outputs.sum(axis=1) == 1)
         if not one_hot.all():
             raise DataError(
@@ -202,15 +217,25 @@ class Dataset:
 
     def _check_tokens(self) -> None:
         for field in ("inputs", "outputs"):
-            array = getattr(self, field)
-            if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= len(self.classes):
-                raise DataError(
-                    f"{field} of data set {self.name!r} span {array.min()} to {array.max()} ({array.dtype}); tokens "
-                    f"are integers from 0 to {len(self.classes) - 1}, the last of its classes."
-                )
+            self._check_numbers(field, "tokens")
         wrong = (self.outputs[:, :-1] != self.inputs[:, 1:]).any(axis=1)
         if wrong.any():
             raise DataError(
                 f"outputs of data set {self.name!r} are not the next tokens in {wrong.sum()} sequences, first at row "
                 f"{int(wrong.argmax())}. Shift the inputs by one."
             )
+
+    def _check_numbers(self, field: str, what: str) -> None:
+        array = getattr(self, field)
+        if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= len(self.classes):
+            raise DataError(
+                f"{field} of data set {self.name!r} span {array.min()} to {array.max()} ({array.dtype}); {what} "
+                f"are integers from 0 to {len(self.classes) - 1}, the last of its classes."
+            )
+
+
+def part_of(samples: np.ndarray, rows: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Some of the samples, in another shape if one is given; of streamed ones, which keep theirs, nothing is read."""
+    if isinstance(samples, StreamedImages):
+        return samples.take(rows)
+    return samples[rows] if shape is None else samples[rows].reshape(-1, *shape)

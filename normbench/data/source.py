@@ -47,7 +47,9 @@ class SourceInfo:
     splits : tuple of str
         Rules of :func:`normbench.data.split_indices` that fit the data.
     files : tuple of RemoteFile
-        What is downloaded; empty for a simulator and for data that come with a package.
+        What is downloaded; empty for a simulator, for data that come with a package and for a folder of the user's.
+    layout : str
+        What the user's own folder holds, of data that no program may download; else empty.
     present : bool
         True if the samples can be loaded here without network or generation; :func:`normbench.data.info` looks.
     """
@@ -64,6 +66,7 @@ class SourceInfo:
     classes: int = 0
     splits: tuple[str, ...] = ("random", "blocked")
     files: tuple[RemoteFile, ...] = ()
+    layout: str = ""
     present: bool = False
 
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from normbench.data.dataset import Dataset, Kind
+from normbench.data.dataset import Dataset
 from normbench.data.splits import TEST, split_indices
 from normbench.problems.scaling import unit_inputs
 
@@ -25,7 +25,7 @@ def trivial_predictors(
     zero    yhat = 0
     mean    yhat = mean of the training outputs: for classes their shares
     linear  yhat = B x / ||x||, B by least squares without intercept: the networks see the same unit-norm
-            inputs and have no biases either; not for tokens
+            inputs and have no biases either; not for outputs that are numbers of classes, or tokens
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def trivial_predictors(
     """
     indices = split_indices(dataset, rule=split, seed=seed, judged_on=judged_on)
     parts = {"train": indices.train, "test": indices.test}
-    if dataset.kind is Kind.TOKENS:
-        return _of_tokens(dataset, parts)
+    if np.issubdtype(dataset.outputs.dtype, np.integer):
+        return _of_numbers(dataset, parts)
     inputs = unit_inputs(dataset.inputs.reshape(len(dataset.inputs), -1))
     outputs = dataset.outputs
     average = outputs[indices.train].mean(axis=0)
@@ -64,7 +64,7 @@ def trivial_predictors(
     return found
 
 
-def _of_tokens(dataset: Dataset, parts: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def _of_numbers(dataset: Dataset, parts: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """zero and mean for integer outputs: with shares p, ||p - y||^2 = sum p^2 - 2 p_y + 1."""
     counts = np.bincount(dataset.outputs[parts["train"]].ravel(), minlength=len(dataset.classes))
     shares = counts / counts.sum()

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from normbench.data.streamed import StreamedImages
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network
 from normbench.networks.families import is_perceptron
@@ -24,6 +25,7 @@ class Problem:
     Attributes
     ----------
     x_train, x_test : array, shape (samples, *network.input_shape), float64, or integers where the network embeds tokens
+        Or, in their place, :class:`normbench.data.streamed.StreamedImages`: only rows of them can be asked for.
     y_train, y_test : array, shape (samples, d_L), float64, or integer classes
     weights : tuple of arrays, float64
         Initial weights in the order of ``network.weight_shapes``.
@@ -67,6 +69,8 @@ class Problem:
     @cached_property
     def mean_square_input(self) -> float:
         """Mean ||x||^2 over the training set."""
+        if isinstance(self.x_train, StreamedImages):
+            return self.input_norm**2
         return math.fsum(np.square(self.x_train).sum(axis=tuple(range(1, self.x_train.ndim)))) / len(self.x_train)
 
     @property

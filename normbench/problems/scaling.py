@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from normbench.data.streamed import StreamedImages
 from normbench.errors import DataError
 from normbench.networks import Loss, Network, as_network
 from normbench.networks.base import Shape
@@ -204,6 +205,8 @@ def scaled_problem(
 
 
 def _inputs(x: np.ndarray, norm: float) -> np.ndarray:
+    if isinstance(x, StreamedImages):
+        return x.scaled(norm)  # when they are read
     return x if np.issubdtype(x.dtype, np.integer) else unit_inputs(x.astype(np.float64)) * norm
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from normbench.data import SOURCES, SourceInfo, kept_tables, load
-from normbench.data.augmentation import NONE
-from normbench.data.dataset import TABLE_MARK, Dataset
+from normbench.data.augmentation import CROP_FLIP, NONE
+from normbench.data.dataset import TABLE_MARK, Dataset, part_of
 from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Loss, Network, as_network
@@ -163,6 +163,19 @@ _ON_DEMAND = (  # arXiv 2304.05187, section 3.3, and arXiv 2002.03432, section 6
         family="vgg16",
         iterations=_TWENTY_EPOCHS,
         **_IMAGES,
+    ),
+    Task(
+        "imagenet-resnet50",
+        "imagenet",
+        (64,),
+        None,
+        "ImageNet, ResNet-50",
+        loss=Loss.CROSS_ENTROPY,
+        family="resnet50",
+        split="official",
+        batch_size=1024,
+        iterations=350 * (1_281_167 // 1024),
+        augmentation=CROP_FLIP,
     ),
     Task(
         "wikitext2-transformer",
@@ -322,7 +335,7 @@ def problem(
         )
     indices = split_indices(dataset, rule=split, seed=seed, judged_on=judged_on)
     train, test = (
-        (dataset.inputs[rows].reshape(-1, *network.input_shape), dataset.outputs[rows])
+        (part_of(dataset.inputs, rows, network.input_shape), dataset.outputs[rows])
         for rows in (indices.train, indices.test)
     )
     given: dict[str, Any] = {

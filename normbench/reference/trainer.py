@@ -106,12 +106,12 @@ class ReferenceTrainer:
 
     def test_loss(self) -> float:
         """Loss on the test set at the present weights."""
-        return Objective.of(self._problem, self._problem.x_test, self._problem.y_test).loss(self._plain_weights())
+        return Objective.of(self._problem, self._problem.x_test[:], self._problem.y_test).loss(self._plain_weights())
 
     def outputs(self, part: Part) -> Iterator[np.ndarray]:
         """What the network gives for the training or the test set at the present weights, in one piece."""
         x = {Part.TRAIN: self._problem.x_train, Part.TEST: self._problem.x_test}[part]
-        yield forward(self._problem.network, self._plain_weights(), x)
+        yield forward(self._problem.network, self._plain_weights(), x[:])
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""

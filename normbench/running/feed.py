@@ -8,6 +8,8 @@ from itertools import islice
 import numpy as np
 
 from normbench.data.augmentation import NONE, crop_flip
+from normbench.data.streamed import StreamedImages
+from normbench.errors import InvalidArgumentError
 from normbench.problems import tasks
 from normbench.problems.problem import Part, Problem
 from normbench.problems.scaling import unit_inputs
@@ -18,9 +20,9 @@ AUGMENTATION_STREAM = 8  # seeds what happens to images apart from which of them
 AHEAD = 2  # batches that are made before they are asked for
 
 
-def is_fed(request: RunRequest) -> bool:
-    """True where the samples of an iteration are not rows of the training set as they stand."""
-    return request.augmentation != NONE
+def is_fed(request: RunRequest, problem: Problem) -> bool:
+    """True where the samples of an iteration are not rows of the training set as they stand in memory."""
+    return request.augmentation != NONE or isinstance(problem.x_train, StreamedImages)
 
 
 def feed_of(request: RunRequest, problem: Problem) -> Iterator[Part] | None:
@@ -28,19 +30,35 @@ def feed_of(request: RunRequest, problem: Problem) -> Iterator[Part] | None:
 
     An augmented image is normalised again, so that it has the norm of every other. What happens to those of an
     iteration is drawn from NumPy by seed and iteration.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If images that are streamed are asked for without mini-batches.
     """
-    if not is_fed(request) or request.batch_size is None:
+    if not is_fed(request, problem):
         return None
-    shape = tasks.get(request.task).source_info.shape
+    if request.batch_size is None:
+        raise InvalidArgumentError(
+            f"the images of task {request.task!r} are read from files batch by batch; got batch_size None. Choose a "
+            "batch_size, such as 128."
+        )
 
     def make(iteration: int, rows: np.ndarray) -> Part:
         rng = np.random.default_rng([request.seed, AUGMENTATION_STREAM, iteration])
-        images = crop_flip(problem.x_train[rows].reshape(-1, *shape), rng)
-        x = unit_inputs(images) * problem.input_norm
-        return x.reshape(-1, *problem.network.input_shape), problem.y_train[rows]
+        x = problem.x_train[rows] if request.augmentation == NONE else _augmented(request, problem, rows, rng)
+        return x, problem.y_train[rows]
 
     drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
     return _ahead(make, islice(enumerate(drawn), request.iterations))
+
+
+def _augmented(request: RunRequest, problem: Problem, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if isinstance(problem.x_train, StreamedImages):
+        return problem.x_train.crop_flip(rows, rng)
+    images = problem.x_train[rows].reshape(-1, *tasks.get(request.task).source_info.shape)
+    x = unit_inputs(crop_flip(images, rng)) * problem.input_norm
+    return x.reshape(-1, *problem.network.input_shape)
 
 
 def _ahead(make: Callable[[int, np.ndarray], Part], wanted: Iterator[tuple[int, np.ndarray]]) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from normbench import data
 from normbench.errors import DataError, InvalidArgumentError
 
 FLIGHTS = ["quadrotor-sim", "quadrotor", "neural-fly"]
-OTHERS = ["digits", "mnist", "fashion-mnist", "cifar-10", "cifar-100", "wikitext-2"]
+OTHERS = ["digits", "mnist", "fashion-mnist", "cifar-10", "cifar-100", "wikitext-2", "imagenet"]
 PUBLISHED = ["quadrotor", "neural-fly", "mnist", "fashion-mnist", "cifar-10", "cifar-100", "wikitext-2"]
 
 

@@ -1,15 +1,34 @@
 """Losses and outputs of a whole set at given weights: networks see some samples at a time."""
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax import Array
 
 from normbench.backends.trajectory import samples_at_once
+from normbench.data.streamed import StreamedImages
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import Objective
+from normbench.networks import Network
+
+
+class Streamed(NamedTuple):
+    """The objective of images that are read when they are asked for; only those of some of them can be evaluated."""
+
+    x: StreamedImages
+    y: np.ndarray
+    network: Network
+    precision: Callable[[], AbstractContextManager]  # of the run, around what is placed
+    of: Callable[[np.ndarray, np.ndarray], NetworkObjective]  # the one of a batch
+
+    def at(self, rows: slice) -> NetworkObjective:
+        """The objective of some of the samples."""
+        with self.precision():
+            return self.of(self.x[rows], self.y[rows])
 
 
 @jax.jit
@@ -23,7 +42,7 @@ def outputs_of(objective: Any, weights: Any) -> Array:
     return objective.outputs(weights)
 
 
-def pieces(objective: NetworkObjective) -> Iterator[NetworkObjective]:
+def pieces(objective: NetworkObjective | Streamed) -> Iterator[NetworkObjective]:
     """The objective of some samples at a time."""
     at_once = samples_at_once(math.prod(objective.network.output_shape))
     for start in range(0, len(objective.x), at_once):

@@ -16,8 +16,9 @@ from jax import Array
 
 from normbench import specs
 from normbench.backends.trajectory import Part, Trajectory, ending
+from normbench.data.streamed import StreamedImages
 from normbench.errors import BackendUnavailableError
-from normbench.jax.benchmark.evaluation import mean_loss, outputs_of, pieces
+from normbench.jax.benchmark.evaluation import Streamed, mean_loss, outputs_of, pieces
 from normbench.jax.benchmark.methods import method, traced
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
@@ -156,7 +157,7 @@ class JaxTrainer:
             self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
             self._weights = tuple(self._array(w) for w in start)
             self._buffer = self._array(np.zeros(iterations))
-            jax.block_until_ready((self._objective, self._test, self._weights))
+            jax.block_until_ready((self._at_hand, self._test, self._weights))
         self._run: _Run | None = None
 
     def _precision(self) -> AbstractContextManager:
@@ -171,9 +172,11 @@ class JaxTrainer:
     def _of(self, x: np.ndarray, y: np.ndarray) -> Any:
         """The objective of a batch."""
         whole: Any = self._objective
-        return replace(whole, x=self._placed(x), y=self._placed(y))
+        return whole.of(x, y) if isinstance(whole, Streamed) else replace(whole, x=self._placed(x), y=self._placed(y))
 
-    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
+    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective | Streamed:
+        if isinstance(x, StreamedImages):
+            return Streamed(x, y, problem.network, self._precision, lambda *part: self._whole(problem, *part))
         return NetworkObjective(
             x=self._placed(x),
             y=self._placed(y),
@@ -201,7 +204,7 @@ class JaxTrainer:
         """Trace and compile every program of the run, by asking for no iterations."""
         with self._precision():
             mean_loss(self._test, self._plain_weights(self._advance_to(0)))
-        if isinstance(self._objective, NetworkObjective):
+        if not isinstance(self._objective, Objective):
             for part in Part:
                 next(self.outputs(part))
 

@@ -47,6 +47,8 @@ class NetworkObjective:
     ----------
     network : Network
     x, y : Tensor, batch first
+        Or, in the place of x, samples that have a length and can be split, see
+        :class:`normbench.torch.benchmark.trainer.Streamed`: then only batches that are given can be learned from.
     loss : Loss
     loss_divisor : float
         Of the square loss.
@@ -70,7 +72,7 @@ class NetworkObjective:
         self._network, self._x, self._y = network, x, y
         self._loss, self._divisor = loss, loss_divisor
         nothing = [np.zeros(shape) for shape in network.weight_shapes]
-        self._model = build(network, nothing, dtype=dtype, device=x.device)
+        self._model = build(network, nothing, dtype=dtype, device=y.device)
         self._names = [name for name, _ in self._model.named_parameters()]
         self.majorant_scale = majorant_scale
         self._at_hand = x, y
@@ -83,7 +85,7 @@ class NetworkObjective:
 
     def select(self, rows: np.ndarray) -> None:
         """Look at these samples only, until the next call."""
-        chosen = torch.as_tensor(rows, device=self._x.device)
+        chosen = torch.as_tensor(rows, device=self._y.device)
         self.take(self._x[chosen], self._y[chosen])
 
     def take(self, x: Tensor, y: Tensor) -> None:

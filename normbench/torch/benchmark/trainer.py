@@ -10,6 +10,7 @@ from torch import Tensor
 
 from normbench import specs
 from normbench.backends.trajectory import Part, Progress, Trajectory
+from normbench.data.streamed import StreamedImages
 from normbench.errors import BackendUnavailableError
 from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
@@ -20,6 +21,21 @@ from normbench.torch.benchmark.perceptron import Objective
 from normbench.torch.dtypes import DTYPES
 from normbench.torch.updates.parametrisations import chart
 from normbench.torch.updates.through import Through
+
+
+class Streamed:
+    """Images that are read when they are asked for, as tensors of some of them."""
+
+    def __init__(self, images: StreamedImages, place: Callable[[np.ndarray], Tensor]) -> None:
+        self._images, self._place = images, place
+
+    def __len__(self) -> int:
+        """Samples."""
+        return len(self._images)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All of them in their order, ``size`` at a time."""
+        return (self._place(self._images[start : start + size]) for start in range(0, len(self), size))
 
 
 class TorchTrainer:
@@ -95,7 +111,7 @@ class TorchTrainer:
     def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
         return NetworkObjective(
             problem.network,
-            self._placed(x),
+            Streamed(x, self._placed) if isinstance(x, StreamedImages) else self._placed(x),
             self._placed(y),
             problem.loss,
             problem.loss_divisor,
