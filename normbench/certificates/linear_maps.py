@@ -57,9 +57,12 @@ def stretches(network: Network, weights: Sequence[np.ndarray]) -> tuple[list[np.
     ([(32, 16), (3, 32)], Relu())
     """
     check_weights(network, (np.shape(weight) for weight in weights))
+    for layer in network.layers:  # before anything large is made
+        if not isinstance(layer, Activation):
+            _check_map(layer)
     shape, activation = network.input_shape, None
     matrices: list[np.ndarray] = []
-    signals = _basis(shape)
+    signals: _Images | None = None  # the unit vectors, where nothing has been applied to them
     for layer, own in with_weights(network.layers, [np.asarray(weight, np.float64) for weight in weights]):
         if isinstance(layer, Activation):
             if activation not in (None, layer):
@@ -69,16 +72,20 @@ def stretches(network: Network, weights: Sequence[np.ndarray]) -> tuple[list[np.
                 )
             activation = layer
             order = _order(shape) if isinstance(layer, MaxMin) else np.arange(math.prod(shape))
+            signals = _basis(shape) if signals is None else signals
             matrices.append(signals.reshape(len(signals), -1).T[order])
             signals = _basis(shape)[order]
         else:
             behind = layer.output_shape(shape)
-            if len(signals) * math.prod(behind) > MOST_ENTRIES:
+            columns = math.prod(shape) if signals is None else len(signals)
+            if columns * math.prod(behind) > MOST_ENTRIES:
                 raise InvalidArgumentError(
                     f"the network is too large for a matrix: {layer} would be one of {math.prod(behind)} x "
-                    f"{len(signals)}. Network.lipschitz has the product bound."
+                    f"{columns}. Network.lipschitz has the product bound."
                 )
-            signals, shape = _applied(layer, signals, own), behind
+            signals = _basis(shape) if signals is None else signals
+            signals, shape = _MAPS[type(layer)](layer, signals, own), behind
+    signals = _basis(shape) if signals is None else signals
     matrices.append(signals.reshape(len(signals), -1).T)
     return matrices, activation or Relu()
 
@@ -97,14 +104,13 @@ def _order(shape: Shape) -> np.ndarray:
     return np.concatenate([pairs.ravel(), units[channels // 2 * 2 :].ravel()])
 
 
-def _applied(layer: Layer, x: _Images, own: Sequence[np.ndarray]) -> _Images:
+def _check_map(layer: Layer) -> None:
     if type(layer) not in _MAPS:
         known = ", ".join(kind.__name__ for kind in _MAPS)
         raise InvalidArgumentError(
             f"layer {layer} is no linear map that certificates know, which are {known}. Network.lipschitz has the "
             "product bound where there is one."
         )
-    return _MAPS[type(layer)](layer, x, own)
 
 
 def _convolution(layer: Convolution, x: _Images, own: Sequence[np.ndarray]) -> _Images:

@@ -150,6 +150,14 @@ def test_only_a_few_batches_are_read_ahead(dataset: Dataset, monkeypatch: pytest
         assert y.shape == (BATCH,)
 
 
+def test_a_run_at_the_size_of_the_task_makes_no_matrix_of_its_inputs(folder: Path) -> None:
+    """One of 150,528 x 150,528 would take 169 GB."""
+    found = tasks.get(TASK).dataset(folder).take(np.array([0, 5, 9, 13, 17, 21]))
+    result = run(asked(found, "torch", batch_size=2, dtype="float32", iterations=1), found)
+    assert result.trajectory.weights[0].shape == (1, 3, 7, 7)
+    assert math.isnan(result.outcome.lipschitz_certificate)
+
+
 def test_whole_batches_are_refused(dataset: Dataset) -> None:
     with pytest.raises(InvalidArgumentError, match=f"'{TASK}' are read from files.*Choose a batch_size"):
         run(asked(dataset, "torch", batch_size=None, augmentation="none"), dataset)
