@@ -18,7 +18,8 @@ from normbench.data.splits import VALIDATION
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.networks import Network
 from normbench.networks.families import check_layers, perceptron_layers
-from normbench.problems.tasks import Task, get
+from normbench.problems.task import Task
+from normbench.problems.tasks import get
 from normbench.running.request import Asked, axes
 from normbench.running.sizes import check_sizes, check_split
 from normbench.running.support import check_support

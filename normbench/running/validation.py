@@ -10,7 +10,7 @@ from normbench import specs
 from normbench.backends import get, oracle
 from normbench.backends.trajectory import Trajectory
 from normbench.data.dataset import Dataset
-from normbench.problems.tasks import Task
+from normbench.problems.task import Task
 from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, problem_of
 from normbench.specs import Value, parametrisations

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.plan import bound_trials
 from normbench.cli import main
-from normbench.problems import tasks
+from normbench.problems import task
 from normbench.records.store import Store
 from tests.changes import changed
 from tests.this_process import without_workers
@@ -164,8 +164,8 @@ def test_choose_bound_adds_trials_and_nothing_else(monkeypatch, tmp_path):
 def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_path):
     """Once for itself, and its worker, which is another process else, once for both tasks."""
     loaded = []
-    real = tasks.load
-    monkeypatch.setattr(tasks, "load", lambda name, **where: (loaded.append(name), real(name, **where))[1])
+    real = task.load
+    monkeypatch.setattr(task, "load", lambda name, **where: (loaded.append(name), real(name, **where))[1])
     call("run", *SHORT, "--task", "digits", "--task", "digits-xent", "--optimiser", "agd", "--out", tmp_path)
     assert loaded == ["digits"] * 2
     assert len(list(tmp_path.glob("records/*"))) == 2

@@ -12,6 +12,7 @@ from normbench.networks.activations import Relu
 from normbench.networks.base import Residual
 from normbench.networks.layers import Attention, Convolution, Dense, Embedding, Flatten, LayerNorm
 from normbench.problems import tasks
+from normbench.problems.families import FAMILIES
 from normbench.reference import network as reference
 from normbench.running.request import Asked
 
@@ -83,7 +84,7 @@ def test_runs_of_larger_networks_cost_more_whatever_their_family():
 def test_every_task_has_a_cost_without_its_data():
     for task in tasks.TASKS.values():
         shape, classes = task.source_info.shape, task.source_info.classes
-        inputs = tasks.FAMILIES[task.family].inputs(shape) or classes
+        inputs = FAMILIES[task.family].inputs(shape) or classes
         layers = (inputs, *task.hidden, classes or 3)
         short, long = (estimated_cost(asked(task.key, layers, iterations=n)) for n in (1, 1000))
         assert long > short > 0
