@@ -22,6 +22,7 @@ def test_an_installed_package_is_on_the_board_beside_ours(site, tmp_path):
     """In processes of their own: the command and its worker."""
     out = tmp_path / "results"
     named = ["--optimiser", "signum", "--optimiser", "normbench_example.torch_signum:Signum"]
+    named += ["--grid", "signum.momentum=0.8,0.9,0.95"]  # which the worker has to be told
     path = os.pathsep.join([str(site), str(Path(normbench.__file__).parents[1])])
     ended = subprocess.run(
         [*COMMAND, "run", "--task", "pendulum", *SMALL, *named, "--lipschitz", "20", "--jobs", "1", "--out", str(out)],
@@ -45,6 +46,7 @@ def test_an_installed_package_is_on_the_board_beside_ours(site, tmp_path):
     for record in records:
         said = record.provenance.plug_in
         assert (said["package"], said["version"]) == ("normbench-example", "1.2.0")
+        assert said.get("grids") == ("momentum" if record.request.optimiser == "signum" else None)
         assert record.provenance.code_version.rpartition(".")[0] == code_version(record.request.backend)
     # here the package is not installed: the board is the same
     assert len(boards(records)[0].optimisers) == 3

@@ -79,6 +79,7 @@ def test_numbers_are_of_the_kinds_that_annotations_say(module):
         ("torch.optim:Adam", "torch", {}),
         ("torch.optim:Adam", "torch", {"lipschitz": 20.0, "parametrisation": "spectral"}),
         ("torch.optim:Adam", "torch", {"batch_size": 32}),
+        ("torch.optim:Adam", "torch", {"schedule": "linear"}),
         ("optax:adam", "jax", {"lipschitz": 20.0, "parametrisation": "spectral", "batch_size": 32}),
     ],
 )
