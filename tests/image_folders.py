@@ -15,10 +15,10 @@ SIZES = ((50, 40), (37, 61), (45, 45), (90, 34), (33, 48))  # width and height, 
 TRAINING = TEST = 4  # of every class: as many, so that JAX compiles one program for both
 
 
-def write_images(folder: Path) -> Path:
+def write_images(folder: Path, *, training: int = TRAINING, test: int = TEST) -> Path:
     """Smooth colours with some noise, of a colour that tells the class; the folder."""
     rng = np.random.default_rng(5)
-    for part, number in (("train", TRAINING), ("val", TEST)):
+    for part, number in (("train", training), ("val", test)):
         for label, name in enumerate(CLASSES):
             (folder / part / name).mkdir(parents=True)
             for index in range(number):

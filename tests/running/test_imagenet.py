@@ -1,6 +1,7 @@
 """ResNet-50 on a folder of JPEGs, from files to figures, the same in torch and JAX; no set is ever in memory."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchmarks import imagenet
 from normbench.backends.trajectory import Trajectory
+from normbench.campaigns.samples import Samples
 from normbench.data.dataset import Dataset
 from normbench.data.streamed import StreamedImages
 from normbench.errors import DataError, InvalidArgumentError
@@ -23,6 +27,7 @@ from normbench.running.request import Asked, RunRequest
 from normbench.running.run import problem_of, rows_of, run
 from normbench.running.validation import trajectory_of
 from tests.image_folders import small_images, write_images
+from tests.this_process import without_workers
 
 TASK = "imagenet-resnet50"
 BATCH = 4
@@ -150,12 +155,24 @@ def test_only_a_few_batches_are_read_ahead(dataset: Dataset, monkeypatch: pytest
         assert y.shape == (BATCH,)
 
 
-def test_a_run_at_the_size_of_the_task_makes_no_matrix_of_its_inputs(folder: Path) -> None:
-    """One of 150,528 x 150,528 would take 169 GB."""
-    found = tasks.get(TASK).dataset(folder).take(np.array([0, 5, 9, 13, 17, 21]))
-    result = run(asked(found, "torch", batch_size=2, dtype="float32", iterations=1), found)
-    assert result.trajectory.weights[0].shape == (1, 3, 7, 7)
-    assert math.isnan(result.outcome.lipschitz_certificate)
+def test_the_campaign_is_the_papers_and_prints_their_figures_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 224 x 224 pixels; a matrix of such inputs, which certificates would make, has 169 GB."""
+    folder = write_images(tmp_path / "imagenet", training=1, test=1)
+    without_workers(monkeypatch)
+    agd, fromage = imagenet.requests(
+        Samples(folder), width=None, batch_size=None, iterations=None, backend="torch", device="cuda", seed=0
+    )
+    assert (agd.iterations, agd.batch_size, agd.layers) == (350 * 1251, 1024, (3, 64, 3))
+    assert (fromage.iterations, fromage.schedule) == (90 * 1251, "plateau")
+    assert fromage.hyperparameters["learning_rate"] == 0.01
+    assert {agd.augmentation, fromage.augmentation} == {"crop_flip"}
+    small = ["--device=cpu", "--width=1", "--iterations=1", "--batch-size=2"]
+    call = [*small, "--data-dir", str(folder), "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(imagenet.main, call, catch_exceptions=False)
+    assert re.search(r"\| agd \| 1 \| \d+\.\d \| \d+\.\d+ \| top-1 65.5 % \|", found.stdout), found.output
+    assert re.search(r"\| fromage \| 1 \| \d+\.\d \| \d+\.\d+ \| training loss 2.001 ± 0.001 \|", found.stdout)
 
 
 def test_whole_batches_are_refused(dataset: Dataset) -> None:
