@@ -117,7 +117,7 @@ def test_draws_belong_to_the_place_in_the_batch_and_half_are_mirrored(folder: Pa
 @pytest.mark.parametrize(
     ("change", "seen"),
     [
-        (lambda path: path.rename(path.with_name("other.JPEG")), True),
+        (lambda path: path.rename(path.with_name("train_0_3b.JPEG")), True),
         (lambda path: path.unlink(), True),
         (lambda path: path.write_bytes(path.read_bytes()[:-10]), True),
         (lambda path: shutil.copy(path, path.with_name("train_0_9.JPEG")), True),
