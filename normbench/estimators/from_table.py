@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class TableFit:
     radius: float | None
     seconds: float
     converged: bool
-    remarks: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = ()
 
     @property
     def per(self) -> str:
@@ -151,7 +151,7 @@ def fit_table(
         seconds,
         not any(issubclass(warning.category, ConvergenceWarning) for warning in caught),
     )
-    return TableFit(**vars(found) | {"remarks": tuple(_remarks(found))})
+    return replace(found, remarks=tuple(_remarks(found)))
 
 
 def _split(table: Table, rule: str | None, test_share: float, seed: int) -> tuple[str, Split]:

@@ -83,8 +83,7 @@ class Affine:
         with np.errstate(over="ignore", invalid="ignore"):
             mean = x.mean(axis=0)
             scale = math.sqrt(np.square(x - mean).sum(axis=1).mean())
-        if not 0.0 < scale < math.inf:
-            raise DataError(f"X spreads by {scale}, whose square float64 does not hold. Choose another unit for X.")
+        _check_spread(scale)
         return cls(mean, scale)
 
     @property
@@ -119,10 +118,7 @@ class Standardised(Affine):
         _check_varies(x)
         with np.errstate(over="ignore", invalid="ignore"):
             scaler = StandardScaler().fit(x)
-        if not np.isfinite(scaler.var_).all():
-            raise DataError(
-                f"X spreads by {x.std(axis=0).max()}, whose square float64 does not hold. Choose another unit."
-            )
+        _check_spread(scaler.scale_.max() if np.isfinite(scaler.var_).all() else math.inf)
         varying = x.min(axis=0) < x.max(axis=0)
         return cls(scaler.mean_, math.sqrt(varying.sum()) * scaler.scale_, scaler.scale_)
 
@@ -130,6 +126,11 @@ class Standardised(Affine):
 def _check_varies(x: np.ndarray) -> None:
     if (x.min(axis=0) == x.max(axis=0)).all():
         raise DataError(f"every column of X is constant, in all {len(x)} samples: there is nothing to learn from.")
+
+
+def _check_spread(spread: float) -> None:
+    if not 0.0 < spread < math.inf:
+        raise DataError(f"X spreads by {spread}, whose square float64 does not hold. Choose another unit for X.")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,11 @@ class Pick(NamedTuple):
     name: str
     column: str
     element: int | None = None
+
+
+def repeated(names: Sequence[str]) -> str:
+    """Those that stand there more than once, as a list for messages; empty without."""
+    return ", ".join(repr(name) for name, count in sorted(Counter(names).items()) if count > 1)
 
 
 def picks(where: str, asked: Sequence[str], present: Sequence[str]) -> list[Pick]:

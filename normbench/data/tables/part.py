@@ -8,7 +8,7 @@ import numpy as np
 
 from normbench.data.tables import cells
 from normbench.data.tables.formats import Arrays, opened
-from normbench.data.tables.names import Pick, picks
+from normbench.data.tables.names import Pick, picks, repeated
 from normbench.errors import DataError, InvalidArgumentError
 
 FILE = "file"  # the group of the files themselves, where no column has that name
@@ -105,8 +105,8 @@ def _labels(where: str, asked: Sequence[Pick], arrays: Arrays) -> tuple[tuple[st
 def _check_apart(input_names: Sequence[str], output_names: Sequence[str]) -> None:
     """No column twice, whether it was named itself or by its vector."""
     for role, names in (("inputs", input_names), ("outputs", output_names)):
-        if twice := sorted({name for name in names if list(names).count(name) > 1}):
-            raise InvalidArgumentError(f"{role} has {', '.join(map(repr, twice))} twice. Name each column once.")
+        if twice := repeated(names):
+            raise InvalidArgumentError(f"{role} has {twice} twice. Name each column once.")
     if both := [name for name in input_names if name in output_names]:
         raise InvalidArgumentError(
             f"{', '.join(map(repr, both))} is an input and an output: there would be nothing to learn. Leave it out of "

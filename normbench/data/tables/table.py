@@ -9,6 +9,7 @@ import numpy as np
 
 from normbench.data.dataset import Dataset
 from normbench.data.tables.locations import files_of, name_of
+from normbench.data.tables.names import repeated
 from normbench.data.tables.part import Part, Wanted, part_of
 from normbench.errors import DataError, InvalidArgumentError
 
@@ -148,8 +149,8 @@ def _check_roles(wanted: Wanted) -> None:
             raise InvalidArgumentError(
                 f"{role} must be names of columns, separated by commas; got {','.join(names)!r}."
             )
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise InvalidArgumentError(f"{role} names {', '.join(map(repr, twice))} twice. Name each column once.")
+        if twice := repeated(names):
+            raise InvalidArgumentError(f"{role} names {twice} twice. Name each column once.")
 
 
 def _joined(name: str, files: Sequence[Path], parts: Sequence[Part], wanted: Wanted, unit: str) -> Table:
