@@ -131,9 +131,12 @@ def block_ids(dataset: Samples) -> np.ndarray:
 
 def rules(dataset: Samples) -> tuple[str, ...]:
     """The rules that fit the data."""
-    groups = 0 if dataset.flight is None else len(np.unique(dataset.flight))
     fits = {"random": True, "blocked": dataset.time is not None, "official": dataset.official is not None}
-    return tuple(rule for rule, fit in (fits | {"grouped": groups > 1}).items() if fit)
+    return tuple(rule for rule, fit in (fits | {"grouped": _groups(dataset) > 1}).items() if fit)
+
+
+def _groups(dataset: Samples) -> int:
+    return 0 if dataset.flight is None else len(np.unique(dataset.flight))
 
 
 def _others(dataset: Samples) -> str:
@@ -151,7 +154,7 @@ def _blocked(dataset: Samples, rows: np.ndarray, generator: np.random.Generator,
 
 
 def _grouped(dataset: Samples, rows: np.ndarray, generator: np.random.Generator, train_share: float) -> Split:
-    groups = 0 if dataset.flight is None else len(np.unique(dataset.flight))
+    groups = _groups(dataset)
     if dataset.flight is None or groups < 2:
         raise InvalidArgumentError(
             f"grouped split needs samples of several groups, and those of data set {dataset.name!r} have "

@@ -10,6 +10,7 @@ from typing import Any
 
 from normbench.data import SourceInfo
 from normbench.data.dataset import Dataset
+from normbench.data.splits import rules
 from normbench.errors import PlugInError
 from normbench.networks import Loss
 from normbench.specs import plug_ins
@@ -97,8 +98,6 @@ def dataset(key: str) -> Dataset:
 def source_info(key: str) -> SourceInfo:
     """What is known of the samples; they are made for that."""
     found = dataset(key)
-    timed = ("blocked",) if found.time is not None else ()
-    official = ("official",) if found.official is not None else ()
     return SourceInfo(
         name=found.name,
         simulated=found.simulated,
@@ -109,6 +108,6 @@ def source_info(key: str) -> SourceInfo:
         samples=len(found.inputs),
         shape=found.inputs.shape[1:],
         classes=len(found.classes),
-        splits=("random", *timed, *official),
+        splits=rules(found),
         present=True,
     )

@@ -80,11 +80,10 @@ class PlugIn:
             raise InvalidArgumentError(
                 f"plug-in {self.title!r} has no factory. Give one, such as {{'torch': 'package.module:Class'}}."
             )
-        addresses = {backend: made if isinstance(made, str) else address_of(made) for backend, made in self._pairs()}
+        addresses = {
+            backend: made if isinstance(made, str) else address_of(made) for backend, made in self.factories.items()
+        }
         object.__setattr__(self, "factories", addresses)
-
-    def _pairs(self) -> list[tuple[str, Any]]:
-        return list(self.factories.items())
 
     def spec(self, key: str) -> OptimiserSpec:
         """Its declaration under a name, as everything else here reads it.

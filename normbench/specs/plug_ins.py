@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from normbench.errors import InvalidArgumentError, PlugInError
-from normbench.specs.base import SWITCH, suggestion
+from normbench.specs.base import LEARNING_RATE, SWITCH, suggestion
 from normbench.specs.plug_in import LEARNING_RATES, PlugIn, from_object
 
 OPTIMISERS, TASKS = "normbench.optimisers", "normbench.tasks"  # groups of entry points
@@ -111,9 +111,9 @@ def factory(key: str, backend: str) -> Callable[..., Any]:
 def arguments(made: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """Hyperparameters as a factory takes them: the learning rate by its own name for it, switches as truth values."""
     taken = inspect.signature(made).parameters
-    own = next((name for name in LEARNING_RATES if name in taken), LEARNING_RATES[0])
+    own = next((name for name in LEARNING_RATES if name in taken), LEARNING_RATE)
     return {
-        own if name == LEARNING_RATES[0] else name: value == SWITCH[1]
+        own if name == LEARNING_RATE else name: value == SWITCH[1]
         if isinstance(value, str) and value in SWITCH
         else value
         for name, value in hyperparameters.items()
@@ -122,7 +122,29 @@ def arguments(made: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> d
 
 def canonical(name: str) -> str:
     """The name of a hyperparameter in declarations: that of the learning rate for ``lr``."""
-    return LEARNING_RATES[0] if name in LEARNING_RATES else name
+    return LEARNING_RATE if name in LEARNING_RATES else name
+
+
+def called(
+    key: str,
+    made: Callable[..., Any],
+    given: Mapping[str, Any],
+    *weights: Any,
+    passing: tuple[type[Exception], ...] = (),
+) -> Any:
+    """What the code of others makes of its arguments.
+
+    Raises
+    ------
+    PlugInError
+        In the place of whatever it raises, but for what is let pass.
+    """
+    try:
+        return made(*weights, **given)
+    except passing:
+        raise
+    except Exception as error:
+        raise PlugInError(refusal(key, given, error)) from error
 
 
 def refusal(key: str, given: Mapping[str, Any], error: Exception) -> str:

@@ -3,12 +3,15 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 import normbench
 from normbench import specs
 from normbench.analysis.leaderboard import boards
-from normbench.problems import tasks
+from normbench.problems import plug_ins, tasks
 from normbench.records.libraries import installed
 from normbench.records.plug_ins import mark
 from normbench.records.store import Store
@@ -64,6 +67,14 @@ def test_lists_name_what_packages_offer(site, on_path):
     known = [json.loads(line) for line in call("list", "tasks", "--format", "json").stdout.splitlines()]
     assert [row["hidden"] for row in known if row["task"] == "pendulum"] == ["25-30-15"]
     assert tasks.get("pendulum").layers(tasks.get("pendulum").dataset()) == (4, 25, 30, 15, 1)
+
+
+def test_a_task_has_the_splits_that_its_samples_allow(site, on_path, monkeypatch):
+    on_path(site)
+    made = tasks.get("pendulum").dataset()
+    assert tasks.get("pendulum").source_info.splits == ("random",)
+    monkeypatch.setattr(plug_ins, "dataset", lambda key: replace(made, flight=np.arange(len(made.inputs)) // 100))
+    assert tasks.get("pendulum").source_info.splits == ("random", "grouped")
 
 
 def test_an_installed_version_counts_and_not_the_source(site, on_path, monkeypatch):

@@ -68,12 +68,8 @@ def plug_in(key: str, **hyperparameters: Any) -> Foreign | Method | Update:
     """
     made = plug_ins.factory(key, "jax")
     given = plug_ins.arguments(made, hyperparameters)
-    try:
-        found = made(**given)
-    except jax.errors.JAXTypeError:
-        raise  # the code looks at a value: the caller does without tracing it
-    except Exception as error:  # whatever the code of others raises
-        raise PlugInError(plug_ins.refusal(key, given, error)) from error
+    # where the code looks at a value the caller does without tracing it
+    found = plug_ins.called(key, made, given, passing=(jax.errors.JAXTypeError,))
     if isinstance(found, Method | Update):
         return found
     if not isinstance(found, optax.GradientTransformation | optax.GradientTransformationExtraArgs):

@@ -111,7 +111,7 @@ def plug_in(key: str, **hyperparameters: Any) -> Foreign | Method | Update:
         declared = plug_ins.get(key)
         closure = (declared is not None and declared.closure) or _needs_closure(made)
         return Foreign(partial(_built, key, made, given), hyperparameters.get(LEARNING_RATE), closure)
-    found = _called(key, made, given)
+    found = plug_ins.called(key, made, given)
     if isinstance(found, Method | Update):
         return found
     raise PlugInError(
@@ -128,14 +128,7 @@ def check(key: str, hyperparameters: dict[str, Any]) -> None:
 
 
 def _built(key: str, made: Callable[..., Any], given: dict[str, Any], weights: list[Tensor]) -> Any:
-    return _called(key, partial(made, weights), given)
-
-
-def _called(key: str, made: Callable[..., Any], given: dict[str, Any]) -> Any:
-    try:
-        return made(**given)
-    except Exception as error:  # whatever the code of others raises
-        raise PlugInError(plug_ins.refusal(key, given, error)) from error
+    return plug_ins.called(key, made, given, weights)
 
 
 def _needs_closure(made: type[torch.optim.Optimizer]) -> bool:
