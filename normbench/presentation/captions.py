@@ -102,8 +102,7 @@ def _tuning(board: Board) -> list[str]:
     return [
         *([f"{chosen}{TUNING_SEEDS} seeds that are not among those shown."] if on_validation else []),
         *([SECOND] if any(found.second for found in searched) else []),
-        f"{board.search_runs} search runs have no row of their own. normbench run takes no learning rate: it makes the "
-        "default and the best in one, by the same command.",
+        f"{board.search_runs} search runs have no row of their own. One command makes the default and the best in one.",
     ]
 
 

@@ -192,7 +192,7 @@ def test_a_tuned_row_names_the_command_that_searched_for_it(make):
     start = "normbench run --task quadrotor-sim --optimiser adam"
     assert command(find_row(board, backend="torch"), board) == f"{start} --backend torch --backend jax {tail}"
     assert {command(r, board) for r in board.rows if r.backend == "jax"} == {f"{start} --backend jax {tail}"}
-    assert any("by the same command" in note for note in captions(board))
+    assert any("One command makes the default and the best" in note for note in captions(board))
 
 
 def test_a_command_names_what_is_not_the_default_and_nothing_it_cannot_make(make):
