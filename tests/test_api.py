@@ -1,5 +1,6 @@
 """The command line in Python: the same runs, boards that show themselves, and one clear error for what is wrong."""
 
+import builtins
 import contextlib
 import html
 import inspect
@@ -8,6 +9,7 @@ import re
 
 import pandas as pd
 import pytest
+import rich.console
 
 import normbench
 from normbench.api import run
@@ -43,6 +45,15 @@ def test_it_makes_the_runs_of_the_command_line(records, folder):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")} == before
     assert {path.stem for path in before} == set(records.record)
     pd.testing.assert_frame_equal(normbench.load_records(folder), records)
+
+
+def test_in_a_notebook_the_text_of_a_board_is_a_text(records, monkeypatch):
+    """Rich takes a notebook's kernel for a console of its own, and would show there what is asked for as a text."""
+    kernel = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setattr(builtins, "get_ipython", lambda: kernel, raising=False)
+    assert rich.console.Console().is_jupyter
+    assert "default 0.001" in repr(normbench.leaderboard(records))
+    assert "adam" in repr(normbench.plot_frontier(records))
 
 
 def test_arguments_are_the_options_of_a_run():

@@ -113,5 +113,12 @@ def _text(made: Any) -> str:
     """What a console as wide as ours would print, without colours."""
     width, written = terminal.console().width, io.StringIO()
     renderable: RenderableType = made(width)
-    Console(file=written, width=width, markup=False, emoji=False, color_system=None).print(renderable)
+    Console(
+        file=written,
+        width=width,
+        markup=False,
+        emoji=False,
+        color_system=None,
+        force_jupyter=False,  # which would show it in the cell, beside what _repr_html_ shows
+    ).print(renderable)
     return written.getvalue()
