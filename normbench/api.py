@@ -42,7 +42,7 @@ def run(
     backends: str | Iterable[str] = (),
     *,
     lipschitz: float | Iterable[float] = (),
-    seeds: int = 3,
+    seeds: int | Iterable[int] = 3,
     layers: Sequence[int] | None = None,
     width: int | None = None,
     depth: int | None = None,
@@ -52,6 +52,7 @@ def run(
     tune: str = TUNED,
     tuning_budget: int | None = None,
     choose_bound: bool = False,
+    shard: str | None = None,
     data_dir: str | Path | None = None,
     jobs: int | None = None,
     out: str | Path = OUT,
@@ -72,8 +73,8 @@ def run(
         every process must be able to import.
     lipschitz, output_scale : float or iterable of float
         Each is run.
-    seeds : int
-        0 to N - 1.
+    seeds : int or iterable of int
+        N for 0 to N - 1, or those that are meant, such as ``range(10, 20)``.
     layers : sequence of int, optional
         Widths, input first; or ``width`` and ``depth``.
     hyperparameters : mapping, optional
@@ -85,6 +86,8 @@ def run(
     tuning_budget : int, optional
     choose_bound : bool
         True to judge every bound on a validation part, too.
+    shard : str, optional
+        ``"1/4"``: a part of what the rest asks for, the first of four.
     data_dir : path, optional
     jobs : int, optional
         Runs at the same time; as many as the cores allow by default.
@@ -119,7 +122,7 @@ def run(
         tasks=_texts("tasks", tasks),
         optimisers=[each if isinstance(each, str) else address_of(each) for each in _several(optimisers)],
         backends=_texts("backends", backends),
-        seeds=count("seeds", seeds),
+        seeds=_seeds(seeds),
         lipschitz=[positive("lipschitz", each) for each in _several(lipschitz)],
         output_scale=[positive("output_scale", each) for each in _several(output_scale)],
         layers=None if layers is None else tuple(count("layers", each) for each in layers),
@@ -128,6 +131,7 @@ def run(
         tune=_one_of("tune", tune, TUNE),
         tuning_budget=tuning_budget,
         choose_bound=choose_bound,
+        shard=shard,
         settings=_pairs("hyperparameters", hyperparameters, _value),
         grids=_pairs("grids", grids, lambda values: ",".join(map(_value, _several(values)))),
         axes=_checked(of_a_run),
@@ -142,6 +146,16 @@ def run(
         size = runs_at_once() if jobs is None else count("jobs", jobs)
         campaign = Campaign(store, samples, size, on_progress, say, keep_networks)
         return to_frame(campaign.run(plan))
+
+
+def _seeds(given: int | Iterable[int]) -> Sequence[int]:
+    """The seeds that are meant, each once."""
+    if isinstance(given, Iterable):
+        found = tuple(dict.fromkeys(count("seeds", seed, least=0) for seed in given))
+        if not found:
+            raise InvalidArgumentError("seeds is empty. Give a number, such as 3, or seeds such as range(10, 20).")
+        return found
+    return range(count("seeds", given))
 
 
 def leaderboard(records: Any) -> Leaderboard:

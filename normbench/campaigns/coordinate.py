@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from normbench.campaigns.search import TUNING_SEEDS, Find, Search, Stage, check_budget, is_of_two
+from normbench.campaigns.search import TUNING_SEEDS, Find, Search, Stage, check_budget, is_of_two, usual_budget
 from normbench.records.record import UNTUNED, Tuned
 from normbench.running.request import RunRequest
 from normbench.specs import Hyperparameter, Value
@@ -37,6 +37,11 @@ class CoordinateSearch:
     def targets(self) -> tuple[RunRequest, ...]:
         """The runs, over all seeds and backends, that are made at the best values."""
         return self.first.targets
+
+    @property
+    def most_trials(self) -> int:
+        """Trial runs that the budget allows, of both searches."""
+        return usual_budget(self.first.grid) + usual_budget(self.second.grid) if self.budget is None else self.budget
 
     def stages(self, find: Find) -> list[Stage]:
         """The searches that have begun, each with how far it is; the second begins when the first has chosen."""

@@ -150,6 +150,11 @@ class Search:
         return self.trial.hyperparameters[self.name]
 
     @property
+    def most_trials(self) -> int:
+        """Trial runs that the budget allows."""
+        return TUNING_SEEDS * self._most
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Of the trials."""
         return tuple(run.seed for run in self._judging)

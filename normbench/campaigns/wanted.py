@@ -12,6 +12,7 @@ from normbench.campaigns.plan import Plan, bound_trials, sweep
 from normbench.campaigns.samples import Samples
 from normbench.campaigns.search import check_budget, tuning_seeds
 from normbench.campaigns.settings import Settings
+from normbench.campaigns.shards import WHOLE, Shard
 from normbench.campaigns.usual import PEERS, TASK, TUNE, TUNED
 from normbench.data.dataset import Dataset
 from normbench.data.splits import VALIDATION
@@ -34,8 +35,7 @@ class Wanted:
     Attributes
     ----------
     tasks, optimisers, backends : sequence of str
-    seeds : int
-        0 to N - 1.
+    seeds : sequence of int
     lipschitz, output_scale : sequence of float
         Each is run.
     layers : tuple of int, or None
@@ -45,6 +45,8 @@ class Wanted:
         A key of :data:`normbench.campaigns.usual.TUNE`.
     tuning_budget : int or None
     choose_bound : bool
+    shard : str or None
+        ``I/N``: the part of it that is made, see :class:`normbench.campaigns.shards.Shard`.
     settings : sequence of str
         ``name=value`` or ``optimiser.name=value``.
     grids : sequence of str
@@ -56,7 +58,7 @@ class Wanted:
     tasks: Sequence[str] = ()
     optimisers: Sequence[str] = ()
     backends: Sequence[str] = ()
-    seeds: int = 3
+    seeds: Sequence[int] = range(3)
     lipschitz: Sequence[float] = ()
     output_scale: Sequence[float] = ()
     layers: tuple[int, ...] | None = None
@@ -65,6 +67,7 @@ class Wanted:
     tune: str = TUNED
     tuning_budget: int | None = None
     choose_bound: bool = False
+    shard: str | None = None
     settings: Sequence[str] = ()
     grids: Sequence[str] = ()
     axes: Mapping[str, Any] = field(default_factory=dict)
@@ -91,13 +94,14 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
     """
     check_network(wanted)
     check_budget(wanted.tuning_budget)
+    shard = Shard.read(wanted.shard or WHOLE)
     bounds = tuple(dict.fromkeys(wanted.lipschitz))
     if wanted.choose_bound:
         _check_several(bounds)
     optimisers = _expanded(wanted.optimisers or specs.OWN, backends)
     settings = Settings.read(wanted.settings, wanted.grids, optimisers)
     settings.adopt_grids()
-    seeds, plan = range(wanted.seeds), Plan(())
+    seeds, plan = wanted.seeds, Plan(())
     for task in dict.fromkeys(wanted.tasks or (TASK,)):
         entry = get(task)
         dataset = samples.of(task)
@@ -121,7 +125,7 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
                 tuning_budget=wanted.tuning_budget,
                 given=settings.values,
             )
-    return plan + bound_trials(plan) if wanted.choose_bound else plan
+    return shard.of(plan + bound_trials(plan) if wanted.choose_bound else plan)
 
 
 def chosen_backends(named: Sequence[str], say: Say) -> list[str]:

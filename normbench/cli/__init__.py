@@ -19,7 +19,7 @@ _COMMANDS = {
     "leaderboard": ("leaderboard", "Show stored runs again; nothing is computed."),
     "report": ("report", "Write everything stored as one HTML page."),
     "compare": ("compare", "Has NEW got worse than OLD?"),
-    "records": ("records", "Export and import records as one file."),
+    "records": ("records", "Export and import records as one file, or merge folders."),
     "history": ("history", "Plot benchmarks over the commits, every detected step marked."),
 }
 

@@ -84,6 +84,34 @@ tune: Decorator = click.option(
 )
 
 
+class Seeds(click.ParamType[range]):
+    """``N`` for seeds 0 to N - 1, or ``A..B`` for those from A to B."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        """The seeds."""
+        first, dots, last = value.partition("..") if isinstance(value, str) else ("0", "..", str(value - 1))
+        if not dots:
+            first, last = "0", f"{int(first) - 1}" if first.isdecimal() else ""
+        found = range(int(first), int(last) + 1) if first.isdecimal() and last.isdecimal() else range(0)
+        if not found or found[-1] >= MOST_SEEDS:
+            said = f"{value!r} is neither a number, such as 10, nor a range, such as 10..19, below {MOST_SEEDS}."
+            self.fail(said, param, ctx)
+        return found
+
+
+seed_range: Decorator = click.option(
+    "--seeds",
+    type=Seeds(),
+    default=3,
+    show_default=True,
+    metavar="N|A..B",
+    help="N for seeds 0 to N - 1, A..B for those from A to B; each seed has its own split and initial weights, the "
+    "same for everyone. Searches have seeds of their own.",
+)
+
+
 def seeds(default: int) -> Decorator:
     """``--seeds N``: seeds 0 to N - 1."""
     return click.option(

@@ -60,7 +60,7 @@ def _other_task(key: str) -> object:
     others="or another package's, by the name of its entry point or as my_module:MyClass, see docs/plug_ins.md",
 )
 @options.many_backends("What computes", backend_names())
-@options.seeds(3)
+@options.seed_range
 @click.option(
     "--lipschitz",
     "bounds",
@@ -116,6 +116,12 @@ def _other_task(key: str) -> object:
     "the best bound of at most L. Three more runs a bound for optimisers that nothing is tuned of; the others have "
     "their searches.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Make part I of N, counted from 1, of what the rest of the command asks for: a part a machine, then "
+    "normbench records merge.",
+)
 @options.data_dir
 @options.jobs
 @options.out
@@ -132,7 +138,7 @@ def command(
     tables: Sequence[GivenTable],
     optimisers: Sequence[str],
     backends: Sequence[str],
-    seeds: int,
+    seeds: range,
     bounds: Sequence[float],
     scales: Sequence[float],
     layers_text: str | None,
@@ -143,6 +149,7 @@ def command(
     tune: str,
     tuning_budget: int | None,
     choose_bound: bool,
+    shard: str | None,
     data_dir: Path | None,
     jobs: int | None,
     out: Path,
@@ -169,6 +176,7 @@ def command(
       normbench run --data log.csv --inputs v,q --outputs fa --time t --unit N --lipschitz 20
       normbench run --optimiser torch.optim:NAdam --set weight_decay=0.01 --lipschitz 20
       normbench run --width 25 --depth 6 --iterations 500 --backend torch
+      normbench run --seeds 10..19 --shard 1/4 --out part1
       normbench run --format json > runs.jsonl
     """
     from normbench.campaigns.campaign import Campaign
@@ -190,6 +198,7 @@ def command(
         tune=tune,
         tuning_budget=tuning_budget,
         choose_bound=choose_bound,
+        shard=shard,
         settings=settings,
         grids=grids,
         axes=given,

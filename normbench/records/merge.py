@@ -7,6 +7,7 @@ from pathlib import Path
 from normbench.records.record import Record
 from normbench.records.store import Store
 from normbench.records.versions import NOT_RECORDED, machine
+from normbench.writing import write_bytes
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,21 @@ class Merged:
     conflicts: tuple[Conflict, ...]
 
 
-def merge(records: Iterable[Record], store: Store) -> Merged:
-    """Write the records that the store does not have; those that differ from what it has go into its conflicts."""
+def merge(records: Iterable[Record], store: Store, networks: Store | None = None) -> Merged:
+    """Write the records that the store does not have; those that differ from what it has go into its conflicts.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    store : Store
+    networks : Store, optional
+        Where trained networks of the records are kept, which go with those that are new.
+    """
     new = same = 0
     conflicts = []
     for record in records:
+        if networks is not None and not store.holds(record.record_id):
+            _copy_network(record.record_id, networks, store)  # first: a run that lacks its network is made again
         present = store.find(record.record_id)
         if not store.holds(record.record_id):
             store.write(record)
@@ -54,6 +65,12 @@ def merge(records: Iterable[Record], store: Store) -> Merged:
         else:
             conflicts.append(_keep(record, present, store))
     return Merged(new, same, tuple(conflicts))
+
+
+def _copy_network(record_id: str, source: Store, store: Store) -> None:
+    kept = source.network_path(record_id)
+    if kept.is_file():
+        write_bytes(store.network_path(record_id), kept.read_bytes())
 
 
 def _keep(record: Record, present: Record | None, store: Store) -> Conflict:

@@ -1,0 +1,97 @@
+"""A campaign in parts: together they make it, none makes what another does, and merged they are it."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from normbench.campaigns.cost import estimated_cost
+from normbench.campaigns.plan import Plan, bound_trials, sweep
+from normbench.campaigns.shards import Shard
+from normbench.data.splits import TEST
+from normbench.errors import InvalidArgumentError
+from normbench.records.store import RECORDS, Store
+from normbench.running.request import Asked
+from tests.cli.calls import call
+
+ASKED = Asked(task="digits", layers=(64, 4, 10), optimiser="", backend="", seed=0, iterations=2)
+SMALL = ["--task", "digits", "--layers", "64,4,10", "--iterations", "2", "--backend", "torch", "--tuning-budget", "3"]
+OF_THE_CLOCK = {"created", "curves"}  # and seconds
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """Searches of one and of two hyperparameters, what is not searched, a value that is given, and trials of bounds."""
+    found = Plan(())
+    for bound in (10.0, 40.0):
+        asked = replace(ASKED, lipschitz=bound)
+        given = {"adam": {"learning_rate": 0.02}}
+        common = {"backends": ("torch", "reference"), "seeds": range(3), "given": given}
+        found += sweep(asked, optimisers=("adam", "geodesic_lbfgs"), tune=2, **common)
+        found += sweep(asked, optimisers=("sgd",), **common)
+    return found + bound_trials(found)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 7, 50])
+def test_parts_make_the_plan_and_each_run_once(plan, total):
+    parts = [Shard(number, total).of(plan) for number in range(1, total + 1)]
+    for of in (lambda found: found.requests, lambda found: found.searches, lambda found: found.given):
+        made = [each for part in parts for each in of(part)]
+        assert len(made) == len(set(made))
+        assert set(made) == set(of(plan))
+        assert all([each for each in of(plan) if each in of(part)] == list(of(part)) for part in parts)
+    for part in parts:
+        assert all(set(search.targets) <= set(part.requests) for search in part.searches)
+        assert set(part.given) <= set(part.requests)
+
+
+def test_the_dearest_go_to_the_part_that_has_least(plan):
+    """No part has more than its share by more than the dearest piece."""
+
+    def cost(part):
+        trials = sum(search.most_trials * estimated_cost(search.targets[0]) for search in part.searches)
+        return trials + sum(map(estimated_cost, part.requests))
+
+    for total in (2, 3):
+        parts = [cost(Shard(number, total).of(plan)) for number in range(1, total + 1)]
+        assert math.isclose(sum(parts), cost(plan))
+        dearest = max(cost(Plan(search.targets, (search,))) for search in plan.searches)
+        assert max(parts) - min(parts) <= 1.2 * dearest
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/2", "-1/2", "1/2/3", ""])
+def test_what_is_no_part_is_refused(text):
+    with pytest.raises(InvalidArgumentError, match=r"--shard takes I/N, part I of N counted from 1; got"):
+        Shard.read(text)
+
+
+def numbers(folder):
+    """What every record says, but for times."""
+    records, problems = Store(folder / RECORDS).load_all()
+    assert not problems
+    found = {record.record_id: record.as_dict() for record in records}
+    kept = {
+        name: {f: row[f] for f in row if f not in OF_THE_CLOCK and "seconds" not in f} for name, row in found.items()
+    }
+    return kept | {f"{name} curve": row["curves"]["loss"] for name, row in found.items()}
+
+
+def test_parts_that_are_merged_are_the_campaign(tmp_path, in_this_process):
+    named = ["--optimiser", "adam", "--optimiser", "polar_average", "--seeds", "4..5", "--keep-networks"]
+    command = ["run", *SMALL, "--lipschitz", "10", *named, "--format", "json"]
+    whole = call(*command, "--out", tmp_path / "whole")
+    assert whole.exit_code == 0
+    for part in ("1", "2"):
+        made = call(*command, "--shard", f"{part}/2", "--out", tmp_path / part)
+        assert made.exit_code == 0
+    merged = call("records", "merge", tmp_path / "1", tmp_path / "2", "--out", tmp_path / "all")
+    assert merged.exit_code == 0
+    assert numbers(tmp_path / "all") == numbers(tmp_path / "whole")
+    assert not set(numbers(tmp_path / "1")) & set(numbers(tmp_path / "2"))
+    kept, expected = ({p.name for p in (tmp_path / name / "networks").iterdir()} for name in ("all", "whole"))
+    assert kept == expected
+    records = Store(tmp_path / "all" / RECORDS).load_all()[0]
+    assert {record.request.seed for record in records if record.request.judged_on == TEST} == {4, 5}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "all").rglob("*.json")}
+    assert call(*command, "--out", tmp_path / "all").exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "all").rglob("*.json")} == before
