@@ -1,7 +1,6 @@
 """What both estimators share: parameters, one fit, predictions in float64 NumPy, the proof, and the ways out."""
 
 from dataclasses import fields
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 from warnings import warn
@@ -9,7 +8,6 @@ from warnings import warn
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -17,12 +15,14 @@ from normbench import backends, exports
 from normbench.certificates import verify
 from normbench.errors import InvalidArgumentError
 from normbench.estimators import files, input_maps
+from normbench.estimators.batches import AUTOMATIC
+from normbench.estimators.samples import Samples, digest
 from normbench.estimators.training import Fit, Settings
 from normbench.numbers import as_integer
 
 
 class LipschitzEstimator(BaseEstimator):
-    """A network without biases behind an input map, trained on the whole table at once, with a proven bound.
+    """A network without biases behind an input map, with a proven bound.
 
     Attributes
     ----------
@@ -33,7 +33,8 @@ class LipschitzEstimator(BaseEstimator):
     network_ : StoredNetwork
         Weights, biases and scales, float64.
     loss_curve_ : array, shape (n_iter_ + 1,)
-        Loss of the training set before each iteration and after the last.
+        Loss of the training set, with its weights, before each iteration and after the last. With ``batch_size`` the
+        first is that of a mini-batch, and each other the mean over those of a pass, each after its own step.
     validation_loss_curve_ : array, shape (n_iter_ + 1,), or None
         The same of what was held out; the network is that of the smallest. None without ``early_stopping``.
     n_iter_ : int
@@ -49,12 +50,13 @@ class LipschitzEstimator(BaseEstimator):
         *,
         hidden: tuple[int, ...] = (25, 30, 15),
         inputs: str = "affine",
-        optimiser: str = "geodesic_lbfgs",
+        optimiser: str = AUTOMATIC,
         hyperparameters: dict[str, Any] | None = None,
         parametrisation: str | None = None,
         backend: str | None = None,
         dtype: str = "float32",
         max_iter: int = 1000,
+        batch_size: int | None = None,
         tol: float = 1e-3,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -76,7 +78,8 @@ class LipschitzEstimator(BaseEstimator):
             ``network_.over_inputs(bound)`` is one per unit of X. "unit_norm": the normalisation of arXiv 2312.10672,
             x / ||x|| without biases; the bound is then per unit of x / ||x||.
         optimiser, parametrisation : str
-            Keys, see ``normbench list``; None for the optimiser's first parametrisation that keeps a bound.
+            Keys, see ``normbench list``; "automatic" is geodesic_lbfgs, and polar_average with ``batch_size``; None
+            for the optimiser's first parametrisation that keeps a bound.
         hyperparameters : mapping or None
             Of the optimiser, where they are not to be at their defaults.
         backend : str or None
@@ -84,7 +87,10 @@ class LipschitzEstimator(BaseEstimator):
         dtype : str
             Of the training, "float32" or "float64". What comes of it is float64.
         max_iter : int
-            Most iterations, of one gradient of the whole table or a few more.
+            Most iterations, of one gradient of the whole table or a few more; with ``batch_size`` most passes over it.
+        batch_size : int or None
+            Rows of a mini-batch, drawn anew in every pass without an incomplete last one; None for all rows in every
+            step. Optimisers that search along a line are refused. An iteration, here and below, is a pass.
         tol : float
             Training ends where ten iterations lower the loss by at most this part of what is left of it and of what it
             has fallen by, or the root of the loss is this part of what it was at first; 0 for all of ``max_iter``.
@@ -107,6 +113,7 @@ class LipschitzEstimator(BaseEstimator):
         self.backend = backend
         self.dtype = dtype
         self.max_iter = max_iter
+        self.batch_size = batch_size
         self.tol = tol
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -123,16 +130,7 @@ class LipschitzEstimator(BaseEstimator):
         given = self.get_params(deep=False) | {"hidden": tuple(self.hidden), "seed": seed}
         return Settings(**{f.name: given[f.name] for f in fields(Settings)})
 
-    def _divided(self, settings: Settings, X: np.ndarray, y: np.ndarray, classes: np.ndarray | None = None) -> Any:
-        """What is trained on, and what is held out, each as a pair (X, y); None for the latter where nothing is."""
-        if not settings.early_stopping:
-            return (X, y), None
-        x, aside, targets, others = train_test_split(
-            X, y, test_size=settings.validation_fraction, random_state=settings.seed % 2**32, stratify=classes
-        )
-        return (x, targets), (aside, others)
-
-    def _keep(self, fit: Fit, settings: Settings, x: np.ndarray, y: np.ndarray) -> Self:
+    def _keep(self, fit: Fit, settings: Settings, table: Samples) -> Self:
         """Set what a fit leaves; warn where ``max_iter`` ended it."""
         self.network_ = fit.network
         self.certificate_ = fit.certificate
@@ -140,7 +138,7 @@ class LipschitzEstimator(BaseEstimator):
         self.loss_curve_ = fit.losses
         self.validation_loss_curve_ = fit.held_out if len(fit.held_out) else None
         self.n_iter_ = len(fit.losses) - 1
-        self.provenance_ = settings.provenance() | {"samples": str(len(x)), "data_sha256": _digest(x, y)}
+        self.provenance_ = settings.provenance() | {"samples": str(len(table.x)), "data_sha256": digest(table)}
         if not fit.converged:
             warn(
                 f"the loss still falls after max_iter={self.max_iter} iterations; the bound holds all the same. Raise "
@@ -281,12 +279,3 @@ class LipschitzEstimator(BaseEstimator):
         """What is written, its bound proven for its own numbers."""
         check_is_fitted(self)
         return exports.exported(files.stored(self), dtype)
-
-
-def _digest(*arrays: np.ndarray) -> str:
-    """Of the numbers and shapes, in float64 or as they are."""
-    found = sha256()
-    for array in arrays:
-        found.update(f"{array.dtype} {array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()

@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from normbench.errors import DataError
-from normbench.estimators import input_maps
+from normbench.estimators import input_maps, samples
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.training import classification
 
@@ -27,7 +27,7 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
     classes_ : array, shape (classes,)
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on a table.
 
         Parameters
@@ -35,24 +35,31 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
         X : array or data frame, shape (samples, columns)
         y : array, shape (samples,)
             Classes: numbers or text.
+        sample_weight : array, shape (samples,), optional
+            What the loss of every row counts, at least 0, normalised by its mean: 0 leaves a row out, and a whole
+            number is as many copies of it, but for what is drawn by chance, mini-batches and what is held out. Means
+            and spreads of the columns and the held-out loss have the weights, too. None for all rows alike.
 
         Raises
         ------
         ValueError
-            If the table is not of finite numbers, there are fewer than two classes, or no column of X varies; if a
-            parameter is out of range.
+            If the table is not of finite numbers, fewer than two classes have a weight above 0, or no column of X
+            varies; if a weight or a parameter is out of range.
         TrainingError
             If the loss did not stay finite.
         """
         settings = self._settings()
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
-        self.classes_, members = np.unique(y, return_inverse=True)
+        table = samples.weighted(X, y, sample_weight)
+        self.classes_, members = np.unique(table.y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"y has one class, {str(self.classes_[0])!r}; a classifier needs at least two.")
-        (x, part), held_out = self._divided(settings, X, members, classes=members)
-        fit = classification(settings, input_maps.fitted(self.inputs, x), x, part, held_out, len(self.classes_))
-        return self._keep(fit, settings, X, members)
+        table = table._replace(y=members)
+        part, held_out = samples.divided(table, settings, classes=members)
+        inputs = input_maps.fitted(self.inputs, part.x, part.weight)
+        fit = classification(settings, inputs, part, held_out, len(self.classes_))
+        return self._keep(fit, settings, table)
 
     def logits(self, X: Any) -> np.ndarray:
         """What the network gives, whose bound is ``lipschitz_bound_``; shape (samples, classes)."""

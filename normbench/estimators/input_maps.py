@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import DataError, InvalidArgumentError
+from normbench.estimators import samples
 from normbench.problems.scaling import unit_inputs
 
 CONSTANT = 1.0  # beside inputs whose root mean square norm is 1
@@ -71,8 +72,8 @@ class Affine:
     constants: tuple[float, ...] = (CONSTANT,)
 
     @classmethod
-    def of(cls, x: np.ndarray) -> "Affine":
-        """Mean of every column; the scale is the root mean square of ||x - mean||.
+    def of(cls, x: np.ndarray, weight: np.ndarray | None = None) -> "Affine":
+        """Mean of every column; the scale is the root mean square of ||x - mean||; both over rows of these weights.
 
         Raises
         ------
@@ -81,8 +82,8 @@ class Affine:
         """
         _check_varies(x)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = x.mean(axis=0)
-            scale = math.sqrt(np.square(x - mean).sum(axis=1).mean())
+            mean = samples.mean(x, weight)
+            scale = math.sqrt(samples.mean(np.square(x - mean).sum(axis=1), weight))
         _check_spread(scale)
         return cls(mean, scale)
 
@@ -105,7 +106,7 @@ class Standardised(Affine):
     """The affine map of columns in units of their standard deviations; one that never varies is in its own unit."""
 
     @classmethod
-    def of(cls, x: np.ndarray) -> "Standardised":
+    def of(cls, x: np.ndarray, weight: np.ndarray | None = None) -> "Standardised":
         """Means and standard deviations as those of scikit-learn's ``StandardScaler``.
 
         The scale is the spread times the root mean square of ||(x - mean) / spread||.
@@ -117,7 +118,7 @@ class Standardised(Affine):
         """
         _check_varies(x)
         with np.errstate(over="ignore", invalid="ignore"):
-            scaler = StandardScaler().fit(x)
+            scaler = StandardScaler().fit(x, sample_weight=weight)
         _check_spread(scaler.scale_.max() if np.isfinite(scaler.var_).all() else math.inf)
         varying = x.min(axis=0) < x.max(axis=0)
         return cls(scaler.mean_, math.sqrt(varying.sum()) * scaler.scale_, scaler.scale_)
@@ -145,8 +146,8 @@ class UnitNorm:
     constants: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, x: np.ndarray) -> "UnitNorm":
-        """Raises :class:`normbench.errors.DataError` where a sample has zero norm."""
+    def of(cls, x: np.ndarray, weight: np.ndarray | None = None) -> "UnitNorm":
+        """The same for all tables. Raises :class:`normbench.errors.DataError` where a sample has zero norm."""
         unit_inputs(x)
         return cls()
 
@@ -166,8 +167,8 @@ KINDS: dict[str, type[Affine] | type[UnitNorm]] = {
 }
 
 
-def fitted(name: str, x: np.ndarray) -> InputMap:
-    """The map of that name for the columns of a table.
+def fitted(name: str, x: np.ndarray, weight: np.ndarray | None = None) -> InputMap:
+    """The map of that name for the columns of a table, whose rows may have weights, shape (samples,).
 
     Raises
     ------
@@ -178,7 +179,7 @@ def fitted(name: str, x: np.ndarray) -> InputMap:
     """
     if name not in KINDS:
         raise InvalidArgumentError(f"inputs must be {', '.join(KINDS)}; got {name!r}.")
-    return KINDS[name].of(x)
+    return KINDS[name].of(x, weight)
 
 
 def of(network: StoredNetwork) -> InputMap:

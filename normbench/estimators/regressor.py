@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
-from normbench.estimators import input_maps
+from normbench.estimators import input_maps, samples
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.training import regression
 
@@ -28,30 +28,34 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
     True
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on a table.
 
         Parameters
         ----------
         X : array or data frame, shape (samples, columns)
         y : array, shape (samples,) or (samples, outputs)
+        sample_weight : array, shape (samples,), optional
+            What the loss of every row counts, at least 0, normalised by its mean: 0 leaves a row out, and a whole
+            number is as many copies of it, but for what is drawn by chance, mini-batches and what is held out. Means
+            and spreads of the columns and the held-out loss have the weights, too. None for all rows alike.
 
         Raises
         ------
         ValueError
-            If the table is not of finite numbers, has fewer than two samples, or no column of X varies; if a parameter
-            is out of range.
+            If the table is not of finite numbers, has fewer than two samples of a weight above 0, or no column of X
+            varies; if a weight or a parameter is out of range.
         TrainingError
             If the loss did not stay finite.
         """
         settings = self._settings()
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
         y = np.asarray(y, dtype=np.float64)
-        targets = y.reshape(len(y), -1)
-        (x, part), held_out = self._divided(settings, X, targets)
-        fit = regression(settings, input_maps.fitted(self.inputs, x), x, part, held_out)
+        table = samples.weighted(X, y.reshape(len(y), -1), sample_weight)
+        part, held_out = samples.divided(table, settings)
+        fit = regression(settings, input_maps.fitted(self.inputs, part.x, part.weight), part, held_out)
         self.y_dimensions_ = y.ndim
-        return self._keep(fit, settings, X, targets)
+        return self._keep(fit, settings, table)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predictions in the unit of y, of the shape that y had in :meth:`fit`."""

@@ -1,4 +1,7 @@
-"""When a fit ends, and which of its iterates is kept: the last, or the best on samples that were held out."""
+"""When a fit ends, and which of its iterates is kept: the last, or the best on samples that were held out.
+
+It looks once a pass over the rows: after every step on all of them, or after the mini-batches that make one.
+"""
 
 from typing import NamedTuple, Protocol
 
@@ -6,7 +9,7 @@ import numpy as np
 
 from normbench.backends.trajectory import Trainer, Trajectory
 
-PATIENCE = 10  # iterations in which the training loss has to fall by the tolerance
+PATIENCE = 10  # passes in which the training loss has to fall by the tolerance
 
 
 class Limits(Protocol):
@@ -14,7 +17,7 @@ class Limits(Protocol):
 
     @property
     def max_iter(self) -> int:
-        """Most iterations."""
+        """Most passes."""
 
     @property
     def tol(self) -> float:
@@ -22,7 +25,7 @@ class Limits(Protocol):
 
     @property
     def n_iter_no_change(self) -> int:
-        """Iterations in which the loss of the held-out samples has to fall by the tolerance."""
+        """Passes in which the loss of the held-out samples has to fall by the tolerance."""
 
 
 class Advanced(NamedTuple):
@@ -34,7 +37,9 @@ class Advanced(NamedTuple):
         Up to the iterate that is kept.
     whole : Trajectory
         Up to the last one.
-    held_out : array, shape (iterations + 1,)
+    losses : array, shape (passes + 1,)
+        Before the first pass, and of each: the last loss of it, or the mean over its mini-batches.
+    held_out : array, shape (passes + 1,)
         Losses of the held-out samples; empty where there are none.
     converged : bool
         False where ``max_iter`` ended it.
@@ -42,37 +47,47 @@ class Advanced(NamedTuple):
 
     kept: Trajectory
     whole: Trajectory
+    losses: np.ndarray
     held_out: np.ndarray
     converged: bool
 
 
-def until_settled(trainer: Trainer, limits: Limits) -> Advanced:
-    """Iterate until the training loss has settled or ``max_iter`` is reached; the last iterate is kept."""
+def until_settled(trainer: Trainer, limits: Limits, batches: int) -> Advanced:
+    """Iterate until the training loss has settled or ``max_iter`` is reached; the last iterate is kept.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    limits : Limits
+    batches : int
+        Steps of a pass: 1 for all rows at once.
+    """
     trainer.compile()
     left, converged = limits.max_iter, limits.tol == 0.0
     while left:
-        steps = min(PATIENCE, left)
-        if trainer.advance(steps) < steps:
+        passes = min(PATIENCE, left)
+        if trainer.advance(passes * batches) < passes * batches:
             converged = True  # no step lowers the loss, or it is not finite
             break
-        left -= steps
-        if steps == PATIENCE and limits.tol and settled(trainer.trajectory().loss, limits.tol, PATIENCE):
+        left -= passes
+        if passes == PATIENCE and limits.tol and settled(_by_pass(trainer, batches), limits.tol, PATIENCE):
             converged = True
             break
     whole = trainer.trajectory()
-    return Advanced(whole, whole, np.empty(0), converged)
+    return Advanced(whole, whole, _by_pass(trainer, batches), np.empty(0), converged)
 
 
-def until_worse(trainer: Trainer, limits: Limits) -> Advanced:
+def until_worse(trainer: Trainer, limits: Limits, batches: int) -> Advanced:
     """Iterate until the loss of the test samples, which were held out, has settled or rises; the best iterate is kept.
 
-    The test samples are those of the problem that the trainer was built for.
+    The test samples are those of the problem that the trainer was built for; they are looked at after every pass.
+    Parameters as for :func:`until_settled`.
     """
     trainer.compile()
     losses, kept = [trainer.test_loss()], trainer.trajectory()
     converged = False
     while len(losses) <= limits.max_iter and not converged:
-        if trainer.advance(1) == 0:
+        if trainer.advance(batches) < batches:
             converged = True
             break
         losses.append(trainer.test_loss())
@@ -80,7 +95,16 @@ def until_worse(trainer: Trainer, limits: Limits) -> Advanced:
             kept = trainer.trajectory()
         patience = limits.n_iter_no_change
         converged = len(losses) > patience and settled(np.array(losses), limits.tol, patience)
-    return Advanced(kept, trainer.trajectory(), np.array(losses), converged)
+    return Advanced(kept, trainer.trajectory(), _by_pass(trainer, batches), np.array(losses), converged)
+
+
+def _by_pass(trainer: Trainer, batches: int) -> np.ndarray:
+    """The training loss before the first pass and of every pass that is complete."""
+    loss = trainer.trajectory().loss
+    if batches == 1:
+        return loss
+    passes = (len(loss) - 1) // batches
+    return np.append(loss[:1], loss[1 : 1 + passes * batches].reshape(passes, batches).mean(axis=1))
 
 
 def settled(losses: np.ndarray, tol: float, patience: int) -> bool:

@@ -16,7 +16,9 @@ from normbench.certificates import Certificate
 from normbench.certificates.constant import KIND as CONSTANT
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import DataError, InvalidArgumentError, TrainingError
+from normbench.estimators.batches import batches_of_a_pass, chosen, feed
 from normbench.estimators.input_maps import InputMap
+from normbench.estimators.samples import Samples, folded, mean
 from normbench.estimators.stopping import Advanced, until_settled, until_worse
 from normbench.networks import Loss
 from normbench.networks.families import perceptron
@@ -44,6 +46,7 @@ class Settings:
     backend: str | None
     dtype: str
     max_iter: int
+    batch_size: int | None
     tol: float
     early_stopping: bool
     validation_fraction: float
@@ -55,6 +58,8 @@ class Settings:
         for width in self.hidden:
             count("every width in hidden", width)
         count("max_iter", self.max_iter)
+        if self.batch_size is not None:
+            count("batch_size", self.batch_size)
         tolerance = as_number(self.tol)
         if tolerance is None or not tolerance >= 0.0:
             raise InvalidArgumentError(f"tol must be at least 0; got {self.tol!r}. 0 makes max_iter iterations.")
@@ -70,6 +75,11 @@ class Settings:
             raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {self.dtype!r}.")
 
     @property
+    def spec(self) -> specs.OptimiserSpec:
+        """The optimiser that is named, or the automatic one."""
+        return chosen(self.optimiser, self.batch_size)
+
+    @property
     def chosen_backend(self) -> Backend:
         """The named one; else torch, which compiles nothing, else JAX, else the NumPy reference: what is installed."""
         if self.backend is not None:
@@ -82,6 +92,7 @@ class Settings:
         return {
             "normbench": version("normbench"),
             "numpy": version("numpy"),
+            "optimiser": self.spec.key,
             "backend": backend.name,
             **{library: version(library) for library in backend.libraries},
             "dtype": backend.dtype_for(self.dtype),
@@ -99,9 +110,10 @@ class Fit:
         In the units of the table.
     certificate : Certificate
         Of its bound in these units.
-    losses : array, shape (iterations + 1,)
-        Mean ||prediction - y||^2 / 2 in the squared unit of y, or mean cross-entropy.
-    held_out : array, shape (iterations + 1,)
+    losses : array, shape (passes + 1,)
+        Weighted mean of ||prediction - y||^2 / 2 in the squared unit of y, or of the cross-entropy; a pass is an
+        iteration on all rows, or one over all mini-batches.
+    held_out : array, shape (passes + 1,)
         The same of the samples that were held out; empty where none were.
     converged : bool
         False where ``max_iter`` ended it.
@@ -114,20 +126,17 @@ class Fit:
     converged: bool
 
 
-Samples = tuple[np.ndarray, np.ndarray]
-
-
-def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, held_out: Samples | None) -> Fit:
+def regression(settings: Settings, inputs: InputMap, table: Samples, held_out: Samples | None) -> Fit:
     """A network for targets in their own unit, y = mean + output_scale f(z).
 
     Parameters
     ----------
     settings : Settings
     inputs : InputMap
-        Fitted to ``x``.
-    x : array, shape (samples, columns), float64
-    y : array, shape (samples, outputs), float64
-    held_out : pair of arrays like x and y, or None
+        Fitted to them.
+    table : Samples
+        x of shape (samples, columns) and y of (samples, outputs), float64.
+    held_out : Samples or None
         Which say when to end and which iterate to keep.
 
     Raises
@@ -138,26 +147,27 @@ def regression(settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarra
     TrainingError
         If the loss did not stay finite.
     """
+    y, weight = table.y, table.weight
     still = y.min(axis=0) == y.max(axis=0)
     if still.all():
-        return _constant(settings, inputs, x.shape[1], y[0])
+        return _constant(settings, inputs, table.x.shape[1], y[0])
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.where(still, y[0], y.mean(axis=0))
-        size = math.sqrt(np.square(y - mean).sum(axis=1).mean())
+        centre = np.where(still, y[0], mean(y, weight))
+        size = math.sqrt(mean(np.square(y - centre).sum(axis=1), weight))
     if not 0.0 < size < math.inf:
         raise DataError(f"y spreads by {size}, whose square float64 does not hold. Choose another unit for y.")
-    aside = None if held_out is None else (held_out[0], held_out[1] - mean)
-    run = _run(settings, inputs, (x, y - mean), aside, min(settings.lipschitz * inputs.unit, WIDEST * size))
-    return _proven(settings, inputs, run, mean)
+    parts = [part and part._replace(y=part.y - centre) for part in (table, held_out)]
+    run = _run(settings, inputs, *parts, min(settings.lipschitz * inputs.unit, WIDEST * size))
+    return _proven(settings, inputs, run, centre)
 
 
 def classification(
-    settings: Settings, inputs: InputMap, x: np.ndarray, y: np.ndarray, held_out: Samples | None, classes: int
+    settings: Settings, inputs: InputMap, table: Samples, held_out: Samples | None, classes: int
 ) -> Fit:
-    """A network for the classes 0, 1, ... of ``y``, whose outputs are logits; the rest as :func:`regression`."""
+    """A network for the classes 0, 1, ... of y, whose outputs are logits; the rest as :func:`regression`."""
     one_hot = np.eye(classes)
-    aside = None if held_out is None else (held_out[0], one_hot[held_out[1]])
-    run = _run(settings, inputs, (x, one_hot[y]), aside, settings.lipschitz * inputs.unit, classes)
+    parts = [part and part._replace(y=one_hot[part.y]) for part in (table, held_out)]
+    run = _run(settings, inputs, *parts, settings.lipschitz * inputs.unit, classes)
     return _proven(settings, inputs, run, np.zeros(classes))
 
 
@@ -168,51 +178,55 @@ class _Run(NamedTuple):
 
 
 def _run(
-    settings: Settings, inputs: InputMap, samples: Samples, held_out: Samples | None, bound: float, classes: int = 0
+    settings: Settings, inputs: InputMap, table: Samples, held_out: Samples | None, bound: float, classes: int = 0
 ) -> _Run:
     """Train to ``bound``, in units of y per unit of z."""
-    spec = specs.get(settings.optimiser)
-    z, y = _network_inputs(inputs, samples[0]), samples[1]
+    spec, loss = settings.spec, Loss.CROSS_ENTROPY if classes else Loss.SQUARE
+    batches = batches_of_a_pass(len(table.x), settings.batch_size)
+    z, y = folded(_network_inputs(inputs, table), loss)
     start = at_bound(
         (z, y),
-        (z[:1], y[:1]) if held_out is None else (_network_inputs(inputs, held_out[0]), held_out[1]),
+        (z[:1], y[:1]) if held_out is None else folded(_network_inputs(inputs, held_out), loss),
         perceptron((z.shape[1], *settings.hidden, y.shape[1])),
         lipschitz=bound,
         seed=settings.seed,
-        loss=Loss.CROSS_ENTROPY if classes else Loss.SQUARE,
+        loss=loss,
         classes=classes,
     )
     problem = bounded_start(_quiet(start), spec, settings.parametrisation)
     key = parametrisations.resolve(spec, settings.parametrisation, problem.network, bounded=True).key
-    trainer = _trainer(settings, problem, key)
-    ended = until_settled(trainer, settings) if held_out is None else until_worse(trainer, settings)
+    trainer = _trainer(settings, problem, key, settings.max_iter * batches)
+    ended = (until_settled if held_out is None else until_worse)(trainer, settings, batches)
     if ended.whole.status is Status.DIVERGED:
         raise TrainingError(f"{ended.whole.reason}. Scale X or y to sizes near 1, or choose another optimiser.")
     return _Run(problem, parametrisations.way(spec, key, problem.network), ended)
 
 
-def _network_inputs(inputs: InputMap, x: np.ndarray) -> np.ndarray:
-    return np.concatenate([inputs.mapped(x), np.tile(inputs.constants, (len(x), 1))], axis=1)
+def _network_inputs(inputs: InputMap, part: Samples) -> Samples:
+    constants = np.tile(inputs.constants, (len(part.x), 1))
+    return part._replace(x=np.concatenate([inputs.mapped(part.x), constants], axis=1))
 
 
 def _quiet(problem: Problem) -> Problem:
     """The problem with smaller weights where its logits are larger than 1 at first, as they are at wide bounds."""
     if problem.loss is Loss.SQUARE:
         return problem  # its start is held against the targets
-    size = float(np.sqrt(np.square(forward(problem.network, problem.weights, problem.x_train)).mean()))
+    squares = np.square(forward(problem.network, problem.weights, problem.x_train))
+    size = float(np.sqrt((problem.y_train.sum(axis=1, keepdims=True) * squares).mean()))  # with the rows' weights
     factor = min(1.0, 1.0 / size) if size > 0.0 else 1.0
     return replace(problem, weights=tuple(factor ** (1 / len(problem.weights)) * w for w in problem.weights))
 
 
-def _trainer(settings: Settings, problem: Problem, key: str) -> Trainer:
+def _trainer(settings: Settings, problem: Problem, key: str, steps: int) -> Trainer:
     backend = settings.chosen_backend
     start = Start(
         problem=problem,
-        optimiser=settings.optimiser,
-        hyperparameters=specs.get(settings.optimiser).resolve(settings.hyperparameters or {}),
-        iterations=settings.max_iter,
+        optimiser=settings.spec.key,
+        hyperparameters=settings.spec.resolve(settings.hyperparameters or {}),
+        iterations=steps,
         dtype=backend.dtype_for(settings.dtype),
         device="cpu",
+        feed=feed(problem, settings.batch_size, settings.seed),
         parametrisation=key,
     )
     return backend.trainer.build(start)
@@ -238,7 +252,7 @@ def _proven(settings: Settings, inputs: InputMap, run: _Run, mean: np.ndarray) -
     )
     unit = scale**2 if run.problem.loss is Loss.SQUARE else 1.0
     ended = run.ended
-    return Fit(network, proof.certificate, unit * ended.whole.loss, unit * ended.held_out, ended.converged)
+    return Fit(network, proof.certificate, unit * ended.losses, unit * ended.held_out, ended.converged)
 
 
 def _constant(settings: Settings, inputs: InputMap, columns: int, mean: np.ndarray) -> Fit:

@@ -68,10 +68,13 @@ class Problem:
 
     @cached_property
     def mean_square_input(self) -> float:
-        """Mean ||x||^2 over the training set."""
+        """Mean ||x||^2 over the training set; in a cross-entropy every sample counts by the weight of its target."""
         if isinstance(self.x_train, StreamedImages):
             return self.input_norm**2
-        return math.fsum(np.square(self.x_train).sum(axis=tuple(range(1, self.x_train.ndim)))) / len(self.x_train)
+        squares = np.square(self.x_train).sum(axis=tuple(range(1, self.x_train.ndim)))
+        if self.loss is Loss.CROSS_ENTROPY and np.issubdtype(self.y_train.dtype, np.floating):
+            squares = squares * self.y_train.sum(axis=-1)
+        return math.fsum(squares) / len(self.x_train)
 
     @property
     def majorant_constants(self) -> dict[str, float]:

@@ -67,7 +67,10 @@ class Objective:
     def majorant_scale(self) -> float:
         """Q = c gain^2 mean ||x||^2 (eq. 22), c = 1 / loss_divisor or 1 (arXiv 2304.05187, corollaries 1 and 2)."""
         curvature = 1.0 / self.loss_divisor if self._kind is Loss.SQUARE else 1.0
-        mean = math.fsum(np.square(self.x).reshape(len(self.x), -1).sum(axis=1)) / len(self.x)
+        squares = np.square(self.x).reshape(len(self.x), -1).sum(axis=1)
+        if self._kind is Loss.CROSS_ENTROPY:  # a sample counts by the weight of its target
+            squares = squares * self.y.sum(axis=-1)
+        mean = math.fsum(squares) / len(self.x)
         return curvature * self.network.gain**2 * mean
 
     def loss(self, weights: Weights) -> float:

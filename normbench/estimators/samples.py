@@ -1,0 +1,144 @@
+"""Rows that train and rows that are held out, each with a weight: what a weight of a row is, and where it enters.
+
+The loss is sum_i w_i loss_i / sum_i w_i. A network without biases is positively homogeneous, f(s z) = s f(z), so that
+w ||f(z) - y||^2 = ||f(sqrt(w) z) - sqrt(w) y||^2: rows and targets of the square loss carry the root of their weight.
+The cross-entropy is linear in its targets, which carry the weight itself. Trainers need not know of it.
+"""
+
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from normbench.errors import InvalidArgumentError
+from normbench.networks import Loss
+
+
+class Samples(NamedTuple):
+    """Rows of a table.
+
+    Attributes
+    ----------
+    x : array, shape (samples, ...), float64
+    y : array, shape (samples, outputs), or (samples,) of classes
+    weight : array, shape (samples,), float64, or None
+        Above 0; None where all rows count alike.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+
+class Division(Protocol):
+    """What of :class:`normbench.estimators.training.Settings` says which rows are held out."""
+
+    @property
+    def early_stopping(self) -> bool:
+        """Whether any are."""
+
+    @property
+    def validation_fraction(self) -> float:
+        """Their share."""
+
+    @property
+    def seed(self) -> int:
+        """Of the draw."""
+
+
+def weighted(x: np.ndarray, y: np.ndarray, sample_weight: Any) -> Samples:
+    """The rows of a table with their weights, without those of weight 0.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the weights are not one finite number of at least 0 for every row, or fewer than two are above 0.
+    """
+    if sample_weight is None:
+        return Samples(x, y)
+    weight = checked(sample_weight, len(x), "sample_weight")
+    kept = weight > 0
+    if kept.sum() < 2:
+        but = " but one" if kept.any() else ""
+        raise InvalidArgumentError(
+            f"sample_weight is zero in all{but} of {len(x)} rows; at least two have to count. Give them weights above 0."
+        )
+    return Samples(x, y, weight) if kept.all() else Samples(x[kept], y[kept], weight[kept])
+
+
+def checked(given: Any, rows: int, name: str) -> np.ndarray:
+    """Weights as an array, shape (rows,), float64.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If they are not one finite number of at least 0 for every row; the message calls them ``name``.
+    """
+    try:
+        found = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{name} must be numbers, one a row: {error}.") from error
+    if found.shape != (rows,):
+        raise InvalidArgumentError(
+            f"{name} must have one number for each of the {rows} rows, shape ({rows},); got shape {found.shape}."
+        )
+    wrong = ~(np.isfinite(found) & (found >= 0.0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InvalidArgumentError(
+            f"{name} must be finite and at least 0; got {found[row]} in row {row}, the first of {wrong.sum()}. A weight "
+            "of 0 leaves a row out."
+        )
+    return found
+
+
+def mean(values: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """sum_i w_i values_i / sum_i w_i over the rows."""
+    return values.mean(axis=0) if weight is None else np.average(values, axis=0, weights=_relative(weight))
+
+
+def folded(samples: Samples, loss: Loss) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and targets of a network without biases, whose plain mean loss is the weighted one of the samples.
+
+    Parameters
+    ----------
+    samples : Samples
+        Inputs of the network, and targets, shape (samples, outputs); one-hot for the cross-entropy.
+    loss : Loss
+    """
+    x, y, weight = samples
+    if weight is None:
+        return x, y
+    relative = _relative(weight)[:, None]
+    if loss is Loss.CROSS_ENTROPY:
+        return x, relative * y
+    root = np.sqrt(relative)
+    return root * x, root * y
+
+
+def _relative(weight: np.ndarray) -> np.ndarray:
+    """Divided by their mean, by way of the largest, so that no sum is too large for float64."""
+    scaled = weight / weight.max()
+    return scaled / scaled.mean()
+
+
+def divided(table: Samples, settings: Division, classes: np.ndarray | None = None) -> tuple[Samples, Samples | None]:
+    """What is trained on, and what is held out: drawn at random, class by class where there are classes, or None."""
+    if not settings.early_stopping:
+        return table, None
+    arrays = [array for array in table if array is not None]
+    parts = train_test_split(
+        *arrays, test_size=settings.validation_fraction, random_state=settings.seed % 2**32, stratify=classes
+    )
+    return Samples(*parts[::2]), Samples(*parts[1::2])
+
+
+def digest(table: Samples) -> str:
+    """SHA-256 of the numbers and shapes, in float64 or as they are."""
+    found = sha256()
+    for array in table:
+        if array is not None:
+            found.update(f"{array.dtype} {array.shape}".encode())
+            found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
