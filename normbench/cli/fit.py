@@ -41,6 +41,9 @@ class Widths(click.ParamType):
 @click.argument("files", metavar="FILE...", type=options.UserPath(), nargs=-1, required=True)
 @columns(several=False)
 @click.option(
+    "--weight", metavar="NAME", help="Column of what a row counts, at least 0; 0 leaves it out.  [default: all alike]"
+)
+@click.option(
     "--lipschitz",
     type=options.POSITIVE,
     metavar="L",
@@ -62,16 +65,26 @@ class Widths(click.ParamType):
     "--hidden", type=Widths(), metavar="D1,D2,...", help="Widths of the hidden layers; 0 for none.  [default: 25,30,15]"
 )
 @click.option(
-    "--optimiser", type=click.Choice(list(SPECS)), metavar="O", help="What trains it.  [default: geodesic_lbfgs]"
+    "--optimiser",
+    type=click.Choice(["automatic", *SPECS]),
+    metavar="O",
+    help="What trains it; automatic is geodesic_lbfgs, and polar_average with --batch-size.  [default: automatic]",
 )
 @click.option(
     "--parametrisation", type=click.Choice(list(PARAMETRISATIONS)), help="[default: one that keeps the bound]"
 )
 @click.option("--backend", type=click.Choice(backends.names()), help="[default: torch, else jax, else reference]")
 @click.option("--dtype", type=click.Choice(DTYPES), help="Of the training.  [default: float32]")
-@click.option("--max-iter", type=click.IntRange(min=1), help="Most iterations.  [default: 1000]")
 @click.option(
-    "--tol", type=float, help="Training ends where ten iterations gain less than this share.  [default: 0.001]"
+    "--max-iter", type=click.IntRange(min=1), help="Most iterations; with --batch-size passes.  [default: 1000]"
+)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), metavar="N", help="Rows of a mini-batch.  [default: all in every step]"
+)
+@click.option(
+    "--tol",
+    type=float,
+    help="Training ends where ten iterations, or passes, gain less than this share.  [default: 0.001]",
 )
 @click.option("--save", type=options.UserPath(dir_okay=False), metavar="NET", help="Write the network, as NPZ.")
 @options.output_format("table", "json")
@@ -83,6 +96,7 @@ def command(
     group: str | None,
     time: str | None,
     unit: str | None,
+    weight: str | None,
     standardise: bool,
     classes: bool,
     split: str | None,
@@ -119,7 +133,8 @@ def command(
         if save.suffix != ".npz":
             raise InvalidArgumentError(f"--save {save} must end in .npz: it is a file of arrays.")
         probe_file(save)
-    table = read(files, inputs=inputs, outputs=outputs, group=group, time=time, unit=unit or "", classes=classes)
+    named = {"group": group, "time": time, "weight": weight}
+    table = read(files, inputs=inputs, outputs=outputs, unit=unit or "", classes=classes, **named)
     chosen = {name: value for name, value in parameters.items() if value is not None}
     chosen["inputs"] = "standardised" if standardise else "affine"
     with _working(format_ == "table"):

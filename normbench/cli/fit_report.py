@@ -66,6 +66,8 @@ def _about(fit: TableFit) -> Iterator[str]:
     kind = f"{len(table.classes)} classes of {table.output_names[0]}" if table.classes else _names(table.output_names)
     files = f", {len(table.files)} files" if len(table.files) > 1 else ""
     yield f"{table.name}{files}: {len(table.inputs):,} rows; {_names(table.input_names)} to {kind}."
+    if table.weight is not None:
+        yield f"Rows count by {table.weight_name}, in training and in errors."
     if fit.rule == "none":
         yield f"Trained on all {len(split.train):,} rows, so that nothing says how it does on others."
         return
@@ -101,8 +103,8 @@ def _proof(fit: TableFit) -> Iterator[str]:
     if len(fit.test_rms) > 1:
         errors = (f"{name} {rms:.4g}" for name, rms in zip(fit.table.output_names, fit.test_rms, strict=True))
         yield f"Test RMS of each output: {', '.join(errors)}."
-    backend = model.provenance_["backend"]
-    yield f"{model.n_iter_} iterations of {model.optimiser} ({backend}) in {fit.seconds:.1f} s."
+    optimiser, backend = (model.provenance_[name] for name in ("optimiser", "backend"))
+    yield f"{model.n_iter_} {fit.iterations} of {optimiser} ({backend}) in {fit.seconds:.1f} s."
 
 
 def _next(fit: TableFit, saved: Path | None) -> Iterator[str]:
@@ -125,6 +127,7 @@ def fields_of(fit: TableFit, saved: Path | None) -> dict[str, Any]:
         "outputs": list(table.output_names),
         "classes": list(table.classes),
         "unit": table.unit,
+        "weights": table.weight_name,
         "split": fit.rule,
         "rows_train": len(fit.split.train),
         "rows_test": len(fit.split.test),

@@ -16,8 +16,9 @@ from normbench.errors import InvalidArgumentError
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.classifier import LipschitzClassifier
 from normbench.estimators.regressor import LipschitzRegressor
+from normbench.estimators.samples import Samples, folded, mean
+from normbench.networks import Loss
 from normbench.numbers import as_number
-from normbench.problems.predictors import error_rms
 
 TEST_SHARE = 0.2
 NARROW, WIDE = 0.01, 2.0  # of the linear fit's gain: nothing is reached; times what is proven: nothing is bound
@@ -30,8 +31,8 @@ class Score:
     Attributes
     ----------
     train, test : float
-        RMS of the error, over all outputs together, in their unit; of classes the share that is right. NaN for a part
-        that has no rows.
+        RMS of the error, over all outputs together, in their unit; of classes the share that is right; both over rows
+        that count as the table says. NaN for a part that has no rows.
     gain : float or None
         Its Lipschitz constant, in the unit of the bound; None where it has none to compare.
     """
@@ -82,6 +83,12 @@ class TableFit:
         return "standard deviation" if self.model.inputs == "standardised" else "unit of the inputs"
 
     @property
+    def iterations(self) -> str:
+        """What the model counts as such."""
+        size = self.model.batch_size
+        return "iterations" if size is None else f"passes in mini-batches of {size}"
+
+    @property
     def provenance(self) -> dict[str, str]:
         """What is to be known of the network beside what its estimator says: where its outputs come from."""
         return {
@@ -90,6 +97,7 @@ class TableFit:
             "unit": self.table.unit,
             "split": self.rule,
             "rows_held_out": str(len(self.split.test)),
+            "weights": self.table.weight_name,
         }
 
     @property
@@ -131,7 +139,7 @@ def fit_table(
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(x, y)
+        model.fit(x, y, _weight(table, split.train))
     seconds = time.perf_counter() - start
     model.verify()
     del x
@@ -144,7 +152,7 @@ def fit_table(
         rule,
         split,
         scores,
-        () if table.classes or left is None else tuple(_rms(table.outputs[split.test], left).tolist()),
+        () if table.classes or left is None else tuple(_rms(table, split.test, left).tolist()),
         float(np.median(model.certified_radius(_named(table, split.test))))
         if table.classes and len(split.test)
         else None,
@@ -179,43 +187,53 @@ def _targets(table: Table, rows: np.ndarray) -> np.ndarray:
     return np.array(table.classes)[table.outputs[rows]] if table.classes else table.outputs[rows]
 
 
+def _weight(table: Table, rows: np.ndarray) -> np.ndarray | None:
+    return None if table.weight is None else table.weight[rows]
+
+
 def _predicted(model: Any, table: Table, rows: np.ndarray) -> np.ndarray:
     """Outputs, shape (rows, outputs), or names of classes, shape (rows,)."""
     return np.asarray(model.predict(_named(table, rows)))
 
 
 def _score(table: Table, split: Split, predicted: dict[str, np.ndarray], gain: float | None = None) -> Score:
-    measure = _right if table.classes else error_rms
-    found = {part: measure(_targets(table, rows), predicted[part]) for part, rows in _parts(split)}
+    measure = _right if table.classes else _error
+    found = {part: measure(table, rows, predicted[part]) for part, rows in _parts(split)}
     return Score(found["train"], found.get("test", math.nan), gain)
 
 
-def _right(targets: np.ndarray, predicted: np.ndarray) -> float:
-    return float(np.mean(targets == predicted))
+def _right(table: Table, rows: np.ndarray, predicted: np.ndarray) -> float:
+    return float(mean(_targets(table, rows) == predicted, _weight(table, rows)))
 
 
-def _rms(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.mean(np.square(targets - predicted), axis=0))
+def _error(table: Table, rows: np.ndarray, predicted: np.ndarray) -> float:
+    return math.sqrt(mean(np.square(table.outputs[rows] - predicted).sum(axis=1), _weight(table, rows)))
+
+
+def _rms(table: Table, rows: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    return np.sqrt(mean(np.square(table.outputs[rows] - predicted), _weight(table, rows)))
 
 
 def _trivial(model: Any, table: Table, split: Split) -> dict[str, Score]:
     """Least squares with an intercept, with its own gain, the mean and zero, fitted on the training rows alone."""
-    scaler = StandardScaler().fit(table.inputs[split.train])
+    rows, weight = split.train, _weight(table, split.train)
+    scaler = StandardScaler().fit(table.inputs[rows], sample_weight=weight)
     outputs = np.eye(len(table.classes))[table.outputs] if table.classes else table.outputs
-    mean = outputs[split.train].mean(axis=0)
-    slope, *_ = np.linalg.lstsq(scaler.transform(table.inputs[split.train]), outputs[split.train] - mean, rcond=None)
+    centre = mean(outputs[rows], weight)
+    whole = Samples(scaler.transform(table.inputs[rows]), outputs[rows] - centre, weight)
+    slope, *_ = np.linalg.lstsq(*folded(whole, Loss.SQUARE), rcond=None)
     spread = 1.0 if model.inputs == "standardised" else scaler.scale_[:, None]
     fits = {
-        "linear": lambda rows: mean + scaler.transform(table.inputs[rows]) @ slope,
-        "mean": lambda rows: np.broadcast_to(mean, (len(rows), len(mean))),
-        "zero": lambda rows: np.zeros((len(rows), len(mean))),
+        "linear": lambda rows: centre + scaler.transform(table.inputs[rows]) @ slope,
+        "mean": lambda rows: np.broadcast_to(centre, (len(rows), len(centre))),
+        "zero": lambda rows: np.zeros((len(rows), len(centre))),
     }
     gains: dict[str, float | None] = {"linear": float(np.linalg.norm(slope / spread, 2)), "mean": 0.0, "zero": 0.0}
     if table.classes:  # shares of classes are no logits
         gains, names = dict.fromkeys(gains), np.array(table.classes)
         fits = {
             "linear": lambda rows, linear=fits["linear"]: names[linear(rows).argmax(axis=1)],  # type: ignore[misc]
-            "most frequent": lambda rows: np.full(len(rows), names[mean.argmax()]),
+            "most frequent": lambda rows: np.full(len(rows), names[centre.argmax()]),
         }
     return {
         name: _score(table, split, {part: fit(rows) for part, rows in _parts(split)}, gains.get(name))
@@ -238,8 +256,8 @@ def _remarks(fit: TableFit) -> list[str]:
         )
     if not fit.converged:
         found.append(
-            f"The training loss still fell after {fit.model.n_iter_} iterations; the bound holds all the same. Raise "
-            "--max-iter."
+            f"The training loss still fell after {fit.model.n_iter_} {fit.iterations}; the bound holds all the same. "
+            "Raise --max-iter."
         )
     if fit.rule == "blocked" and len(fit.table.inputs) < 2 * (1 + block_ids(fit.table).max()):
         found.append(

@@ -23,7 +23,7 @@ class Samples(NamedTuple):
     x : array, shape (samples, ...), float64
     y : array, shape (samples, outputs), or (samples,) of classes
     weight : array, shape (samples,), float64, or None
-        Above 0; None where all rows count alike.
+        Above 0, close to 1 in the mean; None where all rows count alike.
     """
 
     x: np.ndarray
@@ -62,9 +62,11 @@ def weighted(x: np.ndarray, y: np.ndarray, sample_weight: Any) -> Samples:
     if kept.sum() < 2:
         but = " but one" if kept.any() else ""
         raise InvalidArgumentError(
-            f"sample_weight is zero in all{but} of {len(x)} rows; at least two have to count. Give them weights above 0."
+            f"sample_weight is zero in all{but} of {len(x)} rows; two at least have to count. Give weights above 0."
         )
-    return Samples(x, y, weight) if kept.all() else Samples(x[kept], y[kept], weight[kept])
+    if kept.all():
+        return Samples(x, y, _relative(weight))
+    return Samples(x[kept], y[kept], _relative(weight[kept]))
 
 
 def checked(given: Any, rows: int, name: str) -> np.ndarray:
@@ -87,8 +89,8 @@ def checked(given: Any, rows: int, name: str) -> np.ndarray:
     if wrong.any():
         row = int(wrong.argmax())
         raise InvalidArgumentError(
-            f"{name} must be finite and at least 0; got {found[row]} in row {row}, the first of {wrong.sum()}. A weight "
-            "of 0 leaves a row out."
+            f"{name} must be finite and at least 0; got {found[row]} in row {row}, the first of {wrong.sum()}. A "
+            "weight of 0 leaves a row out."
         )
     return found
 

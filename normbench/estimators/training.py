@@ -156,18 +156,17 @@ def regression(settings: Settings, inputs: InputMap, table: Samples, held_out: S
         size = math.sqrt(mean(np.square(y - centre).sum(axis=1), weight))
     if not 0.0 < size < math.inf:
         raise DataError(f"y spreads by {size}, whose square float64 does not hold. Choose another unit for y.")
-    parts = [part and part._replace(y=part.y - centre) for part in (table, held_out)]
-    run = _run(settings, inputs, *parts, min(settings.lipschitz * inputs.unit, WIDEST * size))
+    aside = held_out and held_out._replace(y=held_out.y - centre)
+    bound = min(settings.lipschitz * inputs.unit, WIDEST * size)
+    run = _run(settings, inputs, table._replace(y=y - centre), aside, bound)
     return _proven(settings, inputs, run, centre)
 
 
-def classification(
-    settings: Settings, inputs: InputMap, table: Samples, held_out: Samples | None, classes: int
-) -> Fit:
+def classification(settings: Settings, inputs: InputMap, table: Samples, held_out: Samples | None, classes: int) -> Fit:
     """A network for the classes 0, 1, ... of y, whose outputs are logits; the rest as :func:`regression`."""
     one_hot = np.eye(classes)
-    parts = [part and part._replace(y=one_hot[part.y]) for part in (table, held_out)]
-    run = _run(settings, inputs, *parts, settings.lipschitz * inputs.unit, classes)
+    aside = held_out and held_out._replace(y=one_hot[held_out.y])
+    run = _run(settings, inputs, table._replace(y=one_hot[table.y]), aside, settings.lipschitz * inputs.unit, classes)
     return _proven(settings, inputs, run, np.zeros(classes))
 
 

@@ -1,7 +1,7 @@
 """What one file holds of the columns that are asked for, checked."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,12 @@ class Wanted:
     group: str | None
     time: str | None
     classes: bool
+    weight: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What one file holds of it; attributes as of :class:`normbench.data.tables.table.Table`, one file long."""
+    """What one file holds of it, without rows of weight 0; attributes as of Table, one file long."""
 
     inputs: np.ndarray
     outputs: np.ndarray  # texts where they are classes
@@ -35,6 +36,15 @@ class Part:
     output_names: tuple[str, ...]
     time: np.ndarray | None
     group: np.ndarray | None
+    weight: np.ndarray | None = None
+
+    def counting(self) -> "Part":
+        """The rows of a weight above 0."""
+        if self.weight is None or (kept := self.weight > 0).all():
+            return self
+        names = ("inputs", "outputs", "time", "group", "weight")
+        arrays = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: array[kept] for name, array in arrays.items() if array is not None})
 
 
 def part_of(file: Path, wanted: Wanted) -> Part:
@@ -43,7 +53,8 @@ def part_of(file: Path, wanted: Wanted) -> Part:
     by_file = wanted.group == FILE and FILE not in table.names
     group = () if wanted.group is None or by_file else (wanted.group,)
     time = () if wanted.time is None else (wanted.time,)
-    asked = picks(file.name, (*wanted.inputs, *wanted.outputs, *group, *time), table.names)
+    weight = () if wanted.weight is None else (wanted.weight,)
+    asked = picks(file.name, (*wanted.inputs, *wanted.outputs, *group, *time, *weight), table.names)
     arrays = table.read(pick.column for pick in asked)
     n, m = len(wanted.inputs), len(wanted.inputs) + len(wanted.outputs)
     input_names, x = _matrix(file.name, asked[:n], arrays)
@@ -53,6 +64,10 @@ def part_of(file: Path, wanted: Wanted) -> Part:
         output_names, y = _matrix(file.name, asked[n:m], arrays)
     _check_apart(input_names, output_names)
     others = asked[m:]
+    weights = None
+    if weight:
+        pick = others.pop()
+        weights = _weights(file.name, pick, arrays)
     groups = None
     if by_file:
         groups = np.full(len(x), file.name)
@@ -62,7 +77,7 @@ def part_of(file: Path, wanted: Wanted) -> Part:
     if time:
         seconds = cells.seconds(file.name, others[-1].name, arrays[others[-1].column])
         _check_finite(file.name, (others[-1].name,), seconds[:, None])
-    return Part(x, y, input_names, output_names, seconds, groups)
+    return Part(x, y, input_names, output_names, seconds, groups, weights).counting()
 
 
 def _matrix(where: str, asked: Sequence[Pick], arrays: Arrays) -> tuple[tuple[str, ...], np.ndarray]:
@@ -91,6 +106,21 @@ def _columns_of(where: str, pick: Pick, values: np.ndarray) -> Iterator[tuple[st
     else:
         holds = f"vectors of {width}: {pick.column}_0 to {pick.column}_{width - 1}" if width else "numbers, no vectors"
         raise InvalidArgumentError(f"{where} has no column {pick.name!r}: its column {pick.column!r} holds {holds}.")
+
+
+def _weights(where: str, pick: Pick, arrays: Arrays) -> np.ndarray:
+    """One number of at least 0 a row."""
+    names, found = _matrix(where, [pick], arrays)
+    if len(names) != 1:
+        raise DataError(f"{where}, column {pick.name!r}: vectors; a weight is one number a row.")
+    negative = found[:, 0] < 0
+    if negative.any():
+        row = int(negative.argmax())
+        raise DataError(
+            f"{where}, column {pick.name!r}, row {row + 1}: a weight of {found[row, 0]}. Weights are at least 0, which "
+            "leaves a row out."
+        )
+    return found[:, 0]
 
 
 def _labels(where: str, asked: Sequence[Pick], arrays: Arrays) -> tuple[tuple[str, ...], np.ndarray]:

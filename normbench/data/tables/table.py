@@ -40,6 +40,10 @@ class Table:
     groups : tuple of str
         Names of the groups; empty where none was named.
     files : tuple of Path
+    weight : array, shape (rows,), float64, or None
+        What every row counts, above 0; None where nobody said.
+    weight_name : str
+        Of the column that says it; empty without.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Table:
     flight: np.ndarray | None
     groups: tuple[str, ...]
     files: tuple[Path, ...]
+    weight: np.ndarray | None = None
+    weight_name: str = ""
     official: None = None
 
     @property
@@ -99,6 +105,7 @@ def read(
     time: str | None = None,
     unit: str = "",
     classes: bool = False,
+    weight: str | None = None,
 ) -> Table:
     """A table from one file or several with the same columns.
 
@@ -117,6 +124,8 @@ def read(
         Of the outputs.
     classes : bool
         True if the output is a class though it is a number.
+    weight : str, optional
+        Column of what every row counts, at least 0. Rows of weight 0 are left out, as if no file had them.
 
     Raises
     ------
@@ -127,7 +136,7 @@ def read(
     BackendUnavailableError
         If what reads Parquet is not installed.
     """
-    wanted = Wanted(tuple(inputs), tuple(outputs), group, time, classes)
+    wanted = Wanted(tuple(inputs), tuple(outputs), group, time, classes, weight)
     _check_roles(wanted)
     files = files_of(paths)
     parts: list[Part] = []
@@ -173,7 +182,12 @@ def _joined(name: str, files: Sequence[Path], parts: Sequence[Part], wanted: Wan
             np.concatenate([part.group for part in parts if part.group is not None]), return_inverse=True
         )
         groups, flight = tuple(map(str, unique)), flight.astype(np.int64)
-    table = Table(name, x, y, first.input_names, first.output_names, unit, classes, time, flight, groups, tuple(files))
+    weight = (
+        None if first.weight is None else np.concatenate([part.weight for part in parts if part.weight is not None])
+    )
+    names = first.input_names, first.output_names
+    weights = weight, wanted.weight or ""
+    table = Table(name, x, y, *names, unit, classes, time, flight, groups, tuple(files), *weights)
     _check_worth(table)
     return table
 
@@ -182,7 +196,8 @@ def _check_worth(table: Table) -> None:
     """Raise where there is nothing to learn."""
     rows = len(table.inputs)
     if rows < LEAST_ROWS:
-        raise DataError(f"table {table.name!r} has {rows} rows; at least {LEAST_ROWS} are needed. Give more.")
+        which = "rows" if table.weight is None else "rows of a weight above 0"
+        raise DataError(f"table {table.name!r} has {rows} {which}; at least {LEAST_ROWS} are needed. Give more.")
     if len(table.constant) == len(table.input_names):
         raise DataError(
             f"every input of table {table.name!r} is the same in all {rows} rows: {', '.join(table.constant)}. Name "
