@@ -160,6 +160,62 @@ def test_files_can_be_the_groups(table, tmp_path):
     assert set(found["groups_test"]) < {f"{name}.csv" for name in "abcde"}
 
 
+@pytest.mark.parametrize("outputs", [["fx,fz"], ["ring"]], ids=["forces", "classes"])
+def test_a_weight_counts_as_so_many_rows(table, outputs, tmp_path):
+    rows = pd.read_csv(table).assign(ring=np.where(X[:, 2] > X[:, 3] - 7, "near", "far"))
+    rows["worth"] = np.random.default_rng(5).integers(0, 4, size=len(rows))
+    rows.to_csv(tmp_path / "worth.csv", index=False)
+    rows.loc[rows.index.repeat(rows["worth"])].to_csv(tmp_path / "copies.csv", index=False)
+    arguments = ["--inputs", "v,q_0,q_1", "--outputs", *outputs, "--lipschitz", 2]
+    weighted = [tmp_path / "worth.csv", *arguments, "--weight", "worth"]
+    found, copies = fit(*weighted, "--test-share", 0), fit(tmp_path / "copies.csv", *arguments, "--test-share", 0)
+    assert (found["rows"], found["weights"], copies["weights"]) == ((rows["worth"] > 0).sum(), "worth", "")
+    for name, score in copies["scores"].items():
+        assert found["scores"][name]["train"] == pytest.approx(score["train"], rel=1e-6), name
+        assert found["scores"][name]["gain"] == (score["gain"] and pytest.approx(score["gain"], rel=1e-6)), name
+    net = tmp_path / "net.npz"
+    tested = fit(*weighted, "--group", "flight", "--save", net)
+    aside = rows[rows["flight"].isin(tested["groups_test"])]
+    model = (LipschitzRegressor if outputs == ["fx,fz"] else LipschitzClassifier).load(net)
+    x = pd.DataFrame(X[aside.index], columns=found["inputs"])
+    if outputs == ["fx,fz"]:
+        errors = np.square(model.predict(x) - aside[["fx", "fz"]].to_numpy())
+        expected = np.sqrt(np.average(errors.sum(axis=1), weights=aside["worth"]))
+        each = np.sqrt(np.average(errors, axis=0, weights=aside["worth"]))
+        np.testing.assert_allclose(list(tested["test_rms"].values()), each)
+    else:
+        expected = np.average(model.predict(x) == aside["ring"], weights=aside["worth"])
+    assert tested["scores"]["network"]["test"] == pytest.approx(expected)
+    assert model.provenance_["weights"] == "worth"
+    assert "Rows count by worth, in training and in errors." in call("fit", *weighted, *QUICK).stdout
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (["1", "-2"], "worth.csv, column 'worth', row 2: a weight of -2.0. Weights are at least 0"),
+        (["1", ""], "60 of 120 rows have no finite number in 'worth', the first is row 2"),
+        (["heavy", "1"], "column 'worth', row 1: 'heavy' is no number"),
+        (["[1, 2]", "[1, 2]"], "column 'worth': vectors; a weight is one number a row"),
+        (["0", "0"], "has 0 rows of a weight above 0; at least 10 are needed"),
+    ],
+)
+def test_weights_in_a_table_that_are_none_are_one_error(table, cells, message, tmp_path):
+    pd.read_csv(table).assign(worth=cells * 60).to_csv(tmp_path / "worth.csv", index=False)
+    result = call("fit", tmp_path / "worth.csv", *COLUMNS, "--lipschitz", 1, "--weight", "worth", *QUICK)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert message in " ".join(result.stderr.split())
+
+
+def test_mini_batches_are_said(table):
+    arguments = [table, *COLUMNS, "--lipschitz", 5, "--batch-size", 20]
+    found = fit(*arguments)
+    assert (found["iterations"], found["made_by"]["optimiser"]) == (15, "polar_average")
+    said = call("fit", *arguments, *QUICK, "--tol", 1e-9)
+    assert "15 passes in mini-batches of 20 of polar_average (reference)" in said.stdout
+    assert "still fell after 15 passes in mini-batches of 20; the bound holds" in said.stderr
+
+
 @pytest.mark.parametrize(
     ("bound", "more", "remark"),
     [
@@ -198,6 +254,14 @@ def test_what_looks_wrong_is_remarked(table, bound, more, remark, tmp_path):
         ([*COLUMNS, "--lipschitz", 1, "--hidden", "6,-1"], 2, "'6,-1' is no list of widths"),
         ([*COLUMNS, "--lipschitz", 1, "--save", "net.txt"], 2, "--save net.txt must end in .npz"),
         ([*COLUMNS, "--lipschitz", 1, "--parametrisation", "free"], 2, "free"),
+        ([*COLUMNS, "--lipschitz", 1, "--batch-size", 0], 2, "0 is not in the range x>=1"),
+        ([*COLUMNS, "--lipschitz", 1, "--batch-size", 200], 2, "batch_size 200 is more than the 96 rows that train"),
+        (
+            [*COLUMNS, "--lipschitz", 1, "--batch-size", 9, "--optimiser", "method1"],
+            2,
+            "'method1' searches along a line",
+        ),
+        ([*COLUMNS, "--lipschitz", 1, "--weight", "w"], 2, "wind tunnel.csv has no column 'w'."),
         (["--inputs", "fx", "--outputs", "flight,fz", "--lipschitz", 1], 1, "column 'flight', row 1: 'a' is no number"),
     ],
 )
