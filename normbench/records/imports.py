@@ -1,7 +1,7 @@
 """Which modules of the package a module uses: imports read from the source, at any depth, without running anything."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import resolve_name
@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 _BY_NAME = ("import_module", "__import__")
 _WHOLE = ("implementations",)  # see normbench.backends.method: modules are found in the package by computed names
+_OPENED = ("distribution",)
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # the fields of a node in which statements lie
 
 
 class Used(NamedTuple):
@@ -37,8 +39,10 @@ class Used(NamedTuple):
 def used(source: str, package: str) -> Used:
     """What a module of ``package`` with this source uses."""
     tree = ast.parse(source)
-    every = list(ast.walk(tree))
-    typing_only = {id(node) for block in every if _is_for_types(block) for node in ast.walk(block)}
+    # nine nodes in ten lie within expressions, where only a call by one of these names imports
+    walk = ast.walk if any(name in source for name in (*_BY_NAME, *_WHOLE, *_OPENED)) else _statements
+    every = list(walk(tree))
+    typing_only = {id(node) for block in every if _is_for_types(block) for node in walk(block)}
     modules: set[str] = set()
     running: set[str] = set()
     packages: set[str] = set()
@@ -49,9 +53,19 @@ def used(source: str, package: str) -> Used:
         running |= set() if id(node) in typing_only else found
         if isinstance(node, ast.Call) and _called(node) in _WHOLE:
             packages |= _texts(node)
-        if isinstance(node, ast.Call) and _called(node) == "distribution":
+        if isinstance(node, ast.Call) and _called(node) in _OPENED:
             distributions |= _texts(node)
     return Used(frozenset(modules | packages), frozenset(running), frozenset(packages), frozenset(distributions))
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """The tree and every statement in it, with the handlers and cases that hold some."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in _BLOCKS:
+            waiting += getattr(node, block, ())
 
 
 def _is_for_types(node: ast.AST) -> bool:

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 
-_NAMED_OTHERWISE = {"sklearn": "scikit-learn"}
+_NAMED_OTHERWISE = {"sklearn": "scikit-learn", "PIL": "pillow"}
 
 
 def distributions(module: str) -> list[str]:

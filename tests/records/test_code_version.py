@@ -1,7 +1,9 @@
 """The code version changes with every module that can change a number, and with nothing else."""
 
 import shutil
+import sys
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import normbench
 from normbench import backends
 from normbench.errors import InvalidArgumentError
-from normbench.records import versions
+from normbench.records import libraries, versions
 from normbench.records.imports import Package, used
 from tests.anew import imported_anew
 
@@ -172,13 +174,35 @@ def test_a_backend_that_nobody_knows_has_no_version(ask):
         ask("numpy")
 
 
+def test_an_import_is_found_in_any_statement_and_in_any_call():
+    source = (
+        "match a:\n case 1:\n  import b\ntry:\n pass\nexcept* E:\n import c\nelse:\n import d\nfinally:\n import e\n"
+        "async def f():\n async with x:\n  for y in z:\n   pass\n  else:\n   while y:\n    from g import h\n"
+    )
+    found = {"b", "c", "d", "e", "g", "g.h"}
+    assert used(source, "p").modules == found
+    assert used(f"{source}x = [lambda: __import__('i') for _ in y]", "p").modules == found | {"i"}
+    assert used(f"{source}if TYPE_CHECKING:\n class C:\n  import j", "p").running == found
+
+
+def test_what_brings_a_module_is_found_without_looking_through_every_distribution(monkeypatch):
+    package = Package(SOURCES)
+    names = {
+        name for backend in BACKENDS for module in versions.modules_of(backend) for name in package.used(module).modules
+    }
+    brought = packages_distributions()
+    monkeypatch.setattr(libraries, "packages_distributions", None)
+    for root in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {package.name}:
+        assert libraries.distributions(root) == [name.replace("_", "-") for name in brought[root]], root
+
+
 def test_the_environment_names_every_library_that_made_the_numbers():
     shared = {"python", "numpy", "scipy", "pandas", "scikit-learn", "blas", "cpu", "cores", "platform"}
     own = {"torch": {"torch", "pytorch-optimizer", "geoopt"}, "jax": {"jax", "jaxlib", "optax"}, "reference": set()}
-    for backend, libraries in own.items():
+    for backend, needed in own.items():
         found = versions.environment(backend)
-        assert shared | libraries <= found.keys()
-        assert not found.keys() & set().union(*own.values()) - libraries
+        assert shared | needed <= found.keys()
+        assert not found.keys() & set().union(*own.values()) - needed
         assert all(found.values())
         assert found["numpy"] == np.__version__
     assert set(own) == set(BACKENDS)
