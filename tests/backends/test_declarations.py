@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import sys
@@ -55,6 +56,19 @@ def test_a_declaration_is_true(backend):
     assert set(backend.devices) <= set(DEVICES)
     assert backend.threads() >= 1
     assert {backend.dtype_for(dtype) for dtype in DTYPES} == set(backend.dtypes)
+
+
+@pytest.mark.skipif(os.environ["MKL_NUM_THREADS"] != "1", reason="the user's own variable says how many threads")
+def test_what_a_record_says_about_threads_is_what_torch_says():
+    """It was loaded after conftest.py had limited it as a worker is; of NumPy test_machine.py has this."""
+    torch = pytest.importorskip("torch")
+    threads = backends.get("torch").threads
+    assert threads() == 1
+    try:
+        torch.set_num_threads(2)
+        assert threads() == 2
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_no_two_backends_look_alike():
