@@ -18,7 +18,7 @@ from normbench.errors import BackendUnavailableError
 from normbench.machine import threads_per_run
 from normbench.papers.experiment import Experiment, File, Found
 from normbench.papers.experiments import EXPERIMENTS
-from normbench.papers.runs import Setting
+from normbench.papers.runs import ABOUT_TASKS, Setting
 from normbench.presentation.libraries import drawing_libraries
 from normbench.presentation.progress import campaign_progress
 from normbench.presentation.terminal import console
@@ -39,6 +39,7 @@ def command() -> None:
       normbench reproduce experiment1 --seeds 4
       normbench reproduce experiment2 --seeds 2 --backend jax
       normbench reproduce fromage-figure1
+      normbench reproduce fromage-figure3 --task mnist
       normbench reproduce fromage-gan --backend torch
       normbench reproduce neural-lander --seeds 8
     """
@@ -48,7 +49,7 @@ def _options(experiment: Experiment) -> list[options.Decorator]:
     """What a user can choose, in the order of the help."""
     found = []
     if len(experiment.tasks) > 1:
-        about = "quadrotor-sim is simulated; quadrotor is the papers' table."
+        about = "; ".join(f"{task} is {ABOUT_TASKS[task]}" for task in experiment.tasks) + "."
         kind, usual = click.Choice(experiment.tasks), experiment.tasks[0]
         found.append(click.option("--task", type=kind, default=usual, show_default=True, help=about))
     found.append(options.seeds(experiment.seeds))

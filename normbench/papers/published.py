@@ -11,8 +11,8 @@ def table(paper: str, name: str) -> pd.DataFrame:
     Parameters
     ----------
     paper, name : str
-        Folder and file: "asgd", "table1" or "figure2"; "fromage", "table1"; "agd", "results"; "neural_lander",
-        "errors".
+        Folder and file: "asgd", "table1" or "figure2"; "fromage", "table1" or "mnist"; "agd", "results";
+        "neural_lander", "errors".
     """
     with (files(f"normbench.papers.{paper}") / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)

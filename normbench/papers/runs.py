@@ -1,8 +1,10 @@
 """What the runs of the published experiments share: the quadrotor's tasks and networks, and what a user chooses.
 
-Two of the papers classify images; here the task is a regression, and smaller, at sizes that two cores can do.
+Two of the papers classify images; here the task is a regression, and smaller, at sizes that two cores can do, and for
+two of the figures their own images, too.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +15,7 @@ from normbench import backends
 from normbench.campaigns.samples import Samples
 from normbench.data.dataset import Dataset
 from normbench.networks import families
-from normbench.problems.tasks import PAPER_HIDDEN
+from normbench.problems.tasks import PAPER_HIDDEN, get
 from normbench.running.request import Asked, RunRequest
 from normbench.specs import Value
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from normbench.presentation.charts.sheet import Origin
 
 QUADROTOR_TASKS = ("quadrotor-sim", "quadrotor")
+ABOUT_TASKS = {  # of what a user can choose from
+    "quadrotor-sim": "simulated",
+    "quadrotor": "the table of arXiv 2312.10672",
+    "mnist": "the images of arXiv 2002.03432",
+}
 INPUTS, OUTPUTS = 12, 3
 PAPER_LAYERS = (INPUTS, *PAPER_HIDDEN, OUTPUTS)
 
@@ -48,6 +55,12 @@ class Setting:
     def samples(self) -> Samples:
         """The data sets of this process."""
         return Samples(self.data_dir)
+
+    def perceptron_layers(self, *, width: int, depth: int) -> tuple[int, ...]:
+        """Widths of a perceptron for the task; no data are read."""
+        about = get(self.task).source_info
+        outputs = about.classes or OUTPUTS
+        return perceptron_layers(width=width, depth=depth, inputs=math.prod(about.shape), outputs=outputs)
 
     @property
     def dataset(self) -> Dataset:
@@ -79,6 +92,7 @@ def asked(
         optimiser=optimiser,
         backend=setting.backend,
         seed=0,
+        split=get(setting.task).split,
         iterations=iterations,
         hyperparameters=dict(hyperparameters),
         dtype=backends.get(setting.backend).dtype_for(dtype),

@@ -16,6 +16,7 @@ from normbench.papers.fromage import experiments as fromage
 from normbench.papers.fromage import growth
 from normbench.papers.fromage.growth import InvariantGrowthJob, PlainGrowthJob, invariant_gradient, on_spheres
 from normbench.papers.fromage.perturbation import PerturbationJob, breakdown
+from normbench.papers.fromage.published import published_on_mnist
 from normbench.problems import tasks
 from normbench.problems.initial_weights import xavier_uniform
 from normbench.records.build import record_of
@@ -215,13 +216,34 @@ def test_every_batch_size_of_figure7_sees_the_same_number_of_epochs():
     assert [run.iterations for run in runs] == [30 * 725, 30 * 90, 30 * 5, 30]
 
 
-def test_the_runs_of_the_deep_figures_are_in_float64_and_what_was_published():
-    deep = fromage.figure3(shared.Setting("quadrotor-sim", "torch", 1)).requests
-    assert {len(r.layers) - 1 for r in deep} == set(fromage.FIGURE3_DEPTHS)
+@pytest.mark.parametrize("task", fromage.TASKS)
+def test_the_runs_of_the_deep_figures_are_in_float64_and_what_was_published(task):
+    deep, size = fromage.figure3(shared.Setting(task, "torch", 1)).requests, fromage.FIGURE3[task]
+    assert {len(r.layers) - 1 for r in deep} == set(size.depths)
     assert {r.dtype for r in deep} == {"float64"}
-    assert len(deep) == len(set(deep)) == 12 * len(fromage.FIGURE3_DEPTHS)
+    assert len(deep) == len(set(deep)) == 12 * len(size.depths)
     epsilons = {dict(r.hyperparameters).get("epsilon") for r in deep if r.optimiser == "adam"}
     assert epsilons == {1e-8, shared.TINY["epsilon"]}
+
+
+@pytest.mark.parametrize("plan", [fromage.figure1, fromage.figure3])
+def test_on_mnist_a_figure_has_the_images_ends_its_own_test_set_and_whole_epochs_of_mini_batches(plan):
+    found = plan(shared.Setting("mnist", "torch", 1))
+    for wanted in found if isinstance(found, list) else found.requests:
+        assert (wanted.layers[0], wanted.layers[-1]) == (784, 10)
+        assert (wanted.split, wanted.batch_size) == ("official", 250)
+        assert wanted.iterations % (60_000 // wanted.batch_size) == 0
+
+
+@pytest.mark.parametrize("size", fromage.FIGURE1.values(), ids=fromage.FIGURE1)
+def test_figure1_has_ten_checkpoints_from_the_start_to_the_end(size):
+    assert len(size.checkpoints) == 10
+    assert (size.checkpoints[0], size.checkpoints[-1]) == (0, size.iterations)
+
+
+@pytest.mark.parametrize("figure", [1, 3])
+def test_the_paper_says_what_it_saw_on_mnist(figure):
+    assert f"arXiv:2002.03432 Figure {figure}" in published_on_mnist(figure)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from normbench.cli import main
 from normbench.papers.agd import experiments as agd
 from normbench.papers.asgd.published import ITERATIONS
 from normbench.papers.fromage import experiments as fromage
+from normbench.papers.fromage.sizes import Figure1
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -17,10 +18,8 @@ def shrink(monkeypatch):
     """Sizes of the experiments at which a command takes a second."""
     for name in ("method1", "method2"):
         monkeypatch.setitem(ITERATIONS, name, 2)
-    monkeypatch.setattr(fromage, "FIGURE1_DEPTHS", (2,))
-    monkeypatch.setattr(fromage, "FIGURE1_WIDTH", 4)
-    monkeypatch.setattr(fromage, "FIGURE1_ITERATIONS", 2)
-    monkeypatch.setattr(fromage, "FIGURE1_CHECKPOINTS", (0, 2))
+    small = Figure1(depths=(2,), width=4, iterations=2, checkpoints=(0, 2))
+    monkeypatch.setitem(fromage.FIGURE1, "quadrotor-sim", small)
     monkeypatch.setattr(agd, "FIGURE5_WIDTH", 4)
     monkeypatch.setattr(agd, "FIGURE5_DEPTH", 2)
     monkeypatch.setattr(agd, "FIGURE5_ITERATIONS", 3)

@@ -11,8 +11,10 @@ from normbench.papers.agd import figures as agd
 from normbench.papers.asgd import figures as experiments
 from normbench.papers.asgd import published
 from normbench.papers.asgd.tables import DEPTHS, WIDTHS
+from normbench.papers.fromage import depth_figure
 from normbench.papers.fromage import figures as fromage
 from normbench.papers.fromage.growth import NORMALISED, PLAIN
+from normbench.papers.fromage.sizes import Figure1
 from normbench.papers.runs import perceptron_layers
 from normbench.presentation.charts import looks
 from normbench.presentation.charts.sheet import Origin
@@ -103,7 +105,7 @@ def breakdown_rows():
 
 
 def test_fromage_figure1_draws_means_over_seeds():
-    picture = fromage.figure1(breakdown_rows(), SIMULATED, width=8, learning_rate=0.01)
+    picture = fromage.figure1(breakdown_rows(), SIMULATED, Figure1(width=8, learning_rate=0.01))
     chosen = picture.data[(picture.data["depth"] == 16) & (picture.data["strength"] == 0.1)]
     np.testing.assert_allclose(chosen["rms"], [16 * 1.6, 16 * 11.6])
     np.testing.assert_allclose(chosen["gradient_change"], 0.15)
@@ -149,7 +151,7 @@ def depth_records(make):
 
 
 def test_the_best_learning_rate_of_a_depth_has_lost_no_run(depth_records):
-    data = fromage.depth_runs(depth_records)
+    data = depth_figure.depth_runs(depth_records)
     best = data[data["best"]].set_index(["depth", "optimiser"])
     assert best.loc[(4, "fromage"), "learning_rate"] == 0.03  # 0.01 is lower but lost a run
     assert best.loc[(4, "fromage"), "train_rms"] == pytest.approx(4 * 0.03 + 0.5)
@@ -158,7 +160,7 @@ def test_the_best_learning_rate_of_a_depth_has_lost_no_run(depth_records):
 
 
 def test_fromage_figure3_draws_the_best_and_the_trivial_predictors(depth_records):
-    picture = fromage.figure3(depth_records)
+    picture = depth_figure.figure3(depth_records)
     best, _, rates, _ = panels(picture)  # each with its key
     table = picture.data[picture.data["best"]]
     assert rows_as_points((r for _, r in table.groupby("optimiser")), "depth", "train_rms") <= line_points(best)

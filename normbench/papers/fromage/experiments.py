@@ -1,4 +1,4 @@
-"""Figures 1 to 4 of arXiv 2002.03432 (Fromage) on the benchmark's regression, and the GAN of its table 1 on digits."""
+"""Figures 1 to 4 of arXiv 2002.03432 (Fromage) on the benchmark's regression, 1 and 3 on MNIST, its GAN on digits."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -11,34 +11,27 @@ from normbench.papers.experiment import Experiment, Found, RowsJob, Shown
 from normbench.papers.fromage import gan
 from normbench.papers.fromage.growth import SAMPLES, InvariantGrowthJob, PlainGrowthJob
 from normbench.papers.fromage.perturbation import PerturbationJob
-from normbench.papers.fromage.published import published_gan
-from normbench.papers.runs import DEFAULT, PAPER_LAYERS, TINY, Setting, asked, perceptron_layers
+from normbench.papers.fromage.published import published_gan, published_on_mnist
+from normbench.papers.fromage.sizes import FIGURE1, FIGURE3, TASKS
+from normbench.papers.runs import PAPER_LAYERS, Setting, asked
 from normbench.papers.tables import frame_table
 from normbench.records.schema import Record
 from normbench.running.request import Asked, RunRequest
 from normbench.specs import OWN, SPECS
 
-FIGURE1_DEPTHS, FIGURE1_WIDTH, FIGURE1_ITERATIONS, FIGURE1_LEARNING_RATE = (2, 16), 64, 300, 0.003
-FIGURE1_CHECKPOINTS = (0, 5, 10, 20, 40, 80, 120, 180, 240, 300)  # ten, as in the paper
-FIGURE1_STRENGTHS = (1e-3, 2e-3, 4e-3, 7e-3, 0.01, 0.02, 0.04, 0.07, 0.1, 0.2, 0.4, 0.7, 1.0)
-
 FIGURE2_LEARNING_RATE, FIGURE2_ITERATIONS = 0.2, 2400
 _EVERY = 20  # iterations between two looks at the norms
-
-FIGURE3_DEPTHS, FIGURE3_WIDTH, FIGURE3_ITERATIONS = (2, 4, 8, 16, 32), 25, 150
-FIGURE3_SETTINGS = (  # optimiser, learning rates, other hyperparameters
-    ("fromage", (0.03, 0.01, 0.003), DEFAULT),
-    ("adam", (1e-2, 3e-3, 1e-3), TINY),
-    ("adam", (1e-2, 3e-3, 1e-3), DEFAULT),
-    ("sgd", (1e1, 1e3, 1e6), DEFAULT),
-)
 
 
 def figure1(setting: Setting) -> list[RunRequest]:
     """Figure 1: Fromage at depth 2 and 16, to be perturbed at checkpoints."""
-    rate = {"learning_rate": FIGURE1_LEARNING_RATE}
-    networks = [perceptron_layers(width=FIGURE1_WIDTH, depth=depth) for depth in FIGURE1_DEPTHS]
-    every = (asked(setting, "fromage", layers, FIGURE1_ITERATIONS, rate, dtype="float64") for layers in networks)
+    size = FIGURE1[setting.task]
+    rate = {"learning_rate": size.learning_rate}
+    networks = [setting.perceptron_layers(width=size.width, depth=depth) for depth in size.depths]
+    every = (
+        asked(setting, "fromage", layers, size.iterations, rate, dtype="float64", batch_size=size.batch_size)
+        for layers in networks
+    )
     return list(chain.from_iterable(every))
 
 
@@ -51,14 +44,15 @@ def figure2(setting: Setting) -> list[RunRequest]:
 
 def figure3(setting: Setting) -> Plan:
     """Figure 3: Fromage, Adam (with two epsilons) and SGD over depth, at three learning rates."""
-    networks = [perceptron_layers(width=FIGURE3_WIDTH, depth=depth) for depth in FIGURE3_DEPTHS]
+    size = FIGURE3[setting.task]
+    networks = [setting.perceptron_layers(width=size.width, depth=depth) for depth in size.depths]
     chosen = [
         (optimiser, {"learning_rate": rate, **others})
-        for optimiser, learning_rates, others in FIGURE3_SETTINGS
+        for optimiser, learning_rates, others in size.settings
         for rate in learning_rates
     ]
     every = (
-        asked(setting, optimiser, layers, FIGURE3_ITERATIONS, values, dtype="float64")
+        asked(setting, optimiser, layers, size.iterations, values, dtype="float64", batch_size=size.batch_size)
         for layers in networks
         for optimiser, values in chosen
     )
@@ -73,17 +67,17 @@ def figure4(setting: Setting) -> Plan:
 
 
 def _perturbations(setting: Setting, records: Sequence[Record]) -> list[RowsJob]:
-    checkpoints, strengths = FIGURE1_CHECKPOINTS, FIGURE1_STRENGTHS
-    return [PerturbationJob(run, setting.data_dir, checkpoints, strengths) for run in figure1(setting)]
+    size = FIGURE1[setting.task]
+    return [PerturbationJob(run, setting.data_dir, size.checkpoints, size.strengths) for run in figure1(setting)]
 
 
 def _show1(setting: Setting, found: Found) -> Iterator[Shown]:
     from normbench.papers.fromage import figures
 
-    source = setting.origin(setting.backend, "float64")
-    picture = figures.figure1(found.rows, source, width=FIGURE1_WIDTH, learning_rate=FIGURE1_LEARNING_RATE)
+    picture = figures.figure1(found.rows, setting.origin(setting.backend, "float64"), FIGURE1[setting.task])
     title = "Relative change of the input layer's gradient (median over checkpoints)"
     yield frame_table(figures.breakdown_summary(picture.data), title=title)
+    yield published_on_mnist(1)
     yield picture
 
 
@@ -104,11 +98,13 @@ def _show2(setting: Setting, found: Found) -> Iterator[Shown]:
 
 
 def _show3(setting: Setting, found: Found) -> Iterator[Shown]:
-    from normbench.papers.fromage import figures
+    from normbench.papers.fromage import depth_figure as figures
 
     picture = figures.figure3(found.records)
-    title = f"Final training RMS over depth on {setting.task}, best of three learning rates"
+    judged = figures.judged(found.records)
+    title = f"{judged.words.capitalize()} over depth on {setting.task}, best of three learning rates"
     yield frame_table(figures.depth_summary(picture.data), title=title)
+    yield published_on_mnist(3)
     yield picture
 
 
@@ -143,14 +139,15 @@ def _show_gan(setting: Setting, found: Found) -> Iterator[Shown]:
 
 
 _entry = partial(Experiment, drawn_by="normbench.papers.fromage.figures", seeds=1)
+_DEPTH = "normbench.papers.fromage.depth_figure"
 _ABOUT1 = "Loss and gradient break-down under relative perturbations, at depth 2 and 16."
 _ABOUT2 = "LARS without the prefactor grows until it overflows, Fromage does not."
 _ABOUT3 = "Training over depth: Fromage, Adam and SGD, the best of three learning rates each."
 _ABOUT4 = "Learning-rate sensitivity: every optimiser that has a learning rate, over its grid."
 EXPERIMENTS = (
-    _entry("fromage-figure1", _ABOUT1, jobs=_perturbations, show=_show1),
+    _entry("fromage-figure1", _ABOUT1, jobs=_perturbations, show=_show1, tasks=TASKS),
     _entry("fromage-figure2", _ABOUT2, jobs=_growths, show=_show2),
-    _entry("fromage-figure3", _ABOUT3, plan=figure3, show=_show3),
+    _entry("fromage-figure3", _ABOUT3, plan=figure3, show=_show3, tasks=TASKS, drawn_by=_DEPTH),
     _entry("fromage-figure4", _ABOUT4, plan=figure4, show=_show4, drawn_by="normbench.presentation.charts.board"),
     Experiment(
         "fromage-gan",
