@@ -87,7 +87,7 @@ FIGURE3 = dict.fromkeys(QUADROTOR_TASKS, Figure3()) | {
             ("sgd", (1e1, 1e3, 1e6), DEFAULT),
         ),
         depths=(2, 8, 16, 32),
-        width=64,
+        width=32,
         iterations=2 * _EPOCH,
         batch_size=250,
     )
