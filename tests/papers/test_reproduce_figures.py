@@ -2,14 +2,17 @@
 
 import sys
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from normbench import data
 from normbench.cli import main
 from normbench.papers.agd import experiments as agd
 from normbench.papers.asgd.published import ITERATIONS
 from normbench.papers.fromage import experiments as fromage
-from normbench.papers.fromage.sizes import Figure1
+from normbench.papers.fromage.sizes import Figure1, Figure3
+from tests.small_sets import publish
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -46,6 +49,31 @@ def test_reproduce_writes_figures_and_says_where(name, files, tmp_path, monkeypa
     expected = [tmp_path / "figures" / file for file in files]
     assert [path for path in expected if not path.is_file()] == []
     assert outcome.stdout.splitlines()[-len(files) :] == [str(path) for path in expected]
+
+
+@pytest.fixture
+def small_mnist(tmp_path, monkeypatch):
+    """A folder with twelve images and five for testing, which stand for all of MNIST."""
+    monkeypatch.setattr(data, "SOURCES", {**data.SOURCES, "mnist": publish("mnist", tmp_path / "mnist")})
+    small = {"depths": (2, 3), "width": 4, "iterations": 2, "batch_size": 6}
+    monkeypatch.setitem(fromage.FIGURE1, "mnist", Figure1(**small, checkpoints=(0, 2), strengths=(0.1, 1.0)))
+    settings = (("fromage", (0.1, 0.01), {}), ("sgd", (1.0,), {}))
+    monkeypatch.setitem(fromage.FIGURE3, "mnist", Figure3(settings, **small))
+    return tmp_path / "mnist"
+
+
+@pytest.mark.parametrize(("figure", "rows", "column"), [(1, 2 * 2 * 2, "rms"), (3, 2 * 3, "train_accuracy_percent")])
+def test_a_figure_on_mnist_is_of_its_images_and_beside_it_stands_what_the_paper_saw(
+    figure, rows, column, small_mnist, tmp_path
+):
+    outcome = reproduce(f"fromage-figure{figure}", tmp_path, "--task", "mnist", "--data-dir", str(small_mnist))
+    assert outcome.exit_code == 0, outcome.output
+    drawn = pd.read_csv(tmp_path / "figures" / f"fromage-figure{figure}-mnist.csv")
+    assert len(drawn) == rows
+    assert drawn[column].between(0, 100).all()
+    assert "Published, MNIST" in outcome.stdout
+    assert f"arXiv:2002.03432 Figure {figure}" in " ".join(outcome.stdout.split())
+    assert "mnist, real data" in (tmp_path / "figures" / f"fromage-figure{figure}-mnist.svg").read_text()
 
 
 @pytest.fixture

@@ -171,6 +171,24 @@ def test_fromage_figure3_draws_the_best_and_the_trivial_predictors(depth_records
     assert levels(best) == pytest.approx(expected, rel=1e-5)
 
 
+def test_fromage_figure3_of_classes_draws_accuracy_in_percent_and_the_best_is_the_highest(make):
+    known = {
+        name: {"train": 1.0, "train_accuracy": share}
+        for name, share in (("zero", 0.1), ("mean", 0.11), ("linear", 0.8))
+    }
+    runs = [
+        make("fromage", rate, layers=perceptron_layers(width=4, depth=depth), predictors=known, train_accuracy=share)
+        for depth in (2, 4) for rate, share in ((0.1, 0.5 / depth), (0.01, 0.9))
+    ]  # fmt: skip
+    lost = changed(runs[-1], status="diverged", train_accuracy=None)
+    picture = depth_figure.figure3([*runs[:-1], lost])
+    assert picture.data["train_accuracy_percent"].tolist()[:3] == pytest.approx([25, 90, 12.5])
+    assert picture.data["best"].tolist() == [False, True, True, False]
+    assert picture.data["lost"].tolist() == [0, 0, 0, 1]
+    best, *_ = panels(picture)
+    assert levels(best) == pytest.approx({"zero": 10, "mean": 11, "linear": 80})
+
+
 @pytest.fixture(scope="module")
 def rivals(make):
     layers = perceptron_layers(width=4, depth=8)
