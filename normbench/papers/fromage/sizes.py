@@ -86,7 +86,7 @@ FIGURE3 = dict.fromkeys(QUADROTOR_TASKS, Figure3()) | {
             ("adam", (1e-2, 1e-3, 1e-4), DEFAULT),
             ("sgd", (1e1, 1e3, 1e6), DEFAULT),
         ),
-        depths=(2, 8, 16, 32),
+        depths=(2, 4, 8, 16),
         width=32,
         iterations=2 * _EPOCH,
         batch_size=250,
