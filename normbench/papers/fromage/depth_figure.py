@@ -85,8 +85,7 @@ def depth_runs(records: Sequence[Record]) -> pd.DataFrame:
         for run in records
     )
     groups = finals.groupby(["depth", "optimiser", "learning_rate"], sort=False)["found"]
-    counts = {"mean": "mean", "sd": "std", "seeds": "count", "lost": lambda found: int(found.isna().sum())}
-    table = groups.agg(**counts).reset_index()
+    table = groups.agg(mean="mean", sd="std", seeds="count", lost=lambda found: int(found.isna().sum())).reset_index()
     whole = table[(table["lost"] == 0) & table["mean"].notna()].groupby(["depth", "optimiser"])["mean"]
     best = whole.idxmax() if by.rises else whole.idxmin()
     return table.assign(best=table.index.isin(best)).rename(columns={"mean": by.column})
