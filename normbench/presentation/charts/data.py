@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import altair as alt
 import numpy as np
@@ -15,9 +15,16 @@ from normbench.records.schema import Record
 _DIGITS = 6  # of what is drawn, as in the CSV
 
 
-def rows(data: pd.DataFrame) -> alt.InlineData:
+class SharedRows(alt.InlineData):
+    """Rows that copies of a chart share: Altair copies charts whenever it puts some together, and changes no row."""
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return type(self)(**self._kwds)
+
+
+def rows(data: pd.DataFrame) -> SharedRows:
     """A frame as data of a chart, with the digits of the CSV; NaN and infinity are not drawn."""
-    return alt.InlineData(
+    return SharedRows(
         values=[{str(name): _short(value) for name, value in row.items()} for row in data.to_dict("records")]
     )
 

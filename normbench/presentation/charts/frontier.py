@@ -11,7 +11,7 @@ from normbench.analysis.frontier import Frontier
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
 from normbench.presentation.charts.base import Frame, compiled, ticks
-from normbench.presentation.charts.data import rows
+from normbench.presentation.charts.data import SharedRows, rows
 from normbench.presentation.charts.frontier_data import SIDE, Drawn, drawn, numbers
 from normbench.presentation.charts.lines import levels
 from normbench.presentation.charts.sheet import Picture, key, panel, sheet
@@ -155,7 +155,7 @@ def _legend() -> alt.Legend:
 def frontier_picture(frontier: Frontier, *, name: str) -> Picture:
     """Both charts in print, their key beside them."""
     found, first = drawn(frontier), frontier.first
-    points, excess = (alt.Chart(alt.InlineData(values=values)) for values in (found.points, found.excess))
+    points, excess = (alt.Chart(SharedRows(values=values)) for values in (found.points, found.excess))
     trivial = rows(pd.DataFrame(found.trivial, columns=["predictor", "rms"]))
     gains = _gains(frontier, found)
     errors = error_layers(points, found, unit=first.outcome.unit, gains=gains, legend=None)

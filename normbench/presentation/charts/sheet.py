@@ -13,6 +13,7 @@ import vl_convert
 
 from normbench.data import dataset
 from normbench.presentation.charts.base import CONFIG, AnyChart, Layers
+from normbench.presentation.charts.data import SharedRows
 from normbench.presentation.charts.looks import Looks
 from normbench.presentation.palette import BACKGROUNDS, ink
 from normbench.records.formats import csv_frame
@@ -139,7 +140,7 @@ def key(
     named = {name: label(name) for name in looks.names}
     longest = max(len(line) for words in [title, *named.values()] for line in words.split("\n"))
     tall = max(words.count("\n") for words in named.values()) + 1
-    data = alt.InlineData(values=[{"name": name, "label": words} for name, words in named.items()])
+    data = SharedRows(values=[{"name": name, "label": words} for name, words in named.items()])
     place = alt.Y("name:N", sort=list(looks.names), axis=None)
     entries = alt.Chart(data).encode(y=place, color=looks.colour("name"))
     line = entries.mark_rule(strokeWidth=1.8, aria=False).encode(
