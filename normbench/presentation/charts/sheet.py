@@ -24,6 +24,8 @@ Rows = list[dict[str, Any]]  # what the jobs that look into a training return
 
 _LETTERS = 128  # of a line of the caption
 _LETTER, _KEY_LINE, _KEY_ROW = 6, 34, 17  # pixels
+# Every panel with its own colours, dashes and shapes: a scale shared by name would mix what they stand for.
+_APART = alt.Resolve(scale=alt.ScaleResolveMap(color="independent", shape="independent", strokeDash="independent"))
 _HEAD: Any = {"anchor": "start", "fontWeight": "normal", "color": "var(--text)"}
 _FOOT: Any = {**_HEAD, "fontSize": 10.5, "orient": "bottom", "offset": 10, "color": "var(--muted)"}
 # One face of one font, which vl-convert brings along: every machine measures and draws the same. Viewers of the SVG
@@ -128,9 +130,8 @@ def origin(records: Sequence[Record]) -> Origin:
 
 def panel(*layers: AnyChart, title: str = "", width: float, height: float, anchor: str = "middle") -> Layers:
     """Layers on common axes under a small title."""
-    drawn = alt.layer(*layers).properties(width=width, height=height)
-    head = alt.TitleParams(title, fontSize=12, offset=6, **(_HEAD | {"anchor": anchor}))
-    return drawn.properties(title=head) if title else drawn
+    head = {"title": alt.TitleParams(title, fontSize=12, offset=6, **(_HEAD | {"anchor": anchor}))} if title else {}
+    return alt.layer(*layers, width=width, height=height, **head)
 
 
 def key(
@@ -164,14 +165,14 @@ def sheet(
     title: str, caption: str, panels: Sequence[AnyChart], *, columns: int, legend: AnyChart | None = None
 ) -> alt.VConcatChart:
     """Panels in rows of ``columns``, the key to their right, the title above, the wrapped caption below."""
-    body: Any = alt.concat(*panels, columns=columns, spacing=14)
-    if legend is not None:
-        body = alt.hconcat(_apart(body), legend, spacing=16)
     head = alt.TitleParams(title, fontSize=15, offset=12, **_HEAD)
     foot = alt.TitleParams(textwrap.wrap(caption, _LETTERS), **_FOOT)
-    return _apart(alt.vconcat(_apart(body).properties(title=head)).properties(title=foot))
-
-
-def _apart(chart: Any) -> Any:
-    """Every panel with its own colours, dashes and shapes: a scale shared by name would mix what they stand for."""
-    return chart.resolve_scale(color="independent", shape="independent", strokeDash="independent")
+    # all at once: what is set on a chart later makes it, and every chart in it, anew
+    titled: Any = {"resolve": _APART, "title": head}
+    if legend is None:
+        body: alt.ConcatChart | alt.HConcatChart = alt.concat(*panels, columns=columns, spacing=14, **titled)
+    else:
+        body = alt.hconcat(
+            alt.concat(*panels, columns=columns, spacing=14, resolve=_APART), legend, spacing=16, **titled
+        )
+    return alt.vconcat(body, resolve=_APART, title=foot)
