@@ -38,6 +38,18 @@ def by_state_dict(member, params, optimizer):
     return fresh, other
 
 
+def by_loading_first(member, params, optimizer):
+    """As trainers do it: the weights come from a file before the optimiser is made of them."""
+    fresh = network(seed=3, dtype=params[0].dtype)
+    weights, state = through_a_file(([p.detach() for p in params], optimizer.state_dict()))
+    with torch.no_grad():
+        for p, w in zip(fresh, weights, strict=True):
+            p.copy_(w)
+    other = member.make(fresh)
+    other.load_state_dict(state)
+    return fresh, other
+
+
 def by_pickle(member, params, optimizer):
     return pickle.loads(pickle.dumps((params, optimizer)))
 
@@ -49,6 +61,7 @@ def by_deepcopy(member, params, optimizer):
 # a file of states may cast what it holds, and is tried at every dtype; copies hold tensors as they are
 WAYS = (
     [(by_state_dict, d) for d in DTYPES]
+    + [(by_loading_first, d) for d in DTYPES[::2]]
     + [(by_pickle, d) for d in DTYPES[::2]]
     + [(by_deepcopy, d) for d in DTYPES[1::2]]
 )

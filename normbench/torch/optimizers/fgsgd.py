@@ -1,7 +1,7 @@
 """FG-SGD as a ``torch.optim.Optimizer``: weights on products of scaled manifolds (M. Ozay, Algorithm 1)."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -83,6 +83,7 @@ class FGSGD(Gated):
     kept: ClassVar[dict[str, Any]] = {"count": 0, "step_size": 0.0}
     numbers: ClassVar[tuple[str, ...]] = ("deviation", "feature_std")
     _points: list[tuple[Tensor, Tensor]] | None = None  # while the constructor runs: parameters, and where they go
+    _moved: Sequence["_Moved"] = ()  # until the first step, for a state that says where they belonged
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class FGSGD(Gated):
         defaults = {"lr": lr, "decay": decay, "manifold": manifold, "grouping": grouping, "groups": groups}
         self._points = []
         super().__init__(params, defaults | {"partition_seed": partition_seed, "positions": positions})
-        _put(self._points)
+        self._put(self._points)
         self._points = None
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,9 +129,31 @@ class FGSGD(Gated):
             if p.requires_grad:
                 points.append((p, _nearest(p, group, first + index, _name(group, index))))
         if self._points is None:
-            _put(points)
+            self._put(points)
         else:
             self._points += points  # a later group may be refused
+
+    @torch.no_grad()
+    def _put(self, points: list[tuple[Tensor, Tensor]]) -> None:
+        for p, point in points:
+            before = p.detach().clone()
+            p.copy_(point)
+            self._moved = [*self._moved, _Moved(p, before, p.detach().clone())]
+
+    @torch.no_grad()
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a state, before or after the weights that belong to it.
+
+        Where the model was loaded before this FGSGD was made of it, as trainers do, the weights go back to where they
+        were: on the manifolds of the state, whose lambda the constructor did not know.
+        """
+        super().load_state_dict(state_dict)
+        group_of = {p: group for group in self.param_groups for p in group["params"]}
+        for p, before, after in self._moved:
+            away = self._departure(p, group_of[p], before.to(p.device))
+            if torch.equal(p, after.to(p.device)) and float(away) <= tolerance(p.dtype):
+                p.copy_(before)
+        self._moved = ()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -182,6 +205,7 @@ class FGSGD(Gated):
             If weights have left their manifolds since the last step, because they were loaded or changed otherwise.
         """
         loss = evaluate(closure)
+        self._moved = ()
         self._require_same_shapes()
         moving = [
             [k for k, p in enumerate(group["params"]) if p.grad is not None and p.requires_grad]
@@ -215,9 +239,10 @@ class FGSGD(Gated):
                     "state_dict together with the model's."
                 )
 
-    def _departure(self, p: Tensor, group: Group) -> Tensor:
+    def _departure(self, p: Tensor, group: Group, weight: Tensor | None = None) -> Tensor:
+        """By how much a parameter, or another weight in its place, is off its manifold."""
         before = manifolds.scale(p.shape, positions=group["positions"]) / self.state[p]["deviation"]
-        W = p.to(wide([p]))
+        W = (p if weight is None else weight).to(wide([p]))
         return departure(W, self._indices(p, group), MANIFOLDS[group["manifold"]], scale=before).double()
 
     def _indices(self, p: Tensor, group: Group) -> Any:
@@ -237,6 +262,14 @@ class FGSGD(Gated):
         state["deviation"] = then
 
 
+class _Moved(NamedTuple):
+    """A parameter that was put on its manifold, and its values before and after."""
+
+    parameter: Tensor
+    before: Tensor
+    after: Tensor
+
+
 def _name(group: Group, index: int) -> str:
     names = group.get("param_names")
     return f"parameter {repr(names[index]) if names else index}"
@@ -248,12 +281,6 @@ def _nearest(p: Tensor, group: Group, layer: int, name: str) -> Tensor:
     sets = manifolds.partition(shape, layer=layer, **_grouping(group))
     point = manifolds.nearest(p.detach().cpu().double().numpy(), sets, group["manifold"], name)
     return torch.from_numpy(point * manifolds.scale(shape, positions=group["positions"])).to(p.dtype)
-
-
-@torch.no_grad()
-def _put(points: list[tuple[Tensor, Tensor]]) -> None:
-    for p, point in points:
-        p.copy_(point)
 
 
 def _grouping(group: Group) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_pretrained_weights_go_in_before_the_optimiser_is_made():
     assert all(torch.allclose(p, q, rtol=1e-3, atol=1e-6) for p, q in zip(before, model.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("first", ["model", "optimizer"])
+@pytest.mark.parametrize("first", ["model", "optimizer", "model before FGSGD is made"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_tracked_run_goes_on_with_the_same_bits_at_every_dtype(dtype, first):
     whole = network(dtype=dtype)
@@ -84,14 +84,35 @@ def test_a_tracked_run_goes_on_with_the_same_bits_at_every_dtype(dtype, first):
     torch.save({"model": whole.state_dict(), "optimizer": optimizer.state_dict()}, file)
     stored = torch.load(io.BytesIO(file.getvalue()), weights_only=True)
     resumed = network(5, dtype)
+    if first not in stored:  # as trainers do: the constructor moves weights of a lambda that it does not know
+        resumed.load_state_dict(stored["model"])
     again = FGSGD(resumed.parameters())
-    for name in (first, "optimizer" if first == "model" else "model"):
+    for name in {"model": ("model", "optimizer"), "optimizer": ("optimizer", "model")}.get(first, ("optimizer",)):
         {"model": resumed, "optimizer": again}[name].load_state_dict(stored[name])
     again.track(resumed)
     for model, own in ((whole, optimizer), (resumed, again)):
         train(model, own, 3, seed=3)
     assert all(map(torch.equal, whole.parameters(), resumed.parameters()))
     assert again.param_groups[0]["count"] == 6
+
+
+@pytest.mark.parametrize("meanwhile", ["other weights are loaded", "a step is taken"])
+def test_a_state_moves_no_weights_but_those_that_the_constructor_moved(meanwhile):
+    model = network()
+    FGSGD(model.parameters(), lr=1.0)
+    optimizer = FGSGD(model.parameters(), lr=1.0)  # which moves weights by roundings that lie on their manifolds
+    state = optimizer.state_dict()
+    if meanwhile == "a step is taken":
+        train(model, optimizer)
+    else:
+        other = network(5)
+        FGSGD(other.parameters())
+        model.load_state_dict(other.state_dict())
+    before = copies(model.parameters())
+    optimizer.load_state_dict(state)
+    assert all(map(torch.equal, before, model.parameters()))
+    optimizer.load_state_dict(state)
+    train(model, optimizer)
 
 
 def test_a_state_of_an_older_version_is_completed():
