@@ -1,8 +1,9 @@
-"""The snippets of Python on the pages of docs/own_networks, and how what they print is held against the page."""
+"""The snippets of Python in docs/own_networks and docs/clients, and how what they print is held against the page."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 
@@ -10,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "own_networks"
-PAGES = {page.stem: page.read_text(encoding="utf-8") for page in sorted(FOLDER.glob("*.md"))}
+CLIENTS = ROOT / "docs" / "clients"
+PAGES = {
+    path.relative_to(above).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
+    for folder, above in ((FOLDER, FOLDER), (CLIENTS, CLIENTS.parent))
+    for path in sorted(folder.glob("*.md"))
+}
 PREAMBLE = "README"  # the page with the lines that every section begins with
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -51,6 +57,13 @@ def snippets(page: str, body: str, first_line: int) -> Iterator[Snippet]:
             behind = {b[1]: b[2] for b in takewhile(lambda b: b[1] != "python", blocks[k + 1 :])}
             line = first_line + body[: block.start()].count("\n")
             yield Snippet(page, line, block[2], behind.get("bash", ""), behind.get("text", ""))
+
+
+def require_clients(snippet: Snippet) -> None:
+    """Skip where a library is missing that a page of docs/clients imports: it is in an extra of its own."""
+    for name in re.findall(r"^(?:import|from) (\w+)", snippet.code, re.MULTILINE):
+        if snippet.page.startswith(CLIENTS.name) and find_spec(name) is None:
+            pytest.skip(f"{name} is not installed; pip install 'normbench[clients]'")
 
 
 def same_output(found: str, shown: str) -> bool:

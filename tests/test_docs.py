@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from tests.pages import FIRST, PAGES, ROOT, SECTIONS, Snippet, same_output
+from tests.pages import FIRST, PAGES, ROOT, SECTIONS, Snippet, require_clients, same_output
 
 COMPILERS = {"torch.compile(": ("g++", "clang++"), '["cc"': ("cc",)}  # what a snippet does, and what that takes
 
@@ -71,6 +71,7 @@ def test_snippets_print_what_the_page_says(section):
     if any(FLIGHTS in snippet.code for snippet in SECTIONS[section]) and not _has_flights():
         pytest.skip(f"{FLIGHTS} names no folder with neural_fly/, the real flights")
     for snippet in [*FIRST, *SECTIONS[section]]:
+        require_clients(snippet)
         for asked, programs in COMPILERS.items():
             if asked in snippet.code and not any(map(shutil.which, programs)):
                 pytest.skip(f"{asked} needs a compiler, {' or '.join(programs)}, and there is none here")

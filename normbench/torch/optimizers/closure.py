@@ -272,7 +272,8 @@ def _refusing_backward(layers: Sequence[Tensor], name: str) -> Iterator[None]:
     def refuse(parameter: Tensor) -> None:
         raise InvalidArgumentError(
             f"the closure of {name} must not call backward(): the step differentiates the loss itself. "
-            "Return loss_function(model(x), y)."
+            "Return loss_function(model(x), y). A trainer whose own closure calls it has to leave the step to you: "
+            "Lightning by automatic_optimization = False."
         )
 
     guards = [p.register_post_accumulate_grad_hook(refuse) for p in layers]
