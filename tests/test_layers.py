@@ -1,7 +1,8 @@
-"""Imports point one way: every arrow between the layers of the package is read from the source and checked."""
+"""Imports point one way: every arrow between the layers of the package is read from the source and checked.
 
-import subprocess
-import sys
+What is loaded when is in tests/cli/test_start.py.
+"""
+
 from pathlib import Path
 
 import pytest
@@ -124,34 +125,3 @@ def test_a_planted_wrong_arrow_is_caught(module, source, monkeypatch):
 )
 def test_a_right_arrow_passes(module, source):
     assert breaches(module, source) == []
-
-
-OUTSIDE_THE_BACKENDS = [
-    module for module in MODULES if layer(module) not in {"torch", "jax"} and "__main__" not in module
-]
-ONE_AFTER_ANOTHER = {  # in the order in which they load more
-    "package": "import normbench",
-    "specs": "import normbench.specs",
-    "help": "importlib.import_module('normbench.cli').main(['--help'], standalone_mode=False)",
-    "training": "import normbench.running.run",
-    "every-module-outside-the-backends": f"for name in {OUTSIDE_THE_BACKENDS!r}: importlib.import_module(name)",
-    "planted": "import jaxlib",
-}
-
-
-@pytest.fixture(scope="module")
-def loaded():
-    """The array libraries that a fresh interpreter has loaded after each of the steps."""
-    probe = f"print(sorted(sys.modules.keys() & {set(OWNERS)!r}), file=sys.stderr)"
-    code = "\n".join(["import importlib, sys", *(f"{step}\n{probe}" for step in ONE_AFTER_ANOTHER.values())])
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return dict(zip(ONE_AFTER_ANOTHER, result.stderr.splitlines()[-len(ONE_AFTER_ANOTHER) :], strict=True))
-
-
-@pytest.mark.parametrize("what", list(ONE_AFTER_ANOTHER)[:-1])
-def test_no_array_library_is_loaded_before_a_backend_is_asked_for(what, loaded):
-    assert loaded[what] == "[]"
-
-
-def test_the_probe_sees_a_library_that_is_loaded(loaded):
-    assert loaded["planted"] == "['jaxlib']"

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import normbench
 from normbench.cli import _COMMANDS, main
 from normbench.presentation.libraries import drawing_libraries
-from tests.cli.calls import COMMAND, call
+from tests.cli.calls import call
+from tests.test_layers import MODULES, OWNERS, layer
 
 HEAVY = {"pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "pooch", "requests", "torch", "jax"}
 UNWANTED = {  # in the order in which they may load more
@@ -22,33 +24,81 @@ UNWANTED = {  # in the order in which they may load more
     "list optimisers": HEAVY,
     "list tasks": HEAVY,
 }
+NO_BACKENDS = ["module://no_such_library", "nonsense"]
+MEASURED = Path(__file__).parents[2] / "results" / "asv"
+OUTSIDE_THE_BACKENDS = [
+    module for module in MODULES if layer(module) not in {"torch", "jax"} and "__main__" not in module
+]
+LATER = {  # whatever they load, it is no array library
+    "training": "import normbench.running.run",
+    "figures": f"main(['history', 'track_train_rms', '--results', {str(MEASURED)!r}, '--output', 'h.svg'])",
+    "every-module-outside-the-backends": f"for module in {OUTSIDE_THE_BACKENDS!r}: importlib.import_module(module)",
+    "planted": "import jaxlib",
+}
 ONE_AFTER_ANOTHER = """
-import contextlib, io, json, sys
-import normbench
-found = [sorted(sys.modules)]
-from normbench.cli import main
-for arguments in sys.argv[1:]:
-    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
-        main(arguments.split())
-    found.append(sorted(sys.modules))
+import contextlib, importlib, io, json, sys
+steps, found = json.loads(sys.argv[1]), {}
+for name, step in steps.items():
+    code = 0
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            exec(step)
+        except SystemExit as end:
+            code = end.code or 0
+        except Exception as error:
+            code = repr(error)
+    found[name] = [code, sorted(sys.modules)]
 print(json.dumps(found))
 """
 
 
 @pytest.fixture(scope="module")
-def loaded():
-    """What a process has loaded after the import and after each of the commands that follow it."""
-    commands = list(UNWANTED)[1:]
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("start")
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    """What a process has loaded after the import and after each of the steps that follow it.
+
+    It draws in the folder, and matplotlib is told there to draw with a library that nobody has.
+    """
+    pytest.importorskip("asv")  # for the figures
+    commands = {command: f"main({command.split()!r})" for command in list(UNWANTED)[1:]}
+    steps = {"normbench": "import normbench", "cli": "from normbench.cli import main", **commands, **LATER}
     done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_ANOTHER, *commands], capture_output=True, text=True, check=True
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(steps)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=os.environ | {"MPLBACKEND": NO_BACKENDS[0], "PYTHONPATH": str(Path(normbench.__file__).parents[1])},
     )
-    return dict(zip(UNWANTED, map(set, json.loads(done.stdout)), strict=True))
+    return {name: set(modules) | {f"ended with {code}"} for name, (code, modules) in json.loads(done.stdout).items()}
 
 
 @pytest.mark.parametrize("what", UNWANTED)
 def test_nothing_heavy_is_imported_before_it_is_needed(what, loaded):
     assert f"normbench{'' if what == 'normbench' else '.cli'}" in loaded[what]
+    assert "ended with 0" in loaded[what]
     assert UNWANTED[what] & loaded[what] == set()
+
+
+@pytest.mark.parametrize("what", list(LATER)[:-1])
+def test_no_array_library_is_loaded_before_a_backend_is_asked_for(what, loaded):
+    assert "ended with 0" in loaded[what]
+    assert OWNERS.keys() & loaded[what] == set()
+
+
+def test_the_probe_sees_a_library_that_is_loaded(loaded):
+    assert OWNERS.keys() & loaded["planted"] == {"jaxlib"}
+
+
+def test_figures_are_drawn_whatever_matplotlib_is_told(loaded, folder):
+    assert "matplotlib" not in loaded["training"]
+    assert "matplotlib" in loaded["figures"]
+    assert (folder / "h.svg").is_file()
+    assert (folder / "h.csv").is_file()
 
 
 @pytest.mark.parametrize(
@@ -76,21 +126,6 @@ def test_the_overview_says_of_every_command_what_its_own_help_says():
     for name, (_, about) in _COMMANDS.items():
         command = main.get_command(None, name)
         assert command.get_short_help_str(limit=200) == about
-
-
-NO_BACKENDS = ["module://no_such_library", "nonsense"]
-
-
-def test_figures_are_drawn_whatever_matplotlib_is_told(tmp_path):
-    pytest.importorskip("asv")
-    measured = Path(__file__).parents[2] / "results" / "asv"
-    environment = os.environ | {"MPLBACKEND": NO_BACKENDS[0]}
-    figure = tmp_path / "h.svg"
-    command = [*COMMAND, "history", "track_train_rms", "--results", str(measured), "--output", str(figure)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert figure.is_file()
-    assert figure.with_suffix(".csv").is_file()
 
 
 @pytest.mark.parametrize("told", [*NO_BACKENDS, None])
