@@ -1,5 +1,7 @@
 """Which installed packages bring a module, and their versions."""
 
+import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
@@ -12,7 +14,13 @@ def distributions(module: str) -> list[str]:
     if find_spec(module) is None:
         return []
     name = _NAMED_OTHERWISE.get(module, module.replace("_", "-"))
-    return [name] if installed(name) else packages_distributions().get(module, [])
+    return [name] if installed(name) else _looked_through(tuple(sys.path)).get(module, [])
+
+
+@cache
+def _looked_through(path: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """What every module is brought by; the same for every record of a user's own module, until the path changes."""
+    return packages_distributions()
 
 
 @cache

@@ -191,9 +191,21 @@ def test_what_brings_a_module_is_found_without_looking_through_every_distributio
         name for backend in BACKENDS for module in versions.modules_of(backend) for name in package.used(module).modules
     }
     brought = packages_distributions()
-    monkeypatch.setattr(libraries, "packages_distributions", None)
+    monkeypatch.setattr(libraries, "_looked_through", None)
     for root in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {package.name}:
         assert libraries.distributions(root) == [name.replace("_", "-") for name in brought[root]], root
+
+
+def test_what_brings_a_module_of_another_name_is_found_as_soon_as_it_is_on_the_path(tmp_path, monkeypatch):
+    (tmp_path / "module_of_another_name.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert libraries.distributions("module_of_another_name") == []
+    info = tmp_path / "installed" / "some_package-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-package\nVersion: 1.0\n")
+    (info / "top_level.txt").write_text("module_of_another_name\n")
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    assert libraries.distributions("module_of_another_name") == ["some-package"]
 
 
 def test_the_environment_names_every_library_that_made_the_numbers():
