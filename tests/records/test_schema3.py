@@ -150,7 +150,10 @@ def test_the_published_records_are_read_under_the_names_that_they_have():
     found = from_frame(some, source="records.parquet")
     assert [back.record_id for back in found] == some["record"].tolist()
     assert len(found) > 50
-    assert {(back.request.batch_size, back.request.schedule) for back in found} == {(None, "constant")}
+    assert {(back.request.batch_size, back.request.schedule) for back in found} == {
+        (None, "constant"),
+        (128, "constant"),
+    }
 
 
 def test_batch_and_schedule_name_another_run(classes):
