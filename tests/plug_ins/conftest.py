@@ -17,10 +17,12 @@ EXAMPLE = Path(__file__).parent / "normbench_example"
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known():
-    """What one test has adopted is unknown to the next."""
+    """What one test has adopted or imported is unknown to the next, which may have the package from elsewhere."""
     before = dict(plug_ins._known)
     plug_ins._known.clear()
     yield
+    for name in [name for name in sys.modules if name.split(".")[0] == EXAMPLE.name]:
+        del sys.modules[name]
     plug_ins._known.clear()
     plug_ins._known.update(before)
 

@@ -193,7 +193,9 @@ def test_what_brings_a_module_is_found_without_looking_through_every_distributio
     brought = packages_distributions()
     monkeypatch.setattr(libraries, "_looked_through", None)
     for root in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {package.name}:
-        assert libraries.distributions(root) == [name.replace("_", "-") for name in brought[root]], root
+        assert libraries.distributions(root) == list(dict.fromkeys(name.replace("_", "-") for name in brought[root])), (
+            root
+        )
 
 
 def test_what_brings_a_module_of_another_name_is_found_as_soon_as_it_is_on_the_path(tmp_path, monkeypatch):
