@@ -13,7 +13,7 @@ from normbench.analysis.frontier import frontiers
 from normbench.analysis.leaderboard import boards
 from normbench.campaigns.campaign import Campaign, Tally
 from normbench.campaigns.samples import Samples
-from normbench.campaigns.usual import TUNE, TUNED
+from normbench.campaigns.usual import TUNE, TUNED, WHOLE
 from normbench.campaigns.wanted import Wanted, chosen_backends, plan_of
 from normbench.errors import InvalidArgumentError
 from normbench.machine import runs_at_once
@@ -52,7 +52,7 @@ def run(
     tune: str = TUNED,
     tuning_budget: int | None = None,
     choose_bound: bool = False,
-    shard: str | None = None,
+    shard: str = WHOLE,
     data_dir: str | Path | None = None,
     jobs: int | None = None,
     out: str | Path = OUT,

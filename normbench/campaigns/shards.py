@@ -1,14 +1,14 @@
 """A part of a plan, so that several machines make one campaign without talking to each other."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heapreplace
 
 from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.plan import Plan
 from normbench.errors import InvalidArgumentError
 from normbench.running.request import RunRequest
-
-WHOLE = "1/1"
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,13 @@ class Shard:
         InvalidArgumentError
             If the text is no such pair.
         """
-        number, slash, total = text.partition("/")
-        if not slash or not (number.isdecimal() and total.isdecimal()) or not 1 <= int(number) <= int(total):
+        found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", str(text))
+        number, total = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= number <= total:
             raise InvalidArgumentError(
                 f"--shard takes I/N, part I of N counted from 1; got {text!r}. Example: --shard 1/4, to 4/4."
             )
-        return cls(int(number), int(total))
+        return cls(number, total)
 
     def of(self, plan: Plan) -> Plan:
         """What this part makes of a plan, in its order: all parts make the plan, and none makes what another does.
@@ -51,11 +52,12 @@ class Shard:
         plan : Plan
         """
         ours: set[RunRequest] = set()
-        loads = [0.0] * self.total
-        for runs, cost in sorted(_pieces(plan), key=lambda piece: -piece[1]):
-            least = loads.index(min(loads))
-            loads[least] += cost
-            if least == self.number - 1:
+        pieces = sorted(_pieces(plan), key=lambda piece: -piece[1])
+        loads = [(0.0, part) for part in range(1, min(self.total, len(pieces)) + 1)]  # the least first
+        for runs, cost in pieces:
+            load, part = loads[0]
+            heapreplace(loads, (load + cost, part))
+            if part == self.number:
                 ours.update(runs)
         return Plan(
             tuple(run for run in plan.requests if run in ours),
@@ -68,7 +70,7 @@ def _pieces(plan: Plan) -> Iterator[tuple[tuple[RunRequest, ...], float]]:
     """Runs that cannot be divided, those of a search or a single one, each with their estimated cost."""
     searched = {run for search in plan.searches for run in search.targets}
     for search in plan.searches:
-        targets = search.targets
+        targets = search.targets  # which are made at their own value and at the one that is chosen
         yield targets, 2 * sum(map(estimated_cost, targets)) + search.most_trials * estimated_cost(targets[0])
     for run in dict.fromkeys(plan.requests):
         if run not in searched:

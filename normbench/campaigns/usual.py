@@ -4,3 +4,4 @@ TASK = "quadrotor-sim"  # where none is named
 PEERS = "peers"  # stands for all of them that one of the backends has
 TUNE = {"none": 0, "one": 1, "two": 2}  # hyperparameters of an optimiser that are searched
 TUNED = "one"
+WHOLE = "1/1"  # part 1 of 1 of a campaign

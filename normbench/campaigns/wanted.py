@@ -12,8 +12,8 @@ from normbench.campaigns.plan import Plan, bound_trials, sweep
 from normbench.campaigns.samples import Samples
 from normbench.campaigns.search import check_budget, tuning_seeds
 from normbench.campaigns.settings import Settings
-from normbench.campaigns.shards import WHOLE, Shard
-from normbench.campaigns.usual import PEERS, TASK, TUNE, TUNED
+from normbench.campaigns.shards import Shard
+from normbench.campaigns.usual import PEERS, TASK, TUNE, TUNED, WHOLE
 from normbench.data.dataset import Dataset
 from normbench.data.splits import VALIDATION
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
@@ -45,7 +45,7 @@ class Wanted:
         A key of :data:`normbench.campaigns.usual.TUNE`.
     tuning_budget : int or None
     choose_bound : bool
-    shard : str or None
+    shard : str
         ``I/N``: the part of it that is made, see :class:`normbench.campaigns.shards.Shard`.
     settings : sequence of str
         ``name=value`` or ``optimiser.name=value``.
@@ -67,7 +67,7 @@ class Wanted:
     tune: str = TUNED
     tuning_budget: int | None = None
     choose_bound: bool = False
-    shard: str | None = None
+    shard: str = WHOLE
     settings: Sequence[str] = ()
     grids: Sequence[str] = ()
     axes: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +94,7 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
     """
     check_network(wanted)
     check_budget(wanted.tuning_budget)
-    shard = Shard.read(wanted.shard or WHOLE)
+    shard = Shard.read(wanted.shard)
     bounds = tuple(dict.fromkeys(wanted.lipschitz))
     if wanted.choose_bound:
         _check_several(bounds)

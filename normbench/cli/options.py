@@ -1,6 +1,7 @@
 """Options that several commands share, and what they mean together."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -91,10 +92,11 @@ class Seeds(click.ParamType[range]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> range:
         """The seeds."""
-        first, dots, last = value.partition("..") if isinstance(value, str) else ("0", "..", str(value - 1))
-        if not dots:
-            first, last = "0", f"{int(first) - 1}" if first.isdecimal() else ""
-        found = range(int(first), int(last) + 1) if first.isdecimal() and last.isdecimal() else range(0)
+        read = re.fullmatch(r"(?:(\d{1,9})\.\.)?(\d{1,9})", value)
+        found = range(0)
+        if read:
+            first, last = read.groups()
+            found = range(int(last)) if first is None else range(int(first), int(last) + 1)
         if not found or found[-1] >= MOST_SEEDS:
             said = f"{value!r} is neither a number, such as 10, nor a range, such as 10..19, below {MOST_SEEDS}."
             self.fail(said, param, ctx)
@@ -104,7 +106,7 @@ class Seeds(click.ParamType[range]):
 seed_range: Decorator = click.option(
     "--seeds",
     type=Seeds(),
-    default=3,
+    default="3",
     show_default=True,
     metavar="N|A..B",
     help="N for seeds 0 to N - 1, A..B for those from A to B; each seed has its own split and initial weights, the "

@@ -67,8 +67,8 @@ def merge_(*, sources: Sequence[Path], out: Path) -> None:
     """Add what other results folders, or exported files, hold to a results folder.
 
     What several machines have made of one campaign, see normbench run --shard, comes together; networks that are kept
-    go with their records. Everything is read before anything is written. A run that is there with other numbers is
-    no longer the same run: see normbench records import for what happens to it.
+    go with their records. Everything is read before anything is written. What becomes of another record of a run that
+    is there already: see normbench records import.
     """
     from normbench.records.frame import read_records
 

@@ -12,7 +12,7 @@ import click
 from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
 from normbench.campaigns.usual import PEERS as ALL_PEERS
-from normbench.campaigns.usual import TASK
+from normbench.campaigns.usual import TASK, WHOLE
 from normbench.cli import options
 from normbench.cli.asked import of_the_request
 from normbench.cli.errors import CHECK_FAILED
@@ -119,6 +119,7 @@ def _other_task(key: str) -> object:
 @click.option(
     "--shard",
     metavar="I/N",
+    default=WHOLE,
     help="Make part I of N, counted from 1, of what the rest of the command asks for: a part a machine, then "
     "normbench records merge.",
 )
@@ -149,7 +150,7 @@ def command(
     tune: str,
     tuning_budget: int | None,
     choose_bound: bool,
-    shard: str | None,
+    shard: str,
     data_dir: Path | None,
     jobs: int | None,
     out: Path,

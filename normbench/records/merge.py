@@ -54,10 +54,10 @@ def merge(records: Iterable[Record], store: Store, networks: Store | None = None
     new = same = 0
     conflicts = []
     for record in records:
-        if networks is not None and not store.holds(record.record_id):
-            _copy_network(record.record_id, networks, store)  # first: a run that lacks its network is made again
         present = store.find(record.record_id)
         if not store.holds(record.record_id):
+            if networks is not None:
+                _copy_network(record.record_id, networks, store)  # first: a run that lacks its network is made again
             store.write(record)
             new += 1
         elif present is not None and present.checksum == record.checksum:

@@ -1,8 +1,13 @@
-"""The reason stored with a failed run is the message of its error."""
+"""The reason stored with a failed run is the message of its error; results do not depend on the number of jobs."""
 
 import pytest
 
+from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.plan import sweep
 from normbench.campaigns.pool import LONGEST_REASON, last_line
+from normbench.records.store import Store
+from normbench.running.request import Asked
+from tests.without_times import without_times
 
 
 def noted():
@@ -64,3 +69,13 @@ def test_the_reason_of_an_error_that_leaves_a_jitted_function():
     with pytest.raises(ValueError, match="do not fit") as found:
         jax.jit(step)(1.0)
     assert last_line(found.value) == "ValueError: shapes (3,) and (4,) do not fit"
+
+
+def test_neither_the_number_of_jobs_nor_their_processes_change_a_result(tmp_path, request):
+    asked = Asked(task="quadrotor-sim", layers=(12, 25, 3), optimiser="", backend="", seed=0, iterations=4)
+    plan = sweep(asked, optimisers=["agd", "method1"], backends=["reference"], seeds=[0])
+    apart = Campaign(Store(tmp_path / "apart"), jobs=2).run(plan)
+    request.getfixturevalue("in_this_process")
+    here = Campaign(Store(tmp_path / "here"), jobs=1).run(plan)
+    assert [without_times(record) for record in apart] == [without_times(record) for record in here]
+    assert [record.request.optimiser for record in here] == ["agd", "method1"]

@@ -13,10 +13,10 @@ from normbench.errors import InvalidArgumentError
 from normbench.records.store import RECORDS, Store
 from normbench.running.request import Asked
 from tests.cli.calls import call
+from tests.without_times import without_times
 
 ASKED = Asked(task="digits", layers=(64, 4, 10), optimiser="", backend="", seed=0, iterations=2)
 SMALL = ["--task", "digits", "--layers", "64,4,10", "--iterations", "2", "--backend", "torch", "--tuning-budget", "3"]
-OF_THE_CLOCK = {"created", "curves"}  # and seconds
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +59,23 @@ def test_the_dearest_go_to_the_part_that_has_least(plan):
         assert max(parts) - min(parts) <= 1.2 * dearest
 
 
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/2", "-1/2", "1/2/3", ""])
+def test_more_parts_than_there_are_pieces_leave_some_without_any(plan):
+    many = 10**9
+    assert Shard(1, many).of(plan).requests
+    assert Shard(many, many).of(plan) == Plan(())
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/2", "-1/2", "1/2/3", "", f"1/{10**9}", 2])
 def test_what_is_no_part_is_refused(text):
     with pytest.raises(InvalidArgumentError, match=r"--shard takes I/N, part I of N counted from 1; got"):
         Shard.read(text)
 
 
 def numbers(folder):
-    """What every record says, but for times."""
+    """What every record says, but for times, by its identity."""
     records, problems = Store(folder / RECORDS).load_all()
     assert not problems
-    found = {record.record_id: record.as_dict() for record in records}
-    kept = {
-        name: {f: row[f] for f in row if f not in OF_THE_CLOCK and "seconds" not in f} for name, row in found.items()
-    }
-    return kept | {f"{name} curve": row["curves"]["loss"] for name, row in found.items()}
+    return {record.record_id: without_times(record) for record in records}
 
 
 def test_parts_that_are_merged_are_the_campaign(tmp_path, in_this_process):

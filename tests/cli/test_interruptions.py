@@ -1,4 +1,4 @@
-"""A campaign that is interrupted, killed or left alone goes on from what it has stored; processes change no result."""
+"""A campaign that is interrupted, killed or left alone goes on from what it has stored."""
 
 import contextlib
 import json
@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from normbench.cli import main
-from normbench.records.store import Store
 
 
 def _children(pid):
@@ -54,10 +52,7 @@ def _campaign(out, jobs):
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the process table from /proc")
 def test_killing_a_campaign_loses_only_the_runs_in_flight(tmp_path, request):
-    """Interrupted, then killed, then left alone: each call goes on from what the one before has stored.
-
-    What one and two workers have stored by then has the numbers that the same call gives here, without any.
-    """
+    """Interrupted, then killed, then left alone: each call goes on from what the one before has stored."""
     records, stored = tmp_path / "records", {}
     for how, code, jobs in ((signal.SIGINT, 130, 1), (signal.SIGKILL, -9, 2)):
         command = [sys.executable, "-m", "normbench.cli", *_campaign(tmp_path, jobs)]
@@ -83,17 +78,3 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(tmp_path, request):
     assert [(row["seed"], row["status"]) for row in rows] == [(seed, "done") for seed in range(9)]
     assert {p: p.stat().st_mtime_ns for p in stored} == stored
     assert f"0 of {9 - len(stored)} runs" in again.stderr
-    CliRunner().invoke(main, _campaign(tmp_path / "here", 2), catch_exceptions=False)
-    here = {record.record_id: record for record in Store.within(tmp_path / "here").load_all()[0]}
-    for record in Store.within(tmp_path).load_all()[0]:
-        assert _numbers(record) == _numbers(here[record.record_id])
-
-
-def _numbers(record):
-    """What a run found, without its times."""
-    fields = record.flat()
-    curves = asdict(fields.pop("curves"))
-    curves.pop("seconds")
-    fields["environment"] = {name: text for name, text in fields["environment"].items() if name != "jobs"}
-    kept = {name: value for name, value in fields.items() if not name.startswith("seconds") and name != "created"}
-    return repr(kept | curves)  # NaN is NaN
