@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from normbench.papers.fromage.figures import PAPER, batches, file_name
-from normbench.papers.fromage.sizes import MNIST
+from normbench.papers.fromage.sizes import FIGURE3
 from normbench.presentation.charts.axes import axis, log_axis
 from normbench.presentation.charts.base import Layers
 from normbench.presentation.charts.data import chosen, rows, spread, trivial
@@ -19,8 +19,6 @@ from normbench.presentation.charts.sheet import Picture, key, origin, panel, she
 from normbench.presentation.palette import variable
 from normbench.records.schema import Record
 from normbench.specs import SPECS
-
-_ON_MNIST = {MNIST: "cross-entropy, width 784 with biases, 100 epochs, depths to 50"}
 
 
 def depth_label(run: Record) -> str:
@@ -91,16 +89,11 @@ def depth_runs(records: Sequence[Record]) -> pd.DataFrame:
     return table.assign(best=table.index.isin(best)).rename(columns={"mean": by.column})
 
 
-def depth_summary(data: pd.DataFrame) -> pd.DataFrame:
-    """The best of each optimiser: depths down, optimisers across."""
+def depth_summary(data: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The best figure, which is in that column, of each optimiser: depths down, optimisers across."""
     best = data[data["best"]]
-    table = best.pivot(index="depth", columns="optimiser", values=_column(data))
+    table = best.pivot(index="depth", columns="optimiser", values=column)
     return table[list(best["optimiser"].unique())].reset_index()
-
-
-def _column(data: pd.DataFrame) -> str:
-    """The figure among the columns of :func:`depth_runs`."""
-    return next(str(name) for name in data.columns if str(name).startswith("train_"))
 
 
 def figure3(records: Sequence[Record]) -> Picture:
@@ -117,11 +110,12 @@ def figure3(records: Sequence[Record]) -> Picture:
     span = 0.97 * np.nanmin(shown), 1.03 * np.nanmax(shown)
     y = axis(alt.Y, by.column, by.words, domain=span)
     panels = [
-        _over_depth(best, "optimiser", _depth_looks(names), y, known, title="best of three learning rates"),
+        _over_depth(best, "optimiser", _depth_looks(names), by.column, y, known, title="best of three learning rates"),
         _over_depth(
             rates,
             "learning_rate",
             ordered_looks(sorted(rates["learning_rate"].unique().tolist())),
+            by.column,
             y,
             known,
             title="Fromage by learning rate",
@@ -132,7 +126,7 @@ def figure3(records: Sequence[Record]) -> Picture:
         f"Perceptrons of width {asked.layers[1]}, {asked.iterations} {batches(asked.batch_size)}, {source.runs}. The "
         "gradient of a normalised network shrinks with every layer, far below Adam's default epsilon of 1e-8, "
         "hence a second, negligible one. Dotted: predictors without an optimiser. "
-        f"{PAPER}: {_ON_MNIST.get(source.task, 'MNIST, accuracy after 100 epochs, depths to 50')}.",
+        f"{PAPER}: {FIGURE3[asked.task].otherwise}.",
         [chart for drawn in panels for chart in drawn],
         columns=4,
     )
@@ -151,12 +145,11 @@ def _depth_looks(names: Mapping[str, str]) -> Looks:
 
 
 def _over_depth(
-    data: pd.DataFrame, by: str, looks: Looks, y: alt.Y, known: pd.DataFrame, *, title: str
+    data: pd.DataFrame, by: str, looks: Looks, column: str, y: alt.Y, known: pd.DataFrame, *, title: str
 ) -> list[Layers]:
-    """Lines over depth with bars of one standard deviation, and their key."""
+    """Lines of a column over depth with bars of one standard deviation, and their key."""
     depths = sorted(data["depth"].unique().tolist())
     x = log_axis(alt.X, "depth", "depth (weight matrices)", base=2, values=depths)
-    column = _column(data)
     table = spread(data, mean=column)[[by, "depth", column, "low", "high"]]
     drawn = alt.Chart(rows(table)).encode(x=x, y=y, color=looks.colour(by))
     spreads = [bars(drawn)] if table["low"].notna().any() else []

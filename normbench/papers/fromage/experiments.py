@@ -103,7 +103,7 @@ def _show3(setting: Setting, found: Found) -> Iterator[Shown]:
     picture = figures.figure3(found.records)
     judged = figures.judged(found.records)
     title = f"{judged.words.capitalize()} over depth on {setting.task}, best of three learning rates"
-    yield frame_table(figures.depth_summary(picture.data), title=title)
+    yield frame_table(figures.depth_summary(picture.data, judged.column), title=title)
     yield published_on_mnist(3)
     yield picture
 

@@ -20,8 +20,6 @@ FLOAT32_NORM = math.sqrt(float(np.finfo(np.float32).max))  # beyond it the sum o
 _DECADES = [1.0, 1e5, 1e10, 1e15, 1e20]
 _WIDTH, _HEIGHT = 230, 200
 
-_ON_MNIST = {MNIST: "cross-entropy, width 784 with biases, learning rate falling over 10 epochs"}
-
 
 def file_name(figure: int, task: str) -> str:
     """Of the files: that on the paper's images has the task in it."""
@@ -71,7 +69,7 @@ def figure1(seen: Rows, source: Origin, size: Figure1) -> Picture:
         "once to W - η g ||W|| / ||g||, loss and gradient over the full batch in float64. Below: Frobenius norm of "
         "the change of the input layer's gradient over that of the gradient. Where a perturbation kills all ReLUs, "
         "the RMS is that of the zero predictor and the gradient has changed by 1. "
-        f"{PAPER}: {_ON_MNIST.get(source.task, 'MNIST, classification loss')}.",
+        f"{PAPER}: {size.otherwise}.",
         panels,
         columns=data["depth"].nunique(),
         legend=key(looks, title="iteration", shapes=False),
