@@ -63,7 +63,6 @@ def loaded(folder):
 
     It draws in the folder, and matplotlib is told there to draw with a library that nobody has.
     """
-    pytest.importorskip("asv")  # for the figures
     commands = {command: f"main({command.split()!r})" for command in list(UNWANTED)[1:]}
     steps = {"normbench": "import normbench", "cli": "from normbench.cli import main", **commands, **LATER}
     done = subprocess.run(
@@ -81,11 +80,13 @@ def loaded(folder):
 def test_nothing_heavy_is_imported_before_it_is_needed(what, loaded):
     assert f"normbench{'' if what == 'normbench' else '.cli'}" in loaded[what]
     assert "ended with 0" in loaded[what]
-    assert UNWANTED[what] & loaded[what] == set()
+    assert (UNWANTED[what] | OWNERS.keys()) & loaded[what] == set()
 
 
 @pytest.mark.parametrize("what", list(LATER)[:-1])
 def test_no_array_library_is_loaded_before_a_backend_is_asked_for(what, loaded):
+    if what == "figures":
+        pytest.importorskip("asv")  # which reads what is drawn
     assert "ended with 0" in loaded[what]
     assert OWNERS.keys() & loaded[what] == set()
 
@@ -95,6 +96,7 @@ def test_the_probe_sees_a_library_that_is_loaded(loaded):
 
 
 def test_figures_are_drawn_whatever_matplotlib_is_told(loaded, folder):
+    pytest.importorskip("asv")
     assert "matplotlib" not in loaded["training"]
     assert "matplotlib" in loaded["figures"]
     assert (folder / "h.svg").is_file()

@@ -1,35 +1,22 @@
-"""The classes of the pages of docs/clients, on which these tests try every optimiser."""
+"""What the pages of docs/clients define, on which these tests try every optimiser."""
 
 import pytest
 
 from tests.clients.of_pages import defined
 
 
-@pytest.fixture(scope="session")
-def in_lightning():
-    """Names of the page's modules: Digits and Averaged."""
-    return defined("clients/lightning", "class ")
+def _of_page(page: str, what: str):
+    """A fixture: the names that the snippets of a page with these words define."""
+
+    @pytest.fixture(scope="session")
+    def names():
+        return defined(f"clients/{page}", what)
+
+    return names
 
 
-@pytest.fixture(scope="session")
-def in_skorch():
-    """Names of the page's nets: Automatic."""
-    return defined("clients/skorch", "class ")
-
-
-@pytest.fixture(scope="session")
-def in_equinox():
-    """Functions of the page: step and fit."""
-    return defined("clients/equinox", "def fit")
-
-
-@pytest.fixture(scope="session")
-def in_flax():
-    """Functions of the page: step and fit."""
-    return defined("clients/flax", "def fit")
-
-
-@pytest.fixture(scope="session")
-def in_keras():
-    """Functions of the page: step, fit and put."""
-    return defined("clients/keras", "def fit")
+in_lightning = _of_page("lightning", "class ")  # modules Digits and Averaged
+in_skorch = _of_page("skorch", "class ")  # the net Automatic
+in_equinox = _of_page("equinox", "def fit")  # step and fit
+in_flax = _of_page("flax", "def fit")  # step and fit
+in_keras = _of_page("keras", "def fit")  # step, fit and put
