@@ -12,9 +12,10 @@ import pandas as pd
 from normbench.analysis.frontier import frontiers
 from normbench.analysis.leaderboard import boards
 from normbench.campaigns.campaign import Campaign, Tally
+from normbench.campaigns.parts import Part, plan_of_parts
 from normbench.campaigns.samples import Samples
 from normbench.campaigns.usual import TUNE, TUNED, WHOLE
-from normbench.campaigns.wanted import Wanted, chosen_backends, plan_of
+from normbench.campaigns.wanted import Wanted
 from normbench.errors import InvalidArgumentError
 from normbench.machine import runs_at_once
 from normbench.numbers import count, positive
@@ -131,16 +132,14 @@ def run(
         tune=_one_of("tune", tune, TUNE),
         tuning_budget=tuning_budget,
         choose_bound=choose_bound,
-        shard=shard,
         settings=_pairs("hyperparameters", hyperparameters, _value),
         grids=_pairs("grids", grids, lambda values: ",".join(map(_value, _several(values)))),
         axes=_checked(of_a_run),
     )
     silent = progress is False
     say: Callable[[str], None] = (lambda text: None) if silent else (lambda text: print(text, file=sys.stderr))
-    chosen = chosen_backends(wanted.backends, say)
     samples = Samples(None if data_dir is None else as_path("data_dir", data_dir))
-    plan = plan_of(wanted, chosen, samples, say)
+    plan = plan_of_parts([Part(wanted)], samples, say, shard=shard)
     store = Store(as_path("out", out) / RECORDS)
     with _silence() if silent else campaign_progress() as on_progress:
         size = runs_at_once() if jobs is None else count("jobs", jobs)

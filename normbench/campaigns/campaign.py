@@ -16,7 +16,7 @@ from normbench.campaigns.samples import Samples
 from normbench.data.splits import TEST
 from normbench.machine import cores, threads_per_run
 from normbench.records.build import request_id
-from normbench.records.record import UNTUNED, Tuned
+from normbench.records.record import Tuned
 from normbench.records.schema import Record
 from normbench.records.store import Store
 from normbench.running.request import RunRequest
@@ -102,7 +102,7 @@ class Campaign:
             self._conclude(search)
         for request in plan.given:
             self._mark(request, given=True)
-        found = [self.find(request) for request in self._runs(plan)]
+        found = [self.find(request) for request in plan.runs(self.find)]
         return [record for record in found if record is not None]
 
     def find(self, request: RunRequest) -> Record | None:
@@ -114,23 +114,14 @@ class Campaign:
             self._ended[request] = found
         return self._ended[request]
 
-    def _runs(self, plan: Plan) -> dict[RunRequest, Tuned]:
-        """Every run of the plan that is known by now, each with what the choice of its value has cost."""
-        found = dict.fromkeys(plan.requests, UNTUNED)
-        chosen: dict[RunRequest, Tuned] = {}
-        for search in plan.searches:
-            found |= {trial: UNTUNED for stage in search.stages(self.find) for trial in stage.trials}
-            chosen |= search.chosen(self.find)
-        return found | chosen
-
     def _due(self, plan: Plan, tries: Mapping[RunRequest, int]) -> dict[RunRequest, Tuned]:
         """The runs to make next: of every search its trials, or those at the value that it has chosen."""
         due = {
             request: tuned
-            for request, tuned in self._runs(plan).items()
+            for request, tuned in plan.runs(self.find).items()
             if self._is_due(request) and tries[request] < (1 if request.judged_on == TEST else _TRIES)
         }
-        later = (search.targets for search in plan.searches if due and search.stages(self.find)[-1].state.waiting)
+        later = (search.targets for search in plan.open_searches(self.find) if due)
         self._announce([*due, *chain.from_iterable(later)])
         return due
 

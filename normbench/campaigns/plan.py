@@ -9,8 +9,9 @@ from normbench.backends import get as get_backend
 from normbench.backends import names as backend_names
 from normbench.backends import usable as usable_backend
 from normbench.campaigns.coordinate import CoordinateSearch
-from normbench.campaigns.search import WHERE, Search, check_budget, judging
+from normbench.campaigns.search import WHERE, Find, Search, check_budget, judging
 from normbench.errors import InvalidArgumentError
+from normbench.records.record import UNTUNED, Tuned
 from normbench.running.request import Asked, RunRequest, setting
 from normbench.specs import LEARNING_RATE, Geometry, Value
 from normbench.specs.parametrisations import PARAMETRISATIONS
@@ -28,6 +29,30 @@ class Plan:
 
     def __add__(self, other: "Plan") -> "Plan":
         return Plan(self.requests + other.requests, self.searches + other.searches, self.given + other.given)
+
+    def without_repeats(self) -> "Plan":
+        """The same plan, every run and every search of it once."""
+        once = dict.fromkeys
+        return Plan(tuple(once(self.requests)), tuple(once(self.searches)), tuple(once(self.given)))
+
+    def runs(self, find: Find) -> dict[RunRequest, Tuned]:
+        """Every run that is known by now, each once, with what the choice of its value has cost.
+
+        Parameters
+        ----------
+        find : callable
+            From a run to its record, or None.
+        """
+        found = dict.fromkeys(self.requests, UNTUNED)
+        chosen: dict[RunRequest, Tuned] = {}
+        for search in self.searches:
+            found |= {trial: UNTUNED for stage in search.stages(find) for trial in stage.trials}
+            chosen |= search.chosen(find)
+        return found | chosen
+
+    def open_searches(self, find: Find) -> list[AnySearch]:
+        """Those that wait for a trial, and so have chosen nothing yet."""
+        return [search for search in self.searches if search.stages(find)[-1].state.waiting]
 
 
 def sweep(

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapreplace
 
+from normbench import specs
 from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.plan import Plan
 from normbench.errors import InvalidArgumentError
-from normbench.running.request import RunRequest
+from normbench.running.request import RunRequest, setting
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,16 @@ class Shard:
         ----------
         plan : Plan
         """
+        if self.total == 1:
+            return plan
         ours: set[RunRequest] = set()
-        pieces = sorted(_pieces(plan), key=lambda piece: -piece[1])
+        pieces = sorted(_pieces(plan), key=lambda piece: -piece.cost)
         loads = [(0.0, part) for part in range(1, min(self.total, len(pieces)) + 1)]  # the least first
-        for runs, cost in pieces:
+        for piece in pieces:
             load, part = loads[0]
-            heapreplace(loads, (load + cost, part))
+            heapreplace(loads, (load + piece.cost, part))
             if part == self.number:
-                ours.update(runs)
+                ours.update(piece.runs)
         return Plan(
             tuple(run for run in plan.requests if run in ours),
             tuple(search for search in plan.searches if search.targets[0] in ours),
@@ -66,12 +69,42 @@ class Shard:
         )
 
 
-def _pieces(plan: Plan) -> Iterator[tuple[tuple[RunRequest, ...], float]]:
-    """Runs that cannot be divided, those of a search or a single one, each with their estimated cost."""
+@dataclass
+class _Piece:
+    """Runs that cannot be divided, with their estimated cost, and what other runs must not share with them."""
+
+    runs: list[RunRequest]
+    cost: float
+    keys: set[object]
+
+
+def _pieces(plan: Plan) -> list[_Piece]:
+    """A search with its targets, or a single run; those in one that would make the same run, at a value or another."""
+    home: dict[object, _Piece] = {}
+    for piece in _smallest(plan):
+        for key in [key for key in piece.keys if key in home]:
+            met = home[key]
+            if met is not piece:
+                piece = _Piece(met.runs + piece.runs, met.cost + piece.cost, met.keys | piece.keys)
+                home |= dict.fromkeys(met.keys, piece)
+        home |= dict.fromkeys(piece.keys, piece)
+    return list({id(piece): piece for piece in home.values()}.values())
+
+
+def _smallest(plan: Plan) -> Iterator[_Piece]:
     searched = {run for search in plan.searches for run in search.targets}
     for search in plan.searches:
         targets = search.targets  # which are made at their own value and at the one that is chosen
-        yield targets, 2 * sum(map(estimated_cost, targets)) + search.most_trials * estimated_cost(targets[0])
+        cost = 2 * sum(map(estimated_cost, targets)) + search.most_trials * estimated_cost(targets[0])
+        trials = search.stages(lambda run: None)[0].trials  # those that it begins with
+        yield _Piece([*targets], cost, {_but_for_searched_values(run) for run in (*targets, *trials)})
     for run in dict.fromkeys(plan.requests):
         if run not in searched:
-            yield (run,), estimated_cost(run)
+            yield _Piece([run], estimated_cost(run), {_but_for_searched_values(run)})
+
+
+def _but_for_searched_values(run: RunRequest) -> object:
+    """What a run shares with all that a search of its optimiser may make of it."""
+    searched = {h.name for h in specs.get(run.optimiser).searched}
+    others = {name: value for name, value in run.hyperparameters.items() if name not in searched}
+    return setting(replace(run, hyperparameters=others))

@@ -1,6 +1,6 @@
 """What a user asks for, on the command line or in Python, and the one place that makes a plan of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -12,8 +12,7 @@ from normbench.campaigns.plan import Plan, bound_trials, sweep
 from normbench.campaigns.samples import Samples
 from normbench.campaigns.search import check_budget, tuning_seeds
 from normbench.campaigns.settings import Settings
-from normbench.campaigns.shards import Shard
-from normbench.campaigns.usual import PEERS, TASK, TUNE, TUNED, WHOLE
+from normbench.campaigns.usual import PEERS, TASK, TUNE, TUNED
 from normbench.data.dataset import Dataset
 from normbench.data.splits import VALIDATION
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
@@ -45,8 +44,6 @@ class Wanted:
         A key of :data:`normbench.campaigns.usual.TUNE`.
     tuning_budget : int or None
     choose_bound : bool
-    shard : str
-        ``I/N``: the part of it that is made, see :class:`normbench.campaigns.shards.Shard`.
     settings : sequence of str
         ``name=value`` or ``optimiser.name=value``.
     grids : sequence of str
@@ -67,7 +64,6 @@ class Wanted:
     tune: str = TUNED
     tuning_budget: int | None = None
     choose_bound: bool = False
-    shard: str = WHOLE
     settings: Sequence[str] = ()
     grids: Sequence[str] = ()
     axes: Mapping[str, Any] = field(default_factory=dict)
@@ -94,11 +90,10 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
     """
     check_network(wanted)
     check_budget(wanted.tuning_budget)
-    shard = Shard.read(wanted.shard)
     bounds = tuple(dict.fromkeys(wanted.lipschitz))
     if wanted.choose_bound:
         _check_several(bounds)
-    optimisers = _expanded(wanted.optimisers or specs.OWN, backends)
+    optimisers = optimisers_of(wanted, backends)
     settings = Settings.read(wanted.settings, wanted.grids, optimisers)
     settings.adopt_grids()
     seeds, plan = wanted.seeds, Plan(())
@@ -125,7 +120,7 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
                 tuning_budget=wanted.tuning_budget,
                 given=settings.values,
             )
-    return shard.of(plan + bound_trials(plan) if wanted.choose_bound else plan)
+    return plan + bound_trials(plan) if wanted.choose_bound else plan
 
 
 def chosen_backends(named: Sequence[str], say: Say) -> list[str]:
@@ -179,10 +174,11 @@ def _check_several(bounds: Sequence[float]) -> None:
         )
 
 
-def _expanded(optimisers: Iterable[str], chosen: Sequence[str]) -> list[str]:
-    """The optimisers, with the name of the group replaced by those of its members that a backend has."""
-    peers = [key for key in specs.PEERS if any(map(specs.get(key).runs_on, chosen))]
-    return list(dict.fromkeys(key for name in optimisers for key in (peers if name == PEERS else [name])))
+def optimisers_of(wanted: Wanted, backends: Sequence[str]) -> list[str]:
+    """Those that are asked for, with the name of the group replaced by those of its members that a backend has."""
+    peers = [key for key in specs.PEERS if any(map(specs.get(key).runs_on, backends))]
+    named = wanted.optimisers or specs.OWN
+    return list(dict.fromkeys(key for name in named for key in (peers if name == PEERS else [name])))
 
 
 def _supported(

@@ -74,6 +74,11 @@ jobs: Decorator = click.option(
     help="Runs at the same time; results do not depend on it. Each run has one thread, or as many as the environment "
     "variable OMP_NUM_THREADS says.  [default: as many as the cores allow]",
 )
+keep_networks: Decorator = click.option(
+    "--keep-networks",
+    is_flag=True,
+    help="Keep each trained network with its certificate, as NPZ in the sub-folder networks; see normbench certify.",
+)
 
 tune: Decorator = click.option(
     "--tune",
