@@ -108,24 +108,28 @@ class Campaign:
     def find(self, request: RunRequest) -> Record | None:
         """The record of a request under the present code and data, if there is a readable one."""
         if request not in self._ended:
-            found = self.store.find(request_id(request, self.samples.of(request.task).sha256))
+            found = self.store.find(self.record_id(request))
             if found is None:
                 return None
             self._ended[request] = found
         return self._ended[request]
+
+    def record_id(self, request: RunRequest) -> str:
+        """What the record of a request is called under the present code and data."""
+        return request_id(request, self.samples.of(request.task).sha256)
 
     def _due(self, plan: Plan, tries: Mapping[RunRequest, int]) -> dict[RunRequest, Tuned]:
         """The runs to make next: of every search its trials, or those at the value that it has chosen."""
         due = {
             request: tuned
             for request, tuned in plan.runs(self.find).items()
-            if self._is_due(request) and tries[request] < (1 if request.judged_on == TEST else _TRIES)
+            if self.is_due(request) and tries[request] < (1 if request.judged_on == TEST else _TRIES)
         }
         later = (search.targets for search in plan.open_searches(self.find) if due)
         self._announce([*due, *chain.from_iterable(later)])
         return due
 
-    def _is_due(self, request: RunRequest) -> bool:
+    def is_due(self, request: RunRequest) -> bool:
         """True if the run is missing or failed, or its network is to be kept and is not there."""
         record = self.find(request)
         if record is None or record.outcome.status == Status.FAILED:

@@ -9,6 +9,7 @@ from normbench.cli.errors import ReportingGroup
 # name: module, and the first sentence of its help, so that the overview imports none of them
 _COMMANDS = {
     "run": ("run", "Train optimisers and show the leaderboard."),
+    "status": ("status", "What of a campaign is done, and how long the rest may take."),
     "fit": ("fit", "Train a certified network on a table of yours."),
     "validate": ("validate", "Compare every optimiser with the reference."),
     "certify": ("certify", "Bound a network's Lipschitz constant and check its witness."),

@@ -79,8 +79,8 @@ def _refuse_beside(campaign: Path) -> None:
     ]
     if given:
         raise InvalidArgumentError(
-            f"{', '.join(given)} beside {campaign}: the file says what is run. Write that into it, below [defaults] for "
-            "all of its runs, or leave the file out."
+            f"{', '.join(given)} beside {campaign}: the file says what is run. Write that into it, below [defaults] "
+            "for all of its runs, or leave the file out."
         )
 
 

@@ -116,14 +116,8 @@ class _Table:
                     f"the file: {of_the_whole[key]}"
                 )
             if key not in _OPTIONS:
-                known = (
-                    ""
-                    if suggestion(key, _OPTIONS)
-                    else f" Keys are the options of normbench run: {', '.join(_OPTIONS)}."
-                )
-                raise InvalidArgumentError(
-                    f"{self.path}, {self.name}: there is no key {key!r}.{suggestion(key, _OPTIONS)}{known}"
-                )
+                known = suggestion(key, _OPTIONS) or f" Keys are options of normbench run: {', '.join(_OPTIONS)}."
+                raise InvalidArgumentError(f"{self.path}, {self.name}: there is no key {key!r}.{known}")
             yield key, value
 
     def words(self, key: str, value: Any) -> list[str]:

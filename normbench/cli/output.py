@@ -117,8 +117,8 @@ def load(folder: Path) -> "list[Record]":
     return records
 
 
-def print_failures(records: "Iterable[Record]") -> bool:
-    """Name the runs that failed, each with its reason, on standard error; True if there are any."""
+def print_failures(records: "Iterable[Record]", again: str = "The same command") -> bool:
+    """Name the runs that failed, with reasons, and what makes them again, on standard error; True if there are any."""
     from normbench.backends.trajectory import Status
     from normbench.campaigns.job import run_name
 
@@ -127,7 +127,7 @@ def print_failures(records: "Iterable[Record]") -> bool:
         click.echo(f"Failed: {run_name(record.request)}: {record.outcome.reason}", err=True)
     if failed:
         more = f", of which {len(failed) - _NAMED} are not named here" if len(failed) > _NAMED else ""
-        click.echo(f"{len(failed)} of the runs failed{more}. The same command makes them again.", err=True)
+        click.echo(f"{len(failed)} of the runs failed{more}. {again} makes them again.", err=True)
     return bool(failed)
 
 

@@ -70,8 +70,9 @@ _OPTIONS: tuple[options.Decorator, ...] = (
         type=options.POSITIVE,
         metavar="S",
         multiple=True,
-        help="What the unit of the outputs is multiplied by, after the scaling of the papers: a sweep over it shows what "
-        "a method reaches at the bounds that it comes to. Repeat for several; not with --lipschitz.  [default: none]",
+        help="What the unit of the outputs is multiplied by, after the scaling of the papers: a sweep over it shows "
+        "what a method reaches at the bounds that it comes to. Repeat for several; not with --lipschitz.  "
+        "[default: none]",
     ),
     of_the_request,
     click.option(
