@@ -1,6 +1,5 @@
 """How far a campaign is: what of it is done, running, failed or missing, and how long the rest may take."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,6 +40,8 @@ class Standing:
         All, and those that have not chosen a value yet: they may ask for more trials, then for runs at their choice.
     seconds : float or None
         How long it may take until all is done; 0.0 where it is, None where no run was made on this machine to judge by.
+    timed : int
+        Runs that were made on this machine, by which that is judged.
     """
 
     states: Mapping[RunRequest, State]
@@ -48,6 +49,7 @@ class Standing:
     searches: int
     open_searches: int
     seconds: float | None
+    timed: int
 
     @property
     def is_complete(self) -> bool:
@@ -88,8 +90,9 @@ def standing(plan: Plan, campaign: Campaign, *, running: Collection[str] = ()) -
     left = [request for request, state in states.items() if state is not State.DONE]
     left += chain.from_iterable(search.targets for search in waiting)  # at the values that they will choose
     done = (campaign.find(request) for request, state in states.items() if state is State.DONE)
-    speeds = _seconds_per_cost([record for record in done if record is not None])
-    return Standing(states, tuple(failures), len(plan.searches), len(waiting), _seconds(left, speeds, campaign.jobs))
+    timed = [record for record in done if record is not None and _is_of_here(record)]
+    seconds = _seconds(left, _seconds_per_cost(timed), campaign.jobs)
+    return Standing(states, tuple(failures), len(plan.searches), len(waiting), seconds, len(timed))
 
 
 def _seconds(left: Collection[RunRequest], speeds: Mapping[str, float], jobs: int) -> float | None:
@@ -104,9 +107,9 @@ def _seconds(left: Collection[RunRequest], speeds: Mapping[str, float], jobs: in
 
 
 def _seconds_per_cost(records: Collection[Record]) -> dict[str, float]:
-    """By backend, what a unit of :func:`estimated_cost` took in those of the records that were made on this machine."""
+    """By backend, what a unit of :func:`estimated_cost` took."""
     sums: dict[str, tuple[float, float]] = {}
-    for record in filter(_is_of_here, records):
+    for record in records:
         backend = record.request.backend
         seconds, cost = sums.get(backend, (0.0, 0.0))
         sums[backend] = seconds + _duration(record), cost + estimated_cost(record.request)

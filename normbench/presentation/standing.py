@@ -47,11 +47,8 @@ def remarks(standing: Standing, jobs: int) -> Iterator[str]:
     """What stands below the table: searches that go on, and the time that is left."""
     waiting = standing.open_searches
     if waiting:
-        are = "has" if waiting == 1 else "have"
-        yield (
-            f"{waiting} of {standing.searches} searches {are} not chosen a value yet: there are at least so many runs, "
-            "and more as they go on."
-        )
+        which = "The search has" if standing.searches == 1 else f"{waiting} of {standing.searches} searches have"
+        yield f"{which} not chosen a value yet: at least these runs, and more as that goes on."
     if standing.is_complete:
         yield "All is done."
     elif standing.seconds is None:
@@ -59,7 +56,8 @@ def remarks(standing: Standing, jobs: int) -> Iterator[str]:
     else:
         least = "at least" if waiting else "about"
         with_ = f"{jobs} at a time" if jobs > 1 else "one at a time"
-        yield f"Expected time: {least} {duration(standing.seconds)} on this machine, {with_}, by what the others took."
+        judged = "the one run" if standing.timed == 1 else f"the {standing.timed:,} runs"
+        yield f"Expected time: {least} {duration(standing.seconds)}, {with_}, by {judged} that this machine has made."
 
 
 def duration(seconds: float) -> str:
@@ -84,6 +82,7 @@ def as_dict(standing: Standing, jobs: int) -> dict[str, Any]:
         "searches": standing.searches,
         "open_searches": standing.open_searches,
         "expected_seconds": standing.seconds,
+        "timed": standing.timed,
         "jobs": jobs,
         "tasks": {task: {str(state): found[state] for state in State} for task, found in tasks.items()},
         "failures": [
