@@ -45,6 +45,29 @@ def test_parts_make_the_plan_and_each_run_once(plan, total):
         assert set(part.given) <= set(part.requests)
 
 
+def test_parts_of_a_campaign_of_several_tables_make_no_run_twice():
+    """Searches that share trials or targets stay together, and so do runs at values that one of them may choose."""
+    found, common = Plan(()), {"backends": ("torch",), "optimisers": ("adam",)}
+    for bound in (10.0, 40.0):
+        asked = replace(ASKED, lipschitz=bound)
+        for tune, seeds, budget in ((1, range(3), None), (2, range(3), None), (1, range(3), 3), (1, range(4, 6), None)):
+            found += sweep(asked, tune=tune, seeds=seeds, tuning_budget=budget, **common)
+        found += sweep(asked, tune=0, seeds=range(2), given={"adam": {"learning_rate": 0.1}}, **common)
+        found += sweep(asked, tune=0, seeds=range(3), optimisers=("geodesic_lbfgs",), backends=("torch",))
+    plan = found.without_repeats()
+    parts = [Shard(number, 4).of(plan) for number in range(1, 5)]
+    may_make = [set(part.requests) for part in parts]
+    for part, runs in zip(parts, may_make, strict=True):
+        for search in part.searches:
+            first = getattr(search, "first", search)
+            values = (*first.grid, *first.values(lambda run: None))
+            runs.update(run for value in values for run in (*first.trials(value), *first.at(value)))
+    assert sum(map(len, may_make)) == len(set.union(*may_make))
+    assert {search for part in parts for search in part.searches} == set(plan.searches)
+    assert sum(len(part.searches) for part in parts) == len(plan.searches) == 8
+    assert sum(map(bool, may_make)) == 4
+
+
 def test_the_dearest_go_to_the_part_that_has_least(plan):
     """No part has more than its share by more than the dearest piece."""
 

@@ -30,6 +30,7 @@ OUTSIDE_THE_BACKENDS = [
     module for module in MODULES if layer(module) not in {"torch", "jax"} and "__main__" not in module
 ]
 LATER = {  # whatever they load, it is no array library
+    "status": "assert main('status --optimiser adam --seeds 1'.split(), standalone_mode=False) == 1",
     "training": "import normbench.running.run",
     "figures": f"main(['history', 'track_train_rms', '--results', {str(MEASURED)!r}, '--output', 'h.svg'])",
     "every-module-outside-the-backends": f"for module in {OUTSIDE_THE_BACKENDS!r}: importlib.import_module(module)",
