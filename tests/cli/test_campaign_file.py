@@ -1,5 +1,6 @@
 """Campaign files: a table asks for what the same options ask for, and what is wrong is one error that says where."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -277,6 +278,16 @@ def test_a_file_of_a_windows_editor_is_read(folder):
     path = folder / "c.toml"
     path.write_bytes(b"\xef\xbb\xbf" + SMALL.replace("\n", "\r\n").encode() + b"[[runs]]\r\n")
     assert parts_of(path, {})[0].wanted.seeds == range(1)
+
+
+def test_the_example_of_the_page_is_a_campaign(asks, folder):
+    page = (RESULTS.parent / "docs" / "commands.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```toml\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    (folder / "files" / "log.csv").write_text(CSV.replace("mode", "fa"))
+    first, second, third = asks(example)
+    assert (first.seeds, first.lipschitz, first.choose_bound) == (range(3), (5.0, 20.0), True)
+    assert (second.settings, second.axes["schedule"]) == (("adam.beta1=0.8",), "linear")
+    assert (third.seeds, third.tasks[0].partition("@")[0]) == (range(5, 10), "log")
 
 
 @pytest.mark.parametrize("name", ["boards.toml", "frontiers.toml"])
