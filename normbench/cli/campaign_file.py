@@ -5,7 +5,7 @@ read and check.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,26 +43,25 @@ def parts_of(path: Path, of_the_whole: Mapping[str, str]) -> list[Part]:
     """
     with located(str(path)):
         runs, defaults = _tables(path)
+    first = _lines(f"{path}, [{DEFAULTS}]", defaults, path.parent, of_the_whole)
     parts = []
     for number, table in enumerate(runs, start=1):
-        own = _Table(path, f"[[{RUNS}]] {number}", table)
-        every = _Table(path, f"[{DEFAULTS}]", defaults)
-        values = {key: (every, value) for key, value in every.checked(of_the_whole)}
-        values |= {key: (own, value) for key, value in own.checked(of_the_whole)}
-        words = [word for key, (table, value) in values.items() for word in table.words(key, value)]
-        where = f"{path}, {own.name}"
-        try:
-            with located(where):
-                context = one_call.make_context(RUNS, words)
-        except click.UsageError as error:
-            parameter = getattr(error, "param", None)
-            if parameter is None:
-                raise InvalidArgumentError(f"{where}: {error.format_message()}") from error
-            key = parameter.opts[0].removeprefix("--")
-            raise InvalidArgumentError(f"{values[key][0].place(key)}: {error.message}") from error
-        with located(where), context:
-            parts.append(Part(one_call.invoke(context), where))
+        where = f"{path}, [[{RUNS}]] {number}"
+        lines = first | _lines(where, table, path.parent, of_the_whole)
+        parts.append(Part(_wanted(lines, where), where))
     return parts
+
+
+def _wanted(lines: "Mapping[str, _Line]", where: str) -> Any:
+    """What the options of the command make of some lines."""
+    words = [word for line in lines.values() for word in line.words()]
+    try:
+        with located(where), one_call.make_context(RUNS, words) as context:
+            return one_call.invoke(context)
+    except click.BadParameter as error:
+        key = error.param.opts[0].removeprefix("--") if error.param else ""
+        place = lines[key].place if key in lines else where
+        raise InvalidArgumentError(f"{place}: {error.message}") from error
 
 
 def _tables(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -95,42 +94,40 @@ def _tables(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return runs, defaults
 
 
+def _lines(table: str, values: Mapping[str, Any], folder: Path, of_the_whole: Mapping[str, str]) -> "dict[str, _Line]":
+    """The lines of a table by their keys, which are all options that say what is run."""
+    for key in values:
+        if key in of_the_whole:
+            raise InvalidArgumentError(
+                f"{table}: {key} is of the whole campaign, no key of its tables. Give it beside the file: "
+                f"{of_the_whole[key]}"
+            )
+        if key not in _OPTIONS:
+            known = suggestion(key, _OPTIONS) or f" Keys are options of normbench run: {', '.join(_OPTIONS)}."
+            raise InvalidArgumentError(f"{table}: there is no key {key!r}.{known}")
+    return {key: _Line(f"{table}, {key}", key, value, folder) for key, value in values.items()}
+
+
 @dataclass(frozen=True)
-class _Table:
-    """A table of the file, with its name in messages."""
+class _Line:
+    """A key and its value, where they stand, and the folder of the file."""
 
-    path: Path
-    name: str
-    values: dict[str, Any]
+    place: str
+    key: str
+    value: Any
+    folder: Path
 
-    def place(self, key: str) -> str:
-        """Where a value stands."""
-        return f"{self.path}, {self.name}, {key}"
-
-    def checked(self, of_the_whole: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-        """Key and value of every line, where every key is one."""
-        for key, value in self.values.items():
-            if key in of_the_whole:
-                raise InvalidArgumentError(
-                    f"{self.path}, {self.name}: {key} is of the whole campaign, no key of its tables. Give it beside "
-                    f"the file: {of_the_whole[key]}"
-                )
-            if key not in _OPTIONS:
-                known = suggestion(key, _OPTIONS) or f" Keys are options of normbench run: {', '.join(_OPTIONS)}."
-                raise InvalidArgumentError(f"{self.path}, {self.name}: there is no key {key!r}.{known}")
-            yield key, value
-
-    def words(self, key: str, value: Any) -> list[str]:
-        """A line as words of a command line."""
-        option = _OPTIONS[key]
-        with located(self.place(key)):
+    def words(self) -> list[str]:
+        """The line as words of a command line."""
+        option, value = _OPTIONS[self.key], self.value
+        with located(self.place):
             if getattr(option, "is_flag", False):
                 if not isinstance(value, bool):
                     raise InvalidArgumentError(f"it is either true or false; got {_shown(value)}.")
                 return [option.opts[0]] if value else []
             if isinstance(value, list) and not option.multiple:
                 one = ",".join(map(str, value))
-                joined = f' Write one text: {key} = "{one}"' if "," in (option.metavar or "") else ""
+                joined = f' Write one text: {self.key} = "{one}"' if "," in (option.metavar or "") else ""
                 raise InvalidArgumentError(f"it takes one value; got {_shown(value)}.{joined}")
             values = value if isinstance(value, list) else [value]
             return [f"{option.opts[0]}={self._text(option, each)}" for each in values]
@@ -143,7 +140,7 @@ class _Table:
         if "\0" in text:
             raise InvalidArgumentError(f"its text holds a null character; got {_shown(value)}.")
         if isinstance(option.type, click.Path) and text.strip() and not text.startswith("~"):
-            return str(self.path.parent / text)
+            return str(self.folder / text)
         return text
 
 
