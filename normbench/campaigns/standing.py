@@ -53,8 +53,8 @@ class Standing:
 
     @property
     def is_complete(self) -> bool:
-        """True if every run is done."""
-        return not self.open_searches and all(state is State.DONE for state in self.states.values())
+        """True if every run is done; a search that has not chosen waits for one that is not."""
+        return all(state is State.DONE for state in self.states.values())
 
 
 def standing(plan: Plan, campaign: Campaign, *, running: Collection[str] = ()) -> Standing:
