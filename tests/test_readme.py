@@ -1,4 +1,4 @@
-"""What the README and docs/commands.md show works: Python snippets run, and commands are commands."""
+"""What the README, docs/commands.md and docs/clusters.md show works: Python snippets run, and commands are commands."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,9 @@ from normbench.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = README + (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+PAGES = "".join(
+    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/commands.md", "docs/clusters.md")
+)
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
