@@ -1,0 +1,87 @@
+"""A cluster as a YAML file says: which class makes it, with what, and how many workers.
+
+::
+
+    cluster: dask_jobqueue.SLURMCluster   # or dask_kubernetes.operator.KubeCluster, coiled.Cluster, ...
+    workers: 20
+    options:                              # of the class
+      cores: 1
+      memory: 4GiB
+      walltime: "04:00:00"
+"""
+
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from normbench.campaigns.engine.reasons import last_line
+from normbench.errors import InvalidArgumentError, WorkerError
+
+_KEYS = ("cluster", "workers", "options")
+_EXAMPLE = "Example: cluster: dask_jobqueue.SLURMCluster, workers: 20, options: {cores: 1, memory: 4GiB}."
+
+
+def made(path: Path) -> Any:
+    """The cluster that a file describes, with its workers asked for; end it with ``close``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the file cannot be read, a key is missing, unknown or of the wrong type, or the class cannot be imported.
+    WorkerError
+        If the class refuses its options or makes no cluster.
+    """
+    said = _read(path)
+    kind = _imported(path, said["cluster"])
+    try:
+        cluster = kind(**said.get("options", {}))
+        cluster.scale(said["workers"])
+    except Exception as error:
+        raise WorkerError(f"{path}: {said['cluster']} makes no cluster: {last_line(error)}.") from error
+    return cluster
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The three entries, checked."""
+    import yaml
+
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidArgumentError(f"--cluster {path} cannot be read: {last_line(error)}. {_EXAMPLE}") from error
+    if not isinstance(said, dict):
+        raise InvalidArgumentError(f"--cluster {path} names nothing. {_EXAMPLE}")
+    for key in said:
+        if key not in _KEYS:
+            close = get_close_matches(str(key), _KEYS, 1)
+            meant = f" Did you mean {close[0]}?" if close else ""
+            raise InvalidArgumentError(f"--cluster {path}: {key!r} is none of {', '.join(_KEYS)}.{meant} {_EXAMPLE}")
+    _check(path, said, "cluster", str, "the full name of a class")
+    _check(path, said, "workers", int, "a number of at least 1")
+    if said.get("options") is None:
+        said["options"] = {}
+    _check(path, said, "options", dict, "names and values")
+    return said
+
+
+def _check(path: Path, said: dict[str, Any], key: str, kind: type, what: str) -> None:
+    value = said.get(key)
+    if type(value) is not kind or (isinstance(value, int) and value < 1):
+        raise InvalidArgumentError(f"--cluster {path}: {key} must be {what}; got {value!r}. {_EXAMPLE}")
+
+
+def _imported(path: Path, name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        package = module.partition(".")[0].replace("_", "-") or name
+        raise InvalidArgumentError(
+            f"--cluster {path}: {name} cannot be imported: {last_line(error)}. Install its package (pip install "
+            f"{package}), or write the full name of the class. {_EXAMPLE}"
+        ) from error

@@ -1,0 +1,274 @@
+"""The one module that talks to dask.distributed: makes or joins a cluster, gives it work, sees who is there."""
+
+import logging
+import os
+import pickle
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from threading import Thread
+from typing import Any
+
+from normbench.campaigns.engine import cluster_file
+from normbench.campaigns.engine.jobs import GPU, Outcome, needs
+from normbench.campaigns.engine.reasons import last_line
+from normbench.campaigns.engine.worker import attempt
+from normbench.campaigns.engine.workers import Workers, gpus
+from normbench.errors import WorkerError
+
+_CONNECT_SECONDS = 20.0
+_KILL_SECONDS = 10.0
+_FETCH_SECONDS = 5.0  # for a result that is there; it vanishes with its worker
+_HERE = "127.0.0.1"
+_OF_NANNIES = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # variables that they leave in our environment
+
+# Work is neither tried again nor moved by dask, because we place it.
+# The profiler and the monitors of dask's own cost a processor share that runs are measured beside.
+_OURS = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.nanny.pre-spawn-environ": {},
+}
+_QUIET = {"logging": {"distributed": "critical", "tornado": "critical"}}  # a death is told in the record of its run
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A worker that makes one run at a time.
+
+    Attributes
+    ----------
+    address, host : str
+    has_gpu : bool
+    """
+
+    address: str
+    host: str
+    has_gpu: bool
+
+
+class Crew:
+    """The workers of one cluster, and our connection to its scheduler; end it with :meth:`close`.
+
+    Parameters
+    ----------
+    workers : Workers
+    wanted : int
+        The most jobs that there will be at the same time: no more processes are started here.
+
+    Raises
+    ------
+    WorkerError
+        If the scheduler does not answer, or the cluster cannot be made.
+    """
+
+    def __init__(self, workers: Workers, wanted: int) -> None:
+        import dask
+
+        with dask.config.set(_QUIET):  # which distributed reads when it is loaded
+            from distributed import Client
+
+        self._workers, self._names, self._ended = workers, count(), set[str]()
+        with ExitStack() as ending:
+            ending.enter_context(_unchanged_environment())
+            ending.enter_context(dask.config.set(_OURS | _QUIET))  # also for processes that start later
+            self._cluster, where = _cluster(workers, wanted)
+            ending.callback(_close, self._cluster)
+            try:
+                self._client = Client(**where, timeout=_CONNECT_SECONDS, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise WorkerError(_unreachable(workers, error)) from error
+            ending.callback(_close, self._client)
+            loop: Any = getattr(self._client.loop, "asyncio_loop")  # noqa: B009 (tornado's types hide it)
+            loop.call_soon_threadsafe(loop.set_exception_handler, _told_elsewhere)
+            self._ending = ending.pop_all()
+        self.address = str(self._client.scheduler_info(n_workers=0)["address"])
+
+    def grow(self, wanted: int) -> None:
+        """Have more processes of this machine, as many as are asked for and there will be jobs for."""
+        size = min(self._workers.jobs, wanted)
+        if self._workers.is_local and size > len(self._cluster.worker_spec):
+            self._cluster.worker_spec.update(_nannies(self._workers, size))
+            self._cluster.scale(size)
+
+    def heal(self) -> None:
+        """Have nannies again where dask has given up: 15 s after a death it looks once whether the worker is back."""
+        if self._workers.is_local and len(self._cluster.workers) < len(self._cluster.worker_spec):
+            self._cluster.scale(len(self._cluster.worker_spec))
+
+    def close(self) -> None:
+        """End what was started here, whatever it is doing; of workers that were there before, only our work."""
+        self._ending.close()
+
+    @property
+    def is_there(self) -> bool:
+        """False once the scheduler has gone."""
+        return str(self._client.status) == "running"
+
+    @property
+    def dashboard(self) -> str | None:
+        """Address of the page on which dask shows what runs; None where there is none, or none was asked for."""
+        if self._workers.is_local and not self._workers.dashboard:
+            return None
+        services = self._client.scheduler_info(n_workers=0).get("services", {})
+        return self._client.dashboard_link if "dashboard" in services else None
+
+    def seats(self) -> dict[str, Seat]:
+        """Who is there, by address."""
+        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        everyone = {
+            address: Seat(address, said["host"], said.get("resources", {}).get(GPU, 0) >= 1)
+            for address, said in found.items()
+            if said.get("status", "running") == "running" and address not in self._ended
+        }
+        if self._workers.is_local and not any(seat.has_gpu for seat in everyone.values()):
+            return {a: Seat(a, seat.host, has_gpu=True) for a, seat in everyone.items()}  # the run says what is missing
+        return everyone
+
+    def give(self, job: Any, seat: Seat, on_end: Callable[[], None]) -> Any:
+        """Let a worker do a job; ``on_end`` is called in another thread when it has ended.
+
+        It may never be called where the worker or the scheduler vanishes.
+
+        Returns
+        -------
+        Future
+            To be kept: dask stops what nobody waits for.
+        """
+        future = self._client.submit(
+            attempt,
+            pickle.dumps(job),
+            self._workers.threads,
+            key=f"normbench-{self._client.id}-{next(self._names)}",
+            pure=False,
+            workers=[seat.address],
+            resources={GPU: 1} if needs(job) and not self._workers.is_local else None,
+        )
+        future.add_done_callback(lambda done: on_end())
+        return future
+
+    @staticmethod
+    def outcome(job: Any, future: Any) -> Outcome | None:
+        """How it ended; None where its worker died, with the result if there was one."""
+        from distributed import KilledWorker
+
+        try:
+            if future.status == "finished":
+                value, error = future.result(timeout=_FETCH_SECONDS)
+                return Outcome(job, value=value, error=error)
+            raised = future.exception(timeout=_FETCH_SECONDS)
+        except (KilledWorker, TimeoutError, CancelledError):
+            return None
+        if isinstance(raised, KilledWorker):
+            return None
+        return Outcome(job, error=WorkerError(f"a worker could not do {type(job).__name__}: {last_line(raised)}"))
+
+    def restart(self, seat: Seat) -> None:
+        """End a process, whatever it is doing, and let another take its place; others need not wait for that."""
+
+        def end() -> None:
+            with suppress(OSError, RuntimeError):  # it ends with the scheduler, or with us
+                try:
+                    self._client.restart_workers([seat.address], timeout=_KILL_SECONDS, raise_for_error=False)
+                except ValueError:  # nobody watches over it, who could start it again
+                    self._client.retire_workers([seat.address], close_workers=True)
+
+        self._ended.add(seat.address)  # the next one has an address of its own
+        Thread(target=end, name="normbench-restart", daemon=True).start()
+
+
+@contextmanager
+def _unchanged_environment() -> Iterator[None]:
+    """Nannies leave variables in our environment, which are not ours."""
+    before = {name: os.environ.get(name) for name in _OF_NANNIES}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _told_elsewhere(loop: Any, context: dict[str, Any]) -> None:
+    """Say what went wrong within dask, but not that a result vanished with its worker, which we notice ourselves."""
+    from distributed.client import AllExit
+
+    if not isinstance(context.get("exception"), AllExit):
+        loop.default_exception_handler(context)
+
+
+def _close(connected: Any) -> None:
+    """Close a client, or a cluster if there is one; of those that have gone already nothing is left to close."""
+    if connected is not None:
+        with suppress(Exception):
+            connected.close(timeout=_KILL_SECONDS)
+
+
+def _cluster(workers: Workers, wanted: int) -> tuple[Any, dict[str, Any]]:
+    """What we have made and must end, or None, and how a client finds it."""
+    if workers.scheduler is not None:
+        kind = "address" if "://" in workers.scheduler or ":" in workers.scheduler else "scheduler_file"
+        return None, {kind: workers.scheduler}
+    made = _local(workers, min(workers.jobs, wanted)) if workers.cluster is None else cluster_file.made(workers.cluster)
+    return made, {"address": made}
+
+
+def _local(workers: Workers, size: int) -> Any:
+    """Processes of this machine, each with its nanny, who starts another where one dies; they end with this process."""
+    from distributed import Scheduler, SpecCluster
+
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": _HERE, "port": 0, "dashboard": workers.dashboard, "dashboard_address": f"{_HERE}:0"},
+    }
+    with _deaf_to_interrupts():
+        return SpecCluster(_nannies(workers, size), scheduler, silence_logs=logging.CRITICAL)
+
+
+def _nannies(workers: Workers, size: int) -> dict[int, dict[str, Any]]:
+    """What SpecCluster makes processes from; the first ones have a GPU each, where there are any."""
+    from distributed import Nanny
+
+    devices = [device for device in gpus() for _ in range(workers.runs_per_gpu)]
+    common = {"nthreads": 1, "memory_limit": workers.memory or 0, "dashboard": False, "silence_logs": logging.CRITICAL}
+    with_gpu = [{"resources": {GPU: 1}, "env": {"CUDA_VISIBLE_DEVICES": device}} for device in devices[:size]]
+    own = with_gpu + [{}] * (size - len(with_gpu))
+    return {place: {"cls": Nanny, "options": common | special} for place, special in enumerate(own)}
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Threads and processes that start from here do not hear SIGINT, which Ctrl-C sends to all: we end them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def most_on_a_host(seats: Mapping[str, Seat]) -> int:
+    """Workers that share a machine, where most do."""
+    return max(Counter(seat.host for seat in seats.values()).values(), default=1)
+
+
+def _unreachable(workers: Workers, error: Exception) -> str:
+    where = workers.scheduler or str(workers.cluster or "of this machine")
+    return (
+        f"no dask scheduler answers at {where}: {last_line(error)}. Start one, dask scheduler --scheduler-file "
+        "scheduler.json, and workers, dask worker --scheduler-file scheduler.json --nthreads 1; then --scheduler "
+        "scheduler.json."
+    )

@@ -1,0 +1,77 @@
+"""Where jobs are done, as a user says it: processes of this machine, a dask scheduler, or a cluster to be made."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from normbench.errors import InvalidArgumentError
+from normbench.machine import runs_at_once, threads_per_run, variable
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What a campaign is spread over.
+
+    Attributes
+    ----------
+    jobs : int
+        Processes of this machine, each of which makes one run at a time; the results do not depend on it, because each
+        run has the same number of threads.
+    scheduler : str or None
+        Address of a dask scheduler, or the path of its ``scheduler.json``: its workers instead.
+    cluster : Path or None
+        YAML file of a cluster to make and to end, see :mod:`normbench.campaigns.engine.cluster_file`.
+    threads : int
+        Of each run.
+    memory : int or None
+        Bytes after which a process of this machine is ended, and the run that it makes; None for no limit. Other
+        workers have their own.
+    seconds : float or None
+        The longest that a run may take; None for no limit.
+    runs_per_gpu : int
+        Runs at the same time on each GPU of this machine.
+    dashboard : bool
+        True for dask's page on what runs, for processes of this machine, too; it costs a second to start.
+    """
+
+    jobs: int = field(default_factory=runs_at_once)
+    scheduler: str | None = None
+    cluster: Path | None = None
+    threads: int = field(default_factory=threads_per_run)
+    memory: int | None = None
+    seconds: float | None = None
+    runs_per_gpu: int = 1
+    dashboard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scheduler is not None and self.cluster is not None:
+            raise InvalidArgumentError(
+                f"give either --scheduler, which is there, or --cluster, which is made; got {self.scheduler!r} and "
+                f"{str(self.cluster)!r}."
+            )
+        if self.dashboard and find_spec("bokeh") is None:
+            raise InvalidArgumentError("--dashboard needs bokeh: pip install bokeh.")
+        if self.memory is not None and not self.is_local:
+            raise InvalidArgumentError(
+                "--memory-limit is for the processes of this machine. Others have what they are started with: "
+                "dask worker --memory-limit 4GiB, or memory in the file of --cluster."
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """True for processes of this machine."""
+        return self.scheduler is None and self.cluster is None
+
+
+def gpus() -> list[str]:
+    """The CUDA devices of this machine that are ours, as CUDA_VISIBLE_DEVICES names them."""
+    ours = variable("CUDA_VISIBLE_DEVICES")
+    if ours is not None:
+        return [name.strip() for name in ours.split(",") if name.strip() not in ("", "-1")]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    found = subprocess.run([tool, "--list-gpus"], capture_output=True, text=True, check=False)
+    return [str(index) for index, line in enumerate(found.stdout.splitlines()) if line.startswith("GPU ")]

@@ -1,0 +1,144 @@
+"""Every job is done once, where it can be, and its result or error comes home; real processes throughout."""
+
+import os
+import time
+
+import pytest
+
+from normbench.campaigns.engine.crew import Seat
+from normbench.campaigns.engine.engine import Engine, results_of
+from normbench.campaigns.engine.workers import Workers, gpus
+from normbench.errors import DataError, InvalidArgumentError, WorkerError
+from tests.campaigns.engine.jobs import Deadly, DeadlyResult, Frozen, Raising, UnportableError, Work
+
+
+def lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def gone(pids, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while any(map(lives, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(lives, pids))
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Engine(Workers(2, threads=3)) as engine:
+        yield engine
+
+
+def done(engine, jobs, **options):
+    outcomes = []
+    left_out = engine.run(jobs, outcomes.append, **options)
+    return {outcome.job.number: outcome for outcome in outcomes}, left_out
+
+
+@pytest.mark.quick
+def test_a_job_that_kills_its_processes_costs_itself_alone_and_the_limit_of_threads_is_the_workers(engine, tmp_path):
+    jobs = [Deadly(0, cost=9.0, folder=tmp_path, times=9), *(Work(n) for n in range(1, 9))]
+    found, _ = done(engine, jobs)
+    assert found.keys() == set(range(9))
+    assert found[0].value is None
+    assert "the worker process died 2 times" in found[0].died
+    assert len(list(tmp_path.iterdir())) == 2
+    assert {found[n].value[2] for n in range(1, 9)} == {"3"}
+
+
+def test_a_run_whose_process_dies_is_made_once_more_elsewhere(engine, tmp_path):
+    found, _ = done(engine, [Deadly(0, folder=tmp_path)])
+    assert found[0].value[0] == 0
+
+
+def test_a_process_that_dies_while_it_returns_its_result_costs_one_more_try(engine, tmp_path):
+    found, _ = done(engine, [DeadlyResult(0, folder=tmp_path), Work(1)])
+    assert [found[n].value[0] for n in (0, 1)] == [0, 1]
+    assert len(list(tmp_path.iterdir())) > 1
+
+
+def test_a_process_that_is_killed_between_runs_is_replaced(engine):
+    found, _ = done(engine, [Work(0), Work(1)])
+    pids = {outcome.value[1] for outcome in found.values()}
+    for pid in pids:
+        os.kill(pid, 9)
+    again, _ = done(engine, [Work(n, seconds=0.1) for n in range(4)])
+    assert again.keys() == set(range(4))
+    assert not pids & {outcome.value[1] for outcome in again.values()}
+
+
+def test_what_a_job_raises_comes_home_as_it_is_or_in_words(engine):
+    found, _ = done(
+        engine, [Raising(0, error=DataError("no such column")), Raising(1, error=UnportableError("a", "b"))]
+    )
+    assert isinstance(found[0].error, DataError)
+    assert str(found[0].error) == "no such column"
+    assert str(found[1].error).endswith("UnportableError: a and b")
+
+
+def test_jobs_that_may_not_start_are_left_out_and_said(engine):
+    found, left_out = done(engine, [Work(n) for n in range(4)], may_start=lambda job: job.number % 2 == 0)
+    assert found.keys() == {0, 2}
+    assert {job.number for job in left_out} == {1, 3}
+
+
+@pytest.mark.parametrize("job", [Work(0, seconds=60.0), Frozen(0)], ids=["long", "stopped"])
+def test_a_run_that_takes_too_long_is_stopped_with_its_process_and_the_next_one_runs(job):
+    with Engine(Workers(1, seconds=1.5)) as engine:
+        found, _ = done(engine, [job, Work(1)])
+    assert "longer than the limit of 1.5 s" in found[0].died
+    assert found[1].value[0] == 1
+
+
+def test_workers_start_with_the_first_job_and_end_with_the_engine():
+    before = dict(os.environ)
+    with Engine(Workers(8)) as engine:
+        assert done(engine, []) == ({}, [])
+        assert engine._crew is None
+        found, _ = done(engine, [Work(0)])
+        assert len(engine.seats) == 1
+        more, _ = done(engine, [Work(n, seconds=0.1) for n in range(3)])
+        assert len(engine._crew._cluster.worker_spec) == 3
+        pids = {outcome.value[1] for outcome in (*found.values(), *more.values())}
+    assert gone(pids)
+    assert dict(os.environ) == before
+
+
+def test_an_error_where_results_are_taken_ends_the_workers_in_order():
+    pids = []
+
+    def full(outcome):
+        pids.append(outcome.value[1])
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"), Engine(Workers(2)) as engine:
+        engine.run([Work(0), Work(1, seconds=30.0)], full)
+    assert gone(pids)
+
+
+def test_results_come_in_the_order_of_the_jobs_and_the_first_error_is_raised():
+    jobs = [Work(n, cost=float(n)) for n in range(3)]
+    seen = []
+    assert [value[0] for value in results_of(jobs, Workers(1), on_done=seen.append)] == [0, 1, 2]
+    assert seen == jobs[::-1]
+    with pytest.raises(WorkerError, match="Raising ended without a result: ValueError: planted"):
+        results_of([Raising()], Workers(1), on_done=seen.append)
+
+
+@pytest.mark.parametrize(("text", "names"), [("0,1", ["0", "1"]), ("", None), ("-1", []), (" 2 , 3 ", ["2", "3"])])
+def test_the_devices_that_are_ours_are_those_of_the_variable(text, names, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", text)
+    if names is not None:
+        assert gpus() == names
+
+
+def test_one_place_for_the_workers():
+    with pytest.raises(InvalidArgumentError, match="either --scheduler"):
+        Workers(1, scheduler="tcp://x:1", cluster="y.yaml")
+    with pytest.raises(InvalidArgumentError, match="--memory-limit"):
+        Workers(1, scheduler="tcp://x:1", memory=1)
+    assert Seat("a", "b", has_gpu=False).host == "b"
