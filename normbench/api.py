@@ -12,6 +12,7 @@ import pandas as pd
 from normbench.analysis.frontier import frontiers
 from normbench.analysis.leaderboard import boards
 from normbench.campaigns.campaign import Campaign, Tally
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.parts import Part, plan_of_parts
 from normbench.campaigns.samples import Samples
 from normbench.campaigns.usual import TUNE, TUNED, WHOLE
@@ -56,6 +57,8 @@ def run(
     shard: str = WHOLE,
     data_dir: str | Path | None = None,
     jobs: int | None = None,
+    scheduler: Any = None,
+    cluster: str | Path | None = None,
     out: str | Path = OUT,
     keep_networks: bool = False,
     progress: bool | None = None,
@@ -90,6 +93,11 @@ def run(
     shard : str, optional
         ``"1/4"``: a part of what the rest asks for, the first of four.
     data_dir : path, optional
+    scheduler : optional
+        A dask scheduler whose workers make the runs: its address, its ``scheduler.json``, or a ``distributed.Client``
+        or cluster that is connected to it.
+    cluster : path, optional
+        YAML file of a dask cluster to make for this and to end.
     jobs : int, optional
         Runs at the same time; as many as the cores allow by default.
     out : path
@@ -141,10 +149,29 @@ def run(
     samples = Samples(None if data_dir is None else as_path("data_dir", data_dir))
     plan = plan_of_parts([Part(wanted)], samples, say, shard=shard)
     store = Store(as_path("out", out) / RECORDS)
+    workers = Workers(
+        jobs=runs_at_once() if jobs is None else count("jobs", jobs),
+        scheduler=_address(scheduler),
+        cluster=None if cluster is None else as_path("cluster", cluster),
+    )
     with _silence() if silent else campaign_progress() as on_progress:
-        size = runs_at_once() if jobs is None else count("jobs", jobs)
-        campaign = Campaign(store, samples, size, on_progress, say, keep_networks)
+        campaign = Campaign(store, samples, workers, on_progress, say, keep_networks)
         return to_frame(campaign.run(plan))
+
+
+def _address(scheduler: Any) -> str | None:
+    """Where a scheduler is, of a text, a path, or what dask has connected to it."""
+    if scheduler is None or isinstance(scheduler, str | Path):
+        return None if scheduler is None else str(scheduler)
+    known = getattr(getattr(scheduler, "scheduler", None), "address", None) or getattr(
+        scheduler, "scheduler_address", ""
+    )
+    if not known:
+        raise InvalidArgumentError(
+            f"scheduler takes an address such as tcp://host:8786, the path of a scheduler.json, or a "
+            f"distributed.Client; got {scheduler!r}."
+        )
+    return str(known)
 
 
 def _seeds(given: int | Iterable[int]) -> Sequence[int]:

@@ -1,21 +1,25 @@
 """Making every run of a plan that is not yet on disk, in parallel, so that a kill costs the runs in flight only."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from normbench.backends.trajectory import Status
 from normbench.campaigns.cost import estimated_cost
-from normbench.campaigns.job import RunJob, store_result
+from normbench.campaigns.engine.engine import Engine
+from normbench.campaigns.engine.jobs import Outcome as JobOutcome
+from normbench.campaigns.engine.workers import Workers
+from normbench.campaigns.job import Made, RunJob, run_name, store_result
 from normbench.campaigns.plan import AnySearch, Plan
-from normbench.campaigns.pool import Outcome as JobOutcome
-from normbench.campaigns.pool import Pool
 from normbench.campaigns.samples import Samples
 from normbench.data.splits import TEST
-from normbench.machine import cores, threads_per_run
+from normbench.errors import WorkerError
 from normbench.records.build import request_id
+from normbench.records.claims import Claims
 from normbench.records.record import Tuned
 from normbench.records.schema import Record
 from normbench.records.store import Store
@@ -24,6 +28,7 @@ from normbench.specs import SPECS, plug_ins
 from normbench.writing import probe_folder
 
 _TRIES = 2  # of a trial in one campaign
+_POLL_SECONDS = 1.0  # between two looks at what others have made
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,10 @@ class Campaign:
     ----------
     store : Store
     samples : Samples
-        The data sets of this process; workers load their own from the same folder.
-    jobs : int
-        Runs at the same time; the results do not depend on it, because each run has the same number of threads.
+        The data sets of this process; workers load their own.
+    workers : Workers
+        Where the runs are made: processes of this machine, or workers of a dask cluster. They return what they made,
+        which is written here.
     on_progress : callable
         Receives a :class:`Tally` whenever a run ends.
     on_remark : callable
@@ -62,11 +68,12 @@ class Campaign:
 
     store: Store
     samples: Samples = field(default_factory=Samples)
-    jobs: int = field(default_factory=cores)
+    workers: Workers = field(default_factory=Workers)
     on_progress: Callable[[Tally], None] = lambda tally: None
     on_remark: Callable[[str], None] = lambda text: None
     keep_networks: bool = False
     _tally: Tally = field(default=Tally(0, 0, 0.0, 0.0), init=False)
+    _told: set[str] = field(default_factory=set, init=False, repr=False)
     _given: set[RunRequest] = field(default_factory=set, init=False, repr=False)
     _ended: dict[RunRequest, Record] = field(default_factory=dict, init=False, repr=False)  # read once a campaign
 
@@ -84,6 +91,8 @@ class Campaign:
             If the data cannot be had.
         OutputError
             If the store cannot be written, before anything is trained where that is so from the beginning.
+        WorkerError
+            If the workers are others' and cannot be had, have gone, or have another normbench or other data.
         KeyboardInterrupt
             On Ctrl-C, after every worker has ended; the store holds what was finished.
         """
@@ -92,11 +101,13 @@ class Campaign:
         self._ended.clear()
         self._given = set(plan.given)
         tries: Counter[RunRequest] = Counter()
-        with Pool(self.jobs, threads_per_run()) as pool:
+        with Engine(self.workers, self.on_remark) as engine, Claims(self.store) as claims:
             due = self._due(plan, tries)
             while due:
-                tries.update(due.keys())
-                self._make(pool, due)
+                started = self._make(engine, claims, due)
+                tries.update(started)
+                if not started:
+                    self._wait(claims)
                 due = self._due(plan, tries)
         for search in plan.searches:
             self._conclude(search)
@@ -150,39 +161,73 @@ class Campaign:
         )
         self.on_progress(self._tally)
 
-    def _make(self, pool: Pool, due: Mapping[RunRequest, Tuned]) -> None:
+    def _make(self, engine: Engine, claims: Claims, due: Mapping[RunRequest, Tuned]) -> set[RunRequest]:
+        """Make what no other client on this folder makes; return what that is."""
+        engine.start(len(due))
         jobs = [
             RunJob(
                 request=request,
-                directory=self.store.directory,
                 data_dir=self.samples.data_dir,
                 tuned=tuned,
-                jobs=self.jobs,
-                threads=threads_per_run(),
+                jobs=engine.runs_beside(),
+                threads=self.workers.threads,
                 keep=self._keeps(request),
                 given=request in self._given,
                 plug_in=None if request.optimiser in SPECS else plug_ins.get(request.optimiser),
             )
             for request, tuned in due.items()
         ]
-        pool.run(jobs, self._finished)
+        left_out = engine.run(jobs, partial(self._finished, claims), partial(self._may_start, claims))
+        return {*due} - {job.request for job in left_out}
 
-    def _finished(self, outcome: JobOutcome) -> None:
-        record = outcome.value
+    def _may_start(self, claims: Claims, job: RunJob) -> bool:
+        """True if the run is ours to make; another client may have it, or have made it since we looked."""
+        record_id = self.record_id(job.request)
+        if not claims.take(record_id):
+            return False
+        record = self.store.find(record_id)
+        if record is None or record == self._ended.get(job.request):
+            return True
+        self._ended[job.request] = record
+        claims.release(record_id)
+        return False
+
+    def _wait(self, claims: Claims) -> None:
+        """A moment, while others make the rest."""
+        others = {
+            f"process {holder.owner.process} on {holder.owner.host}" for holder in claims.held_by_others().values()
+        }
+        if others - self._told:
+            self._told |= others
+            self.on_remark(f"Waiting for runs that others on this folder make: {', '.join(sorted(others))}.")
+        time.sleep(_POLL_SECONDS)
+
+    def _finished(self, claims: Claims, outcome: JobOutcome) -> None:
         if outcome.error is not None:
             raise outcome.error
-        if outcome.died:
-            job: RunJob = outcome.job
-            record = job.failed(self.samples.of(job.request.task), outcome.died)
-            store_result(self.store, record)
-        self._ended[outcome.job.request] = record
+        job: RunJob = outcome.job
+        made = outcome.value or Made(job.failed(self.samples.of(job.request.task), outcome.died))
+        self._check_same(job.request, made.record)
+        store_result(self.store, made)
+        claims.release(made.record.record_id)
+        self._ended[job.request] = made.record
         self._tally = replace(
             self._tally,
             runs_done=self._tally.runs_done + 1,
-            cost_done=self._tally.cost_done + outcome.job.cost,
-            record=record,
+            cost_done=self._tally.cost_done + job.cost,
+            record=made.record,
         )
         self.on_progress(self._tally)
+
+    def _check_same(self, request: RunRequest, record: Record) -> None:
+        """Raise unless the worker made what this process means by the request."""
+        if record.record_id != self.record_id(request):
+            theirs, ours = record.provenance, self.samples.of(request.task).sha256
+            what = "other data" if theirs.data_sha256 != ours else f"another normbench, {theirs.code_version}"
+            raise WorkerError(
+                f"a worker has {what} for {run_name(request)}: its result is not what was asked for and is not stored. "
+                "Install the same version there, and give it the same files."
+            )
 
     def _conclude(self, search: AnySearch) -> None:
         """Write into the records what the search made of them; where it chose no value, say so."""

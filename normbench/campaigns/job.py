@@ -1,12 +1,14 @@
-"""One run of a campaign, in a worker process: training, and the record on disk before anyone is told."""
+"""One run of a campaign: training and its record, in a worker process; the files, where the campaign is."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from normbench import backends
 from normbench.campaigns.cost import estimated_cost
-from normbench.campaigns.pool import last_line
+from normbench.campaigns.engine.reasons import last_line
 from normbench.campaigns.samples import of_worker
+from normbench.certificates.stored import StoredNetwork
 from normbench.data.dataset import Dataset
 from normbench.errors import BackendUnavailableError, OutputError
 from normbench.records.build import record_of
@@ -24,12 +26,18 @@ def run_name(run: RunRequest) -> str:
     return " ".join((run.optimiser, run.backend, f"seed {run.seed}", f"on {run.task}", *values))
 
 
+class Made(NamedTuple):
+    """What a run brings home: its record, and the trained network if that is to be kept."""
+
+    record: Record
+    network: StoredNetwork | None = None
+
+
 @dataclass(frozen=True)
 class RunJob:
-    """One run and the writing of its record, in a worker process."""
+    """One run, in a worker process that may have no file in common with who asks for it."""
 
     request: RunRequest
-    directory: Path
     data_dir: Path | None
     tuned: Tuned
     jobs: int
@@ -48,13 +56,20 @@ class RunJob:
         """What has to be compiled anew when it changes."""
         return setting(self.request, without=("seed", "hyperparameters"))
 
-    def __call__(self) -> Record:
-        """Train, and have the record on disk before anyone is told.
+    @property
+    def on_gpu(self) -> bool:
+        """True where a worker with a GPU is needed."""
+        return self.request.device != "cpu"
+
+    def __call__(self) -> Made:
+        """Train; what the optimiser or the network raises is a record, too.
 
         Raises
         ------
-        OutputError
-            If the record cannot be written; the message names the run whose result that costs.
+        BackendUnavailableError
+            If backend or device are not there.
+        DataError, DownloadError
+            If the data cannot be had.
         """
         from normbench.running.run import run
 
@@ -64,14 +79,11 @@ class RunJob:
         try:
             result = run(self.request, dataset)
             record = self._record(result.outcome, dataset, threads=backends.get(self.request.backend).threads())
-            if self.keep and result.network:  # first, since a record says that all of its run is there
-                result.network.write(Store(self.directory).network_path(record.record_id))
-        except (BackendUnavailableError, OutputError):
+            return Made(record, result.network if self.keep else None)
+        except BackendUnavailableError:
             raise
         except Exception as error:
-            record = self.failed(dataset, last_line(error))
-        store_result(Store(self.directory), record)
-        return record
+            return Made(self.failed(dataset, last_line(error)))
 
     def failed(self, dataset: Dataset, reason: str) -> Record:
         """The record to write when the run gave no result."""
@@ -92,8 +104,8 @@ class RunJob:
         )
 
 
-def store_result(store: Store, record: Record) -> None:
-    """Write a record.
+def store_result(store: Store, made: Made) -> None:
+    """Write a record and, before it, the network: a record says that all of its run is there.
 
     Raises
     ------
@@ -101,9 +113,11 @@ def store_result(store: Store, record: Record) -> None:
         If it cannot be written; the message names the run whose result that costs.
     """
     try:
-        store.write(record)
+        if made.network is not None:
+            made.network.write(store.network_path(made.record.record_id))
+        store.write(made.record)
     except OutputError as error:
         raise OutputError(
-            f"{error} The result of {run_name(record.request)} is lost, and with it those of the runs in flight; the "
-            "same command makes them."
+            f"{error} The result of {run_name(made.record.request)} is lost, and with it those of the runs in flight; "
+            "the same command makes them."
         ) from error

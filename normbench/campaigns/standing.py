@@ -64,7 +64,7 @@ def standing(plan: Plan, campaign: Campaign, *, running: Collection[str] = ()) -
     ----------
     plan : Plan
     campaign : Campaign
-        Its store and samples, whether it keeps networks, and its ``jobs``, which share what is left.
+        Its store and samples, whether it keeps networks, and its workers, which share what is left.
     running : collection of str
         Names of the records that processes which live are making now.
 
@@ -91,7 +91,7 @@ def standing(plan: Plan, campaign: Campaign, *, running: Collection[str] = ()) -
     left += chain.from_iterable(search.targets for search in waiting)  # at the values that they will choose
     done = (campaign.find(request) for request, state in states.items() if state is State.DONE)
     timed = [record for record in done if record is not None and _is_of_here(record)]
-    seconds = _seconds(left, _seconds_per_cost(timed), campaign.jobs)
+    seconds = _seconds(left, _seconds_per_cost(timed), campaign.workers.jobs)
     return Standing(states, tuple(failures), len(plan.searches), len(waiting), seconds, len(timed))
 
 

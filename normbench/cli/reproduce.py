@@ -10,12 +10,13 @@ import click
 
 from normbench.backends.trajectory import Status
 from normbench.campaigns.campaign import Campaign
-from normbench.campaigns.pool import results_of
+from normbench.campaigns.engine.engine import results_of
+from normbench.campaigns.engine.workers import Workers
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import FIGURES, print_failures
+from normbench.cli.workers import given_workers
 from normbench.errors import BackendUnavailableError
-from normbench.machine import threads_per_run
 from normbench.papers.experiment import Experiment, File, Found
 from normbench.papers.experiments import EXPERIMENTS
 from normbench.papers.runs import ABOUT_TASKS, Setting
@@ -57,14 +58,14 @@ def _options(experiment: Experiment) -> list[options.Decorator]:
         found.append(options.backend(experiment.backends))
     if len(experiment.tasks) > 1:
         found.append(options.data_dir)
-    return [*found, options.jobs, *([options.out] if experiment.keeps else [])]
+    return [*found, given_workers, *([options.out] if experiment.keeps else [])]
 
 
 def _command(experiment: Experiment) -> click.Command:
     def reproduce(
         *,
         seeds: int,
-        jobs: int | None,
+        workers: Workers,
         task: str = experiment.tasks[0],
         backend: str | None = None,
         data_dir: Path | None = None,
@@ -77,7 +78,7 @@ def _command(experiment: Experiment) -> click.Command:
         named = backend or only
         chosen = options.choose_backends([named] if named else [])[0]
         setting = Setting(task, chosen, seeds, data_dir)
-        found = _found(experiment, setting, options.job_count(jobs), out)
+        found = _found(experiment, setting, workers, out)
         _show(experiment, setting, found, out)
         if print_failures([run for run in found.records if run.outcome.status == Status.FAILED]):
             raise click.exceptions.Exit(CHECK_FAILED)
@@ -88,27 +89,20 @@ def _command(experiment: Experiment) -> click.Command:
     return click.command(experiment.name, help=experiment.about)(made)
 
 
-def _found(experiment: Experiment, setting: Setting, jobs: int, out: Path | None) -> Found:
+def _found(experiment: Experiment, setting: Setting, workers: Workers, out: Path | None) -> Found:
     """Everything that the experiment runs; what is stored is not made again."""
     if out is not None:
         probe_folder(out / FIGURES)
-    plan = experiment.plan(setting)
+    plan, say = experiment.plan(setting), partial(click.echo, err=True)
     records: list[Record] = []
     if out is not None and (plan.requests or plan.searches):
         with campaign_progress() as on_progress:
-            records = Campaign(
-                Store(out / RECORDS), setting.samples, jobs, on_progress, partial(click.echo, err=True)
-            ).run(plan)
+            records = Campaign(Store(out / RECORDS), setting.samples, workers, on_progress, say).run(plan)
     looks = experiment.jobs(setting, records)
     if looks:
         _ = setting.dataset  # generated or downloaded once, before the workers read it
     finished = iter(range(1, len(looks) + 1))
-    results = results_of(
-        looks,
-        size=jobs,
-        threads=threads_per_run(),
-        on_done=lambda job: click.echo(f"{next(finished)} of {len(looks)} done", err=True),
-    )
+    results = results_of(looks, workers, on_done=lambda job: say(f"{next(finished)} of {len(looks)} done"), say=say)
     return Found(records, [row for result in results for row in result])
 
 

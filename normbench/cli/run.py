@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from normbench.backends import get as get_backend
+from normbench.campaigns.engine.workers import Workers
 from normbench.cli import options
 from normbench.cli.asked_runs import AskedRuns, asked_runs
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import print_boards, print_failures, print_problems, print_records, print_remarks
+from normbench.cli.workers import given_workers
 from normbench.errors import OutputError
 from normbench.writing import probe_folder
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @asked_runs
 @options.data_dir
-@options.jobs
+@given_workers
 @options.out
 @options.keep_networks
 @options.output_format("table", "json", "csv")
@@ -31,7 +33,7 @@ def command(
     asked: AskedRuns,
     *,
     data_dir: Path | None,
-    jobs: int | None,
+    workers: Workers,
     out: Path,
     keep_networks: bool,
     format_: str,
@@ -75,9 +77,7 @@ def command(
     _mention_compilations(plan)
     kept = set(store.kept())
     with campaign_progress() as on_progress:
-        campaign = Campaign(
-            store, samples, options.job_count(jobs), on_progress, partial(click.echo, err=True), keep_networks
-        )
+        campaign = Campaign(store, samples, workers, on_progress, partial(click.echo, err=True), keep_networks)
         records = campaign.run(plan)
     if format_ == "table":
         everything, problems = store.load_all()

@@ -36,15 +36,18 @@ def command(
       normbench status campaign.toml --format json
     """
     from normbench.campaigns.campaign import Campaign
+    from normbench.campaigns.engine.workers import Workers
     from normbench.campaigns.samples import Samples
     from normbench.campaigns.standing import standing
     from normbench.presentation import terminal
     from normbench.presentation.standing import as_dict, remarks, table
+    from normbench.records.claims import Claims
     from normbench.records.store import RECORDS, Store
 
     samples, at_once = Samples(data_dir), options.job_count(jobs)
-    plan = asked.plan(samples)
-    found = standing(plan, Campaign(Store(out / RECORDS), samples, at_once, keep_networks=keep_networks))
+    plan, store = asked.plan(samples), Store(out / RECORDS)
+    campaign = Campaign(store, samples, Workers(at_once), keep_networks=keep_networks)
+    found = standing(plan, campaign, running=Claims(store).held_by_others())
     if format_ == "json":
         click.echo(json.dumps(as_dict(found, at_once), allow_nan=False))
     else:

@@ -10,11 +10,12 @@ import click
 from rich.table import Table
 
 from normbench import backends, data
+from normbench.campaigns.engine.workers import Workers
 from normbench.cli import options
 from normbench.cli.errors import CHECK_FAILED
+from normbench.cli.workers import given_workers
 from normbench.data.dataset import origin
 from normbench.errors import DataError
-from normbench.machine import threads_per_run
 from normbench.presentation.tables import titled
 from normbench.presentation.terminal import console, plain_table
 from normbench.problems.tasks import TASKS, get
@@ -53,7 +54,7 @@ _TASKS = [key for key, task in TASKS.items() if task.family in ("perceptron", "c
 )
 @click.option("--thorough", is_flag=True, help="Everything: all samples, widths, precisions and variants.")
 @options.data_dir
-@options.jobs
+@given_workers
 @options.output_format("table", "json")
 def command(
     *,
@@ -63,7 +64,7 @@ def command(
     iterations: int | None,
     thorough: bool,
     data_dir: Path | None,
-    jobs: int | None,
+    workers: Workers,
     format_: str,
 ) -> None:
     """Compare every optimiser with the reference.
@@ -88,7 +89,7 @@ def command(
       normbench validate --task digits-conv-xent --optimiser agd
     """
     from normbench.campaigns.agreement import ValidationJob
-    from normbench.campaigns.pool import results_of
+    from normbench.campaigns.engine.engine import results_of
 
     chosen = options.choose_backends(backends)
     wanted = list(dict.fromkeys(tasks)) or [_flights(data_dir), *(_NETWORKS if thorough else (_KERNELS,))]
@@ -100,7 +101,6 @@ def command(
         click.echo(f"Validating on {task} ({_kind(task)}).", err=True)
     if not thorough:
         click.echo(_left_out(chosen, bool(unasked), iterations), err=True)
-    processes = options.job_count(jobs)
     judged = results_of(
         [
             ValidationJob(task, folders[task], key, tuple(where[task]), _scope(task, iterations, thorough))
@@ -108,8 +108,7 @@ def command(
             if where[task]
             for key in dict.fromkeys(optimisers or REFERENCED)
         ],
-        size=processes,
-        threads=threads_per_run(),
+        workers,
         on_done=lambda job: click.echo(f"  {job.optimiser} judged on {job.task}", err=True),
     )
     agreements = [agreement for group in judged for agreement in group]

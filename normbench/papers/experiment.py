@@ -13,8 +13,8 @@ import pandas as pd
 from rich.console import RenderableType
 
 from normbench.backends import names
+from normbench.campaigns.engine.jobs import Job
 from normbench.campaigns.plan import Plan
-from normbench.campaigns.pool import Job
 from normbench.papers.runs import QUADROTOR_TASKS, Setting
 from normbench.records.formats import csv_frame
 from normbench.records.schema import Record

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import Plan, bound_trials, sweep
 from normbench.records.store import Store
 from normbench.running.request import Asked
@@ -40,9 +41,9 @@ def test_a_campaign_makes_them_once_and_keeps_none_of_their_networks(tmp_path):
     plan = planned("polar_average", backends=("reference",), seeds=[0])
     store, tallies = Store(tmp_path), []
     trials = bound_trials(plan)
-    records = Campaign(store, jobs=1, keep_networks=True).run(plan + trials)
+    records = Campaign(store, workers=Workers(1), keep_networks=True).run(plan + trials)
     assert [record.request.judged_on for record in records] == ["test"] * 2 + ["validation"] * 6
     kept = {record.record_id for record in records if store.network_path(record.record_id).is_file()}
     assert kept == {record.record_id for record in records if record.request.judged_on == "test"}
-    Campaign(store, jobs=1, on_progress=tallies.append).run(plan + trials)
+    Campaign(store, workers=Workers(1), on_progress=tallies.append).run(plan + trials)
     assert tallies[-1].runs_total == 0

@@ -1,18 +1,14 @@
 """Campaigns make what is missing once, survive failures of single runs, and tune without looking at the test error."""
 
 import math
-import os
-import signal
-import time
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
 
 import pytest
 
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.cost import estimated_cost
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import Plan, sweep
-from normbench.campaigns.pool import Outcome, Pool
 from normbench.errors import BackendUnavailableError
 from normbench.records.store import Store
 from normbench.running.request import Asked
@@ -38,9 +34,9 @@ def times(store):
 def test_running_again_computes_nothing(store):
     plan = tiny("method1", range(3))
     tallies = []
-    first = Campaign(store, jobs=2, on_progress=tallies.append).run(plan)
+    first = Campaign(store, workers=Workers(2), on_progress=tallies.append).run(plan)
     before = times(store)
-    again = Campaign(store, jobs=2, on_progress=tallies.append).run(plan)
+    again = Campaign(store, workers=Workers(2), on_progress=tallies.append).run(plan)
 
     assert [r.request.seed for r in first] == [0, 1, 2]
     assert again == first
@@ -52,7 +48,7 @@ def test_running_again_computes_nothing(store):
 @pytest.mark.usefixtures("in_this_process")
 def test_a_request_asked_twice_runs_once(store):
     plan = tiny("agd")
-    assert len(Campaign(store, jobs=1).run(plan + plan)) == 1
+    assert len(Campaign(store, workers=Workers(1)).run(plan + plan)) == 1
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -60,7 +56,7 @@ def test_a_failing_run_is_recorded_with_its_reason_retried_and_stops_nothing(sto
     good = tiny("agd")
     bad = replace(good.requests[0], hyperparameters={"no_such": 1.0}, optimiser="adam")  # bypasses the checks
     plan = Plan((bad, *good.requests))
-    failed, done = Campaign(store, jobs=1).run(plan)
+    failed, done = Campaign(store, workers=Workers(1)).run(plan)
 
     assert (failed.outcome.status, done.outcome.status) == ("failed", "done")
     assert "Error" in failed.outcome.reason
@@ -68,7 +64,7 @@ def test_a_failing_run_is_recorded_with_its_reason_retried_and_stops_nothing(sto
     assert failed.outcome.predictors
 
     before = times(store)
-    Campaign(store, jobs=1).run(plan)
+    Campaign(store, workers=Workers(1)).run(plan)
     written = {name for name, at in times(store).items() if at != before[name]}
     assert written == {f"{failed.record_id}.json"}
 
@@ -76,10 +72,10 @@ def test_a_failing_run_is_recorded_with_its_reason_retried_and_stops_nothing(sto
 @pytest.mark.usefixtures("in_this_process")
 def test_a_truncated_record_is_made_again(store):
     plan = tiny("agd")
-    [made] = Campaign(store, jobs=1).run(plan)
+    [made] = Campaign(store, workers=Workers(1)).run(plan)
     path = store.path(made.record_id)
     path.write_text(path.read_text()[:100])
-    [again] = Campaign(store, jobs=1).run(plan)
+    [again] = Campaign(store, workers=Workers(1)).run(plan)
     assert again.outcome.train_rms == made.outcome.train_rms
 
 
@@ -91,7 +87,7 @@ def test_a_missing_device_stops_the_campaign_and_leaves_no_record(store):
     if _has_cuda():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(BackendUnavailableError):
-        Campaign(store, jobs=1).run(cuda)
+        Campaign(store, workers=Workers(1)).run(cuda)
     assert times(store) == {}
 
 
@@ -104,33 +100,3 @@ def _has_cuda():
 def test_long_runs_cost_more(record):
     short, long = (tiny("agd", iterations=n).requests[0] for n in (10, 1000))
     assert estimated_cost(long) > 5 * estimated_cost(short)
-
-
-@dataclass(frozen=True)
-class Suicide:
-    """A job whose process is killed the way the kernel does it when memory runs out, or reports its thread limit."""
-
-    deadly: bool
-    cost: ClassVar[float] = 1.0
-    family: ClassVar[object] = None
-
-    def __call__(self):
-        if self.deadly:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return os.environ["OMP_NUM_THREADS"]
-
-
-@pytest.mark.quick
-def test_a_killed_worker_costs_its_own_run_only_and_the_limit_of_threads_is_the_workers():
-    before = dict(os.environ)
-    outcomes: list[Outcome] = []
-    with Pool(size=1, threads=3) as pool:
-        pool.run([Suicide(True), Suicide(False), Suicide(False)], outcomes.append)
-        [worker] = pool._workers
-    assert [outcome.value for outcome in outcomes] == [None, "3", "3"]
-    assert "exit code -9" in outcomes[0].died
-    assert dict(os.environ) == before
-    deadline = time.monotonic() + 5
-    while worker.process.is_alive() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not worker.process.is_alive()

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import sweep
 from normbench.campaigns.samples import Samples
 from normbench.campaigns.search import Search
@@ -164,7 +165,7 @@ def test_a_killed_campaign_comes_to_the_same_and_a_smaller_budget_takes_the_choi
         return on_progress
 
     plan, samples = planned(seeds=(0,), tuning_budget=12), Samples()
-    whole = Campaign(Store(tmp_path / "whole"), samples, jobs=1)
+    whole = Campaign(Store(tmp_path / "whole"), samples, workers=Workers(1))
     records = whole.run(plan)
     [both] = {*marks(records).values()}
     [values] = {key[1:] for key in marks(records)}
@@ -174,14 +175,14 @@ def test_a_killed_campaign_comes_to_the_same_and_a_smaller_budget_takes_the_choi
     store = Store(tmp_path / "killed")
     for runs in (4, 6):  # in the first search, in the second
         with pytest.raises(KeyboardInterrupt):
-            Campaign(store, samples, jobs=1, on_progress=kill_after(runs)).run(plan)
-    assert marks(Campaign(store, samples, jobs=1).run(plan)) == marks(records)
+            Campaign(store, samples, workers=Workers(1), on_progress=kill_after(runs)).run(plan)
+    assert marks(Campaign(store, samples, workers=Workers(1)).run(plan)) == marks(records)
     tallies = []
-    Campaign(store, samples, jobs=1, on_progress=tallies.append).run(plan)
+    Campaign(store, samples, workers=Workers(1), on_progress=tallies.append).run(plan)
     assert tallies[-1].runs_total == 0
 
     def stored(**options):
-        Campaign(store, samples, jobs=1).run(planned(seeds=(0,), **options))
+        Campaign(store, samples, workers=Workers(1)).run(planned(seeds=(0,), **options))
         return {key[1:]: tuned for key, tuned in marks(store.load_all()[0]).items() if tuned.tuning_runs}
 
     assert stored(tune=1, tuning_budget=6)[values] == both

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from normbench import certificates
 from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import sweep
 from normbench.certificates.stored import read
 from normbench.cli import main
@@ -21,7 +22,7 @@ def test_kept_networks_prove_their_bound_and_a_changed_weight_does_not(tmp_path)
     store = Store(tmp_path / "records")
     base = Asked(task="quadrotor-sim", layers=(12, 4, 3), optimiser="", backend="", seed=0, iterations=3, lipschitz=L)
     plan = sweep(base, optimisers=["geodesic_lbfgs"], backends=["torch"], seeds=[0])
-    (record,) = Campaign(store, jobs=1, keep_networks=True).run(plan)
+    (record,) = Campaign(store, workers=Workers(1), keep_networks=True).run(plan)
     path = store.network_path(record.record_id)
     stored = read(path)
     assert stored.lipschitz == L
@@ -38,7 +39,7 @@ def test_kept_networks_prove_their_bound_and_a_changed_weight_does_not(tmp_path)
     assert "WRONG" in found.stdout
     path.unlink()
     before = store.path(record.record_id).stat().st_mtime_ns
-    Campaign(store, jobs=1).run(plan)
+    Campaign(store, workers=Workers(1)).run(plan)
     assert store.path(record.record_id).stat().st_mtime_ns == before
-    Campaign(store, jobs=1, keep_networks=True).run(plan)
+    Campaign(store, workers=Workers(1), keep_networks=True).run(plan)
     assert path.is_file()

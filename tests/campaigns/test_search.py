@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import Plan, sweep
 from normbench.campaigns.search import TUNING_SEEDS, State, tuning_seeds
 from normbench.errors import InvalidArgumentError
@@ -145,7 +146,7 @@ def test_a_campaign_runs_the_value_of_its_search_and_a_killed_one_comes_to_the_s
     [search] = planned("sgd", seeds).searches
     search = replace(search, grid=(0.1, 1.0, 10.0))
     plan = Plan(planned("sgd", seeds).requests, (search,))
-    kept = Campaign(Store(tmp_path / "whole"), jobs=1)
+    kept = Campaign(Store(tmp_path / "whole"), workers=Workers(1))
     records = kept.run(plan)
     state = search.state(kept.find)
     trials = [r for r in records if r.request.judged_on == "validation"]
@@ -166,10 +167,10 @@ def test_a_campaign_runs_the_value_of_its_search_and_a_killed_one_comes_to_the_s
     store = Store(tmp_path / "killed")
     for runs in (6, 8):
         with pytest.raises(KeyboardInterrupt):
-            Campaign(store, jobs=1, on_progress=kill_after(runs)).run(plan)
+            Campaign(store, workers=Workers(1), on_progress=kill_after(runs)).run(plan)
     before = {path.name: path.stat().st_mtime_ns for path in store.files()}
     assert len(before) == 14
-    again = Campaign(store, jobs=1).run(plan)
+    again = Campaign(store, workers=Workers(1)).run(plan)
     assert marks(again) == marks(records)
     trained = {r.record_id: r for r in again}
     assert all(
@@ -181,9 +182,9 @@ def test_a_campaign_runs_the_value_of_its_search_and_a_killed_one_comes_to_the_s
     # a later one with more seeds makes no trial, one with a smaller budget takes the marks of the other value back
     more = Plan((), (replace(search, targets=(*search.targets, replace(search.targets[0], seed=2))),))
     tallies = []
-    assert len(marks(Campaign(store, jobs=1, on_progress=tallies.append).run(more))) == 3
+    assert len(marks(Campaign(store, workers=Workers(1), on_progress=tallies.append).run(more))) == 3
     assert tallies[-1].runs_done == 1
-    fewer = Campaign(store, jobs=1).run(Plan(plan.requests, (replace(search, budget=3),)))
+    fewer = Campaign(store, workers=Workers(1)).run(Plan(plan.requests, (replace(search, budget=3),)))
     assert marks(fewer)[0, 1.0] == Tuned(3, 1.0, 1.0)
     assert store.find(kept.find(search.at(state.best)[0]).record_id).provenance.tuning_runs == 0
 
@@ -194,7 +195,7 @@ def test_trials_that_fail_get_a_second_chance_and_then_no_value_is_chosen_withou
     broken = replace(search.targets[0], hyperparameters=search.targets[0].hyperparameters | {"no_such": 1.0})
     search = replace(search, targets=(broken,))
     tallies, remarks = [], []
-    campaign = Campaign(Store(tmp_path), jobs=1, on_progress=tallies.append, on_remark=remarks.append)
+    campaign = Campaign(Store(tmp_path), workers=Workers(1), on_progress=tallies.append, on_remark=remarks.append)
     records = campaign.run(Plan((), (search,)))
     assert [record.outcome.status for record in records] == ["failed"] * 6
     assert (tallies[-1].runs_done, tallies[-1].runs_total) == (12, 12)

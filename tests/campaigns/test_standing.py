@@ -7,6 +7,7 @@ import pytest
 
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.cost import estimated_cost
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import sweep
 from normbench.campaigns.standing import State, standing
 from normbench.records.store import Store
@@ -25,7 +26,7 @@ def plan_of(*optimisers, seeds=range(4), **more):
 
 @pytest.fixture
 def campaign(tmp_path):
-    return Campaign(Store(tmp_path / "records"), jobs=2)
+    return Campaign(Store(tmp_path / "records"), workers=Workers(2))
 
 
 def make(campaign, plan):
@@ -52,7 +53,7 @@ def made(four, campaign):
 
 
 def fresh(campaign):
-    return Campaign(campaign.store, jobs=campaign.jobs, keep_networks=campaign.keep_networks)
+    return Campaign(campaign.store, workers=campaign.workers, keep_networks=campaign.keep_networks)
 
 
 def test_every_run_is_in_one_state(campaign, made):
@@ -88,7 +89,7 @@ def test_nothing_is_made_or_written(campaign, tmp_path):
 def test_the_time_is_that_of_what_was_made_here(campaign, made, jobs):
     """By cost; no shorter than the longest run that is left."""
     left = sweep(replace(ASKED, iterations=4000), optimisers=["agd"], backends=["reference"], seeds=range(3))
-    campaign.jobs = jobs
+    campaign.workers = Workers(jobs)
     found = standing(made + left, fresh(campaign))
     longest = 3.75 * estimated_cost(left.requests[0]) / estimated_cost(made.requests[0])
     assert longest > 5
@@ -126,7 +127,9 @@ def test_a_search_that_waits_is_open_and_its_choice_is_in_the_time(campaign):
     campaign.store.path(campaign.record_id(trial)).unlink()
     again = standing(plan, fresh(campaign))
     assert (again.open_searches, again.is_complete) == (1, False)
-    assert again.seconds == pytest.approx((1 + 4) * 3.75 / campaign.jobs)  # the trial, and four runs at the choice
+    assert again.seconds == pytest.approx(
+        (1 + 4) * 3.75 / campaign.workers.jobs
+    )  # the trial, and four runs at the choice
 
 
 def test_a_run_lacks_its_network_where_that_is_to_be_kept(campaign, made):

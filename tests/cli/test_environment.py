@@ -182,7 +182,7 @@ def test_runs_that_fail_show_in_the_exit_code_and_by_name_with_the_reason(tmp_pa
     arguments = ["run", "--layers", "12,4,3", "--iterations", "2", "--backend", "jax", "--jobs", "1", "--seeds", "1"]
     result = call(*arguments, "--optimiser", "agd", "--out", tmp_path, XLA_FLAGS="--no_such_flag_of_xla")
     assert result.exit_code == 1
-    assert "Failed: agd jax seed 0 on quadrotor-sim: the worker process died" in result.stderr
+    assert "Failed: agd jax seed 0 on quadrotor-sim: the worker process died 2 times" in result.stderr
     assert "1 of the runs failed" in result.stderr
 
 
