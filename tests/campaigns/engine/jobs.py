@@ -20,7 +20,7 @@ class Work:
 
     def __call__(self) -> Any:
         time.sleep(self.seconds)
-        return self.number, os.getpid(), os.environ["OMP_NUM_THREADS"]
+        return self.number, os.getpid(), os.environ["OMP_NUM_THREADS"], os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,16 @@ class Frozen(Work):
     def __call__(self) -> Any:
         os.kill(os.getpid(), signal.SIGSTOP)
         return super().__call__()
+
+
+@dataclass(frozen=True)
+class Hungry(Work):
+    """Takes half a GiB and keeps it."""
+
+    def __call__(self) -> Any:
+        taken = b"1" * (512 << 20)
+        time.sleep(60.0)
+        return len(taken)
 
 
 @dataclass(frozen=True)

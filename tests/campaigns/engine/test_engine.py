@@ -9,7 +9,7 @@ from normbench.campaigns.engine.crew import Seat
 from normbench.campaigns.engine.engine import Engine, results_of
 from normbench.campaigns.engine.workers import Workers, gpus
 from normbench.errors import DataError, InvalidArgumentError, WorkerError
-from tests.campaigns.engine.jobs import Deadly, DeadlyResult, Frozen, Raising, UnportableError, Work
+from tests.campaigns.engine.jobs import Deadly, DeadlyResult, Frozen, Hungry, Raising, UnportableError, Work
 
 
 def lives(pid):
@@ -86,12 +86,23 @@ def test_jobs_that_may_not_start_are_left_out_and_said(engine):
     assert {job.number for job in left_out} == {1, 3}
 
 
-@pytest.mark.parametrize("job", [Work(0, seconds=60.0), Frozen(0)], ids=["long", "stopped"])
-def test_a_run_that_takes_too_long_is_stopped_with_its_process_and_the_next_one_runs(job):
-    with Engine(Workers(1, seconds=1.5)) as engine:
-        found, _ = done(engine, [job, Work(1)])
-    assert "longer than the limit of 1.5 s" in found[0].died
-    assert found[1].value[0] == 1
+def test_a_run_beyond_a_limit_is_stopped_with_its_process_and_the_next_one_runs():
+    """One that goes on, one whose process answers nobody, and one that takes more memory than it may."""
+    with Engine(Workers(1, seconds=5.0, memory=400 << 20)) as engine:
+        jobs = [Work(0, seconds=60.0, cost=4.0), Frozen(1, cost=3.0), Hungry(2, cost=2.0), Work(3)]
+        found, _ = done(engine, jobs)
+    assert [found[n].died for n in (0, 1)] == ["it took longer than the limit of 5 s"] * 2
+    assert "memory may have run out" in found[2].died
+    assert found[3].value[0] == 3
+
+
+def test_jobs_for_a_gpu_run_where_one_is_and_each_has_its_own(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    with Engine(Workers(3, threads=1)) as engine:
+        found, _ = done(engine, [Work(n, seconds=0.2, on_gpu=n % 2 == 0) for n in range(10)])
+    assert {found[n].value[3] for n in range(0, 10, 2)} == {"5", "7"}
+    assert len({found[n].value[1] for n in range(0, 10, 2)}) == 2
+    assert found.keys() == set(range(10))
 
 
 def test_workers_start_with_the_first_job_and_end_with_the_engine():
