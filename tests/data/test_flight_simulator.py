@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from normbench import data
 from normbench.data import Dataset, flight
 from normbench.data.flight import simulate_table
 from normbench.data.flight.airframe import AIRFRAME, ground_effect
@@ -27,6 +28,17 @@ def rms(residual: np.ndarray) -> float:
 
 def test_seed_0_has_the_published_content_hash(simulated: Dataset) -> None:
     assert simulated.sha256 == quadrotor_sim.SHA256
+
+
+def test_verify_accepts_the_generated_flight(
+    simulated: Dataset, session_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORMBENCH_CACHE", str(session_cache))
+    (row,) = data.verify("quadrotor-sim")
+    assert row.ok, f"expected {row.expected}, found {row.found}"
+    assert data.info("quadrotor-sim").present
+    assert data.load("quadrotor-sim").sha256 == simulated.sha256
+    assert data.fetch("quadrotor-sim") == [row.file]
 
 
 def test_window_of_290_s_is_rounded_to_the_samples(simulated: Dataset, recorded: FlightLog) -> None:
