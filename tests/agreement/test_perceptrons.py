@@ -136,13 +136,13 @@ def test_single_precision_keeps_the_bound_at_every_iterate_and_ends_near_the_ref
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance", "iterations"), [("float64", 1e-14, 200), ("float32", 5e-7, 500)], ids=["64", "32"]
+    ("dtype", "tolerance", "iterations"), [("float64", 1e-14, 200), ("float32", 5e-7, 300)], ids=["64", "32"]
 )
 @pytest.mark.parametrize("key", ["method1", "method2", "method2_exp"])
 def test_weights_stay_on_their_spheres_for_hundreds_of_iterations(
     framework: str, key: str, dtype: str, tolerance: float, iterations: int
 ) -> None:
-    """Within a few units in the last place; never scaled back to it, the radius of method2_exp is 2e-6 off by then."""
+    """Within a few units in the last place; never scaled back to it, the radius of method2_exp is 1e-6 off by then."""
     problem = problem_for(key)
     # without the safeguard method 1 keeps moving at convergence, so that all steps are really taken
     given = {"max_halvings": 0} if key == "method1" else {}

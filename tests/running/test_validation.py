@@ -15,6 +15,8 @@ from normbench.problems import tasks
 from normbench.running.request import Asked, RunRequest
 from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
 
+# torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 # tests/agreement and tests/jax hold the others in JAX to the reference, on both paths and in both precisions, and
 # tests/agreement the variants
 IN_JAX = ("fromage",)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from normbench.presentation.commands import command
+from tests.presentation.page.conftest import WINDOW, Visit
 
 SIM = "quadrotor-sim-random-12-25-30-15-3"
 TABLE = f"#table-{SIM}"
@@ -32,14 +33,23 @@ def test_the_page_asks_nobody_and_says_nothing(opened):
     assert opened.said == []
 
 
-def test_a_planted_request_and_a_planted_message_are_caught(visit, html, tmp_path):
-    planted = re.sub(r"<meta http-equiv=.*?>", "", html).replace(
+@pytest.fixture(scope="module")
+def planted(browser, html, tmp_path_factory):
+    """The page with faults of every kind: it asks the network and speaks, is pale, and does not say its language."""
+    bad = re.sub(r"<meta http-equiv=.*?>", "", html).replace(
         "</main>", '<img alt="" src="http://example.invalid/spy.png"><script>console.error("planted")</script></main>'
     )
-    (tmp_path / "report.html").write_text(planted, encoding="utf-8")
-    opened = visit(tmp_path / "report.html")
-    assert opened.asked == ["http://example.invalid/spy.png"]
-    assert "error: planted" in opened.said
+    bad = bad.replace("--muted: light-dark(#565d66", "--muted: light-dark(#bbbbbb").replace('<html lang="en">', "<html>")
+    path = tmp_path_factory.mktemp("planted") / "report.html"
+    path.write_text(bad, encoding="utf-8")
+    context = browser.new_context(viewport=WINDOW)
+    yield Visit(context, path)
+    context.close()
+
+
+def test_a_planted_request_and_a_planted_message_are_caught(planted):
+    assert planted.asked == ["http://example.invalid/spy.png"]
+    assert "error: planted" in planted.said
 
 
 def test_the_page_forbids_itself_the_network(visit, html, tmp_path):
@@ -204,11 +214,8 @@ def test_axe_finds_nothing(opened, scheme):
     assert violations(opened) == {}
 
 
-def test_axe_finds_what_is_planted(visit, html, tmp_path):
-    pale = html.replace("--muted: light-dark(#565d66", "--muted: light-dark(#bbbbbb")
-    planted = pale.replace('<html lang="en">', "<html>")
-    (tmp_path / "report.html").write_text(planted, encoding="utf-8")
-    assert {"html-has-lang", "color-contrast"} <= violations(visit(tmp_path / "report.html")).keys()
+def test_axe_finds_what_is_planted(planted):
+    assert {"html-has-lang", "color-contrast"} <= violations(planted).keys()
 
 
 def test_everything_from_simulated_data_says_so(opened):
