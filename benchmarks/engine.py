@@ -74,14 +74,19 @@ def start() -> None:
 
 
 def workers() -> None:
-    """Sleeping jobs of a second on more and more workers: the share of the time in which a worker sleeps."""
-    print("workers  runs  ideal s  took s  efficiency  engine ms a run")
+    """Sleeping jobs of a second on more and more workers: the share of the time in which a worker sleeps.
+
+    Then jobs that do nothing: time a job, and processor time of this process, in which client and scheduler are.
+    """
+    print("workers  runs  took s of 10  efficiency  empty: ms a run  processor ms a run")
     for size in (2, 4, 8, 16):
         with _started(size) as (engine, _):
             jobs = [Sleep(n, 1.0) for n in range(10 * size)]
             took = _timed(engine, jobs)
-            empty = _timed(engine, [Sleep(n, 0.0) for n in range(200)]) / 200
-        print(f"{size:7d}  {len(jobs):4d}  {10.0:7.1f}  {took:6.2f}  {10.0 / took:10.3f}  {1e3 * empty:15.1f}")
+            before = time.process_time()
+            empty = 1e3 * _timed(engine, [Sleep(n, 0.0) for n in range(1000)]) / 1000
+            used = time.process_time() - before
+        print(f"{size:7d}  {len(jobs):4d}  {took:12.2f}  {10.0 / took:10.3f}  {empty:15.1f}  {used:18.1f}", flush=True)
 
 
 def queue(length: int = 100_000, done: int = 2_000) -> None:
