@@ -29,7 +29,8 @@ class Frontier:
     trials : tuple of Record
         Runs on the same data that searches judged on a validation part.
     outdated : int
-        Records of earlier code or data that are left out.
+        Records of earlier code, data or libraries that are left out, see
+        :func:`normbench.analysis.selection.current`.
     budget : float
         Evaluations, see :func:`normbench.analysis.runs.evaluations_curve`.
     bounds : tuple of float

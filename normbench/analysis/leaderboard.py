@@ -38,7 +38,8 @@ class Board:
     trials : tuple of Record
         Runs on the same data that searches judged on a validation part; they have no row.
     outdated : int
-        Records of earlier code or data that are left out.
+        Records of earlier code, data or libraries that are left out, see
+        :func:`normbench.analysis.selection.current`.
     optimisers : tuple of OptimiserRow
     predictors : tuple of PredictorRow
     published : tuple of PublishedRow

@@ -5,7 +5,7 @@ from there.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from normbench.analysis.tuning import searched
 from normbench.data.splits import TEST
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
-from normbench.records.versions import machine
+from normbench.records.versions import contradictions, machine
 from normbench.running.axis import Level
 from normbench.running.request import RunRequest, setting
 
@@ -109,14 +109,34 @@ def trials(records: Iterable[Record]) -> list[Record]:
 
 
 def current(records: Iterable[Record]) -> list[Record]:
-    """Of each board the newest data, and of each row on them the newest code; by seed within a row."""
+    """Of each board the newest data, and of each row on them the newest code and one set of libraries; by seed.
+
+    Where versions of libraries differ that can change a number, see
+    :func:`normbench.records.versions.contradictions`, those count that made most of the row, the newest of equals.
+    """
     chosen: list[Record] = []
     for board in grouped(known(records), board_key).values():
         latest = max(board, key=lambda r: (r.provenance.created, r.provenance.data_sha256)).provenance.data_sha256
         for row in grouped([r for r in board if r.provenance.data_sha256 == latest], row_key).values():
             newest = max(row, key=lambda r: (r.provenance.created, r.provenance.code_version)).provenance.code_version
-            chosen += sorted((r for r in row if r.provenance.code_version == newest), key=lambda r: r.request.seed)
+            alike = _made_alike([r for r in row if r.provenance.code_version == newest])
+            chosen += sorted(alike, key=lambda r: r.request.seed)
     return chosen
+
+
+def _made_alike(runs: Sequence[Record]) -> Sequence[Record]:
+    """Those of a row that the same versions of libraries made, as far as they say."""
+    groups: list[tuple[dict[str, str], list[Record]]] = []
+    for run in runs:
+        made = run.provenance.environment
+        for said, members in groups:
+            if made == said or not contradictions(said, made, run.request.backend):
+                said.update(made)
+                members.append(run)
+                break
+        else:
+            groups.append((dict(made), [run]))
+    return _most(members for _, members in groups)
 
 
 def timed_alike(runs: Iterable[Record]) -> list[Record]:
@@ -124,7 +144,11 @@ def timed_alike(runs: Iterable[Record]) -> list[Record]:
     groups: dict[object, list[Record]] = {}
     for run in runs:
         groups.setdefault(machine(run.provenance.environment, run.provenance.threads), []).append(run)
-    return max(groups.values(), key=lambda group: (len(group), max(run.provenance.created for run in group)))
+    return _most(groups.values())
+
+
+def _most(groups: Iterable[list[Record]]) -> list[Record]:
+    return max(groups, key=lambda group: (len(group), max(run.provenance.created for run in group)))
 
 
 def unusual_hyperparameters(record: Record) -> dict[str, specs.Value]:

@@ -31,9 +31,17 @@ def captions(board: Board) -> tuple[str, ...]:
         *_pairing(board),
         *_published(board),
     ]
-    if board.outdated:
-        notes.append(f"{board.outdated} records of earlier code or data are not shown.")
-    return tuple(notes)
+    return (*notes, *left_out(board.outdated))
+
+
+def left_out(records: int) -> list[str]:
+    """How many records are not shown beside those that are."""
+    if not records:
+        return []
+    return [
+        f"{records} records of earlier code or data, or made with other versions of libraries than most of their row, "
+        "are not shown."
+    ]
 
 
 def data(simulated: bool, task: str) -> str:

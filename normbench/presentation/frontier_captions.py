@@ -8,7 +8,7 @@ from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Cell, Line
 from normbench.analysis.runs import evaluations_made
 from normbench.analysis.ways import Kind, shorter_ways
-from normbench.presentation.captions import SECOND, data, few_seeds
+from normbench.presentation.captions import SECOND, data, few_seeds, left_out
 from normbench.presentation.frontiers import seeds_named, span, way_title
 from normbench.presentation.tables import number
 
@@ -18,7 +18,7 @@ _LATER = 1.1  # times the budget: what is certified then is another network than
 
 def captions(frontier: Frontier) -> list[str]:
     """Every remark that applies, most important first."""
-    notes = [
+    return [
         data(frontier.first.provenance.simulated, frontier.first.request.task),
         _seeds(frontier),
         *unranked(frontier),
@@ -28,10 +28,8 @@ def captions(frontier: Frontier) -> list[str]:
         *_seconds(frontier),
         *trivial(frontier),
         *few_seeds([len(frontier.seeds)]),
+        *left_out(frontier.outdated),
     ]
-    if frontier.outdated:
-        notes.append(f"{frontier.outdated} records of earlier code or data are not shown.")
-    return notes
 
 
 def _seeds(frontier: Frontier) -> str:

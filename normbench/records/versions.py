@@ -6,12 +6,14 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 import normbench
+import normbench.data
 from normbench import backends
 from normbench.machine import cores
 from normbench.records import plug_ins
@@ -22,6 +24,7 @@ from normbench.running.request import RunRequest
 _PACKAGE = Path(normbench.__file__).parent
 _RUN = "normbench.running.run"  # what makes the numbers of a record
 NOT_RECORDED = "not recorded"
+_NOT_OF_LIBRARIES = ("python", "platform", "cpu", "cores", "gpu", "driver", "jobs", "rekeyed")
 _NOT_OF_THE_MACHINE = ("rekeyed",)  # said about a record, not about what made it
 
 
@@ -77,13 +80,28 @@ def libraries(backend: str) -> tuple[str, ...]:
 
     The same for every run of a backend on one installation, whatever its process has loaded before.
     """
+    named = {*backends.get(backend).libraries, *_imported(modules_of(backend))}
+    return tuple(sorted(name for name in named if installed(name)))
+
+
+def _imported(modules: Iterable[str]) -> set[str]:
+    """Distributions that these modules of the package import anywhere."""
     package = Package(_PACKAGE)
-    found = [package.used(module) for module in modules_of(backend)]
+    found = [package.used(module) for module in modules]
     roots = {name.split(".")[0] for each in found for name in each.modules}
-    named = {*backends.get(backend).libraries, *(name for each in found for name in each.distributions)}
+    named = {name for each in found for name in each.distributions}
     for root in roots - sys.stdlib_module_names - {package.name}:
         named |= {*distributions(root)}
-    return tuple(sorted(name for name in named if installed(name)))
+    return named
+
+
+@cache
+def _of_data_alone(backend: str) -> frozenset[str]:
+    """Libraries that read the samples and do nothing else: their versions change no number, for samples have a hash."""
+    modules = modules_of(backend)
+    reading = {name for name in modules if name.startswith(f"{normbench.data.__name__}.")}
+    others = {*backends.get(backend).libraries, *_imported(set(modules) - reading)}
+    return frozenset(_imported(reading) - others)
 
 
 @cache
@@ -143,3 +161,19 @@ def machine(environment: dict[str, str], threads: int) -> tuple[tuple[str, str],
     """What two runs must share for their times to be comparable: everything that the environment says, and threads."""
     said = ((name, value) for name, value in environment.items() if name not in _NOT_OF_THE_MACHINE)
     return (*sorted(said), ("threads", str(threads)))
+
+
+def library_versions(environment: dict[str, str]) -> dict[str, str]:
+    """Of what the environment says, the versions of libraries, BLAS among them, as far as they were recorded."""
+    return {k: text for k, text in environment.items() if k not in _NOT_OF_LIBRARIES and text != NOT_RECORDED}
+
+
+def contradictions(a: dict[str, str], b: dict[str, str], backend: str) -> tuple[str, ...]:
+    """Libraries of two environments whose versions differ and can change a number of a run on the same samples.
+
+    What either does not say, contradicts nothing: environments say more now than they did, and what is installed for
+    one purpose need not be for another.
+    """
+    ours, theirs = library_versions(a), library_versions(b)
+    differing = [name for name in ours if theirs.get(name, ours[name]) != ours[name]]
+    return tuple(sorted({*differing} - _of_data_alone(backend))) if differing else ()

@@ -17,6 +17,7 @@ from normbench.presentation.captions import captions
 from normbench.presentation.commands import command
 from normbench.presentation.labels import board_title, tuning_label
 from normbench.presentation.quantities import LEGEND, shown
+from tests.changes import changed
 
 pytestmark = pytest.mark.quick
 
@@ -109,6 +110,28 @@ def test_records_of_older_code_are_left_out_and_counted(make):
     board = only([old, make(seed=0, test_rms=1.0)])
     assert find_row(board, kind="optimiser").test.mean == 1.0
     assert any("1 records of earlier code" in note for note in captions(board))
+
+
+def made_with(record, **versions):
+    return changed(record, environment=record.provenance.environment | versions)
+
+
+@pytest.mark.parametrize("library", ["torch", "numpy", "pytorch-optimizer", "blas"])
+def test_a_row_holds_the_runs_of_one_version_of_a_library_and_the_others_are_counted(make, library):
+    runs = [made_with(make(seed=seed, test_rms=1.0 + (seed == 1)), **{library: "0.0.1"}) for seed in range(3)]
+    runs[1] = made_with(runs[1], **{library: "0.0.2"})
+    board = only(runs)
+    assert (find_row(board, kind="optimiser").seeds, find_row(board, kind="optimiser").test.mean) == ((0, 2), 1.0)
+    assert any("1 records of" in note and "other versions of libraries" in note for note in captions(board))
+
+
+@pytest.mark.parametrize(
+    "versions", [{"pandas": "0.0.1"}, {"python": "0.0.1"}, {"cpu": "x", "jobs": "7"}, {"blas": "not recorded"}]
+)
+def test_what_changes_no_number_or_is_not_known_parts_no_row(make, versions):
+    board = only([make(seed=0), made_with(make(seed=1), **versions)])
+    assert find_row(board, kind="optimiser").seeds == (0, 1)
+    assert board.outdated == 0
 
 
 def test_predictors_and_published_figures_stand_beside(make):

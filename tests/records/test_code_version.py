@@ -210,6 +210,12 @@ def test_what_brings_a_module_of_another_name_is_found_as_soon_as_it_is_on_the_p
     assert libraries.distributions("module_of_another_name") == ["some-package"]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_the_environment_says_besides_libraries_is_known(backend):
+    found = versions.library_versions(versions.environment(backend, "cuda") | {"jobs": "2", "rekeyed": "2026"})
+    assert set(found) == {*versions.libraries(backend), "blas"}
+
+
 def test_the_environment_names_every_library_that_made_the_numbers():
     shared = {"python", "numpy", "scipy", "pandas", "scikit-learn", "blas", "cpu", "cores", "platform"}
     own = {"torch": {"torch", "pytorch-optimizer", "geoopt"}, "jax": {"jax", "jaxlib", "optax"}, "reference": set()}
