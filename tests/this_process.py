@@ -12,7 +12,7 @@ from normbench.campaigns.samples import of_worker
 class ThisProcess:
     """Does the jobs of a :class:`normbench.campaigns.engine.engine.Engine` here, one after another."""
 
-    def __init__(self, workers, say=print):
+    def __init__(self, workers, say=print, prepare=None):
         self.workers = workers
 
     def __enter__(self):

@@ -16,6 +16,7 @@ from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.job import Made, RunJob, run_name, store_result
 from normbench.campaigns.plan import AnySearch, Plan
 from normbench.campaigns.samples import Samples
+from normbench.campaigns.table_copies import copies
 from normbench.data.splits import TEST
 from normbench.errors import WorkerError
 from normbench.records.build import request_id
@@ -23,6 +24,7 @@ from normbench.records.claims import Claims
 from normbench.records.record import Tuned
 from normbench.records.schema import Record
 from normbench.records.store import Store
+from normbench.records.versions import contradictions, environment
 from normbench.running.request import RunRequest
 from normbench.specs import SPECS, plug_ins
 from normbench.writing import probe_folder
@@ -101,7 +103,8 @@ class Campaign:
         self._ended.clear()
         self._given = set(plan.given)
         tries: Counter[RunRequest] = Counter()
-        with Engine(self.workers, self.on_remark) as engine, Claims(self.store) as claims:
+        tables = copies(request.task for request in plan.requests)
+        with Engine(self.workers, self.on_remark, tables) as engine, Claims(self.store) as claims:
             due = self._due(plan, tries)
             while due:
                 started = self._make(engine, claims, due)
@@ -208,6 +211,7 @@ class Campaign:
         job: RunJob = outcome.job
         made = outcome.value or Made(job.failed(self.samples.of(job.request.task), outcome.died))
         self._check_same(job.request, made.record)
+        self._mention_libraries(made.record)
         store_result(self.store, made)
         claims.release(made.record.record_id)
         self._ended[job.request] = made.record
@@ -228,6 +232,22 @@ class Campaign:
                 f"a worker has {what} for {run_name(request)}: its result is not what was asked for and is not stored. "
                 "Install the same version there, and give it the same files."
             )
+
+    def _mention_libraries(self, record: Record) -> None:
+        """Say it if a worker has other versions than this process: boards show only one set of them in a row."""
+        theirs, backend = record.provenance.environment, record.request.backend
+        ours = environment(backend)
+        for name in contradictions(ours, theirs, backend):
+            self._tell(
+                f"A worker has {name} {theirs[name]}, and this process {ours[name]}: the records say so, and a row of "
+                "a board shows the runs of one version only. Install the same everywhere."
+            )
+
+    def _tell(self, text: str) -> None:
+        """Once."""
+        if text not in self._told:
+            self._told.add(text)
+            self.on_remark(text)
 
     def _conclude(self, search: AnySearch) -> None:
         """Write into the records what the search made of them; where it chose no value, say so."""

@@ -64,7 +64,9 @@ def on(record, **environment):
     return changed(record, environment=record.provenance.environment | environment)
 
 
-@pytest.mark.parametrize("what", [{"cpu": "Other"}, {"pandas": "9.9"}, {"torch": "9.9"}, {"jobs": "9"}, {"gpu": "H100"}])
+@pytest.mark.parametrize(
+    "what", [{"cpu": "Other"}, {"pandas": "9.9"}, {"torch": "9.9"}, {"jobs": "9"}, {"gpu": "H100"}]
+)
 def test_times_are_of_one_environment(make, what):
     here = [make(seed=k, seconds_train=1.0, seconds_per_iteration=0.01, seconds_compile=0.1) for k in range(3)]
     there = [

@@ -16,6 +16,7 @@ from typing import Any
 from normbench.campaigns.engine import cluster_file
 from normbench.campaigns.engine.jobs import GPU, Outcome, needs
 from normbench.campaigns.engine.reasons import last_line
+from normbench.campaigns.engine.scheduler_address import address_of, unreachable
 from normbench.campaigns.engine.worker import attempt
 from normbench.campaigns.engine.workers import Workers, gpus
 from normbench.errors import WorkerError
@@ -65,14 +66,20 @@ class Crew:
     workers : Workers
     wanted : int
         The most jobs that there will be at the same time: no more processes are started here.
+    prepare : callable, optional
+        Picklable; called in every worker that is not a process of this machine, before its first job.
 
     Raises
     ------
+    InvalidArgumentError
+        If where the scheduler is, or what the cluster is, makes no sense.
     WorkerError
         If the scheduler does not answer, or the cluster cannot be made.
+    NormbenchError, OSError
+        What ``prepare`` raises.
     """
 
-    def __init__(self, workers: Workers, wanted: int) -> None:
+    def __init__(self, workers: Workers, wanted: int, prepare: Callable[[], None] | None = None) -> None:
         import dask
 
         with dask.config.set(_QUIET):  # which distributed reads when it is loaded
@@ -87,12 +94,28 @@ class Crew:
             try:
                 self._client = Client(**where, timeout=_CONNECT_SECONDS, set_as_default=False)
             except (OSError, ValueError) as error:
-                raise WorkerError(_unreachable(workers, error)) from error
+                where_asked = workers.scheduler or str(workers.cluster or _HERE)
+                raise unreachable(where_asked, last_line(error)) from error
             ending.callback(_close, self._client)
             loop: Any = getattr(self._client.loop, "asyncio_loop")  # noqa: B009 (tornado's types hide it)
             loop.call_soon_threadsafe(loop.set_exception_handler, _told_elsewhere)
+            if prepare is not None and not workers.is_local:
+                ending.callback(self._forget, self._prepared(prepare))
             self._ending = ending.pop_all()
         self.address = str(self._client.scheduler_info(n_workers=0)["address"])
+
+    def _prepared(self, prepare: Callable[[], None]) -> str:
+        """Have every worker do it; the name under which the scheduler keeps it for those to come."""
+        from normbench.campaigns.engine.preparation import Preparation
+
+        name = f"normbench-{self._client.id}"
+        self._client.register_plugin(Preparation(prepare), name=name)
+        return name
+
+    def _forget(self, name: str) -> None:
+        if self.is_there:
+            with suppress(Exception):
+                self._client.unregister_worker_plugin(name)
 
     def grow(self, wanted: int) -> None:
         """Have more processes of this machine, as many as are asked for and there will be jobs for."""
@@ -159,7 +182,7 @@ class Crew:
 
     @staticmethod
     def outcome(job: Any, future: Any) -> Outcome | None:
-        """How it ended; None where its worker died, with the result if there was one."""
+        """How it ended; None where worker or scheduler vanished, with the result if there was one."""
         from distributed import KilledWorker
 
         try:
@@ -169,7 +192,7 @@ class Crew:
             raised = future.exception(timeout=_FETCH_SECONDS)
         except (KilledWorker, TimeoutError, CancelledError):
             return None
-        if isinstance(raised, KilledWorker):
+        if raised is None or isinstance(raised, KilledWorker):  # cancelled, as the connection was lost
             return None
         return Outcome(job, error=WorkerError(f"a worker could not do {type(job).__name__}: {last_line(raised)}"))
 
@@ -218,8 +241,7 @@ def _close(connected: Any) -> None:
 def _cluster(workers: Workers, wanted: int) -> tuple[Any, dict[str, Any]]:
     """What we have made and must end, or None, and how a client finds it."""
     if workers.scheduler is not None:
-        kind = "address" if "://" in workers.scheduler or ":" in workers.scheduler else "scheduler_file"
-        return None, {kind: workers.scheduler}
+        return None, {"address": address_of(workers.scheduler, seconds=_CONNECT_SECONDS)}
     made = _local(workers, min(workers.jobs, wanted)) if workers.cluster is None else cluster_file.made(workers.cluster)
     return made, {"address": made}
 
@@ -263,12 +285,3 @@ def _deaf_to_interrupts() -> Iterator[None]:
 def most_on_a_host(seats: Mapping[str, Seat]) -> int:
     """Workers that share a machine, where most do."""
     return max(Counter(seat.host for seat in seats.values()).values(), default=1)
-
-
-def _unreachable(workers: Workers, error: Exception) -> str:
-    where = workers.scheduler or str(workers.cluster or "of this machine")
-    return (
-        f"no dask scheduler answers at {where}: {last_line(error)}. Start one, dask scheduler --scheduler-file "
-        "scheduler.json, and workers, dask worker --scheduler-file scheduler.json --nthreads 1; then --scheduler "
-        "scheduler.json."
-    )

@@ -12,6 +12,7 @@ from normbench.campaigns.engine.crew import Crew, Seat, most_on_a_host
 from normbench.campaigns.engine.jobs import GPU, Job, Outcome
 from normbench.campaigns.engine.queue import Queue
 from normbench.campaigns.engine.reasons import last_line
+from normbench.campaigns.engine.scheduler_address import worker_command
 from normbench.campaigns.engine.shift import TICK, Shift
 from normbench.campaigns.engine.workers import Workers
 from normbench.errors import NormbenchError, WorkerError
@@ -37,6 +38,8 @@ class Engine:
     workers : Workers
     say : callable, optional
         Receives a line of text on what a user waits for.
+    prepare : callable, optional
+        Picklable; called in every worker that is not a process of this machine, before its first job.
 
     Attributes
     ----------
@@ -44,8 +47,13 @@ class Engine:
         Who is there, by address, as it was at the last look.
     """
 
-    def __init__(self, workers: Workers, say: Callable[[str], None] = _silent) -> None:
-        self._workers, self._say = workers, say
+    def __init__(
+        self,
+        workers: Workers,
+        say: Callable[[str], None] = _silent,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        self._workers, self._say, self._prepare = workers, say, prepare
         self._crew: Crew | None = None
         self.seats: dict[str, Seat] = {}
         self._families: dict[str, Hashable] = {}  # by address: what a worker has compiled
@@ -76,7 +84,7 @@ class Engine:
             If the scheduler does not answer, or the cluster cannot be made.
         """
         if self._crew is None:
-            self._crew = Crew(self._workers, wanted)
+            self._crew = Crew(self._workers, wanted, self._prepare)
             if self._crew.dashboard:
                 self._say(f"What runs: {self._crew.dashboard}")
         else:
@@ -151,13 +159,14 @@ class Engine:
 
     def _missing(self, gpu: bool) -> str:
         """What a user has to start."""
-        where = self._workers.scheduler or str(self._workers.cluster or "this machine")
+        scheduler = self._workers.scheduler
+        where = scheduler or str(self._workers.cluster or "this machine")
+        start = "" if scheduler is None else f" Start some: {worker_command(scheduler)}"
         if self.seats and gpu:
-            return (
-                f"Waiting for a worker with a GPU; none of the {len(self.seats)} at {where} says that it has one. "
-                f"Start some: dask worker ... --nthreads 1 --resources {GPU}=1"
-            )
-        return f"Waiting for workers at {where}. Start some: dask worker ... --nthreads 1"
+            start = start and f"{start} --resources {GPU}=1"
+            seen = f"none of the {len(self.seats)} of {where} says that it has one"
+            return f"Waiting for a worker with a GPU; {seen}.{start}"
+        return f"Waiting for workers of {where}.{start}"
 
 
 def results_of(

@@ -103,6 +103,8 @@ class Shift:
         for flight in self._new_ends():
             if self._flights.get(flight.seat.address) is flight:  # it was not given up before
                 outcome = self._crew.outcome(flight.job, flight.future)
+                if outcome is None and not self._crew.is_there:
+                    return  # the scheduler has gone, which is no fault of the job's
                 if outcome is None:
                     seats.pop(flight.seat.address, None)
                     yield from self._died(flight)
