@@ -3,13 +3,17 @@
 bash reads them as they stand in the page; what it hands over to ``normbench`` is then called here, in that order.
 """
 
+import inspect
 import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from dask_jobqueue.core import Job, JobQueueCluster
+from dask_jobqueue.slurm import SLURMJob
 
+from normbench.campaigns.engine import cluster_file
 from normbench.records.store import RECORDS, Store
 from tests.cli.calls import call
 from tests.pages import ROOT
@@ -44,6 +48,15 @@ def here(tmp_path, monkeypatch):
     without_workers(monkeypatch)
     (tmp_path / "sweep.sh").write_text(SCRIPT)
     return tmp_path
+
+
+def test_the_file_of_a_cluster_is_one_that_is_read(tmp_path):
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+    (tmp_path / "slurm.yaml").write_text(text)
+    said = cluster_file.read(tmp_path / "slurm.yaml")
+    assert said["workers"] == 20
+    accepted = inspect.signature(JobQueueCluster.__init__).parameters.keys() | inspect.signature(SLURMJob).parameters
+    assert said["options"].keys() <= accepted | inspect.signature(Job).parameters.keys()
 
 
 def calls_of(commands):

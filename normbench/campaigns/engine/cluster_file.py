@@ -36,7 +36,7 @@ def made(path: Path) -> Any:
     WorkerError
         If the class refuses its options or makes no cluster.
     """
-    said = _read(path)
+    said = read(path)
     kind = _imported(path, said["cluster"])
     try:
         cluster = kind(**said.get("options", {}))
@@ -46,8 +46,8 @@ def made(path: Path) -> Any:
     return cluster
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The three entries, checked."""
+def read(path: Path) -> dict[str, Any]:
+    """Its three entries, checked; errors as :func:`made`."""
     import yaml
 
     try:

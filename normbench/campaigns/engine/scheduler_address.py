@@ -64,7 +64,7 @@ def _address_in(said: str) -> str:
 
 def _checked(said: str, address: str) -> str:
     """The address, if it is one that dask can connect to as it is set up here."""
-    from distributed.comm import get_address_host_port
+    from distributed.comm.addressing import get_address_host_port
     from distributed.security import Security
 
     try:

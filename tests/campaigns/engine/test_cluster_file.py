@@ -1,0 +1,89 @@
+"""A cluster is made as a file says, used and ended; what the file says wrongly is one error."""
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from normbench.campaigns.engine.cluster_file import made
+from normbench.campaigns.engine.engine import Engine
+from normbench.campaigns.engine.workers import Workers
+from normbench.errors import InvalidArgumentError, WorkerError
+from tests.campaigns.engine.jobs import Work
+from tests.campaigns.engine.test_engine import gone
+
+WRONG = {
+    "nothing": ("", InvalidArgumentError, "names nothing"),
+    "a list": ("- 1", InvalidArgumentError, "names nothing"),
+    "no YAML": ("cluster: [", InvalidArgumentError, "cannot be read"),
+    "misspelt": ("cluster: a.B\nworker: 2", InvalidArgumentError, "'worker' is none of .* Did you mean workers"),
+    "no class": ("workers: 2", InvalidArgumentError, "cluster must be the full name of a class; got None"),
+    "no workers": ("cluster: a.B", InvalidArgumentError, "workers must be a number of at least 1; got None"),
+    "none": ("cluster: a.B\nworkers: 0", InvalidArgumentError, "workers must be a number of at least 1; got 0"),
+    "a truth": ("cluster: a.B\nworkers: true", InvalidArgumentError, "workers must be .*; got True"),
+    "options": (
+        "cluster: a.B\nworkers: 1\noptions: 3",
+        InvalidArgumentError,
+        "options must be names and values; got",
+    ),
+    "no package": ("cluster: no_such.Cluster\nworkers: 1", InvalidArgumentError, "pip install no-such"),
+    "no such class": (
+        "cluster: distributed.Cloud\nworkers: 1",
+        InvalidArgumentError,
+        "distributed.Cloud cannot be",
+    ),
+    "bare": ("cluster: Cloud\nworkers: 1", InvalidArgumentError, "Cloud cannot be imported"),
+    "refused": (
+        "cluster: builtins.int\nworkers: 1\noptions: {cores: 1}",
+        WorkerError,
+        "builtins.int makes no cluster: Ty",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "kind", "message"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_with_a_file_is_said_with_its_name(text, kind, message, tmp_path):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    with pytest.raises(kind, match=message) as found:
+        made(path)
+    assert str(path) in str(found.value)
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(InvalidArgumentError, match="cannot be read: FileNotFoundError"):
+        made(tmp_path / "none.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(InvalidArgumentError, match="cannot be read"):
+        made(tmp_path / "bytes.yaml")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stand-ins are shell scripts")
+def test_a_cluster_of_slurm_is_made_used_and_ended(tmp_path, monkeypatch):
+    """The job script of dask-jobqueue runs as it is; sbatch and scancel are stand-ins that run it here."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    _program(
+        folder / "sbatch",
+        f'cp "$1" {tmp_path}/job.sh\nbash {tmp_path}/job.sh > {tmp_path}/log 2>&1 &\necho "Submitted batch job $!"',
+    )
+    _program(folder / "scancel", 'for job in "$@"; do pkill -P "$job"; kill "$job"; done 2> /dev/null; true')
+    monkeypatch.setenv("PATH", f"{folder}:{Path(sys.executable).parent}:/usr/bin:/bin")
+    file = tmp_path / "slurm.yaml"
+    file.write_text(
+        "cluster: dask_jobqueue.SLURMCluster\nworkers: 1\n"
+        f"options: {{cores: 1, memory: 1GiB, processes: 1, interface: lo, local_directory: {tmp_path}, "
+        "log_directory: null, scheduler_options: {dashboard_address: ':0'}}\n"
+    )
+    outcomes = []
+    with Engine(Workers(1, cluster=file, threads=1)) as engine:
+        engine.run([Work(n) for n in range(3)], outcomes.append)
+        pids = {outcome.value[1] for outcome in outcomes}
+    assert sorted(outcome.value[0] for outcome in outcomes) == [0, 1, 2]
+    assert gone(pids, 30.0)
+
+
+def _program(path, body):
+    path.write_text(f"#!/bin/bash\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
