@@ -6,13 +6,15 @@ import html
 import inspect
 import io
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import rich.console
+from distributed import Client, LocalCluster
 
 import normbench
-from normbench.api import run
+from normbench.api import _address, run
 from normbench.errors import InvalidArgumentError
 from normbench.running.request import axes
 from tests.cli.calls import call
@@ -119,6 +121,8 @@ Here.__module__ = "__main__"
         ({"seeds": "3"}, "seeds must be"),
         ({"shard": "3/2"}, "--shard takes I/N"),
         ({"jobs": 0}, "jobs must be"),
+        ({"scheduler": 3}, "scheduler takes an address such as .*; got 3"),
+        ({"scheduler": "tcp://here:1", "cluster": "a.yaml"}, "either --scheduler"),
         ({"layers": (12, 4)}, "layers 12,4 does not fit"),
         ({"iterations": "many"}, "iterations must be"),
         ({"iteration": 3}, "no argument 'iteration'. Did you mean 'iterations'"),
@@ -135,6 +139,15 @@ def test_a_wrong_call_is_one_clear_error(arguments, said, tmp_path):
     with pytest.raises(InvalidArgumentError, match=said):
         run(**usual | arguments)
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_scheduler_is_given_by_its_address_or_what_dask_has_connected_to_it():
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster, Client(cluster, set_as_default=False) as client:
+        found = {_address(given) for given in (cluster, client, cluster.scheduler_address)}
+    assert len(found) == 1
+    assert found.pop().startswith("inproc://")
+    assert _address(Path("scheduler.json")) == "scheduler.json"
+    assert _address(None) is None
 
 
 @pytest.mark.parametrize(
