@@ -15,6 +15,7 @@ import click
 
 from normbench.backends import names
 from normbench.campaigns.campaign import Campaign
+from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import Plan
 from normbench.campaigns.samples import Samples
 from normbench.cli import options
@@ -88,7 +89,7 @@ def main(*, data_dir: Path | None, out: Path, **given: Any) -> None:
     samples = Samples(data_dir)
     plan = Plan(requests(samples, **given))
     say = partial(click.echo, err=True)
-    campaign = Campaign(Store(out / RECORDS), samples, 1, lambda tally: None, say)
+    campaign = Campaign(Store(out / RECORDS), samples, Workers(1), lambda tally: None, say)
     click.echo("\n".join(rows(campaign.run(plan))))
 
 

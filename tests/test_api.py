@@ -142,7 +142,10 @@ def test_a_wrong_call_is_one_clear_error(arguments, said, tmp_path):
 
 
 def test_a_scheduler_is_given_by_its_address_or_what_dask_has_connected_to_it():
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster, Client(cluster, set_as_default=False) as client:
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
         found = {_address(given) for given in (cluster, client, cluster.scheduler_address)}
     assert len(found) == 1
     assert found.pop().startswith("inproc://")

@@ -98,12 +98,16 @@ def test_a_run_of_another_client_is_waited_for_and_said_and_taken_over_when_that
 ):
     monkeypatch.setattr(campaign_module, "_POLL_SECONDS", 0.01)
     plan, store, told = plan_of("agd", seeds=2), Store(tmp_path), []
-    first = Campaign(store)
     with Claims(store) as other:
-        assert other.take(first.record_id(plan.requests[0]))
-        timer = threading.Timer(0.5, other.release, [first.record_id(plan.requests[0])])
-        timer.start()
-        records = Campaign(store, on_remark=told.append).run(plan)
+
+        def release(remark):
+            told.append(remark)
+            other.release(record_id)
+
+        campaign = Campaign(store, on_remark=release)
+        record_id = campaign.record_id(plan.requests[0])
+        assert other.take(record_id)
+        records = campaign.run(plan)
     assert [record.outcome.status for record in records] == ["done", "done"]
     assert len(told) == 1
     assert f"process {os.getpid()} on" in told[0]

@@ -4,12 +4,14 @@ import importlib
 import io
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
 from rich.console import Console
 
 import normbench.papers
 from normbench.cli.reproduce import command as reproduce
+from normbench.cli.workers import given_workers
 from normbench.papers.asgd.experiments import experiment1, experiment2
 from normbench.papers.asgd.published import experiment2 as published_experiment2
 from normbench.papers.asgd.tables import cells_frame, experiment1_cells, experiment2_cells, grid_table, list_table
@@ -128,4 +130,5 @@ def test_reproduce_has_a_command_for_it_with_the_options_that_it_needs(entry):
     options = {option.name for option in reproduce.commands[entry.name].params}
     choices = {"task", "data_dir"} if len(entry.tasks) > 1 else set()
     choices |= {"backend"} if len(entry.backends) > 1 else set()
-    assert options == {"seeds", "jobs"} | choices | ({"out"} if entry.keeps else set())
+    where = {option.name for option in click.command()(given_workers(lambda: None)).params}
+    assert options == {"seeds"} | where | choices | ({"out"} if entry.keeps else set())
