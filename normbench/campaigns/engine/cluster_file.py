@@ -10,6 +10,7 @@
       walltime: "04:00:00"
 """
 
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,7 @@ from normbench.campaigns.engine.reasons import last_line
 from normbench.errors import InvalidArgumentError, WorkerError
 
 _KEYS = ("cluster", "workers", "options")
+_LONGEST = 600  # characters
 _EXAMPLE = "Example: cluster: dask_jobqueue.SLURMCluster, workers: 20, options: {cores: 1, memory: 4GiB}."
 
 
@@ -38,12 +40,43 @@ def made(path: Path) -> Any:
     """
     said = read(path)
     kind = _imported(path, said["cluster"])
+    cluster = None
     try:
-        cluster = kind(**said.get("options", {}))
-        cluster.scale(said["workers"])
+        cluster = kind(**said["options"])
+        _scale(cluster, said["workers"])
     except Exception as error:
-        raise WorkerError(f"{path}: {said['cluster']} makes no cluster: {last_line(error)}.") from error
+        if cluster is not None:
+            with suppress(Exception):
+                cluster.close()
+        raise WorkerError(
+            f"--cluster {path}: {said['cluster']} with these options gives no workers: {_in_full(error)}."
+        ) from error
     return cluster
+
+
+def _scale(cluster: Any, workers: int) -> None:
+    """Ask for the workers; where jobs are submitted for them, see that they are, but do not wait until they run."""
+    from distributed import SpecCluster
+
+    if not isinstance(cluster, SpecCluster):
+        cluster.scale(workers)
+        return
+    own: Any = cluster.loop
+    loop = own.asyncio_loop
+    loop.call_soon_threadsafe(loop.set_exception_handler, lambda loop, context: None)  # an error is raised below
+    submit = cluster._correct_state
+    # scale does it in another thread, which prints what goes wrong and goes on
+    vars(cluster)["_correct_state"] = lambda: None
+    cluster.scale(workers)
+    del vars(cluster)["_correct_state"]
+    cluster.sync(submit)
+
+
+def _in_full(error: BaseException) -> str:
+    """Type and message in one line, with what a command that failed has printed, and the same of its cause."""
+    causes = [error] if error.__cause__ is None else [error, error.__cause__]
+    said = (f"{type(each).__name__}: {' '.join(str(each).split())}" for each in causes)
+    return "; ".join(said)[:_LONGEST].rstrip(".:")
 
 
 def read(path: Path) -> dict[str, Any]:

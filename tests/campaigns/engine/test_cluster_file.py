@@ -37,7 +37,12 @@ WRONG = {
     "refused": (
         "cluster: builtins.int\nworkers: 1\noptions: {cores: 1}",
         WorkerError,
-        "builtins.int makes no cluster: Ty",
+        "builtins.int with these options gives no workers: TypeError",
+    ),
+    "no cluster": (
+        "cluster: collections.Counter\nworkers: 1",
+        WorkerError,
+        "'Counter' object has no attribute 'scale'",
     ),
 }
 
@@ -59,9 +64,11 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path):
         made(tmp_path / "bytes.yaml")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="stand-ins are shell scripts")
-def test_a_cluster_of_slurm_is_made_used_and_ended(tmp_path, monkeypatch):
-    """The job script of dask-jobqueue runs as it is; sbatch and scancel are stand-ins that run it here."""
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A file, and stand-ins for sbatch and scancel that run the job script of dask-jobqueue here as it is."""
+    if sys.platform == "win32":
+        pytest.skip("stand-ins are shell scripts")
     folder = tmp_path / "bin"
     folder.mkdir()
     _program(
@@ -70,18 +77,35 @@ def test_a_cluster_of_slurm_is_made_used_and_ended(tmp_path, monkeypatch):
     )
     _program(folder / "scancel", 'for job in "$@"; do pkill -P "$job"; kill "$job"; done 2> /dev/null; true')
     monkeypatch.setenv("PATH", f"{folder}:{Path(sys.executable).parent}:/usr/bin:/bin")
-    file = tmp_path / "slurm.yaml"
-    file.write_text(
+    (tmp_path / "slurm.yaml").write_text(
         "cluster: dask_jobqueue.SLURMCluster\nworkers: 1\n"
         f"options: {{cores: 1, memory: 1GiB, processes: 1, interface: lo, local_directory: {tmp_path}, "
         "log_directory: null, scheduler_options: {dashboard_address: ':0'}}\n"
     )
+    return tmp_path / "slurm.yaml"
+
+
+def test_a_cluster_of_slurm_is_made_used_and_ended(slurm):
     outcomes = []
-    with Engine(Workers(1, cluster=file, threads=1)) as engine:
+    with Engine(Workers(1, cluster=slurm, threads=1)) as engine:
         engine.run([Work(n) for n in range(3)], outcomes.append)
         pids = {outcome.value[1] for outcome in outcomes}
     assert sorted(outcome.value[0] for outcome in outcomes) == [0, 1, 2]
     assert gone(pids, 30.0)
+
+
+def test_a_submission_that_fails_is_said_at_once_with_what_it_printed(slurm, capfd):
+    _program(slurm.parent / "bin" / "sbatch", 'echo "invalid partition" >&2; exit 1')
+    with pytest.raises(WorkerError, match=r"SLURMCluster with these options gives no workers: .*invalid partition"):
+        made(slurm)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of what dask has made in half
+def test_an_option_that_the_class_does_not_know_is_said(slurm):
+    slurm.write_text(slurm.read_text().replace("cores: 1", "cors: 1"))
+    with pytest.raises(WorkerError, match="unexpected keyword argument 'cors'"):
+        made(slurm)
 
 
 def _program(path, body):
