@@ -40,7 +40,8 @@ _OURS = {
     "distributed.admin.system-monitor.disk": False,
     "distributed.nanny.pre-spawn-environ": {},
 }
-_QUIET = {"logging": {"distributed": "critical", "tornado": "critical"}}  # a death is told in the record of its run
+# a death is told in the record of its run; dask has a level of its own for its client
+_QUIET = {"logging": dict.fromkeys(("distributed", "distributed.client", "tornado"), "critical")}
 
 
 @dataclass(frozen=True)
