@@ -103,7 +103,7 @@ class Campaign:
         self._ended.clear()
         self._given = set(plan.given)
         tries: Counter[RunRequest] = Counter()
-        tables = copies(request.task for request in plan.requests)
+        tables = None if self.workers.is_local else copies(request.task for request in plan.requests)
         with Engine(self.workers, self.on_remark, tables) as engine, Claims(self.store) as claims:
             due = self._due(plan, tries)
             while due:

@@ -38,6 +38,8 @@ def made(path: Path) -> Any:
     WorkerError
         If the class refuses its options or makes no cluster.
     """
+    from distributed import Status
+
     said = read(path)
     kind = _imported(path, said["cluster"])
     cluster = None
@@ -46,6 +48,8 @@ def made(path: Path) -> Any:
         _scale(cluster, said["workers"])
     except Exception as error:
         if cluster is not None:
+            for worker in getattr(cluster, "_created", ()):
+                worker.status = Status.failed  # dask does not close with a worker that was never submitted
             with suppress(Exception):
                 cluster.close()
         raise WorkerError(

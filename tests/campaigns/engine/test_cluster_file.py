@@ -1,5 +1,6 @@
 """A cluster is made as a file says, used and ended; what the file says wrongly is one error."""
 
+import gc
 import stat
 import sys
 from pathlib import Path
@@ -106,6 +107,7 @@ def test_an_option_that_the_class_does_not_know_is_said(slurm):
     slurm.write_text(slurm.read_text().replace("cores: 1", "cors: 1"))
     with pytest.raises(WorkerError, match="unexpected keyword argument 'cors'"):
         made(slurm)
+    gc.collect()  # here, where that is no error
 
 
 def _program(path, body):
