@@ -116,9 +116,9 @@ def queue(length: int = 100_000, done: int = 2_000) -> None:
     )
 
 
-def _campaign(folder: Path, size: int, plan: Plan, on_progress: Callable[..., None] = lambda tally: None) -> float:
+def _campaign(folder: Path, size: int, plan: Plan) -> float:
     began = time.monotonic()
-    Campaign(Store(folder), workers=Workers(size, threads=1), on_progress=on_progress).run(plan)
+    Campaign(Store(folder), workers=Workers(size, threads=1)).run(plan)
     return time.monotonic() - began
 
 
@@ -130,7 +130,7 @@ def _plan(seeds: int, iterations: int) -> Plan:
 
 
 def real(rounds: int = 3) -> None:
-    """The same runs on one and on two workers, in turn: efficiency is T1 / (2 T2); starts included and apart."""
+    """The same runs on one and on two workers, in turn, starts included: efficiency is T1 / (2 T2)."""
     plan = _plan(24, 60)
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
@@ -180,13 +180,7 @@ def _line(process: psutil.Process) -> list[str]:
         return []
 
 
-PARTS: dict[str, Callable[[], None]] = {
-    "start": start,
-    "workers": workers,
-    "queue": queue,
-    "real": real,
-    "kills": kills,
-}
+PARTS: dict[str, Callable[[], None]] = {part.__name__: part for part in (start, workers, queue, real, kills)}
 
 
 if __name__ == "__main__":

@@ -167,12 +167,13 @@ class Campaign:
     def _make(self, engine: Engine, claims: Claims, due: Mapping[RunRequest, Tuned]) -> set[RunRequest]:
         """Make what no other client on this folder makes; return what that is."""
         engine.start(len(due))
+        beside = engine.runs_beside()
         jobs = [
             RunJob(
                 request=request,
                 data_dir=self.samples.data_dir,
                 tuned=tuned,
-                jobs=engine.runs_beside(),
+                jobs=beside,
                 threads=self.workers.threads,
                 keep=self._keeps(request),
                 given=request in self._given,
@@ -197,12 +198,8 @@ class Campaign:
 
     def _wait(self, claims: Claims) -> None:
         """A moment, while others make the rest."""
-        others = {
-            f"process {holder.owner.process} on {holder.owner.host}" for holder in claims.held_by_others().values()
-        }
-        if others - self._told:
-            self._told |= others
-            self.on_remark(f"Waiting for runs that others on this folder make: {', '.join(sorted(others))}.")
+        for owner in {holder.owner for holder in claims.held_by_others().values()}:
+            self._tell(f"Waiting for runs that process {owner.process} on {owner.host} makes in this folder.")
         time.sleep(_POLL_SECONDS)
 
     def _finished(self, claims: Claims, outcome: JobOutcome) -> None:

@@ -10,8 +10,6 @@ import click
 from normbench.campaigns.engine.workers import Workers
 from normbench.cli import options
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
 
 class Bytes(click.ParamType[int]):
     """A number of bytes as dask writes it, such as 4GiB."""

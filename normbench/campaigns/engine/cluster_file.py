@@ -11,13 +11,13 @@
 """
 
 from contextlib import suppress
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from normbench.campaigns.engine.reasons import last_line
 from normbench.errors import InvalidArgumentError, WorkerError
+from normbench.specs import suggestion
 
 _KEYS = ("cluster", "workers", "options")
 _LONGEST = 600  # characters
@@ -95,8 +95,7 @@ def read(path: Path) -> dict[str, Any]:
         raise InvalidArgumentError(f"--cluster {path} names nothing. {_EXAMPLE}")
     for key in said:
         if key not in _KEYS:
-            close = get_close_matches(str(key), _KEYS, 1)
-            meant = f" Did you mean {close[0]}?" if close else ""
+            meant = suggestion(str(key), dict.fromkeys(_KEYS))
             raise InvalidArgumentError(f"--cluster {path}: {key!r} is none of {', '.join(_KEYS)}.{meant} {_EXAMPLE}")
     _check(path, said, "cluster", str, "the full name of a class")
     _check(path, said, "workers", int, "a number of at least 1")

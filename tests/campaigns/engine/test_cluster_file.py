@@ -18,7 +18,7 @@ WRONG = {
     "nothing": ("", InvalidArgumentError, "names nothing"),
     "a list": ("- 1", InvalidArgumentError, "names nothing"),
     "no YAML": ("cluster: [", InvalidArgumentError, "cannot be read"),
-    "misspelt": ("cluster: a.B\nworker: 2", InvalidArgumentError, "'worker' is none of .* Did you mean workers"),
+    "misspelt": ("cluster: a.B\nworker: 2", InvalidArgumentError, "'worker' is none of .* Did you mean 'workers'"),
     "no class": ("workers: 2", InvalidArgumentError, "cluster must be the full name of a class; got None"),
     "no workers": ("cluster: a.B", InvalidArgumentError, "workers must be a number of at least 1; got None"),
     "none": ("cluster: a.B\nworkers: 0", InvalidArgumentError, "workers must be a number of at least 1; got 0"),
