@@ -129,9 +129,9 @@ def _plan(seeds: int, iterations: int) -> Plan:
     return sweep(asked, optimisers=["method1"], backends=["reference"], seeds=range(seeds))
 
 
-def real(rounds: int = 3) -> None:
+def real(rounds: int = 2) -> None:
     """The same runs on one and on two workers, in turn, starts included: efficiency is T1 / (2 T2)."""
-    plan = _plan(24, 60)
+    plan = _plan(16, 30)
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             one, two = (_campaign(Path(folder) / str(size), size, plan) for size in (1, 2))

@@ -38,6 +38,9 @@ _OURS = {
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.pause": False,
     "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "1s",
     "distributed.nanny.pre-spawn-environ": {},
 }
 # a death is told in the record of its run; dask has a level of its own for its client
