@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from normbench.torch import line_derivatives
 from normbench.torch.line_derivatives import Closure
 from normbench.torch.optimizers.graphs import has_reentrant_checkpoint, require_another_derivative
 from normbench.torch.optimizers.smooth import smooth_operators
+from normbench.torch.precision import Surroundings, without_autocast
 
 Average = Callable[[list[Tensor]], list[Tensor]]
 
@@ -49,6 +50,8 @@ class ClosureCurve:
         Average of tensors over processes.
     searched : bool
         Whether the graph of a gradient was looked through for parts without a derivative. Set when it has been.
+    surroundings : callable
+        Makes the context in which closures run and are differentiated.
 
     Attributes
     ----------
@@ -68,6 +71,7 @@ class ClosureCurve:
         name: str,
         verified: bool,
         searched: bool = False,
+        surroundings: Surroundings = nullcontext,
     ) -> None:
         self._layers = layers
         self._closures = closures
@@ -76,6 +80,7 @@ class ClosureCurve:
         self.verified = verified
         self.searched = searched
         self._average = average
+        self._surroundings = surroundings
         self._taped: list[Tensor] = []
         self._slope: list[Tensor] = []
         self.unreached: list[int] = []
@@ -88,9 +93,10 @@ class ClosureCurve:
         slope = [torch.zeros_like(p) for p in self._layers]
         unreached = set(range(len(self._layers)))
         for closure in self._closures:
-            with _refusing_backward(self._layers, self._name):
-                value = _traced(closure, self._name)
-            found = self._gradient(value, again=keep)
+            with self._surroundings():
+                with _refusing_backward(self._layers, self._name):
+                    value = _traced(closure, self._name)
+                found = self._gradient(value, again=keep)
             unreached &= {k for k, g in enumerate(found) if g is None}
             # walked only where something is missing
             self.checkpointed |= None in found and has_reentrant_checkpoint(value)
@@ -105,7 +111,7 @@ class ClosureCurve:
 
     def _gradient(self, loss: Tensor, *, again: bool) -> tuple[Tensor | None, ...]:
         """Gradient with respect to the layers; None for a layer that the loss does not reach."""
-        with _explained(self._name):
+        with _explained(self._name), without_autocast(self._layers):
             return torch.autograd.grad(loss, self._layers, create_graph=again, allow_unused=True)
 
     def _filled(self, gradient: Sequence[Tensor | None]) -> list[Tensor]:
@@ -115,7 +121,8 @@ class ClosureCurve:
         """Move the parameters to ``weights`` and evaluate there."""
         if weights:
             torch._foreach_copy_(self._layers, weights)
-        losses = [_loss(closure, self._name).detach() for closure in self._closures]
+        with self._surroundings():
+            losses = [_loss(closure, self._name).detach() for closure in self._closures]
         return _Evaluated(weights, self._average([_sum(losses)])[0])
 
     def back(self, point: _Evaluated) -> None:
@@ -142,7 +149,8 @@ class ClosureCurve:
         InvalidArgumentError
             If the graph of a loss has an operator that cannot be differentiated often enough.
         """
-        parts = self._forward(velocity, turning, order) or self._reverse(velocity, turning, order)
+        with self._surroundings():
+            parts = self._forward(velocity, turning, order) or self._reverse(velocity, turning, order)
         return self._average([_sum(parts)])[0].tolist()
 
     def _forward(self, velocity: Sequence[Tensor], turning: Sequence[bool], order: int) -> list[Tensor]:
@@ -195,7 +203,7 @@ class ClosureCurve:
 
         def derivatives(closure: Closure) -> Tensor:
             gradient = self._taped or self._filled(self._gradient(_traced(closure, self._name), again=True))
-            with _explained(self._name):
+            with _explained(self._name), without_autocast(self._layers):
                 if not self.searched:  # a walk through the graph, where one says enough
                     require_another_derivative(gradient)
                 return line_derivatives.reverse(gradient, self._layers, velocity, turning, order)

@@ -14,6 +14,7 @@ from normbench.torch.optimizers import gate
 from normbench.torch.optimizers.base import Closure, Gated, dense, evaluate, on_device, tolerance
 from normbench.torch.optimizers.gate import Group, label
 from normbench.torch.optimizers.tracking import Tracker
+from normbench.torch.precision import full_precision
 from normbench.torch.updates.fgsgd import departure, deviations_at, indices, layer_step, learning_rate_at
 from normbench.torch.updates.geometry import MANIFOLDS
 
@@ -135,10 +136,12 @@ class FGSGD(Gated):
 
     @torch.no_grad()
     def _put(self, points: list[tuple[Tensor, Tensor]]) -> None:
+        moved = []
         for p, point in points:
             before = p.detach().clone()
             p.copy_(point)
-            self._moved = [*self._moved, _Moved(p, before, p.detach().clone())]
+            moved.append(_Moved(p, before, p.detach().clone()))
+        self._moved = [*self._moved, *moved]
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -219,8 +222,9 @@ class FGSGD(Gated):
         for group, chosen in zip(self.param_groups, moving, strict=True):
             r0 = group["lr"].reshape(()) if isinstance(group["lr"], Tensor) else group["lr"]
             rate = learning_rate_at(group["count"], learning_rate=r0, decay=group["decay"])
-            for k in chosen:
-                self._move(group["params"][k], group, rate)
+            with full_precision(group["params"]):
+                for k in chosen:
+                    self._move(group["params"][k], group, rate)
             group["count"] += 1
             group["step_size"] = rate
         return loss

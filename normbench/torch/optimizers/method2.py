@@ -12,6 +12,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
 from normbench.torch.optimizers.base import Coupled, live_radii
 from normbench.torch.optimizers.gate import Group
+from normbench.torch.precision import full_precision
 from normbench.torch.updates.method2 import MajorantState, method2, method2_exp
 
 _DEFAULTS = specs.get("method2").defaults
@@ -105,7 +106,8 @@ class Method2(Coupled):
     def _moved(self, gradient: list[Tensor], weights: list[Tensor]) -> tuple[list[Tensor], float]:
         group = self._main_group()
         state = MajorantState(live_radii(group, self.state), _scale(group), float(group["step_size"]))
-        moved, _, step_size = self._update().step(gradient, weights, state)
+        with full_precision(weights):
+            moved, _, step_size = self._update().step(gradient, weights, state)
         return moved, step_size
 
 

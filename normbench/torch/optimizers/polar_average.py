@@ -13,6 +13,7 @@ from normbench.torch.optimizers import balls, gate
 from normbench.torch.optimizers.base import INERT_RATE, Closure, dense, evaluate, require_no_rate
 from normbench.torch.optimizers.gate import Group, require_trainable
 from normbench.torch.optimizers.uncast import Uncast
+from normbench.torch.precision import full_precision
 from normbench.torch.updates.polar_average import moved
 
 _DEFAULTS = specs.get("polar_average").defaults
@@ -153,7 +154,8 @@ class PolarAverage(Uncast):
         for group in self.param_groups:
             eta = 2 / (group["count"] + group["offset"])
             rho = (group["power"] + 1) / (group["count"] + group["power"] + 1)
-            finite = [self._move(p, group["momentum"], eta, rho) for p in group["params"]]
+            with full_precision(group["params"]):
+                finite = [self._move(p, group["momentum"], eta, rho) for p in group["params"]]
             group["count"] += all(finite)
             group["step_size"] = eta
         return loss

@@ -14,6 +14,7 @@ from normbench.torch.optimizers.closure import ClosureCurve
 from normbench.torch.optimizers.gate import Group, label, require_trainable
 from normbench.torch.optimizers.ranks import Ranks
 from normbench.torch.optimizers.reach import report_unreached
+from normbench.torch.precision import Surroundings, full_precision
 
 
 class Walking(Gated):
@@ -139,7 +140,11 @@ class Walking(Gated):
             require_no_rate(name, group)
             require_trainable(name, group)
             self._require_in_module(group)
-        layers = self._layers
+        with full_precision(self._layers) as surroundings:
+            return self._step(closures, surroundings)
+
+    def _step(self, closures: list[Closure], surroundings: Surroundings) -> Tensor:
+        layers, name = self._layers, type(self).__name__
         objective = ClosureCurve(
             layers,
             closures,
@@ -148,6 +153,7 @@ class Walking(Gated):
             name=name,
             verified=self._verified,
             searched=self._searched,
+            surroundings=surroundings,
         )
         if not layers:
             return objective.point([]).loss
