@@ -25,6 +25,7 @@ _CONNECT_SECONDS = 20.0
 _KILL_SECONDS = 10.0
 _FETCH_SECONDS = 5.0  # for a result that is there; it vanishes with its worker
 _HERE = "127.0.0.1"
+_XLA_MEMORY, _XLA_USUAL = "XLA_PYTHON_CLIENT_MEM_FRACTION", 0.75  # of a GPU, which a process of JAX takes at its start
 _OF_NANNIES = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # variables that they leave in our environment
 
 # Work is neither tried again nor moved by dask, because we place it.
@@ -268,7 +269,9 @@ def _nannies(workers: Workers, size: int) -> dict[int, dict[str, Any]]:
 
     devices = [device for device in gpus() for _ in range(workers.runs_per_gpu)]
     common = {"nthreads": 1, "memory_limit": workers.memory or 0, "dashboard": False, "silence_logs": logging.CRITICAL}
-    with_gpu = [{"resources": {GPU: 1}, "env": {"CUDA_VISIBLE_DEVICES": device}} for device in devices[:size]]
+    alone = workers.runs_per_gpu == 1 or _XLA_MEMORY in os.environ
+    share = {} if alone else {_XLA_MEMORY: f"{_XLA_USUAL / workers.runs_per_gpu:.3f}"}
+    with_gpu = [{"resources": {GPU: 1}, "env": {**share, "CUDA_VISIBLE_DEVICES": device}} for device in devices[:size]]
     own = with_gpu + [{}] * (size - len(with_gpu))
     return {place: {"cls": Nanny, "options": common | special} for place, special in enumerate(own)}
 
