@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from normbench.analysis.compare import Direction
@@ -14,6 +15,14 @@ from normbench.presentation.tables import Column, mean_sd, number
 from normbench.records.schema import Record
 
 _CERTIFICATE_ROUNDING = 1e-6  # relative; bound and measured ratio come from the same float64 weights
+
+
+class Merged(StrEnum):
+    """What a line of the page says for rows that differ in nothing but their backend."""
+
+    FIRST = "that of the first row"
+    JOINED = "all of them"
+    LISTED = "that of the first row, and the others under it, each with its backend"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,7 @@ class Quantity(Column):
         Name of the quantity under which the page shows this one; "" for a column of its own.
     against : bool
         True if it sets the row against the others of its board.
+    merged : Merged
     """
 
     name: str
@@ -55,6 +65,7 @@ class Quantity(Column):
     fields: Callable[[Any], Mapping[str, Any]] | None = None
     beside: str = ""
     against: bool = False
+    merged: Merged = Merged.FIRST
 
     def cell(self, line: Any) -> str:
         """The value with its digits, or the words for it."""
@@ -92,6 +103,7 @@ RANK = Quantity(
     fields=cells.rank_fields,
     leaves=1,
     against=True,
+    merged=Merged.LISTED,
 )
 OPTIMISER = Quantity(
     name="optimiser",
@@ -151,6 +163,7 @@ WHERE = Quantity(
     words=backend,
     fields=lambda row: {},  # backend, device and dtype are fields of the request
     numeric=False,
+    merged=Merged.JOINED,
 )
 TRAIN_RMS = Quantity(
     name="train_rms",
@@ -174,6 +187,7 @@ TEST_RMS = Quantity(
     fields=lambda row: cells.spread_fields("test_rms", row.test),
     unit="the unit of the board",
     better=Direction.LOWER,
+    merged=Merged.LISTED,
 )
 SEEDS = Quantity(
     name="seeds",
@@ -204,6 +218,7 @@ SECONDS = Quantity(
     },
     better=Direction.LOWER,
     leaves=7,
+    merged=Merged.LISTED,
 )
 MILLISECONDS = Quantity(
     name="ms_per_iteration",
@@ -213,6 +228,7 @@ MILLISECONDS = Quantity(
     digits=2,
     better=Direction.LOWER,
     leaves=3,
+    merged=Merged.LISTED,
 )
 EVALUATIONS = Quantity(
     name="evaluations",

@@ -17,12 +17,14 @@ from normbench.papers.runs import perceptron_layers
 from normbench.presentation.compact import script_json, significant
 from normbench.presentation.page import report_page
 from normbench.presentation.page.backends import backend_pairs
+from normbench.presentation.page.cells import cell, lines
 from normbench.presentation.page.curves import learning_curves, thinned
 from normbench.presentation.page.figures import backends
 from normbench.presentation.page.heatmaps import grids
 from normbench.presentation.page.reaching import common_problems, common_solvers
 from normbench.presentation.page.ways import sections
 from normbench.presentation.palette import BACKGROUNDS, series
+from normbench.presentation.quantities import QUANTITIES
 from normbench.records.frame import write_file
 from normbench.records.store import Store
 from normbench.running.result import Curves
@@ -115,6 +117,21 @@ def test_backends_are_compared_seed_by_seed(make):
     assert (agreed.pairs, agreed.curve, agreed.train, agreed.test) == (2, 0.0, 0.0, 0.0)
     assert (found.backends, found.pairs) == (("torch", "jax"), 3)
     assert (found.curve, found.train, found.test) == pytest.approx((0.21, 0.01, 0.05))
+
+
+def test_rows_of_several_backends_are_one_line_that_shows_what_differs(make):
+    runs = [make(seed=seed, backend=b, test_rms=rms) for seed in (0, 1) for b, rms in (("torch", 0.8), ("jax", 0.81))]
+    alone = [make(seed=seed, dtype="float64", backend="jax", test_rms=0.9) for seed in (0, 1)]
+    first, second, *others = lines(section_of([*runs, *alone]))
+    assert (first.way.backend, [twin.way.backend for twin in first.twins]) == ("torch", ["jax"])
+    assert (second.way.backend, second.twins) == ("jax float64", ())
+    assert all(line.way is None for line in others)
+    shown = {q.name: cell(q, first.row, [twin.row for twin in first.twins]) for q in QUANTITIES}
+    assert shown["where"].text == "torch, jax"
+    assert shown["test_rms"].text.startswith("0.800")
+    assert any(remark.startswith("jax 0.810") for remark in shown["test_rms"].remarks)
+    assert any(remark.startswith("jax 2") for remark in shown["rank"].remarks)
+    assert shown["failures"].remarks == ()
 
 
 def test_precision_and_hyperparameters_are_not_compared_with_others(make):

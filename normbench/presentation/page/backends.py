@@ -47,12 +47,12 @@ def backend_pairs(section: Section) -> list[BackendPair]:
     found = [
         _pair(first, second)
         for first, second in combinations(section.ways, 2)
-        if _elsewhere(first.runs[0]) == _elsewhere(second.runs[0]) and first.row.backend != second.row.backend
+        if elsewhere(first.runs[0]) == elsewhere(second.runs[0]) and first.row.backend != second.row.backend
     ]
     return sorted((pair for pair in found if pair.pairs), key=lambda pair: (pair.label, pair.backends))
 
 
-def _elsewhere(run: Record) -> tuple[object, ...]:
+def elsewhere(run: Record) -> tuple[object, ...]:
     """Everything that was asked for but the backend and the seed."""
     return setting(run.request, Level.BOARD, Level.ROW, without=("backend",))
 

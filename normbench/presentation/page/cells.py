@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from normbench.analysis.rows import KINDS, Row
 from normbench.presentation import quantities
+from normbench.presentation.labels import backend
+from normbench.presentation.page.backends import elsewhere
 from normbench.presentation.page.ways import Section, Way
-from normbench.presentation.quantities import OPTIMISER, Quantity, shown
+from normbench.presentation.quantities import OPTIMISER, Merged, Quantity, shown
 
 _LAST = 1e99  # what a column without a figure sorts by; DataTables knows no infinity
 
@@ -46,13 +48,18 @@ def columns(sections: Sequence[Section], *, alone: bool) -> list[Quantity]:
     return sorted(kept, key=lambda quantity: quantity.leaves)
 
 
-def cell(quantity: Quantity, row: Row) -> Cell:
-    """The quantity of a row, with those that stand beside it."""
+def cell(quantity: Quantity, row: Row, twins: Sequence[Row] = ()) -> Cell:
+    """The quantity of a row, with those that stand beside it and what it says of the row on other backends."""
     beside = [one for one in quantities.QUANTITIES if one.beside == quantity.name]
     remarks = [quantity.detail(row), *(f"{one.header} {one.cell(row)}" for one in beside if one.cell(row))]
+    texts = [quantity.cell(row)]
+    if quantity.merged is Merged.JOINED:
+        texts += [quantity.cell(twin) for twin in twins]
+    if quantity.merged is Merged.LISTED:
+        remarks += [f"{backend(twin)} {quantity.cell(twin)}" for twin in twins if quantity.cell(twin)]
     value = quantity.value(row)
     known = value is not None and not (isinstance(value, float) and not math.isfinite(value))
-    return Cell(quantity.cell(row), tuple(filter(None, remarks)), value if known else _LAST)
+    return Cell(", ".join(texts), tuple(filter(None, remarks)), value if known else _LAST)
 
 
 def family(row: Row) -> str:
@@ -62,10 +69,19 @@ def family(row: Row) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a leaderboard: a row and, where it was run here, the way behind it."""
+    """One line of a leaderboard: a row and, where it was run here, the way behind it.
+
+    Attributes
+    ----------
+    row : Row
+    way : Way or None
+    twins : tuple of Line
+        The same on other backends, behind it on the board.
+    """
 
     row: Row
     way: Way | None
+    twins: tuple["Line", ...] = ()
 
     @property
     def group(self) -> int:
@@ -74,6 +90,9 @@ class Line:
 
 
 def lines(section: Section) -> list[Line]:
-    """Every row of the board in its order."""
-    others = (*section.board.predictors, *section.board.published)
-    return [*(Line(way.row, way) for way in section.ways), *(Line(row, None) for row in others)]
+    """Every row of the board in its order; rows that differ in nothing but their backend are one line."""
+    alike: dict[object, list[Line]] = {}
+    for way in section.ways:
+        alike.setdefault(elsewhere(way.runs[0]), []).append(Line(way.row, way))
+    merged = [replace(first, twins=tuple(rest)) for first, *rest in alike.values()]
+    return [*merged, *(Line(row, None) for row in (*section.board.predictors, *section.board.published))]

@@ -123,6 +123,17 @@ all("table.board").forEach((table) => new DataTable(table, {
   layout: { topStart: "search", topEnd: "info", bottomStart: null, bottomEnd: null },
   language: { search: "Filter rows:", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "0 rows", zeroRecords: "No row matches." },
 }).on("order draw", () => announce(table)));
+
+// Lines of several backends: their rows open under them.
+all("table.board").forEach((table) => table.addEventListener("click", ({ target }) => {
+  const button = target.closest("button.twins");
+  if (!button) return;
+  const { child } = new DataTable.Api(table).row(button.closest("tr"));
+  if (!child()) child([...document.getElementById(button.dataset.twins).content.cloneNode(true).children]);
+  const open = !child.isShown();
+  if (open) child.show(); else child.hide();
+  button.ariaExpanded = open;
+}));
 // With a fixed order before the reader's, DataTables announces the direction of the fixed one.
 function announce(table) {
   all("th[aria-sort]", table).forEach((header) => {
