@@ -1,6 +1,7 @@
 """Users' tables as data sets: each is kept once in the cache, under its name and a hash of its content and columns.
 
-So every process that has the cache finds a table by its key, whatever has become of the file that it came from.
+So every process that has the cache finds a table by its key, whatever has become of the file that it came from;
+campaigns on several machines send it to those whose cache lacks it.
 """
 
 import hashlib
@@ -129,7 +130,7 @@ class KeptTable:
         return SourceInfo(
             name=self.key,
             description=f"A table of yours, columns {', '.join(about['columns'])}; outputs in {about['unit']}.",
-            terms="Yours; it has not left this machine.",
+            terms="Yours; it goes to machines that you name, and nowhere else.",
             url="none",
             citation="none",
             samples=about["samples"],

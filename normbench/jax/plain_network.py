@@ -11,6 +11,7 @@ from normbench.certificates.stored import StoredNetwork
 from normbench.errors import InvalidArgumentError
 from normbench.exports.network import DTYPES, rounded
 from normbench.jax.benchmark import network as layers
+from normbench.jax.products import matmul
 from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS
 
@@ -63,9 +64,9 @@ def function(network: StoredNetwork, dtype: str = "float32") -> tuple[Apply, Par
         z = jnp.asarray(x).reshape(-1, columns)
         z = (z - mean) / scale if network.input_map == "affine" else _direction(z)
         for layer in params[:-1]:
-            z = z @ layer["weight"].T + layer["bias"]
+            z = matmul(z, layer["weight"].T) + layer["bias"]
             z = layers.apply(Network(z.shape[1:], (activation,)), (), z)
-        y = output_scale * (z @ params[-1]["weight"].T) + params[-1]["bias"]
+        y = output_scale * matmul(z, params[-1]["weight"].T) + params[-1]["bias"]
         return y.reshape(*jnp.shape(x)[:-1], -1)
 
     return apply, params

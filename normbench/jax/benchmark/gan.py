@@ -12,6 +12,7 @@ from jax import Array
 
 from normbench.jax.benchmark.drop_ins import drop_in
 from normbench.jax.benchmark.network import apply
+from normbench.jax.benchmark.precision import of_run
 from normbench.jax.updates.spheres import Arrays
 from normbench.networks import Network
 from normbench.problems.problem import Weights
@@ -114,7 +115,7 @@ class JaxPlayers:
             self._game = _begin(start, self._learning_rate, rules=self._rules)
 
     def _precision(self) -> AbstractContextManager:
-        return jax.enable_x64(self._dtype == "float64")
+        return of_run(self._dtype)
 
     def _array(self, value: Any) -> Array:
         return jnp.asarray(value, self._dtype)

@@ -17,6 +17,7 @@ from normbench import specs
 from normbench.backends.trajectory import Progress, Trajectory
 from normbench.jax.benchmark.drop_ins import drop_in
 from normbench.jax.benchmark.network import apply, loss_value
+from normbench.jax.benchmark.precision import of_run
 from normbench.jax.transformations.polar_average import AverageState, averaged
 from normbench.jax.updates.parametrisations import weights_of
 from normbench.problems.initial_variables import initial_variables
@@ -54,7 +55,7 @@ class PlainTrainer:
             self._plain = weights_of(*way, problem.network.weight_shapes)
             options |= {"radius": 1.0}  # of what moves in balls alone
         self._transformation = drop_in(key, options)
-        with jax.enable_x64(dtype == "float64"):
+        with of_run(dtype):
             self._train = self._place(problem.x_train, problem.y_train)
             self._weights = self._place(*start)
             self._state = self._transformation.init(self._weights)
@@ -82,7 +83,7 @@ class PlainTrainer:
 
     def advance(self, steps: int) -> int:
         """Do up to ``steps`` iterations; return how many were done."""
-        with jax.enable_x64(self._dtype == "float64"):
+        with of_run(self._dtype):
             return self._progress.repeat(self._iterate, steps)
 
     def _iterate(self) -> None:
@@ -93,6 +94,6 @@ class PlainTrainer:
 
     def trajectory(self) -> Trajectory:
         """Everything so far; what a step evaluates inside stays inside the transformation."""
-        with jax.enable_x64(self._dtype == "float64"):
+        with of_run(self._dtype):
             weights = self._plain(self._judged(self._weights, self._state))
         return self._progress.trajectory(tuple(np.asarray(w, dtype=np.float64) for w in weights))

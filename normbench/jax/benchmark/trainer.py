@@ -22,6 +22,7 @@ from normbench.jax.benchmark.evaluation import Streamed, mean_loss, outputs_of, 
 from normbench.jax.benchmark.methods import method, traced
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
+from normbench.jax.benchmark.precision import of_run
 from normbench.jax.updates.through import Moved, asked, plain
 from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
@@ -161,7 +162,7 @@ class JaxTrainer:
         self._run: _Run | None = None
 
     def _precision(self) -> AbstractContextManager:
-        return jax.enable_x64(self._dtype == "float64")
+        return of_run(self._dtype)
 
     def _array(self, value: Any) -> Array:
         return jax.device_put(np.asarray(value, dtype=self._dtype), self._device)

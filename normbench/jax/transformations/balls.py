@@ -7,7 +7,6 @@ What is done with real numbers is rounded to the dtype of the leaf in the end, t
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +16,7 @@ from jax import Array, lax
 
 from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import plain_norm, scaled
+from normbench.jax.products import matmul
 from normbench.jax.transformations.base import cast, working_dtype
 from normbench.jax.transformations.gate import named_leaves, positive, require_nonzero
 from normbench.jax.updates.decompositions import eigvalsh
@@ -27,8 +27,6 @@ Arrays = tuple[Array, ...]
 SLACK = 4  # of a norm, in units of eps times the root of rows and columns: what computing it may be wrong by
 SAME = 4  # of an entry, in units of eps of the leaf times the largest: what two compilers may round apart
 OUTSIDE = 16  # of a norm, in units of eps of the leaf: what dividing by it and rounding may leave
-
-_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
 
 
 class Moved(NamedTuple):
@@ -129,7 +127,7 @@ class Region:
             found = plain_norm(near_one)
         else:
             wide = near_one if weight.shape[0] <= weight.shape[1] else near_one.T
-            found = jnp.sqrt(jnp.maximum(eigvalsh(_product(wide, wide.T))[-1], 0))
+            found = jnp.sqrt(jnp.maximum(eigvalsh(matmul(wide, wide.T))[-1], 0))
         return jnp.where(jnp.isfinite(weight).all(), found * (1 + _slack(weight)) * unit, jnp.nan)
 
     def moved(

@@ -6,19 +6,17 @@ so P stays in the ball whatever the step. A sphere is the same with one column a
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.products import matmul
 from normbench.jax.updates.decompositions import eigh
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
 
 Arrays = tuple[Array, ...]
-
-_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
 
 
 class Curve(NamedTuple):
@@ -41,8 +39,8 @@ class Ball:
     def lift(self, P: Array) -> Array:
         """Q = [P; (I - P^T P)^(1/2)], with orthonormal columns also where ||P||_op is 1 and a little."""
         M = self._tall(P)
-        eigenvalues, vectors = eigh(jnp.eye(M.shape[1], dtype=M.dtype) - _product(M.T, M))
-        V = _product(vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0)), vectors.T)
+        eigenvalues, vectors = eigh(jnp.eye(M.shape[1], dtype=M.dtype) - matmul(M.T, M))
+        V = matmul(vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0)), vectors.T)
         return orthonormal(jnp.concatenate([M, V]))
 
     def down(self, Q: Array) -> Array:
@@ -56,27 +54,27 @@ class Ball:
 
     def project(self, Q: Array, Z: Array) -> Array:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
-        inner = _product(Q.T, Z)
-        return Z - _product(Q, inner + inner.T) / 2
+        inner = matmul(Q.T, Z)
+        return Z - matmul(Q, inner + inner.T) / 2
 
     def curve(self, Q: Array, D: Array) -> Curve:
         """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2) and ||D||_op; what t is asks for products alone.
 
         A last step of Newton and Schulz, R (3 I - R^T R) / 2, takes back the rounding of Q.
         """
-        eigenvalues, vectors = eigh(_product(D.T, D))
+        eigenvalues, vectors = eigh(matmul(D.T, D))
         squares = jnp.maximum(eigenvalues, 0)
 
         def at(t: Array) -> Array:
-            root = _product(vectors / jnp.sqrt(1 + t**2 * squares), vectors.T)
-            R = _product(Q + t * D, root)
-            return _moved(Q, D, 1.5 * R - 0.5 * _product(R, _product(R.T, R)))
+            root = matmul(vectors / jnp.sqrt(1 + t**2 * squares), vectors.T)
+            R = matmul(Q + t * D, root)
+            return _moved(Q, D, 1.5 * R - 0.5 * matmul(R, matmul(R.T, R)))
 
         return Curve(at, jnp.sqrt(squares[-1]))
 
     def series(self, Q: Array, D: Array) -> list[Array]:
         """Taylor coefficients of P along the curve up to second order: Q + t D - t^2 / 2 Q D^T D."""
-        return [self.down(Q), self.down(D), self.down(-0.5 * _product(Q, _product(D.T, D)))]
+        return [self.down(Q), self.down(D), self.down(-0.5 * matmul(Q, matmul(D.T, D)))]
 
 
 @dataclass(frozen=True)
@@ -161,5 +159,5 @@ def _moved(Q: Array, D: Array, there: Array) -> Array:
 
 def orthonormal(Z: Array) -> Array:
     """Z (Z^T Z)^(-1/2): the polar factor of a matrix of full rank."""
-    eigenvalues, vectors = eigh(_product(Z.T, Z))
-    return _product(Z, _product(vectors / jnp.sqrt(eigenvalues), vectors.T))
+    eigenvalues, vectors = eigh(matmul(Z.T, Z))
+    return matmul(Z, matmul(vectors / jnp.sqrt(eigenvalues), vectors.T))

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from normbench.backends.method import Method, Step
+from normbench.jax.products import inner
 from normbench.jax.updates.balls import Curve, Product
-from normbench.jax.updates.quasi_newton import Arrays, Memory, Metric, flat, inner, parted, two_loop
+from normbench.jax.updates.quasi_newton import Arrays, Memory, Metric, flat, parted, two_loop
 from normbench.jax.updates.through import Point, Through
 
 FIRST_ANGLE, ANGLE = math.pi / 6, math.pi / 3  # trust regions: of the Taylor step, and of the others

@@ -5,16 +5,14 @@ All three are submanifolds of the matrices with the Euclidean metric: gradients 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import jax.numpy as jnp
 from jax import Array
 
 from normbench.jax.norms import plain_norm
+from normbench.jax.products import matmul
 
 Map = Callable[[Array, Array], Array]
-
-_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,8 @@ def _of_tall(function: Map) -> Map:
 
 def _stiefel_projection(point: Array, vector: Array) -> Array:
     """G - W (W^T G + G^T W) / 2."""
-    inner = _product(point.mT, vector)
-    return vector - _product(point, inner + inner.mT) / 2
+    inner = matmul(point.mT, vector)
+    return vector - matmul(point, inner + inner.mT) / 2
 
 
 def _stiefel_retraction(point: Array, tangent: Array) -> Array:

@@ -19,6 +19,7 @@ from jax import Array
 
 from normbench.backends.method import Update
 from normbench.jax.norms import exponent, power, power_of_two, product
+from normbench.jax.products import matmul
 from normbench.jax.updates.spheres import Arrays, Directions, directions, geodesic, radii
 
 TOLERANCE = 1e-5
@@ -92,9 +93,9 @@ def grams(weights: Sequence[Array], along: Directions) -> Grams:
     for weight, velocity in zip(weights, velocities, strict=True):
         W, Z = (weight, velocity) if weight.shape[0] <= weight.shape[1] else (weight.T, velocity.T)
         pad = (0, size - W.shape[0])
-        cross = Z @ W.T
-        WW.append(jnp.pad(W @ W.T, (pad, pad)))
-        ZZ.append(jnp.pad(Z @ Z.T, (pad, pad)))
+        cross = matmul(Z, W.T)
+        WW.append(jnp.pad(matmul(W, W.T), (pad, pad)))
+        ZZ.append(jnp.pad(matmul(Z, Z.T), (pad, pad)))
         ZW.append(jnp.pad(cross + cross.T, (pad, pad)) / 2)
     WW, ZZ, ZW = jnp.stack(WW), jnp.stack(ZZ), jnp.stack(ZW)
     norms = jnp.sqrt(jnp.linalg.eigvalsh(WW)[:, -1])
@@ -109,10 +110,10 @@ def majorant_derivatives(gram: Grams, alpha: Array, beta: Array, Q: Array, t: Ar
     rates = -sine * gram.D - cosine * gram.R
     bends = -cosine * gram.D + sine * gram.R
     top, u = values[:, -1], vectors[:, :, -1:]
-    coupling = (vectors.mT @ (rates @ u))[:, :, 0]
+    coupling = matmul(vectors.mT, matmul(rates, u))[:, :, 0]
     first = coupling[:, -1]
     gaps = jnp.maximum(top[:, None] - values[:, :-1], 10 * jnp.finfo(top.dtype).eps * jnp.max(top))
-    second = (u.mT @ bends @ u)[:, 0, 0] + 2 * jnp.sum(jnp.square(coupling[:, :-1]) / gaps, axis=-1)
+    second = matmul(matmul(u.mT, bends), u)[:, 0, 0] + 2 * jnp.sum(jnp.square(coupling[:, :-1]) / gaps, axis=-1)
     # n = sqrt(top eigenvalue), d = 2 sin(t/2) n = ||dGamma||_op
     n = jnp.sqrt(top)
     n1 = first / (2 * n)

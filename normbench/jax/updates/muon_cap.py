@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from normbench.backends.method import Update
+from normbench.jax.products import matmul
 from normbench.jax.updates.decompositions import svd
 from normbench.jax.updates.polar_average import polar
 from normbench.specs.scion import LEAST
@@ -43,4 +44,4 @@ def cap(P: Array) -> Array:
     """P - U max(s - 1, 0) V^T: singular values above 1 become 1, and if there is none P keeps its bits."""
     left, values, right = svd(P)
     ceiling = 1 - ROOM * jnp.finfo(P.dtype).eps
-    return P - jnp.matmul(left * jnp.maximum(values - ceiling, 0), right, precision="highest")
+    return P - matmul(left * jnp.maximum(values - ceiling, 0), right)

@@ -1,12 +1,12 @@
 """The parametrisations in JAX: plain weights as functions of the variables, whose gradients automatic ones are."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.products import inner, matmul
 from normbench.jax.updates.decompositions import svd
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
@@ -14,8 +14,6 @@ from normbench.specs.parametrisations import BJORCK_STEPS, Parametrisation
 
 Arrays = tuple[Array, ...]
 Weights = Callable[[Arrays], Arrays]
-
-_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
 
 
 def weights_of(parametrisation: Parametrisation, geometry: Geometry, shapes: Sequence[Shape]) -> Weights:
@@ -40,7 +38,7 @@ def _spectral(shapes: Sequence[Shape]) -> Weights:
 def _operator_norm(matrix: Array) -> Array:
     """||V||_op = <V, u v^T>, and with u and v held its derivative is u v^T, that of a simple top singular value."""
     left, _, right = svd(jax.lax.stop_gradient(matrix))
-    return jnp.vdot(matrix, jnp.outer(left[:, 0], right[0]), precision="highest")
+    return inner(matrix, jnp.outer(left[:, 0], right[0]))
 
 
 def _bjorck(shapes: Sequence[Shape]) -> Weights:
@@ -48,7 +46,7 @@ def _bjorck(shapes: Sequence[Shape]) -> Weights:
 
     def step(_: int, W: Array) -> Array:  # by the smaller of the two Gram matrices
         wide = len(W) < W.shape[1]
-        cubed = _product(_product(W, W.T), W) if wide else _product(W, _product(W.T, W))
+        cubed = matmul(matmul(W, W.T), W) if wide else matmul(W, matmul(W.T, W))
         return 1.5 * W - 0.5 * cubed
 
     def weight(V: Array) -> Array:
@@ -77,7 +75,7 @@ def _sandwich_free(shapes: Sequence[Shape]) -> Weights:
         scales = [jnp.exp(psi) for psi in variables[1::2]]
         left = [B / e[:, None] for (_, B), e in zip(pairs, scales, strict=False)] + [pairs[-1][1]]
         right = [A.T * e for (A, _), e in zip(pairs, scales, strict=False)]
-        between = (2 * _product(b, a) for a, b in zip(right, left[1:], strict=True))
+        between = (2 * matmul(b, a) for a, b in zip(right, left[1:], strict=True))
         return (left[0], *between)
 
     return weights
@@ -91,13 +89,13 @@ def cayley(X: Array) -> tuple[Array, Array]:
     n = len(X)
     U, V = X.T[:n], X.T[n:]
     identity = jnp.eye(n, dtype=X.dtype)
-    inverse = jnp.linalg.inv(identity + U - U.T + _product(V.T, V))
-    return 2 * inverse.T - identity, -2 * _product(V, inverse).T
+    inverse = jnp.linalg.inv(identity + U - U.T + matmul(V.T, V))
+    return 2 * inverse.T - identity, -2 * matmul(V, inverse).T
 
 
 def _chained(left: Sequence[Array], right: Sequence[Array]) -> Arrays:
     """left_1, 2 left_2 right_1, ..., 2 right_H."""
-    between = (2 * _product(b, a) for a, b in zip(right[:-1], left[1:], strict=True))
+    between = (2 * matmul(b, a) for a, b in zip(right[:-1], left[1:], strict=True))
     return (left[0], *between, 2 * right[-1])
 
 

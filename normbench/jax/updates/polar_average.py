@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from normbench.backends.method import Method, Step
+from normbench.jax.products import matmul
 from normbench.jax.updates.decompositions import svd
 from normbench.jax.updates.through import Through
 
@@ -65,4 +66,4 @@ def polar(m: Array, *, least: float = 0.0) -> Array:
     left, values, right = svd(m)
     eps, rows = float(jnp.finfo(m.dtype).eps), max(m.shape)
     kept = values > max(ROUNDING * rows * eps, least) * values[0]
-    return jnp.matmul(left * ((1 - INSIDE * eps * math.sqrt(rows)) * kept), right, precision="highest")
+    return matmul(left * ((1 - INSIDE * eps * math.sqrt(rows)) * kept), right)

@@ -4,13 +4,13 @@ All vectors are flat, with the entries of every matrix behind one another; pairs
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.products import inner, matmul
 from normbench.jax.updates.decompositions import eigh
 
 Arrays = tuple[Array, ...]
@@ -18,9 +18,6 @@ Sides = tuple[tuple[Array, Array], ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
-
-_product = partial(jnp.matmul, precision="highest")  # accelerators would round the factors first
-inner = partial(jnp.vdot, precision="highest")
 
 
 def flat(vectors: Sequence[Array]) -> Array:
@@ -94,7 +91,7 @@ class Metric(NamedTuple):
         """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
         old = jnp.where(self.count > 0, decay, 0)
         averages = tuple(
-            (old * L + (1 - old) * _product(G, G.T), old * R + (1 - old) * _product(G.T, G))
+            (old * L + (1 - old) * matmul(G, G.T), old * R + (1 - old) * matmul(G.T, G))
             for (L, R), G in zip(self.averages, gradient, strict=True)
         )
 
@@ -106,7 +103,7 @@ class Metric(NamedTuple):
 
     def __call__(self, vectors: Sequence[Array]) -> Arrays:
         """L^(-1/2) V R^(-1/2)."""
-        return tuple(_product(_product(L, V), R) for V, (L, R) in zip(vectors, self.roots, strict=True))
+        return tuple(matmul(matmul(L, V), R) for V, (L, R) in zip(vectors, self.roots, strict=True))
 
 
 def inverse_root(A: Array, damping: Array) -> Array:
@@ -115,7 +112,7 @@ def inverse_root(A: Array, damping: Array) -> Array:
     eigenvalues = jnp.maximum(eigenvalues, 0)
     mean = eigenvalues.mean()
     damped = jnp.where(mean == 0, 1, eigenvalues + damping * mean)
-    return jnp.where(mean == 0, 0, _product(vectors * damped**-0.5, vectors.T))
+    return jnp.where(mean == 0, 0, matmul(vectors * damped**-0.5, vectors.T))
 
 
 def two_loop(gradient: Array, memory: Memory, metric: Callable[[Array], Array]) -> Array:
