@@ -153,13 +153,13 @@ def digits_trainer(optimiser: str, backend: str) -> Any:
     return made
 
 
-def bounded_trainer(way: str, backend: str, size: str = "E1") -> Any:
+def bounded_trainer(way: str, backend: str, size: str = "E1", device: str = "cpu") -> Any:
     """A trainer at a Lipschitz bound after a few iterations; ``way`` is one of BOUNDED."""
-    require_device(backend, "cpu")
+    require_device(backend, device)
     optimiser, parametrisation = way.split()
     spec(optimiser)
     running = module("normbench.running.run")
-    asked = {"task": TASK, "layers": LAYERS[size], "split": SPLIT, "seed": SEED, "iterations": BUFFER}
+    asked = {"task": TASK, "layers": LAYERS[size], "split": SPLIT, "seed": SEED, "iterations": BUFFER, "device": device}
     try:
         request = module("normbench.running.request").Asked(
             **asked, optimiser=optimiser, backend=backend, lipschitz=LIPSCHITZ, parametrisation=parametrisation

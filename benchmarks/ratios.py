@@ -84,22 +84,29 @@ def _training(key, backend, size):
 
 def steps():
     """A step of the drop-in classes alone over one of torch's fused Adam, and over a Python loop over layers."""
+    return interleaved(step_variants("cpu"), 200)
+
+
+def step_variants(device):
+    """Steps of torch's fused Adam, of the drop-in classes, and of loops over layers, by name."""
     import torch
 
     from normbench.torch import AGD, LARS, Fromage
 
     def layers():
         generator = torch.Generator().manual_seed(0)
-        made = [torch.nn.Parameter(torch.randn(WIDTH, WIDTH, generator=generator) / 8) for _ in range(DEPTH)]
-        for layer in made:
-            layer.grad = torch.randn(WIDTH, WIDTH, generator=generator) / 1000
+        drawn = (torch.randn(2, WIDTH, WIDTH, generator=generator).to(device) for _ in range(DEPTH))
+        made = []
+        for weights, gradient in drawn:
+            made.append(torch.nn.Parameter(weights / 8))
+            made[-1].grad = gradient / 1000
         return made
 
     classes = {"Fromage": Fromage, "LARS": LARS, "AGD": AGD}
     variants = {"Adam(fused=True)": torch.optim.Adam(layers(), fused=True).step}
     variants |= {name: made(layers()).step for name, made in classes.items()}
     variants |= {f"{name}, loop": _loop(rule, layers()) for name, rule in _LOOPS.items()}
-    return interleaved(variants, 200)
+    return variants
 
 
 def _fromage(layer, depth):

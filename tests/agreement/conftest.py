@@ -34,7 +34,7 @@ def problem_for(key: str, *, seed: int = 0, layers: tuple[int, ...] = LAYERS) ->
 
 
 def build_reference(
-    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, **through: str
+    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, device: str, **through: str
 ) -> Trainer:
     from normbench.reference.trainer import ReferenceTrainer
 
@@ -42,19 +42,19 @@ def build_reference(
 
 
 def build_torch(
-    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, **through: str
+    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, device: str, **through: str
 ) -> Trainer:
     from normbench.torch.benchmark.trainer import TorchTrainer
 
-    return TorchTrainer(problem, key, hyper, dtype=dtype, device="cpu", **through)
+    return TorchTrainer(problem, key, hyper, dtype=dtype, device=device, **through)
 
 
 def build_jax(
-    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, **through: str
+    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, device: str, **through: str
 ) -> Trainer:
     from normbench.jax.benchmark.trainer import JaxTrainer
 
-    return JaxTrainer(problem, key, hyper, iterations=iterations, dtype=dtype, device="cpu", **through)
+    return JaxTrainer(problem, key, hyper, iterations=iterations, dtype=dtype, device=device, **through)
 
 
 BUILDERS: dict[str, Build] = {"reference": build_reference, "torch": build_torch, "jax": build_jax}
@@ -67,12 +67,13 @@ def train(
     *,
     iterations: int,
     dtype: str = "float64",
+    device: str = "cpu",
     parametrisation: str | None = None,
     **given: Any,
 ) -> Trainer:
     through = {} if parametrisation is None else {"parametrisation": parametrisation}
     hyper = specs.get(key).resolve(given)
-    trainer = BUILDERS[backend](problem, key, hyper, iterations=CAPACITY, dtype=dtype, **through)
+    trainer = BUILDERS[backend](problem, key, hyper, iterations=CAPACITY, dtype=dtype, device=device, **through)
     trainer.advance(iterations)
     return trainer
 

@@ -58,7 +58,7 @@ def layers(model):
 
 
 def weights_of(model):
-    return [layer.weight.detach().double().numpy() for layer in layers(model)]
+    return [layer.weight.detach().double().cpu().numpy() for layer in layers(model)]
 
 
 @torch.no_grad()
@@ -67,7 +67,7 @@ def thrown(model, key, geometry, size, seed):
     generator = torch.Generator().manual_seed(seed)
     for p in variables(model):
         scale = size if p.dim() > 1 else min(size, 3.0)  # psi is the logarithm of what it scales by
-        p.copy_(scale * torch.randn(p.shape, generator=generator, dtype=p.dtype))
+        p.copy_(scale * torch.randn(p.shape, generator=generator, dtype=p.dtype))  # the same on every device
         if geometry != "free":
             p.div_(torch.linalg.matrix_norm(p.double(), "fro" if geometry == "sphere" else 2))
 
@@ -84,6 +84,20 @@ def test_the_bound_holds_at_every_value_of_the_variables(key, geometry, size):
             product = math.prod(np.linalg.norm(W, 2) for W in weights_of(model))
             assert product <= BOUND
             assert product == pytest.approx(BOUND, rel=1e-4)  # all of the bound is there to be used
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+@every_way
+def test_the_bound_holds_on_a_gpu(key, geometry):
+    """The weights of a moved module, certified in float64; in float32, too, they are those of a processor."""
+    for seed, dtype in enumerate((torch.float32, torch.float64)):
+        model = parametrize(perceptron(dtype=dtype), key, lipschitz=BOUND, geometry=geometry)
+        thrown(model, key, geometry, 1.0, seed)
+        there = copy.deepcopy(model).cuda()
+        assert certify(weights_of(there)).bound <= BOUND
+        for a, b in zip(weights_of(there), weights_of(model), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1000 * torch.finfo(dtype).eps * np.linalg.norm(b))
 
 
 def test_a_share_that_is_too_large_is_seen():
