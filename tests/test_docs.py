@@ -112,7 +112,7 @@ def dead(page: Path, text: str) -> list[str]:
         if target.startswith(("http:", "https:")):
             continue
         name, _, wanted = target.partition("#")
-        path = page.parent / name if name else page
+        path = (ROOT / name[1:] if name.startswith("/") else page.parent / name) if name else page
         headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE) if wanted else []
         if not path.exists() or (wanted and wanted not in map(anchor, headings)):
             found.append(target)
@@ -125,8 +125,10 @@ def test_links_lead_somewhere(page):
 
 
 def test_a_link_that_leads_nowhere_is_found():
-    text = "[a](gone.md) [b](README.md) [c](README.md#no-such-heading) [d](https://example.org)"
-    assert dead(ROOT / "README.md", text) == ["gone.md", "README.md#no-such-heading"]
+    text = (
+        "[a](gone.md) [b](README.md) [c](README.md#no-such-heading) [d](https://example.org) [e](/README.md) [f](/a.md)"
+    )
+    assert dead(ROOT / "docs" / ".." / "README.md", text) == ["gone.md", "README.md#no-such-heading", "/a.md"]
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`(\w[\w.-]*/[\w./-]*\w)`", WHERE))))

@@ -82,7 +82,7 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
         return self.classes_[largest]
 
     def certified_radius(self, X: Any) -> np.ndarray:
-        """Distance, in the unit of X, within which no other class is predicted: margin / (sqrt 2 lipschitz_bound_).
+        """Distance, in the unit of X, within which no other class is predicted: margin / (sqrt 2 ``lipschitz_bound_``).
 
         The margin is the largest logit less the second: a difference of two outputs moves by at most sqrt 2 times their
         distance. Infinite where the bound is 0. With inputs "unit_norm" the distance to the nearest x whose direction

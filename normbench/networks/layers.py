@@ -257,7 +257,7 @@ class Scale(Fixed):
 
     @property
     def gain(self) -> float:
-        """|factor|."""
+        """Absolute value of the factor."""
         return abs(self.factor)
 
 

@@ -39,7 +39,7 @@ def fromage(
     W <- [W - eta (||W||_F / ||g||_F) g] / sqrt(1 + eta^2)        (arXiv 2002.03432, Algorithm 1)
 
     A convolution kernel is one leaf with one norm. A leaf of zeros takes W - eta g, one with a zero gradient stays.
-    Norms of complex leaves are those of |z|, and their gradient is the direction of ascent, the conjugate of what
+    Norms of complex leaves are those of ``|z|``, and their gradient is the direction of ascent, the conjugate of what
     ``jax.grad`` gives. What scales the updates behind it, such as ``optax.scale`` or ``reduce_on_plateau``, breaks the
     prefactor, and norms shrink: change the learning rate instead.
 
