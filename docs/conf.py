@@ -11,6 +11,7 @@ project = "normbench"
 author = "the authors of normbench"
 release = version = __version__
 language = "en"
+smartquotes = False  # --tune and "ball" stay as they are typed
 
 extensions = [
     "myst_parser",
@@ -42,6 +43,7 @@ html_theme = "furo"
 html_title = f"normbench {version}"
 html_static_path = [str(Path(__file__).with_name("_static"))]
 html_css_files = ["site.css"]
+html_js_files = ["folder.js"]
 html_copy_source = False
 html_show_copyright = False
 copybutton_selector = "div.highlight-bash pre, div.highlight-python pre"

@@ -1,8 +1,11 @@
 """Sphinx over the mirror of the pages: HTML into a folder, or a check of the links to other hosts."""
 
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO
 
 from sphinx.application import Sphinx
 
@@ -16,42 +19,52 @@ class SiteError(Exception):
     """The site cannot be built as asked; the message says why, and what to do."""
 
 
-def build(out: Path, more: Mapping[str, str] | None = None, *, builder: str = "html", root: Path = ROOT) -> None:
-    """Build every page; a warning is an error, shown where it arises.
+def build(out: Path, more: Mapping[str, str]) -> None:
+    """Build every page anew into a folder.
 
     Parameters
     ----------
     out : Path
-        Takes the pages. The mirror and what Sphinx remembers lie in a hidden folder of that name beside it, so that the
-        next build reads only what has changed.
-    more : mapping, optional
+    more : mapping
         Path and Markdown text of pages beside those of the repository.
-    builder : str
-        ``html``, or ``linkcheck``, which needs a network.
-    root : Path
-        Of the repository.
 
     Raises
     ------
     SiteError
         If the folder holds something else, or a page has a warning.
     """
-    work = out.with_name(f".{out.name}")
-    if builder == "html":
-        _make_room(out)
-    mirror(work / "source", dict(more or {}), root)
+    _make_room(out)
+    with TemporaryDirectory() as work:
+        mirror(Path(work, "source"), more)
+        _judge(sphinx(Path(work, "source"), out, Path(work, "doctrees")))
+
+
+def check_links(more: Mapping[str, str]) -> None:
+    """Ask the other hosts that pages link to; :class:`SiteError` where one does not answer."""
+    with TemporaryDirectory() as work:
+        mirror(Path(work, "source"), more)
+        _judge(sphinx(Path(work, "source"), Path(work, "out"), Path(work, "doctrees"), builder="linkcheck"))
+
+
+def sphinx(source: Path, out: Path, doctrees: Path, *, builder: str = "html", warnings: TextIO | None = None) -> Sphinx:
+    """Sphinx with our settings, after its build; warnings, which are errors, go to standard error unless caught."""
     app = Sphinx(
-        srcdir=work / "source",
-        confdir=root / "docs",
-        outdir=out if builder == "html" else work / builder,
-        doctreedir=work / "doctrees",
+        srcdir=source,
+        confdir=ROOT / "docs",
+        outdir=out,
+        doctreedir=doctrees,
         buildername=builder,
-        warningiserror=True,
         status=None,
+        warning=warnings or sys.stderr,
+        warningiserror=True,
     )
     app.build()
+    return app
+
+
+def _judge(app: Sphinx) -> None:
     if app.statuscode:
-        raise SiteError(f"the {builder} build of the site has warnings, which stand above; each names page and line.")
+        raise SiteError(f"the pages ({app.builder.name}) have warnings, which stand above; each names page and line.")
 
 
 def _make_room(out: Path) -> None:

@@ -14,7 +14,7 @@ PATH = "docs/reference/commands.md"
 def pages() -> dict[str, str]:
     """Path in the repository and Markdown text of the page."""
     lines = [
-        "# The command line",
+        "# Every command and option",
         "",
         "What every command prints for `--help`; [how they are used](../commands.md).",
         "",
@@ -44,7 +44,8 @@ def _section(context: click.Context) -> Iterator[str]:
     yield from _prose(context.command.help or "")
     records = [r for p in context.command.get_params(context) if (r := p.get_help_record(context)) is not None]
     for names, about in records:
-        yield from (f"`{names}`", f": {_escaped(about) or '–'}", "")
+        if about:  # of an argument the usage says enough
+            yield from (f"`{names}`", f": {_escaped(about)}", "")
 
 
 def _prose(text: str) -> Iterator[str]:

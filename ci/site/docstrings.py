@@ -84,7 +84,8 @@ def lay_out(_app: Sphinx, _what: str, _name: str, _object: Any, _options: Any, l
     for paragraph in "\n".join(lines[:above]).split("\n\n"):
         rows = paragraph.split("\n")
         if _APART.search(paragraph) and not paragraph.startswith(_OTHER):
-            rows = [".. parsed-literal::", "", *(f"   {row}" for row in rows)]
+            block = ".. parsed-literal::" if "`" in paragraph else ".. code-block:: none"  # no colours of Python's
+            rows = [block, "", *(f"   {row}" for row in rows)]
         laid += [*rows, ""]
     lines[:above] = laid
 
@@ -97,9 +98,18 @@ def as_method(app: Sphinx, what: str, name: str, found: Any, options: Any, lines
         lines[:] = NumpyDocstring(read, app.config, app, "method", name, found, options).lines()
 
 
+def dashes(_app: Sphinx, page: nodes.document) -> None:
+    """Between a parameter and what is said of it, where Sphinx and napoleon put two hyphens."""
+    for field in page.findall(nodes.field):
+        for text in list(field.findall(nodes.Text)):
+            if " -- " in text:
+                text.parent.replace(text, nodes.Text(text.replace(" -- ", " – ")))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Enter what is done before and after napoleon, whose priority is 500."""
     app.connect("missing-reference", resolve)
     app.connect("autodoc-process-docstring", lay_out, priority=400)
     app.connect("autodoc-process-docstring", as_method, priority=600)
+    app.connect("doctree-read", dashes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

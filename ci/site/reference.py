@@ -44,7 +44,7 @@ def _overview() -> str:
         f"| [{name}]({name}.md) | {text.splitlines()[0].removeprefix('normbench: ')} |" for name, text in about.items()
     ]
     tree = ["```{toctree}", ":hidden:", "", *MODULES, "```", ""]
-    return "\n".join(["# Python", "", "| from | |", "| --- | --- |", *rows, "", *tree])
+    return "\n".join(["# Python API", "", "| from | |", "| --- | --- |", *rows, "", *tree])
 
 
 def home(module: str, name: str) -> str:

@@ -5,6 +5,8 @@ that are written by hand.
 """
 
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from ci.site import ROOT, commands, reference
@@ -21,30 +23,29 @@ def generated() -> dict[str, str]:
     return reference.pages() | commands.pages()
 
 
-def mirror(folder: Path, more: dict[str, str], root: Path = ROOT) -> None:
-    """Bring the mirror up to date: what has not changed is left alone, so that Sphinx does not read it again.
+def mirror(folder: Path, more: Mapping[str, str], root: Path = ROOT) -> None:
+    """Write the mirror into an empty folder.
 
     Parameters
     ----------
     folder : Path
-    more : dict
+    more : mapping
         Path and text of pages beside those of the repository.
     root : Path
         Of the repository.
     """
     texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in written(root)}
     made = {**texts, **generated(), **more}
-    files = {name: _complete(name, text).encode() for name, text in made.items()}
-    files |= {path.relative_to(root).as_posix(): path.read_bytes() for path in linked(texts, root)}
-    files["index.md"] = files.pop(START)
-    for path in folder.rglob("*"):
-        if path.is_file() and path.relative_to(folder).as_posix() not in files:
-            path.unlink()
-    for name, content in files.items():
-        path = folder / name
-        if not path.exists() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    made["index.md"] = made.pop(START)
+    for name, text in made.items():
+        _place(folder / name).write_text(_complete(name, text), encoding="utf-8")
+    for path in linked(texts, root):
+        shutil.copyfile(path, _place(folder / path.relative_to(root)))
+
+
+def _place(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def written(root: Path) -> list[Path]:

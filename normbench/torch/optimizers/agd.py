@@ -17,7 +17,7 @@ class AGD(Coupled):
     (arXiv 2304.05187, Algorithm 1)
 
     A kernel (d_k, d_{k-1}, height, width) counts as its height x width matrices, each divided by its own norm, with
-    gain_k = sqrt(d_k / d_{k-1}) / sqrt(height width)  (section 3.3 and appendix B).
+    gain_k = sqrt(d_k / d_{k-1}) / sqrt(height width) (section 3.3 and appendix B).
 
     The initial weights should be semi-orthogonal, every matrix of a kernel for itself, with singular values gain_k;
     inputs of norm sqrt(d_0). The paper switches the affine parameters of normalisation layers off.
