@@ -12,7 +12,6 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.nodes import make_refnode
 
 from ci.site import ROOT
 
@@ -49,7 +48,8 @@ class LinksToFiles(SphinxPostTransform):
             return nodes.reference("", "", words, refuri=f"{address}/{name}", internal=False)
         module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         if name.endswith(".py") and getattr(self.env, "_viewcode_modules", {}).get(module):
-            return make_refnode(self.app.builder, node["refdoc"], f"_modules/{module.replace('.', '/')}", "", words)
+            page = os.path.relpath(f"_modules/{module.replace('.', '/')}.html", Path(node["refdoc"]).parent)
+            return nodes.reference("", "", words, refuri=page, internal=True)
         return words
 
 
