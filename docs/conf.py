@@ -24,6 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "ci.site.docstrings",
     "ci.site.links",
+    "ci.site.navigation",
 ]
 exclude_patterns = ["docs/conf.py"]
 

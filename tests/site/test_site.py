@@ -28,6 +28,15 @@ def test_every_page_is_reached_from_the_start(site):
     assert len(seen) > 40
 
 
+def test_the_list_beside_a_page_has_every_page_and_no_headings(site):
+    deep = "docs/own_networks/torch.html"
+    for page in ("index.html", deep, "_modules/normbench/api.html"):
+        found = [where for link in site.pages[page].links if (where := site.local(page, link))]
+        listed = {path for path, _ in found}
+        assert {name for name in site.pages if not name.startswith("_modules/")} - listed == set()
+        assert [path for path, anchor in found if anchor and path == f"{FOLDER}/normbench.torch.html"] == []
+
+
 def test_every_written_page_is_in_the_site(site):
     written = {path.relative_to(ROOT).with_suffix(".html").as_posix() for p in PAGES for path in ROOT.glob(p)}
     assert written - site.pages.keys() == {"docs/index.html"}  # which is the start page
