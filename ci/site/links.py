@@ -35,7 +35,7 @@ class LinksToFiles(SphinxPostTransform):
 
     def _file(self, node: addnodes.pending_xref) -> Path | None:
         target = node["reftarget"].partition("#")[0]
-        if not target:
+        if not {"/", "."} & {*target}:  # an anchor, which MyST gives without its mark; the name of a folder may be one
             return None
         above = ROOT if target.startswith("/") else (ROOT / node["refdoc"]).parent
         found = (above / target.lstrip("/")).resolve()

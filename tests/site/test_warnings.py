@@ -14,7 +14,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sphinx.deprecation.RemovedInSph
 
 PAGE = """# A page
 
-[no such page](gone.md) [no such heading](#gone) [no such heading there](other.md#gone) [no file](../normbench/gone.py)
+[no such page](gone.md) [no such heading](#gone) [no such heading there](other.md#gone) [no file](normbench/gone.py)
+[no heading, a folder](#docs)
 
 [a source](normbench/cli/run.py) [a folder](normbench/papers) [another page](other.md#other)
 
@@ -29,8 +30,9 @@ other
 PLANTED = {
     "gone.md": "cross-reference target not found: 'gone.md'",
     "#gone": "cross-reference target not found: 'gone'",
+    "#docs": "cross-reference target not found: 'docs'",
     "other.md#gone": "local id not found in doc 'other': 'gone'",
-    "gone.py": "cross-reference target not found: '../normbench/gone.py'",
+    "gone.py": "cross-reference target not found: 'normbench/gone.py'",
     "normbench.gone": "py:func reference target not found: normbench.gone",
     "Gone": "py:class reference target not found: normbench.specs.base.Gone",
     "orphan.md": "document isn't included in any toctree",
