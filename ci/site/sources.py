@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ci.site import ROOT, commands, reference
+from ci.site import ROOT, commands, declared, reference
 
 START = "docs/index.md"
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "results/*.md")
@@ -20,7 +20,8 @@ _NO_FILES = (".md", ".py")  # pages, and sources, which ci/site/links.py links
 
 def generated() -> dict[str, str]:
     """Path in the repository and text of the pages that are made of the code."""
-    return reference.pages() | commands.pages()
+    declarations = {f"docs/{name}": text for name, text in declared.pages().items()}
+    return reference.pages() | commands.pages() | declarations
 
 
 def mirror(folder: Path, more: Mapping[str, str], root: Path = ROOT) -> None:
