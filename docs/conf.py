@@ -41,7 +41,6 @@ napoleon_custom_sections = [("Attributes", "params_style")]
 
 nitpicky = True
 linkcheck_ignore = [re.escape(found)] if (found := repository()) else []  # files here are checked here
-suppress_warnings = ["toc.not_readable"]  # docs/index.md names pages that are still to come
 
 html_theme = "furo"
 html_title = f"normbench {version}"
