@@ -23,6 +23,10 @@ from normbench.running.request import RunRequest
 
 _PACKAGE = Path(normbench.__file__).parent
 _RUN = "normbench.running.run"  # what makes the numbers of a record
+# The release whose numbers these are, as every record says it. Not the version of the package, which changes with every
+# commit and tag: the digest beside it covers what can change a number, and records stay while that stays. Raised by
+# hand, to the version of a release with another minor or major version, where that computes otherwise than the last.
+NUMBERS_OF = "0.1.0"
 NOT_RECORDED = "not recorded"
 _NOT_OF_LIBRARIES = ("python", "platform", "cpu", "cores", "gpu", "driver", "jobs", "rekeyed")
 _NOT_OF_THE_MACHINE = ("rekeyed",)  # said about a record, not about what made it
@@ -44,9 +48,10 @@ def modules_of(backend: str) -> tuple[str, ...]:
 
 @cache
 def code_version(backend: str) -> str:
-    """Package version and a short SHA-256 over the source files that can change a number of ``backend``.
+    """The release whose numbers these are and a short SHA-256 over the files that can change one of ``backend``.
 
-    See :func:`modules_of`; a change to the command line, to a report or to another backend leaves records valid.
+    The same for a clone with tags, one without, a wheel and an sdist of the same sources. See :func:`modules_of`; a
+    change to the command line, to a report or to another backend leaves records valid.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def code_version(backend: str) -> str:
     for name in modules_of(backend):
         digest.update(name.encode() + b"\0")
         digest.update(files[name].read_bytes().replace(b"\r\n", b"\n") + b"\0")
-    return f"{normbench.__version__}+{digest.hexdigest()[:12]}"
+    return f"{NUMBERS_OF}+{digest.hexdigest()[:12]}"
 
 
 def run_version(request: RunRequest) -> str:

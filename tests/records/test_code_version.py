@@ -1,5 +1,6 @@
 """The code version changes with every module that can change a number, and with nothing else."""
 
+import re
 import shutil
 import sys
 from functools import cache
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import normbench
+from ci.changelog import FILE, releases
 from normbench import backends
 from normbench.errors import InvalidArgumentError
 from normbench.records import libraries, versions
@@ -18,6 +20,7 @@ from tests.anew import imported_anew
 
 BACKENDS = backends.names()
 SOURCES = Path(normbench.__file__).parent
+RECORDS = SOURCES.parent / "results" / "records.parquet"
 # a module of one of these can change a number of every backend, whoever imports it
 EVERYWHERE = ("data", "specs", "problems", "backends", "numbers")
 READERS = "normbench.data.tables"  # of users' files: what they give is kept and hashed before a run sees it
@@ -164,8 +167,22 @@ def test_line_ends_change_nothing(package, version):
     assert after == before
 
 
-def test_the_version_begins_with_the_packages():
-    assert versions.code_version("jax").startswith(f"{normbench.__version__}+")
+def test_no_tag_and_no_commit_makes_a_record_stale(version, monkeypatch):
+    """What git says of the package stands on pages and in exports; what a record says is of its numbers alone."""
+    before = version("jax")
+    monkeypatch.setattr(normbench, "__version__", "7.8.9.post1.dev3+g1a2b3c4", raising=False)
+    assert version("jax") == before
+    assert re.fullmatch(rf"{re.escape(versions.NUMBERS_OF)}\+[0-9a-f]{{12}}", before)
+
+
+def test_the_release_of_the_numbers_is_one_of_the_changelog():
+    assert versions.NUMBERS_OF in {release.version for release in releases(FILE.read_text(encoding="utf-8"))}
+
+
+def test_the_published_runs_are_of_the_release_of_the_numbers():
+    """Read from one column of the boards' file; that their digests are today's is for ``python -m ci.results``."""
+    table = pytest.importorskip("pyarrow.parquet").read_table(RECORDS, columns=["code_version"])
+    assert {text.partition("+")[0] for text in table["code_version"].to_pylist()} == {versions.NUMBERS_OF}
 
 
 @pytest.mark.parametrize("ask", [versions.code_version, versions.environment, versions.modules_of, versions.libraries])
