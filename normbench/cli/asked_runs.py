@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from normbench.campaigns.usual import WHOLE
-from normbench.cli import options
+from normbench.cli import options, quick
 from normbench.cli.run_options import one_call, options_of_runs
 from normbench.errors import InvalidArgumentError
 
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from normbench.campaigns.plan import Plan
     from normbench.campaigns.samples import Samples
 
-_FILE = "campaign"
+_FILE, _QUICK = "campaign", "quick"
 
 
 @dataclass(frozen=True)
 class AskedRuns:
-    """What is asked for: every part, and which share of the whole."""
+    """What is asked for: every part, which share of the whole, and what is to be said of a board of it."""
 
     parts: "list[Part]"
     shard: str
+    note: str = ""
 
     def plan(self, samples: "Samples") -> "Plan":
         """One plan of it all; who is left out is said on standard error.
@@ -43,11 +44,14 @@ class AskedRuns:
 
 
 def asked_runs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``[CAMPAIGN.toml]``, the options that say what is run, and ``--shard``: to the command an :class:`AskedRuns`."""
+    """``[CAMPAIGN.toml]``, the options that say what is run, ``--quick``, ``--shard``: to the command an `AskedRuns`."""
 
-    def with_parts(*, wanted: Any, campaign: Path | None, shard: str, **others: Any) -> Any:
+    def with_parts(*, wanted: Any, campaign: Path | None, quick_: bool, shard: str, **others: Any) -> Any:
         from normbench.campaigns.parts import Part
 
+        if quick_:
+            wanted = quick.quick_runs()
+            return command(AskedRuns([Part(wanted)], shard, quick.note(wanted)), **others)
         return command(AskedRuns([Part(wanted)] if campaign is None else _read(campaign), shard), **others)
 
     shard_option = click.option(
@@ -57,31 +61,39 @@ def asked_runs(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Make part I of N, counted from 1, of what the rest of the command asks for: a part a machine, then "
         "normbench records merge.",
     )
-    with_options = options_of_runs(shard_option(wraps(command)(with_parts)))
+    quick_option = click.option(
+        f"--{_QUICK}",
+        "quick_",
+        is_flag=True,
+        help="A first board in seconds: a few optimisers on digits at a bound, few seeds and iterations, no searches. "
+        "Stands in the place of all options that say what is run.",
+    )
+    with_options = options_of_runs(quick_option(shard_option(wraps(command)(with_parts))))
 
     @wraps(with_options)
-    def checked(*given: Any, campaign: Path | None, **others: Any) -> Any:
+    def checked(*given: Any, campaign: Path | None, quick_: bool, **others: Any) -> Any:
+        if quick_:
+            also = [] if campaign is None else [str(campaign)]
+            _refuse_beside(f"--{_QUICK}", also, "it says what is run. Leave it out, or the rest.")
         if campaign is not None:
-            _refuse_beside(campaign)
-        return with_options(*given, campaign=campaign, **others)
+            remedy = "Write that into it, below [defaults] for all of its runs, or leave the file out."
+            _refuse_beside(str(campaign), [], f"the file says what is run. {remedy}")
+        return with_options(*given, campaign=campaign, quick_=quick_, **others)
 
     file = options.UserPath(exists=True, dir_okay=False)
     return click.argument(_FILE, type=file, required=False, metavar="[CAMPAIGN.toml]")(checked)
 
 
-def _refuse_beside(campaign: Path) -> None:
-    """Raise where options say what is run, too."""
+def _refuse_beside(what: str, also: list[str], reason: str) -> None:
+    """Raise where options say what is run, too, or something else does."""
     context = click.get_current_context()
-    given = [
+    given = also + [
         option.opts[0]
         for option in one_call.params
         if option.name and context.get_parameter_source(option.name) not in (None, ParameterSource.DEFAULT)
     ]
     if given:
-        raise InvalidArgumentError(
-            f"{', '.join(given)} beside {campaign}: the file says what is run. Write that into it, below [defaults] "
-            "for all of its runs, or leave the file out."
-        )
+        raise InvalidArgumentError(f"{', '.join(given)} beside {what}: {reason}")
 
 
 def _read(campaign: Path) -> "list[Part]":

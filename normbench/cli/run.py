@@ -51,6 +51,7 @@ def command(
 
     \b
     Examples:
+      normbench run --quick
       normbench run
       normbench run --optimiser method1 --optimiser adam --seeds 10
       normbench run --optimiser peers --seeds 10
@@ -86,6 +87,8 @@ def command(
         print_boards(everything, "table")
         again = shlex.join(["normbench", "leaderboard", "--out", str(out)])
         click.echo(f"Records: {store.directory}. Show this again: {again}", err=True)
+        if asked.note:
+            click.echo(asked.note, err=True)
     else:
         print_records(records, store, format_)
     failed, made_room = print_failures(records), _print_kept(set(store.kept()) - kept)
