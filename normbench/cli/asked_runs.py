@@ -100,7 +100,7 @@ def _read(campaign: Path) -> "list[Part]":
     from normbench.cli.campaign_file import parts_of
 
     context = click.get_current_context()
-    own = {option.name for option in one_call.params} | {_FILE}
+    own = {option.name for option in one_call.params} | {_FILE, f"{_QUICK}_"}
     whole = [option for option in context.command.params if option.name not in own]
     names = {option.opts[0].removeprefix("--"): _usage(context, campaign, option) for option in whole}
     return parts_of(campaign, names)
