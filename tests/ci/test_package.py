@@ -1,0 +1,68 @@
+"""What is released is looked into: a missing file, rubbish, and a wheel that its sdist does not make are found."""
+
+import io
+import tarfile
+import tomllib
+import zipfile
+
+import pytest
+
+from ci.package import FIRST_BOARD, ROOT, PackageError, check_contents, contents, of_the_package, same
+
+FILES = {"normbench/a.py": b"a = 1\n", "normbench/py.typed": b"", "normbench-1.dist-info/licenses/LICENSE": b"free"}
+
+
+@pytest.fixture
+def archives(tmp_path):
+    wheel, sdist = tmp_path / "normbench-1-py3-none-any.whl", tmp_path / "normbench-1.tar.gz"
+    with zipfile.ZipFile(wheel, "w") as packed:
+        for name, data in FILES.items():
+            packed.writestr(name, data)
+    with tarfile.open(sdist, "w:gz") as packed:
+        for name, data in FILES.items():
+            member = tarfile.TarInfo(f"normbench-1/{name}")
+            member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
+    return wheel, sdist
+
+
+def test_wheel_and_sdist_are_read_alike(archives):
+    wheel, sdist = map(contents, archives)
+    assert wheel == sdist
+    assert wheel.keys() == FILES.keys()
+    same(wheel, sdist)
+
+
+def test_a_wheel_that_differs_is_named(archives):
+    wheel = contents(archives[0])
+    for other in (wheel | {"normbench/a.py": "0"}, {k: v for k, v in wheel.items() if k != "normbench/a.py"}):
+        with pytest.raises(PackageError, match=r"another than that of the tree: normbench/a\.py"):
+            same(wheel, other)
+
+
+def test_what_is_missing_or_too_much_is_named():
+    tops = ("normbench", "normbench-1.dist-info")
+    check_contents(FILES, FILES, tops)
+    with pytest.raises(PackageError, match=r"missing: normbench/py\.typed"):
+        check_contents(FILES.keys() - {"normbench/py.typed"}, FILES)
+    for rubbish in ("normbench/__pycache__/a.cpython-311.pyc", "results/records.parquet"):
+        with pytest.raises(PackageError, match="should not be there"):
+            check_contents({*FILES, rubbish}, FILES)
+    with pytest.raises(PackageError, match="should not be there: tests"):
+        check_contents({*FILES, "tests/test_a.py"}, FILES, tops)
+
+
+def test_types_pages_and_published_figures_belong_to_the_package():
+    names = of_the_package()
+    assert {"normbench/py.typed", "normbench/papers/asgd/table1.csv", "normbench/cli/__init__.py"} <= names
+    assert any(name.endswith(".html.j2") for name in names)
+
+
+def test_the_first_command_of_the_readme_is_the_one_that_is_tried():
+    assert f"normbench {' '.join(FIRST_BOARD)}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_sdist_takes_what_stands_in_the_tree():
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["sdist"]
+    for name in named["include"]:
+        assert list(ROOT.glob(name.removeprefix("/"))), name
