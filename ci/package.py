@@ -20,7 +20,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_BOARD = ("run", "--quick")  # what the README begins with
-_IN_SDIST = ("LICENSE", "tests/conftest.py", "constraints.txt", "CHANGELOG.md", "CITATION.cff", "PKG-INFO", "ci/package.py")
+_IN_SDIST = (
+    "LICENSE",
+    "tests/conftest.py",
+    "constraints.txt",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "PKG-INFO",
+    "ci/package.py",
+)
 _RUBBISH = ("__pycache__", ".pyc", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".venv", ".parquet", ".npz")
 
 

@@ -1,4 +1,4 @@
-"""Workflows run what is there: actions pinned by commit, scripts that exist, no right that is not asked for by a job."""
+"""Workflows run what is there: actions pinned by commit, scripts that exist, no right that no job asks for."""
 
 import re
 import tomllib
@@ -11,7 +11,12 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
-WRITES = {"contents", "id-token", "attestations", "pages"}  # each in a job of its own purpose, and nothing else anywhere
+WRITES = {
+    "contents",
+    "id-token",
+    "attestations",
+    "pages",
+}  # each in a job of its own purpose, and nothing else anywhere
 
 
 def jobs(name):

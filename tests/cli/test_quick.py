@@ -1,4 +1,4 @@
-"""``--quick`` is a small board at a bound through the same engine and store; it says what it is, and goes with nothing."""
+"""``--quick`` is a small board at a bound through the same engine and store; it says what it is worth."""
 
 import json
 import shlex
