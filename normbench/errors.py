@@ -1,4 +1,9 @@
-"""What callers of normbench can catch: one class per kind of mistake or misfortune."""
+"""What callers of normbench can catch: one class per kind of mistake or misfortune; and how a lack is made good."""
+
+
+def install(extra: str) -> str:
+    """What installs an extra of normbench: a clone does, as long as no index has the package."""
+    return f'in a clone of normbench, pip install ".[{extra}]"'
 
 
 class NormbenchError(Exception):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from normbench.errors import install
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "own_networks"
 CLIENTS = ROOT / "docs" / "clients"
@@ -63,7 +65,7 @@ def require_clients(snippet: Snippet) -> None:
     """Skip where a library is missing that a page of docs/clients imports: it is in an extra of its own."""
     for name in re.findall(r"^(?:import|from) (\w+)", snippet.code, re.MULTILINE):
         if snippet.page.startswith(CLIENTS.name) and find_spec(name) is None:
-            pytest.skip(f"{name} is not installed; pip install 'normbench[clients]'")
+            pytest.skip(f"{name} is not installed: {install('clients')}")
 
 
 def same_output(found: str, shown: str) -> bool:

@@ -6,6 +6,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from normbench.errors import install
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -159,7 +161,7 @@ class Backend:
     def missing(self) -> str:
         """Which of its libraries are not installed, with the remedy, or ""; imports none of them."""
         absent = [name for name in self.libraries if find_spec(name) is None]
-        return f"{' and '.join(absent)} not installed; pip install 'normbench[{self.name}]'" if absent else ""
+        return f"{' and '.join(absent)} not installed; {install(self.name)}" if absent else ""
 
     @property
     def compiles(self) -> bool:

@@ -25,7 +25,7 @@ def command(*, file: Path, c_file: Path | None, onnx_file: Path | None, dtype: s
 
     The C source needs no library but the math.h of unit-norm inputs and of tanh, allocates nothing and keeps no state.
     Its functions are called after its file: lift.c has lift_predict, or of a classifier lift_logits, lift_predict and
-    lift_certified_radius. ONNX needs pip install 'normbench[onnx]'.
+    lift_certified_radius. ONNX needs the extra onnx.
 
     \b
     Examples:

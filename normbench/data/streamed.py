@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from normbench.errors import DataError
+from normbench.errors import DataError, install
 from normbench.machine import threads_per_run
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the channels of ImageNet, as everybody has them
@@ -151,7 +151,7 @@ def decoded(path: Path) -> Any:
     try:
         from PIL import Image
     except ModuleNotFoundError as error:
-        raise DataError("reading images needs Pillow: pip install 'normbench[images]'") from error
+        raise DataError(f"reading images needs Pillow: {install('images')}") from error
     try:
         with Image.open(path) as image:
             return image.convert("RGB")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import normbench
-from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.errors import BackendUnavailableError, InvalidArgumentError, install
 from normbench.exports.network import Exported
 from normbench.networks.activations import Activation, LeakyRelu, MaxMin, Relu, Tanh
 from normbench.numbers import as_integer
@@ -51,9 +51,7 @@ def to_onnx(network: Exported, path: str | Path | None = None, *, opset: int = O
     try:
         import onnx
     except ModuleNotFoundError as error:
-        raise BackendUnavailableError(
-            'an ONNX model needs onnx, which is not installed: pip install "normbench[onnx]"'
-        ) from error
+        raise BackendUnavailableError(f"an ONNX model needs onnx, which is not installed: {install('onnx')}") from error
     newest, version = onnx.defs.onnx_opset_version(), as_integer(opset)
     if version is None or not OLDEST <= version <= newest:
         raise InvalidArgumentError(f"opset must be an integer from {OLDEST} to {newest}; got {opset!r}.")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from normbench.errors import BackendUnavailableError
+from normbench.errors import BackendUnavailableError, install
 
 
 @contextmanager
@@ -24,9 +24,7 @@ def drawing_libraries(what: str = "a figure", extra: str = "report") -> Iterator
     try:
         yield
     except ModuleNotFoundError as error:
-        raise BackendUnavailableError(
-            f'{what} needs {error.name}, which is not installed: pip install "normbench[{extra}]"'
-        ) from error
+        raise BackendUnavailableError(f"{what} needs {error.name}, which is not installed: {install(extra)}") from error
     finally:
         del os.environ["MPLBACKEND"]
         if before is not None:

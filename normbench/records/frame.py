@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from normbench.errors import InvalidArgumentError, RecordError
+from normbench.errors import InvalidArgumentError, RecordError, install
 from normbench.networks.families import layers_text
 from normbench.records.formats import csv_frame, csv_original
 from normbench.records.identity import plain
@@ -218,6 +218,6 @@ def check_format(path: Path) -> str:
         raise InvalidArgumentError(f"{path.name!r} must end in {', '.join(_FORMATS)}. Example: records.parquet.")
     if found == ".parquet" and find_spec("pyarrow") is None:
         raise InvalidArgumentError(
-            f"{path.name!r} needs pyarrow, which is not installed. pip install 'normbench[report]', or use .csv.gz."
+            f"{path.name!r} needs pyarrow, which is not installed. Use .csv.gz, or, {install('report')}."
         )
     return found

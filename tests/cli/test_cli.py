@@ -247,4 +247,4 @@ def test_validate_exits_with_1_on_a_breach(monkeypatch):
 
 def test_list_shows_the_remedy_for_a_missing_backend_in_full(monkeypatch):
     needs_a_library_that_nobody_has("jax", monkeypatch)
-    assert "pip install 'normbench[jax]'" in call("list", "backends").stdout
+    assert 'pip install ".[jax]"' in call("list", "backends").stdout

@@ -99,5 +99,5 @@ def test_what_is_missing_or_cannot_be_written_is_one_error(tmp_path, monkeypatch
         return whole(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without_onnx)
-    with pytest.raises(BackendUnavailableError, match=r'pip install "normbench\[onnx\]"'):
+    with pytest.raises(BackendUnavailableError, match=r'pip install "\.\[onnx\]"'):
         exports.to_onnx(exports.exported(bare()))

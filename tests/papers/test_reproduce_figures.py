@@ -96,7 +96,7 @@ def test_experiment1_prints_its_table_without_altair(tmp_path, monkeypatch):
     assert outcome.exit_code == 0
     assert "published" in outcome.stdout
     assert "No figure: a figure needs altair, which is not installed" in outcome.stderr
-    assert 'pip install "normbench[report]"' in outcome.stderr
+    assert 'pip install ".[report]"' in outcome.stderr
     assert list((tmp_path / "figures").glob("*.svg")) == []
 
 
@@ -104,5 +104,5 @@ def test_experiment1_prints_its_table_without_altair(tmp_path, monkeypatch):
 def test_a_command_that_only_draws_asks_for_altair_before_it_computes(tmp_path):
     outcome = reproduce("agd-figure6", tmp_path)
     assert outcome.exit_code == 2
-    assert 'pip install "normbench[report]"' in outcome.output
+    assert 'pip install ".[report]"' in outcome.output
     assert not tmp_path.joinpath("records").exists()

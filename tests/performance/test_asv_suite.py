@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.vendor_assets import PACKAGES, rewrite
 from normbench import specs
+from normbench.errors import install
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +62,7 @@ def test_no_benchmark_has_two_thresholds():
     )
 
 
-@pytest.mark.skipif(find_spec("asv") is None, reason="asv is not installed; pip install 'normbench[bench]'")
+@pytest.mark.skipif(find_spec("asv") is None, reason=f"asv is not installed: {install('bench')}")
 def test_published_site_asks_no_other_host():
     page = (Path(find_spec("asv").origin).parent / "www" / "index.html").read_text(encoding="utf-8")
     local = rewrite(page)

@@ -256,7 +256,7 @@ def test_a_missing_library_is_named_with_its_remedy(make, tmp_path, monkeypatch)
     with imported_anew():
         result = CliRunner().invoke(importlib.import_module("normbench.cli").main, ["report", "--out", str(tmp_path)])
     assert result.exit_code == 2
-    missing = 'the page needs altair, which is not installed: pip install "normbench[report]"'
+    missing = 'the page needs altair, which is not installed: in a clone of normbench, pip install ".[report]"'
     assert result.stderr == f"Error: {missing}\n"
 
 

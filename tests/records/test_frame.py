@@ -133,5 +133,5 @@ def test_the_command_exports_and_imports(records, tmp_path):
 
 def test_parquet_without_its_library_says_what_to_install(records, tmp_path, monkeypatch):
     monkeypatch.setattr("normbench.records.frame.find_spec", lambda name: None)
-    with pytest.raises(InvalidArgumentError, match=r"needs pyarrow.*normbench\[report\]"):
+    with pytest.raises(InvalidArgumentError, match=r"needs pyarrow.*\.\[report\]"):
         write_file(records, tmp_path / "runs.parquet")

@@ -16,7 +16,7 @@ import numpy as np
 
 from normbench.data.cache import DAMAGE
 from normbench.data.exact import exactly
-from normbench.errors import BackendUnavailableError, DataError, InvalidArgumentError
+from normbench.errors import BackendUnavailableError, DataError, InvalidArgumentError, install
 from normbench.numbers import as_number
 
 Arrays = dict[str, np.ndarray]
@@ -170,7 +170,7 @@ def _array(column: Any) -> np.ndarray:
 def _parquet(path: Path) -> TableFile:
     if find_spec("pyarrow") is None:
         raise BackendUnavailableError(
-            f'{path.name} needs pyarrow, which is not installed: pip install "normbench[report]", or use CSV.'
+            f"{path.name} needs pyarrow, which is not installed: use CSV, or, {install('report')}."
         )
     parquet = importlib.import_module("pyarrow.parquet")
     try:
