@@ -44,7 +44,7 @@ class AskedRuns:
 
 
 def asked_runs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``[CAMPAIGN.toml]``, the options that say what is run, ``--quick`` and ``--shard``; the command gets them as one."""
+    """``[CAMPAIGN.toml]``, the options that say what is run, ``--quick``, ``--shard``: for the command `AskedRuns`."""
 
     def with_parts(*, wanted: Any, campaign: Path | None, quick_: bool, shard: str, **others: Any) -> Any:
         from normbench.campaigns.parts import Part

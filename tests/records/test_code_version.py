@@ -180,7 +180,7 @@ def test_the_release_of_the_numbers_is_one_of_the_changelog():
 
 
 def test_the_published_runs_are_of_the_release_of_the_numbers():
-    """Read from one column of the boards' file; that their digests are today's is for ``python -m ci.results``."""
+    """Read from one column of the boards' file; whether their digests are today's, a run of the same command says."""
     table = pytest.importorskip("pyarrow.parquet").read_table(RECORDS, columns=["code_version"])
     assert {text.partition("+")[0] for text in table["code_version"].to_pylist()} == {versions.NUMBERS_OF}
 
