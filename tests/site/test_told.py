@@ -6,6 +6,7 @@ import click
 import pytest
 
 from tests.site.told import blocks, shows, tell
+from tests.this_process import in_this_process  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -49,7 +50,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("folder", "in_this_process")
 @pytest.mark.parametrize("name", ["engineer", "researcher"])
 def test_a_tutorial_does_what_it_says(name):
     tell(DOCS / "tutorials" / f"{name}.md", {})
