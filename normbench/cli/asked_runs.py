@@ -51,7 +51,7 @@ def asked_runs(command: Callable[..., Any]) -> Callable[..., Any]:
 
         if quick_:
             wanted = quick.quick_runs()
-            return command(AskedRuns([Part(wanted)], shard, quick.note(wanted)), **others)
+            return command(AskedRuns([Part(wanted)], shard, quick.note(wanted)), **quick.in_one_process(others))
         return command(AskedRuns([Part(wanted)] if campaign is None else _read(campaign), shard), **others)
 
     shard_option = click.option(

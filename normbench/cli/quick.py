@@ -28,6 +28,11 @@ def quick_runs() -> Any:
         return one_call.invoke(context)
 
 
+def in_one_process(given: dict[str, Any]) -> dict[str, Any]:
+    """Other options of the command: one process unless ``--jobs`` asks for more, since a second imports for as long."""
+    return given | {"jobs": 1} if given.get("jobs", 1) is None else given
+
+
 def note(wanted: Any) -> str:
     """What the board of these runs is worth, and the commands for it and for more."""
     return (

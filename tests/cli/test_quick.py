@@ -38,6 +38,12 @@ def test_a_first_board_is_at_its_bound_and_says_what_it_is_worth(tmp_path):
     assert (named["done"], named["missing"]) == (1, 5)
 
 
+def test_one_process_makes_it_unless_more_are_asked_for():
+    assert quick.in_one_process({"jobs": None, "out": "x"}) == {"jobs": 1, "out": "x"}
+    assert quick.in_one_process({"jobs": 3}) == {"jobs": 3}
+    assert quick.in_one_process({"format_": "table"}) == {"format_": "table"}  # a command that makes no runs
+
+
 @pytest.mark.parametrize("option", [option for option in one_call.params if option.opts[0] != "--data"])
 @pytest.mark.parametrize("command", ["run", "status"])
 def test_what_else_says_what_is_run_is_refused_with_the_remedy(option, command, tmp_path):
