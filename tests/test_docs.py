@@ -134,3 +134,10 @@ def test_a_link_that_leads_nowhere_is_found():
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`(\w[\w.-]*/[\w./-]*\w)`", WHERE))))
 def test_the_page_that_says_where_what_is_names_files_that_exist(path):
     assert any((root / path).exists() for root in (ROOT, ROOT / "normbench"))
+
+
+def test_no_page_installs_from_an_index_that_has_no_normbench_yet():
+    """What works is a clone; docs/releasing.md says what changes with the first release."""
+    written = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "results").glob("*.md")]
+    said = {path.name: re.findall(r"pip install[^\n`]*[\s\"']normbench\b", path.read_text("utf-8")) for path in written}
+    assert {name for name, found in said.items() if found} == {"releasing.md"}
