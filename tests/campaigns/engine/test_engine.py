@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from normbench.campaigns.engine import crew
 from normbench.campaigns.engine.crew import Seat
 from normbench.campaigns.engine.engine import Engine, results_of
 from normbench.campaigns.engine.workers import Workers, gpus
@@ -103,6 +104,20 @@ def test_jobs_for_a_gpu_run_where_one_is_and_each_has_its_own(monkeypatch):
     assert {found[n].value[3] for n in range(0, 10, 2)} == {"5", "7"}
     assert len({found[n].value[1] for n in range(0, 10, 2)}) == 2
     assert found.keys() == set(range(10))
+
+
+def test_processes_that_share_a_gpu_share_its_memory_unless_the_user_says_how(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+
+    def environments(runs_per_gpu):
+        made = crew._nannies(Workers(4, threads=1, runs_per_gpu=runs_per_gpu), 4)
+        return [one["options"].get("env", {}) for one in made.values()]
+
+    gpu, share = {"CUDA_VISIBLE_DEVICES": "5"}, "XLA_PYTHON_CLIENT_MEM_FRACTION"
+    assert environments(1) == [gpu, {}, {}, {}]
+    assert environments(3) == [gpu | {share: "0.250"}] * 3 + [{}]
+    monkeypatch.setenv(share, "0.1")
+    assert environments(3) == [gpu] * 3 + [{}]
 
 
 def test_workers_start_with_the_first_job_and_end_with_the_engine():
