@@ -1,14 +1,15 @@
 """The published boards from their records: ``python -m ci.results`` writes them, ``--check`` fails where one differs.
 
-results/records.parquet holds every run of the boards; leaderboard.md and .csv beside it are made from it alone,
-frontier.md and .csv and the README's frontier from frontier.parquet, where there is one. The page and
-the figures are made with them and not compared: they hold libraries and fonts, whose versions differ.
+results/records.parquet holds every run of the boards; leaderboard.md and .csv beside it are made from it,
+frontier.md and .csv and the README's frontier from frontier.parquet, where there is one. What accepted submissions hold
+in files of these names, in folders of ../submissions, stands beside it. The page and the figures are made with them and
+not compared: they hold libraries and fonts, whose versions differ.
 """
 
 import argparse
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ci.readme import leading, with_frontier
@@ -28,15 +29,16 @@ from normbench.records.schema import Record
 
 RESULTS = Path(__file__).parent.parent / "results"
 RECORDS, EXPERIMENT2, FRONTIER = "records.parquet", "experiment2.parquet", "frontier.parquet"
+SUBMISSIONS = "../submissions"  # docs/submissions.md
 README = "../README.md"
 _WRITERS = {"leaderboard.md": exports.markdown, "leaderboard.csv": exports.csv}
 
 
 def rebuilt(folder: Path) -> dict[str, str]:
     """Name and text of every file that the records of the folder make."""
-    found = boards(read_file(folder / RECORDS), published=board_rows)
+    found = boards(_every(stored(folder, RECORDS)), published=board_rows)
     files = {name: write(found) for name, write in _WRITERS.items()}
-    lines = frontiers(_frontier_runs(folder))
+    lines = frontiers(_every(stored(folder, FRONTIER)))
     if lines:
         files["frontier.md"] = frontier_tables.markdown(lines, across(lines))
         files["frontier.csv"] = frontier_files.csv(lines)
@@ -44,9 +46,16 @@ def rebuilt(folder: Path) -> dict[str, str]:
     return files | ({README: with_frontier(readme, lines)} if readme else {})
 
 
-def _frontier_runs(folder: Path) -> list[Record]:
-    """The runs of the frontiers; none where they are not stored."""
-    return read_file(folder / FRONTIER) if (folder / FRONTIER).exists() else []
+def stored(folder: Path, name: str) -> dict[str, list[Record]]:
+    """The published runs of a kind by the path of their file from the folder: its own, then those of submissions."""
+    own = [] if name == FRONTIER and not (folder / name).exists() else [name]
+    submitted = sorted((folder / SUBMISSIONS).glob(f"*/{name}"))
+    paths = [*own, *(f"{SUBMISSIONS}/{path.parent.name}/{name}" for path in submitted)]
+    return {path: read_file(folder / path) for path in paths}
+
+
+def _every(files: Mapping[str, Sequence[Record]]) -> list[Record]:
+    return [run for runs in files.values() for run in runs]
 
 
 def differences(folder: Path) -> dict[str, str]:
@@ -102,12 +111,12 @@ def main() -> int:
         return 1 if found else 0
     for name, text in rebuilt(given.folder).items():
         (given.folder / name).write_text(text, encoding="utf-8")
-    runs, experiment2 = read_file(given.folder / RECORDS), read_file(given.folder / EXPERIMENT2)
-    frontier = _frontier_runs(given.folder)
-    files = {run.record_id: EXPERIMENT2 for run in experiment2} | {run.record_id: FRONTIER for run in frontier}
-    page = report_page([*runs, *experiment2, *frontier], record_link=lambda name: files.get(name, RECORDS))
+    published, frontier = stored(given.folder, RECORDS), stored(given.folder, FRONTIER)
+    files = published | {EXPERIMENT2: read_file(given.folder / EXPERIMENT2)} | frontier
+    links = {run.record_id: path for path, found in files.items() for run in found}
+    page = report_page(_every(files), record_link=links.__getitem__)
     (given.folder / "report.html").write_text(page, encoding="utf-8")
-    for picture in pictures(runs, experiment2, frontier):
+    for picture in pictures(_every(published), files[EXPERIMENT2], _every(frontier)):
         picture.save(given.folder / "figures")
     return 0
 

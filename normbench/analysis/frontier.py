@@ -89,8 +89,8 @@ def frontiers(records: Iterable[Record]) -> list[Frontier]:
         validation part do not.
     """
     every = known(records)
-    found, tried = [], grouped(trials(every), _network)
-    for key, group in grouped(results(every), _network).items():
+    found, tried = [], grouped(trials(every), network_key)
+    for key, group in grouped(results(every), network_key).items():
         runs = current(group)
         latest = max(runs, key=lambda run: run.provenance.created).provenance.data_sha256
         shown = [run for run in runs if run.provenance.data_sha256 == latest]
@@ -100,7 +100,7 @@ def frontiers(records: Iterable[Record]) -> list[Frontier]:
     return sorted(found, key=_extent)
 
 
-def _network(record: Record) -> Sortable:
+def network_key(record: Record) -> Sortable:
     """All that separates boards but the bound."""
     return sortable(record, Level.BOARD, without=("lipschitz",))
 

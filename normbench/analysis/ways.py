@@ -1,7 +1,7 @@
 """Ways of training on a frontier, out of stored runs: at each bound the runs that stand for a way at a budget."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -119,11 +119,16 @@ def _seconds(record: Record) -> float:
 
 
 def common_seeds(found: Sequence[Way]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The seeds that are judged, and those that are left out because few of the ways and bounds have them.
+    """The seeds that are judged, and those that are left out because few of the ways and bounds have them."""
+    return commonest_seeds(runs for way in found for runs in way.runs.values())
+
+
+def commonest_seeds(rows: Iterable[Runs]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The seeds that many of the rows have, and those that few have.
 
     Means over other seeds are means over other splits: a seed counts that half as many have as have the commonest.
     """
-    count = Counter(run.request.seed for way in found for runs in way.runs.values() for run in runs)
+    count = Counter(run.request.seed for runs in rows for run in runs)
     least = max(count.values(), default=0) / 2
     return (
         tuple(sorted(seed for seed, n in count.items() if n >= least)),

@@ -8,7 +8,7 @@ from pyarrow import parquet
 
 from ci import results
 from ci.readme import FRONTIER, FRONTIER_ENDS
-from ci.results import README, RESULTS, differences, rebuilt
+from ci.results import README, RESULTS, differences, rebuilt, stored
 from normbench.records.frame import read_file, write_file
 from tests.changes import changed
 
@@ -78,3 +78,19 @@ def test_a_run_that_was_certified_above_its_bound_changes_the_frontier_everywher
     above = [changed(run, lipschitz_certificate=30.0) if run is shown else run for run in runs]
     write_file(above, folder / "frontier.parquet")
     assert differences(folder).keys() == {"frontier.md", "frontier.csv", README}
+
+
+def test_an_accepted_submission_stands_on_the_boards_as_if_its_runs_were_ours(folder):
+    for name in ("records.parquet", "frontier.parquet"):
+        runs = read_file(folder / name)
+        moved = [run for run in runs if run.request.optimiser == "fromage" or run.request.lipschitz == 5.0]
+        assert 0 < len(moved) < len(runs)
+        submission = folder.parent / "submissions" / "planted"
+        submission.mkdir(parents=True, exist_ok=True)
+        write_file(moved, submission / name)
+        write_file([run for run in runs if run not in moved], folder / name)
+        assert stored(folder, name).keys() == {name, f"../submissions/planted/{name}"}
+    names = ("leaderboard.md", "leaderboard.csv", "frontier.md", "frontier.csv", README)
+    assert rebuilt(folder) == {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    (submission / "records.parquet").unlink()
+    assert differences(folder).keys() == {"leaderboard.md", "leaderboard.csv"}
