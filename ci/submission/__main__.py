@@ -18,19 +18,24 @@ from normbench.errors import NormbenchError
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    made = argparse.ArgumentParser(
         prog="python -m ci.submission", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, metavar="submissions/NAME")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the published records")
-    what = parser.add_mutually_exclusive_group()
+    made.add_argument("folder", type=Path, metavar="submissions/NAME")
+    made.add_argument("--results", type=Path, default=RESULTS, help="folder of the published records")
+    what = made.add_mutually_exclusive_group()
     what.add_argument("--install", action="store_true", help="have pip install what submission.toml names, and end")
     what.add_argument("--rerun", action="store_true", help="make the cheapest runs again; runs the submitted code")
-    given = parser.parse_args(arguments)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    given = parser().parse_args(arguments)
     if not given.folder.is_dir():
-        parser.error(f"{given.folder} is no folder. Name one below submissions/.")
+        parser().error(f"{given.folder} is no folder. Name one below submissions/.")
     if given.install:
         return _install(given.folder)
     verdicts, submission, runs = checked(given.folder, given.results)
