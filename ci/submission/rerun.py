@@ -9,7 +9,7 @@ import numpy as np
 
 from ci.submission.breach import Breach, Verdict
 from ci.submission.metadata import Submission
-from ci.submission.rules import Runs
+from ci.submission.terms import Files
 from normbench.analysis.budget import refused
 from normbench.analysis.selection import grouped, results
 from normbench.backends.trajectory import Status
@@ -25,7 +25,7 @@ RMS_TOLERANCE = 0.05  # of the test RMS at the end
 _REMEDY = "Make the records with the code that install names, and with nothing else"
 
 
-def made_again(submission: Submission, runs: Runs) -> Verdict:
+def made_again(submission: Submission, runs: Files) -> Verdict:
     """Of every file, optimiser, backend and task the cheapest run that ended, made again on this machine's CPU."""
     if submission.loose_folder:
         sys.path.insert(0, str(submission.loose_folder))

@@ -1,13 +1,13 @@
 """The rules of a submission that need nothing of its code; docs/submissions.md says them in words."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ci.results import FRONTIER, RECORDS
 from ci.submission.breach import Breach, Verdict, gathered, named
 from ci.submission.metadata import Submission, read, taken
-from ci.submission.terms import comparable
+from ci.submission.terms import Files, comparable
 from ci.submission.tuned import openly_tuned
 from normbench.analysis.budget import refused
 from normbench.analysis.selection import known, results, strange
@@ -18,10 +18,9 @@ from normbench.records.frame import read_file
 from normbench.records.schema import Record
 
 FILES = (RECORDS, FRONTIER)
-Runs = Mapping[str, Sequence[Record]]  # by the name of their file
 
 
-def checked(folder: Path, published_in: Path) -> tuple[list[Verdict], Submission | None, Runs]:
+def checked(folder: Path, published_in: Path) -> tuple[list[Verdict], Submission | None, Files]:
     """The verdict on every rule that needs nothing of the submitted code, the submission, and its records by file.
 
     Parameters
@@ -44,7 +43,7 @@ def checked(folder: Path, published_in: Path) -> tuple[list[Verdict], Submission
     return judged(found, runs, published, unreadable), found, runs
 
 
-def judged(submission: Submission, runs: Runs, published: Runs, unreadable: Sequence[Breach] = ()) -> list[Verdict]:
+def judged(submission: Submission, runs: Files, published: Files, unreadable: Sequence[Breach] = ()) -> list[Verdict]:
     """The verdicts on a submission whose metadata could be read, by its records and the published ones."""
     names = {run.request.optimiser for records in published.values() for run in records}
     wrong = (*unreadable, *gathered(_wrong(submission, runs)), *_not_run(submission, runs))
@@ -55,10 +54,9 @@ def judged(submission: Submission, runs: Runs, published: Runs, unreadable: Sequ
     ]
 
 
-def _of_runs(runs: Runs, published: Runs) -> Iterator[Verdict]:
+def _of_runs(runs: Files, published: Files) -> Iterator[Verdict]:
     """The rules on records whose optimiser is declared."""
-    differing = (breach for name, records in runs.items() for breach in comparable(records, published.get(name, ())))
-    yield Verdict("comparable", "the same data, release, terms and seeds as the published", tuple(differing))
+    yield Verdict("comparable", "the data, release, terms and seeds of the published", comparable(runs, published))
     yield Verdict("tuning", "every value is a default, or the best of trials in the file", openly_tuned(runs.values()))
     every = [record for records in runs.values() for record in results(records)]
     at_bounds = sum(record.request.lipschitz is not None for record in every)
@@ -70,7 +68,7 @@ def _described(submission: Submission) -> str:
     return f"{said.title}: {', '.join(said.optimisers)} of {said.install}"
 
 
-def _count(runs: Runs) -> str:
+def _count(runs: Files) -> str:
     return " and ".join(f"{len(records)} records in {name}" for name, records in runs.items())
 
 
@@ -90,7 +88,7 @@ def _read(folder: Path) -> tuple[dict[str, list[Record]], list[Breach]]:
     return runs, wrong
 
 
-def _wrong(submission: Submission, runs: Runs) -> Iterator[tuple[str, str, Record]]:
+def _wrong(submission: Submission, runs: Files) -> Iterator[tuple[str, str, Record]]:
     """Records of other optimisers or packages, that this normbench cannot show, or in the wrong file."""
     optimisers = submission.metadata.optimisers
     for name, record in ((name, record) for name, records in runs.items() for record in records):
@@ -105,7 +103,7 @@ def _wrong(submission: Submission, runs: Runs) -> Iterator[tuple[str, str, Recor
             yield f"a run at a bound or a scale in {RECORDS}", f"Those belong into {FRONTIER}", record
 
 
-def _not_run(submission: Submission, runs: Runs) -> Iterator[Breach]:
+def _not_run(submission: Submission, runs: Files) -> Iterator[Breach]:
     made = {record.request.optimiser for records in runs.values() for record in results(records)}
     for name in submission.metadata.optimisers:
         if name not in made:
@@ -113,7 +111,7 @@ def _not_run(submission: Submission, runs: Runs) -> Iterator[Breach]:
 
 
 def _unbounded(runs: Sequence[Record]) -> Iterator[tuple[str, str, Record]]:
-    """Runs at a bound that is not proven, and runs that measured more than they prove."""
+    """Files at a bound that is not proven, and runs that measured more than they prove."""
     remedy = "The optimiser, or what it runs through, does not keep the bound: repair it and run again"
     for run in runs:
         at_bound = run.request.lipschitz is not None and run.outcome.status not in (Status.DIVERGED, Status.FAILED)

@@ -24,6 +24,7 @@ CHOSEN = (
     *("backend", "device"),  # where it runs
     *("iterations", "judged_on"),  # have rules of their own
 )
+Files = Mapping[str, Sequence[Record]]  # by name
 _AGAIN = "Make these runs again as docs/submissions.md says"
 
 
@@ -108,10 +109,11 @@ def _length(record: Record) -> float:
     return planned_evaluations(record) if record.request.batch_size is None else float(record.request.iterations)
 
 
-def comparable(records: Sequence[Record], published: Sequence[Record]) -> tuple[Breach, ...]:
-    """Where the records of a file are not what the published ones of that file can be compared with."""
-    terms = terms_of(published)
-    return (*gathered(_differences(records, terms)), *_seeds(records, terms))
+def comparable(files: Files, published: Files) -> tuple[Breach, ...]:
+    """Where the records of a file are not what the published ones of the file of that name can be compared with."""
+    pairs = [(records, terms_of(published.get(name, ()))) for name, records in files.items()]
+    differing = (found for records, terms in pairs for found in _differences(records, terms))
+    return (*gathered(differing), *(breach for records, terms in pairs for breach in _seeds(records, terms)))
 
 
 def _differences(records: Sequence[Record], terms: Mapping[Sortable, Terms]) -> Iterator[tuple[str, str, Record]]:
