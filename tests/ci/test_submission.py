@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from ci.submission.__main__ import main, pip_call
-from ci.submission.metadata import FILE, Submission, read
+from ci.submission.__main__ import main
+from ci.submission.metadata import FILE, read
 from ci.submission.rerun import made_again
 from ci.submission.rules import checked, judged
 from ci.submission.terms import minor_release
@@ -19,20 +19,12 @@ from normbench.errors import InvalidArgumentError
 from normbench.records.frame import read_file, write_file
 from normbench.records.versions import code_version
 from tests.changes import changed
+from tests.ci.submissions import METADATA, SIGNUM, write_submission
 from tests.cli.calls import call
 from tests.plug_ins.conftest import EXAMPLE, _nothing_is_known  # noqa: F401
 from tests.this_process import without_workers
 
-SIGNUM = "normbench_example.declared:SIGNUM"
 BOARD, FRONTIER = "records.parquet", "frontier.parquet"
-METADATA = f"""
-title = "Signum"
-optimisers = ["{SIGNUM}"]
-install = "package"
-source = "https://example.org/signum"
-contact = "Ann Author <ann@example.org>"
-description = "Signs of an average of gradients."
-"""
 SMALL = ["--layers", "12,4,3", "--iterations", 12, "--seeds", 2, "--backend", "torch", "--jobs", 1]
 BOUNDS = ["--lipschitz", 10, "--lipschitz", 40, "--parametrisation", "spectral"]
 
@@ -48,11 +40,8 @@ def make(folder, file, *options):
 def made(tmp_path_factory):
     """Published records and a submission, beside each other as in the repository."""
     root = tmp_path_factory.mktemp("repository")
-    published, submission = root / "results", root / "submissions" / "signum"
+    published, submission = root / "results", write_submission(root / "submissions" / "signum")
     published.mkdir()
-    submission.mkdir(parents=True)
-    (submission / FILE).write_text(METADATA, encoding="utf-8")
-    shutil.copytree(EXAMPLE / EXAMPLE.name, submission / "package" / EXAMPLE.name)
     with pytest.MonkeyPatch.context() as patch:
         without_workers(patch)
         patch.syspath_prepend(submission / "package")
@@ -123,37 +112,6 @@ def test_a_folder_that_is_not_there_is_a_wrong_call(tmp_path, capsys):
     assert "is no folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "said"),
-    [
-        ("title =", "titel =", "unknown key 'titel'. Did you mean 'title'?"),
-        ("title =", "titel =", "lacks the key 'title'"),
-        ('"Signum"', "7", "title must be a line of text"),
-        ('"Signum"', '""', "title must be a line of text"),
-        (f'["{SIGNUM}"]', f'"{SIGNUM}"', "optimisers must be a list of names"),
-        (f'["{SIGNUM}"]', f'["{SIGNUM}", "{SIGNUM}"]', "more than once"),
-        (f'["{SIGNUM}"]', '["adam"]', "'adam' is an optimiser of normbench"),
-        ('"package"', '"--index-url=x"', "neither a folder in the submission nor a requirement"),
-        ('"package"', '"../.."', "lies outside the submission"),
-        ('"Signum"', "Signum", "cannot be read"),
-    ],
-)
-def test_wrong_metadata_is_named(submission, before, after, said):
-    text = (submission / FILE).read_text(encoding="utf-8")
-    assert before in text
-    (submission / FILE).write_text(text.replace(before, after), encoding="utf-8")
-    found = breaches(submission)
-    assert found.keys() == {"metadata"}
-    assert said in found["metadata"]
-
-
-def test_a_folder_without_metadata_or_with_an_odd_name_is_named(submission):
-    odd = submission.rename(submission.with_name("Sign um"))
-    assert "is called 'Sign um'" in breaches(odd)["metadata"]
-    (odd / FILE).unlink()
-    assert f"has no {FILE}" in breaches(odd)["metadata"]
-
-
 def test_a_name_that_another_row_has_is_refused(submission):
     other = submission.with_name("other")
     other.mkdir()
@@ -163,40 +121,6 @@ def test_a_name_that_another_row_has_is_refused(submission):
     assert breaches(submission) == {}
     shutil.copy(submission / BOARD, submission.parents[1] / "results" / BOARD)
     assert "has rows on the boards already" in breaches(submission)["metadata"]
-
-
-@pytest.mark.parametrize(
-    ("install", "package", "version", "fits"),
-    [
-        ("signum==1.2.0", "signum", "1.2.0", True),
-        ("Sig_num>=1.2", "sig-num", "1.3", True),
-        ("signum", "signum", "7", True),
-        ("signum==1.2.0", "signum", "1.2.1", False),
-        ("signum==1.2.0", "other", "1.2.0", False),
-        ("project", "normbench-example", "1.2.0", True),
-        ("project", "normbench-example", "1.1.0", False),
-        ("package", EXAMPLE.name, "unknown", True),
-        ("package", EXAMPLE.name, "1.2.0", False),
-        ("package", "elsewhere", "unknown", False),
-    ],
-)
-def test_records_are_of_the_package_that_is_installed(submission, install, package, version, fits):
-    (submission / "project").mkdir()
-    shutil.copy(EXAMPLE / "pyproject.toml", submission / "project")
-    (submission / FILE).write_text(METADATA.replace('"package"', f'"{install}"'), encoding="utf-8")
-    found = read(submission)
-    assert isinstance(found, Submission)
-    assert bool(found.misfit({"package": package, "version": version})) != fits
-
-
-def test_pip_is_given_a_requirement_or_a_folder_and_loose_modules_are_not_installed(submission, capsys):
-    assert main([str(submission), "--install"]) == 0
-    assert "nothing to install" in capsys.readouterr().out
-    (submission / FILE).write_text(METADATA.replace('"package"', '"signum==1.2.0"'), encoding="utf-8")
-    assert pip_call(read(submission))[-1] == "signum==1.2.0"
-    shutil.copy(EXAMPLE / "pyproject.toml", submission / "package")
-    (submission / FILE).write_text(METADATA, encoding="utf-8")
-    assert pip_call(read(submission))[-1] == str(submission / "package")
 
 
 def of_another(run):
