@@ -11,7 +11,7 @@ from normbench.analysis.frontier import network_key
 from normbench.analysis.runs import planned_evaluations
 from normbench.analysis.selection import Sortable, board_key, current, grouped, results, row_key
 from normbench.analysis.tuning import tuning
-from normbench.analysis.ways import commonest_seeds
+from normbench.analysis.ways import Kind, commonest_seeds, kind
 from normbench.campaigns.job import run_name
 from normbench.errors import InvalidArgumentError
 from normbench.records.schema import Record
@@ -59,8 +59,9 @@ class Terms:
         See :func:`minor_release`.
     values : mapping of str to set
         Of every field in which a submission must do as a published row does.
-    lengths : frozenset of float
-        Evaluations that were planned; of mini-batches iterations.
+    lengths : mapping of Kind to set of float
+        Evaluations that were planned, of mini-batches iterations, by how the run comes by its bound: those at a named
+        bound are the budgets of the frontiers, and another length would begin a new frontier.
     seeds : frozenset of int
         Those that are judged.
     known_seeds : frozenset of int
@@ -71,7 +72,7 @@ class Terms:
     data: str
     releases: frozenset[str]
     values: Mapping[str, set[Any]]
-    lengths: frozenset[float]
+    lengths: Mapping[Kind, set[float]]
     seeds: frozenset[int]
     known_seeds: frozenset[int]
 
@@ -83,7 +84,9 @@ def terms_of(published: Sequence[Record]) -> dict[Sortable, Terms]:
 
 def _terms(runs: Sequence[Record]) -> Terms:
     values: dict[str, set[Any]] = {}
+    lengths: dict[Kind, set[float]] = {}
     for run in runs:
+        lengths.setdefault(kind(run), set()).add(_length(run))
         for name, value in setting(run.request, Level.ROW, without=CHOSEN):
             values.setdefault(name, set()).add(value)
     seeds, others = commonest_seeds(rows_of(runs))
@@ -92,7 +95,7 @@ def _terms(runs: Sequence[Record]) -> Terms:
         data=max(runs, key=lambda run: run.provenance.created).provenance.data_sha256,
         releases=frozenset(minor_release(run.provenance.code_version) for run in runs),
         values=values,
-        lengths=frozenset(map(_length, runs)),
+        lengths=lengths,
         seeds=frozenset(seeds),
         known_seeds=frozenset((*seeds, *others)),
     )
@@ -134,9 +137,10 @@ def _differences(records: Sequence[Record], terms: Mapping[Sortable, Terms]) -> 
         for name, value in setting(request, Level.ROW, without=CHOSEN):
             if value not in wanted.values[name]:
                 yield f"{name} is {value}, and published are {named(wanted.values[name])}", _AGAIN, record
-        if _length(record) not in wanted.lengths:
-            what = f"{_length(record):g} evaluations, and published are {named(wanted.lengths)}"
-            yield what, "Make them again with --iterations at one of these", record
+        lengths = wanted.lengths.get(kind(record), set())
+        if _length(record) not in lengths:
+            what = f"{_length(record):g} evaluations, and published are {named(lengths) or 'none'} ({kind(record)})"
+            yield what, "Make them again with --iterations at one that is published", record
 
 
 def _release(code_version: str, wanted: Terms) -> Iterator[tuple[str, str]]:
