@@ -11,7 +11,7 @@ title = "Signum"
 optimisers = ["{SIGNUM}"]
 install = "package"
 source = "https://example.org/signum"
-contact = "Ann Author <ann@example.org>"
+contact = "@your-handle"
 description = "Signs of an average of gradients."
 """
 
