@@ -34,7 +34,14 @@ def problem_for(key: str, *, seed: int = 0, layers: tuple[int, ...] = LAYERS) ->
 
 
 def build_reference(
-    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, device: str, **through: str
+    problem: Problem,
+    key: str,
+    hyper: dict[str, Any],
+    *,
+    iterations: int,
+    dtype: str,
+    device: str = "cpu",
+    **through: str,
 ) -> Trainer:
     from normbench.reference.trainer import ReferenceTrainer
 
@@ -42,7 +49,14 @@ def build_reference(
 
 
 def build_torch(
-    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, device: str, **through: str
+    problem: Problem,
+    key: str,
+    hyper: dict[str, Any],
+    *,
+    iterations: int,
+    dtype: str,
+    device: str = "cpu",
+    **through: str,
 ) -> Trainer:
     from normbench.torch.benchmark.trainer import TorchTrainer
 
@@ -50,7 +64,14 @@ def build_torch(
 
 
 def build_jax(
-    problem: Problem, key: str, hyper: dict[str, Any], *, iterations: int, dtype: str, device: str, **through: str
+    problem: Problem,
+    key: str,
+    hyper: dict[str, Any],
+    *,
+    iterations: int,
+    dtype: str,
+    device: str = "cpu",
+    **through: str,
 ) -> Trainer:
     from normbench.jax.benchmark.trainer import JaxTrainer
 

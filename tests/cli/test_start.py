@@ -26,13 +26,14 @@ UNWANTED = {  # in the order in which they may load more
 }
 NO_BACKENDS = ["module://no_such_library", "nonsense"]
 MEASURED = Path(__file__).parents[2] / "results" / "asv"
+ONE_MACHINE = ["--results", str(MEASURED), "--machine", "epyc-2-cores"]
 OUTSIDE_THE_BACKENDS = [
     module for module in MODULES if layer(module) not in {"torch", "jax"} and "__main__" not in module
 ]
 LATER = {  # whatever they load, it is no array library
     "status": "assert main('status --optimiser adam --seeds 1'.split(), standalone_mode=False) == 1",
     "training": "import normbench.running.run",
-    "figures": f"main(['history', 'track_train_rms', '--results', {str(MEASURED)!r}, '--output', 'h.svg'])",
+    "figures": f"main({['history', 'track_train_rms', *ONE_MACHINE, '--output', 'h.svg']!r})",
     "every-module-outside-the-backends": f"for module in {OUTSIDE_THE_BACKENDS!r}: importlib.import_module(module)",
     "planted": "import jaxlib",
 }
