@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from normbench import specs
+from normbench import backends, specs
+from normbench.backends.backend import Start
 from normbench.backends.trajectory import Trainer, Trajectory
 from normbench.problems.problem import Problem
 from normbench.problems.scaling import dimensional_scaling, spectral_initialisation
@@ -15,7 +16,6 @@ from normbench.specs import Normalisation
 
 LAYERS = (6, 9, 4, 3)
 CAPACITY = 2_000  # one for all runs: JAX then traces and compiles one program per optimiser
-Build = Callable[..., Trainer]
 
 
 def make_problem(
@@ -33,68 +33,25 @@ def problem_for(key: str, *, seed: int = 0, layers: tuple[int, ...] = LAYERS) ->
     return make_problem(specs.get(key).normalisation, seed=seed, layers=layers)
 
 
-def build_reference(
-    problem: Problem,
-    key: str,
-    hyper: dict[str, Any],
-    *,
-    iterations: int,
-    dtype: str,
-    device: str = "cpu",
-    **through: str,
-) -> Trainer:
-    from normbench.reference.trainer import ReferenceTrainer
-
-    return ReferenceTrainer(problem, key, hyper, **through)
-
-
-def build_torch(
-    problem: Problem,
-    key: str,
-    hyper: dict[str, Any],
-    *,
-    iterations: int,
-    dtype: str,
-    device: str = "cpu",
-    **through: str,
-) -> Trainer:
-    from normbench.torch.benchmark.trainer import TorchTrainer
-
-    return TorchTrainer(problem, key, hyper, dtype=dtype, device=device, **through)
-
-
-def build_jax(
-    problem: Problem,
-    key: str,
-    hyper: dict[str, Any],
-    *,
-    iterations: int,
-    dtype: str,
-    device: str = "cpu",
-    **through: str,
-) -> Trainer:
-    from normbench.jax.benchmark.trainer import JaxTrainer
-
-    return JaxTrainer(problem, key, hyper, iterations=iterations, dtype=dtype, device=device, **through)
-
-
-BUILDERS: dict[str, Build] = {"reference": build_reference, "torch": build_torch, "jax": build_jax}
-
-
-def train(
+def build(
     backend: str,
     problem: Problem,
     key: str,
     *,
-    iterations: int,
+    capacity: int = CAPACITY,
     dtype: str = "float64",
     device: str = "cpu",
     parametrisation: str | None = None,
     **given: Any,
 ) -> Trainer:
-    through = {} if parametrisation is None else {"parametrisation": parametrisation}
+    """A trainer at the start of its run, as a run gets it; ``given`` are hyperparameters that are not the defaults."""
     hyper = specs.get(key).resolve(given)
-    trainer = BUILDERS[backend](problem, key, hyper, iterations=CAPACITY, dtype=dtype, device=device, **through)
+    start = Start(problem, key, hyper, capacity, dtype, device, parametrisation=parametrisation)
+    return backends.get(backend).trainer.build(start)
+
+
+def train(backend: str, problem: Problem, key: str, *, iterations: int, **given: Any) -> Trainer:
+    trainer = build(backend, problem, key, **given)
     trainer.advance(iterations)
     return trainer
 
@@ -105,7 +62,7 @@ def run_of_the_reference(make: Callable[..., Problem], key: str, *, iterations: 
     return train("reference", make(key), key, iterations=iterations, **given).trajectory()
 
 
-@pytest.fixture(params=list(BUILDERS))
+@pytest.fixture(params=backends.names())
 def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -13,7 +13,7 @@ from normbench.problems.scaling import dimensional_scaling, spectral_initialisat
 from normbench.reference.network import forward
 from normbench.running.request import Asked
 from normbench.specs import Normalisation
-from tests.agreement.conftest import BUILDERS
+from tests.agreement.conftest import build
 
 # torch's own: torch.func.jvp loads decompositions that torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -77,7 +77,7 @@ def test_a_run_is_that_of_the_reference(framework, key, family, activation, init
 
 
 def _trajectory(backend: str, problem: Problem, key: str):
-    trainer = BUILDERS[backend](problem, key, specs.get(key).resolve({}), iterations=ITERATIONS, dtype="float64")
+    trainer = build(backend, problem, key, capacity=ITERATIONS)
     trainer.advance(ITERATIONS)
     return trainer.trajectory()
 

@@ -15,7 +15,7 @@ from tests.agreement.conftest import run_of_the_reference, train
 from tests.agreement.test_perceptrons import BOUND, BOUNDED, CASES, ITERATIONS, case_id
 from tests.agreement.test_perceptrons import problem_of as problem_for
 from tests.reference.regression import problem_at
-from tests.running.test_bounded_runs import PAIRS, L, asked, proven
+from tests.running.test_bounded_runs import PAIRS, L, asked, moving_most, proven, some_of
 
 FRAMEWORKS = ("torch", "jax")
 PAIRS_OF = [(b, *pair) for b in FRAMEWORKS for pair in PAIRS if specs.get(pair[0]).runs_on(b)]
@@ -79,13 +79,8 @@ def test_an_update_through_a_parametrisation_follows_the_reference(framework, ca
 @pytest.mark.gpu
 @pytest.mark.parametrize(("framework", "optimiser", "parametrisation"), PAIRS_OF, ids=["-".join(p) for p in PAIRS_OF])
 def test_no_iterate_exceeds_the_bound(framework, optimiser, parametrisation):
-    whole = tasks.get("quadrotor-sim").dataset()
-    few = whole.take(np.arange(0, len(whole.inputs), 60))
-    changes = {}
-    if rate := specs.get(optimiser).tuned:
-        changes = {"hyperparameters": {rate.name: rate.grid[-1]}}  # the largest of the grid moves most
-    request = asked(framework, optimiser, parametrisation, device="cuda", **changes)
-    problem = problem_of(request, few)
+    request = asked(framework, optimiser, parametrisation, device="cuda", **moving_most(optimiser))
+    problem = problem_of(request, some_of(tasks.get(request.task).dataset()))
     trainer = build_trainer(request, problem)
     for steps in (1, 11):
         trainer.advance(steps)

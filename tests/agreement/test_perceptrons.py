@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.linalg import norm
 
-from normbench import specs
+from normbench import backends, specs
 from normbench.backends.trajectory import Status, Trainer, Trajectory
 from normbench.problems.problem import Problem
 from normbench.specs import Geometry, parametrisations
 from tests.agreement.comparison import deviation_of
-from tests.agreement.conftest import BUILDERS, CAPACITY, LAYERS, problem_for, run_of_the_reference, train
+from tests.agreement.conftest import LAYERS, build, problem_for, run_of_the_reference, train
 from tests.reference.regression import problem_at
 
 CASES = [(key, {}) for key in specs.REFERENCED] + [
@@ -100,7 +100,7 @@ def test_runs_at_a_bound_follow_the_reference(key: str, through: str) -> None:
     There are some in the sandwich: 1e-9 is lost after a hundred. So do the inverse roots of geodesic L-BFGS.
     """
     reference = at_the_bound("reference", key, through, "float64")
-    others = {backend: at_the_bound(backend, key, through, "float64") for backend in BUILDERS}
+    others = {backend: at_the_bound(backend, key, through, "float64") for backend in backends.names()}
     for _ in range(10 if (key, through) == ("polar_average", "ball") else 4):
         reference.advance(20)
         expected = reference.trajectory()
@@ -261,8 +261,7 @@ def test_a_weight_that_is_not_finite_makes_a_diverged_run(backend: str, key: str
 
 def test_advance_in_pieces_equals_advance_at_once(backend: str) -> None:
     problem = problem_for("method1")
-    hyper = specs.get("method1").resolve({})
-    pieces = BUILDERS[backend](problem, "method1", hyper, iterations=CAPACITY, dtype="float32")
+    pieces = build(backend, problem, "method1", dtype="float32")
     pieces.compile()
     assert [pieces.advance(k) for k in (1, 4, 7)] == [1, 4, 7]
     pieces.test_loss()

@@ -33,9 +33,19 @@ def asked(backend, optimiser, parametrisation, **changes):
     return Asked(**fields | given | changes).resolved()
 
 
+def moving_most(optimiser):
+    """The largest rate of the grid, where there is one."""
+    rate = specs.get(optimiser).tuned
+    return {"hyperparameters": {rate.name: rate.grid[-1]}} if rate else {}
+
+
+def some_of(simulated):
+    return simulated.take(np.arange(0, len(simulated.inputs), 60))
+
+
 @pytest.fixture(scope="module")
 def few(simulated):
-    return simulated.take(np.arange(0, len(simulated.inputs), 60))
+    return some_of(simulated)
 
 
 def proven(request, problem, trajectory):
@@ -63,10 +73,7 @@ def proven_after(request, dataset, steps):
 @pytest.mark.parametrize(("backend", "optimiser", "parametrisation"), RUNS, ids=["-".join(run) for run in RUNS])
 def test_no_iterate_exceeds_the_bound(few, backend, optimiser, parametrisation):
     """The product of norms in float64 at every iterate, a certificate of the last; of the sandwich, two of them."""
-    changes = {}
-    if rate := specs.get(optimiser).tuned:
-        changes = {"hyperparameters": {rate.name: rate.grid[-1]}}  # the largest of the grid moves most
-    request = asked(backend, optimiser, parametrisation, **changes)
+    request = asked(backend, optimiser, parametrisation, **moving_most(optimiser))
     assert (request.dtype, request.parametrisation) == ("float32", parametrisation)
     if parametrisation == "sandwich":  # whose weights have larger norms than the network has a constant
         assert all(bound <= L for bound in proven_after(request, few, (1, 11)))
