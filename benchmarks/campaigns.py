@@ -2,12 +2,12 @@
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .common import BACKENDS, LIPSCHITZ, SEED, module, require_device
+from .jobs import Sleep
 
 ITERATIONS = 50
 JOBS = 40
@@ -39,19 +39,6 @@ class Fit:
         return float(np.sqrt(np.mean((self.model.predict(self.X) - self.y) ** 2)))
 
 
-@dataclass(frozen=True)
-class Nothing:
-    """A job that is done at once."""
-
-    number: int
-    cost: float = 1.0
-    family: object = None
-
-    def __call__(self):
-        """Return its number."""
-        return self.number
-
-
 class Engine:
     """One process of this machine and jobs that do nothing."""
 
@@ -68,14 +55,14 @@ class Engine:
     def time_first_result(self):
         """From nothing to the result of one job, the end of the process included."""
         with self.engine() as engine:
-            engine.run([Nothing(0)], lambda outcome: None)
+            engine.run([Sleep(0)], lambda outcome: None)
 
     def track_job(self):
         """Seconds a job, of those behind the first."""
         with self.engine() as engine:
-            engine.run([Nothing(0)], lambda outcome: None)
+            engine.run([Sleep(0)], lambda outcome: None)
             start = time.perf_counter()
-            engine.run([Nothing(n) for n in range(JOBS)], lambda outcome: None)
+            engine.run([Sleep(n) for n in range(JOBS)], lambda outcome: None)
             return (time.perf_counter() - start) / JOBS
 
     track_job.unit = "s"

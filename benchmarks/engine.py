@@ -12,7 +12,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -25,22 +24,9 @@ from normbench.campaigns.plan import Plan, sweep
 from normbench.records.store import Store
 from normbench.running.request import Asked
 
+from .jobs import Sleep
+
 _MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Sleep:
-    """A job that does nothing for a while."""
-
-    number: int
-    seconds: float
-    cost: float = 1.0
-    family: object = None
-
-    def __call__(self) -> int:
-        """Return its number."""
-        time.sleep(self.seconds)
-        return self.number
 
 
 @contextlib.contextmanager
