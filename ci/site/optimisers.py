@@ -1,6 +1,6 @@
 """The page of an optimiser, from its declaration, its docstrings and its rows on the boards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from normbench.backends import names
 from normbench.errors import InvalidArgumentError
 from normbench.presentation.labels import value_text
 from normbench.specs.base import Family, Geometry, Hyperparameter, LineDerivatives, OptimiserSpec
-from normbench.specs.parametrisations import PARAMETRISATIONS, objection, through
+from normbench.specs.parametrisations import PARAMETRISATIONS, Parametrisation, objection, through
 
 KINDS = {
     Family.AUTOMATIC: "automatic",
@@ -65,14 +65,13 @@ class Sources:
 
     def library_calls(self, spec: OptimiserSpec) -> dict[str, str]:
         """By backend, how the library is called."""
-        declared = described.library_names(f"{spec.paper} {spec.equations}")
-        found = {
-            backend: described.library_call(self._file(backend, "updates", spec.key), name)
+        calls = (
+            (backend, described.library_call(self._file(backend, "updates", spec.key), name))
             for backend in names()
-            for name in declared
-            if spec.runs_on(backend) and described.library_call(self._file(backend, "updates", spec.key), name)
-        }
-        return {backend: found[backend] for backend in names() if backend in found}
+            for name in described.library_names(f"{spec.paper} {spec.equations}")
+            if spec.runs_on(backend)
+        )
+        return {backend: call for backend, call in calls if call}
 
     def _file(self, backend: str, folder: str, key: str) -> Path:
         return self.package / backend / folder / f"{specs.module_of(key)}.py"
@@ -100,10 +99,7 @@ def optimiser_page(spec: OptimiserSpec, sources: Sources) -> str:
             f"optimiser {spec.key!r} is of libraries, and no call of one is found in {', '.join(missing)}. Name the "
             "library's class or function in equations as it is called, such as optax.lbfgs."
         )
-
-    def wanted(row: Row) -> bool:
-        return row["optimiser"] == spec.key
-
+    wanted = _is_of(spec)
     return page(
         [
             f"# {text(spec.title)}",
@@ -126,6 +122,10 @@ def optimiser_page(spec: OptimiserSpec, sources: Sources) -> str:
     )
 
 
+def _is_of(spec: OptimiserSpec) -> Callable[[Row], bool]:
+    return lambda row: row["optimiser"] == spec.key
+
+
 def _sentence(spec: OptimiserSpec, torch: Documented | None, calls: Mapping[str, str]) -> str:
     if torch:
         return f"{text(torch.summary)} It has a class of torch and a transformation of optax for a loop of your own."
@@ -139,14 +139,13 @@ def _sentence(spec: OptimiserSpec, torch: Documented | None, calls: Mapping[str,
 
 
 def _facts(spec: OptimiserSpec) -> list[str]:
-    tuned = ", ".join(f"`{h.name}`" for h in spec.searched) or "nothing"
     rows = [
         ("key", f"`{spec.key}`"),
         ("kind", KINDS[spec.family]),
         ("source", text(spec.paper)),
         ("equations", text(spec.equations)),
         ("runs in", ", ".join(b for b in names() if spec.runs_on(b))),
-        ("to tune", tuned),
+        ("to tune", _tuned(spec)),
         ("moves", ", or ".join(MOVED[g] for g in spec.geometries)),
         (
             "batches",
@@ -158,6 +157,10 @@ def _facts(spec: OptimiserSpec) -> list[str]:
         ("networks", "all parts with a known operator norm" if spec.bounded else "any"),
     ]
     return table(["what", "value"], rows)
+
+
+def _tuned(spec: OptimiserSpec) -> str:
+    return ", ".join(f"`{h.name}`" for h in spec.searched) or "nothing"
 
 
 def _update(spec: OptimiserSpec, torch: Documented | None, jax: Documented | None, sources: Sources) -> list[str]:
@@ -214,8 +217,8 @@ def _invariants(spec: OptimiserSpec) -> list[str]:
 def _goes_with(spec: OptimiserSpec) -> list[str]:
     at_bound = through(spec, bounded=True)
     rows = [
-        [f"[{p.key}](../parametrisations/{p.key}.md)", "yes" if p.bounded else "no", _verdict(spec, key)]
-        for key, p in PARAMETRISATIONS.items()
+        [f"[{p.key}](../parametrisations/{p.key}.md)", "yes" if p.bounded else "no", verdict(spec, p)]
+        for p in PARAMETRISATIONS.values()
     ]
     asked = (
         f"With `--lipschitz` it runs through `{at_bound[0]}` unless `--parametrisation` says otherwise."
@@ -226,11 +229,14 @@ def _goes_with(spec: OptimiserSpec) -> list[str]:
     return [*table(["parametrisation", "keeps a bound", "runs through it"], rows), " ".join([asked, *parts]), ""]
 
 
-def _verdict(spec: OptimiserSpec, key: str) -> str:
-    why = objection(spec, PARAMETRISATIONS[key])
+def verdict(spec: OptimiserSpec, found: Parametrisation) -> str:
+    """Whether an optimiser runs through a parametrisation, as the pages of both say it."""
+    why = objection(spec, found)
     if why:
         return f"refused: it {text(why)}"
-    return "yes, by default" if key == spec.parametrisation else "yes"
+    if found.key == spec.parametrisation:
+        return "yes, by default"
+    return "yes, by default at a bound" if found.key in through(spec, bounded=True)[:1] else "yes"
 
 
 def commands(spec: OptimiserSpec) -> list[str]:
@@ -289,10 +295,6 @@ def index_page(sources: Sources) -> str:
 
 
 def _index_row(spec: OptimiserSpec, sources: Sources) -> list[str]:
-    def wanted(row: Row) -> bool:
-        return row["optimiser"] == spec.key
-
-    tuned = ", ".join(f"`{h.name}`" for h in spec.searched) or "nothing"
     link = f"[{text(spec.title)}]({spec.key}.md)"
-    ranks = best_ranks(sources.published, wanted)
-    return [f"`{spec.key}`", link, text(spec.paper), KINDS[spec.family], tuned, *ranks]
+    ranks = best_ranks(sources.published, _is_of(spec))
+    return [f"`{spec.key}`", link, text(spec.paper), KINDS[spec.family], _tuned(spec), *ranks]

@@ -1,12 +1,14 @@
 """The page of a parametrisation, from its declaration and what optimisers declare of it."""
 
+from collections.abc import Callable
+
 from ci.site import described
 from ci.site.markdown import bullets, code, page, section, table, tabs, text
-from ci.site.optimisers import MOVED, Sources
+from ci.site.optimisers import MOVED, Sources, verdict
 from ci.site.published import Row, best_ranks, frontier_sections
 from normbench import specs
-from normbench.specs.base import Geometry, OptimiserSpec
-from normbench.specs.parametrisations import PARAMETRISATIONS, Certificate, Parametrisation, objection, through
+from normbench.specs.base import Geometry
+from normbench.specs.parametrisations import PARAMETRISATIONS, Certificate, Parametrisation, objection
 
 _PROOF = {
     Certificate.PRODUCT: "the product of the operator norms of the layers",
@@ -17,9 +19,7 @@ _PROOF = {
 def parametrisation_page(found: Parametrisation, sources: Sources) -> str:
     """Everything that is known of one parametrisation."""
 
-    def wanted(row: Row) -> bool:
-        return row["parametrisation"] == found.key
-
+    wanted = _is_through(found)
     return page(
         [
             f"# {text(found.title)}",
@@ -36,6 +36,10 @@ def parametrisation_page(found: Parametrisation, sources: Sources) -> str:
             *section("Others", bullets(f"[{text(p.title)}]({p.key}.md)" for p in _others(found))),
         ]
     )
+
+
+def _is_through(found: Parametrisation) -> Callable[[Row], bool]:
+    return lambda row: row["parametrisation"] == found.key
 
 
 def _sentence(found: Parametrisation) -> str:
@@ -82,19 +86,9 @@ def _own_loop(found: Parametrisation, sources: Sources) -> list[str]:
 
 def _movers(found: Parametrisation) -> list[str]:
     rows = [
-        [f"[{text(spec.title)}](../optimisers/{spec.key}.md)", _verdict(spec, found)] for spec in specs.SPECS.values()
+        [f"[{text(spec.title)}](../optimisers/{spec.key}.md)", verdict(spec, found)] for spec in specs.SPECS.values()
     ]
     return table(["optimiser", "runs through it"], rows)
-
-
-def _verdict(spec: OptimiserSpec, found: Parametrisation) -> str:
-    why = objection(spec, found)
-    if why:
-        return f"refused: it {text(why)}"
-    if found.key == spec.parametrisation:
-        return "yes, by default"
-    at_bound = through(spec, bounded=True)
-    return "yes, by default at a bound" if at_bound and at_bound[0] == found.key else "yes"
 
 
 def commands(found: Parametrisation) -> list[str]:
@@ -127,10 +121,7 @@ def index_page(sources: Sources) -> str:
 
 
 def _index_row(found: Parametrisation, sources: Sources) -> list[str]:
-    def wanted(row: Row) -> bool:
-        return row["parametrisation"] == found.key
-
-    _, rank = best_ranks(sources.published, wanted)
+    _, rank = best_ranks(sources.published, _is_through(found))
     movers = sum(not objection(spec, found) for spec in specs.SPECS.values())
     bounded, link = "yes" if found.bounded else "no", f"[{text(found.title)}]({found.key}.md)"
     return [f"`{found.key}`", link, text(found.source), text(found.equation), bounded, str(movers), rank]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.site.markdown import code, dropdown, section, table, text, together
+from normbench.analysis.statistics import Spread
 from normbench.data.dataset import origin
 from normbench.presentation.frontiers import BEST
-from normbench.presentation.tables import number, percent, stars
+from normbench.presentation.tables import mean_sd, number, percent, stars
 
 Row = dict[str, str]
 _BOARD = ("task", "simulated", "unit", "split", "layers", "lipschitz")
@@ -114,8 +115,7 @@ def _rank(row: Row, name: str) -> str:
 
 
 def _mean_sd(row: Row) -> str:
-    mean, sd = number(_number(row, "test_rms_mean")), number(_number(row, "test_rms_sd"))
-    return together(f"{mean} ± {sd}") if sd else mean or "–"
+    return together(mean_sd(Spread(_number(row, "test_rms_mean"), _number(row, "test_rms_sd"), int(row["seeds"]))))
 
 
 def _versus_best(row: Row) -> str:
