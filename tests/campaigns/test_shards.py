@@ -13,7 +13,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.records.store import RECORDS, Store
 from normbench.running.request import Asked
 from tests.cli.calls import call
-from tests.without_times import without_times
+from tests.without_times import networks_in, numbers_in
 
 ASKED = Asked(task="digits", layers=(64, 4, 10), optimiser="", backend="", seed=0, iterations=2)
 SMALL = ["--task", "digits", "--layers", "64,4,10", "--iterations", "2", "--backend", "torch", "--tuning-budget", "3"]
@@ -94,13 +94,6 @@ def test_what_is_no_part_is_refused(text):
         Shard.read(text)
 
 
-def numbers(folder):
-    """What every record says, but for times, by its identity."""
-    records, problems = Store(folder / RECORDS).load_all()
-    assert not problems
-    return {record.record_id: without_times(record) for record in records}
-
-
 def test_parts_that_are_merged_are_the_campaign(tmp_path, in_this_process):
     named = ["--optimiser", "adam", "--optimiser", "polar_average", "--seeds", "4..5", "--keep-networks"]
     command = ["run", *SMALL, "--lipschitz", "10", *named, "--format", "json"]
@@ -111,10 +104,9 @@ def test_parts_that_are_merged_are_the_campaign(tmp_path, in_this_process):
         assert made.exit_code == 0
     merged = call("records", "merge", tmp_path / "1", tmp_path / "2", "--out", tmp_path / "all")
     assert merged.exit_code == 0
-    assert numbers(tmp_path / "all") == numbers(tmp_path / "whole")
-    assert not set(numbers(tmp_path / "1")) & set(numbers(tmp_path / "2"))
-    kept, expected = ({p.name for p in (tmp_path / name / "networks").iterdir()} for name in ("all", "whole"))
-    assert kept == expected
+    assert numbers_in(tmp_path / "all") == numbers_in(tmp_path / "whole")
+    assert not set(numbers_in(tmp_path / "1")) & set(numbers_in(tmp_path / "2"))
+    assert networks_in(tmp_path / "all") == networks_in(tmp_path / "whole")
     records = Store(tmp_path / "all" / RECORDS).load_all()[0]
     assert {record.request.seed for record in records if record.request.judged_on == TEST} == {4, 5}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "all").rglob("*.json")}

@@ -26,7 +26,7 @@ from tests.cli.calls import COMMAND, call
 from tests.pages import ROOT
 from tests.server import files_in
 from tests.this_process import without_workers
-from tests.without_times import without_times
+from tests.without_times import networks_in, numbers_in, without_times
 
 TABLE = "v,q,fa\n" + "".join(f"{k % 7},{k % 5 + 1},{k % 3}\n" for k in range(40))
 
@@ -79,10 +79,41 @@ def test_records_are_those_of_one_process_and_workers_get_the_users_table_and_wr
     without_workers(monkeypatch)
     here = Campaign(Store(Path("here")), workers=Workers(1), keep_networks=True).run(plan)
     assert list(map(without_times, there)) == list(map(without_times, here))
-    networks = [
-        {p.name: p.read_bytes() for p in Path(name).rglob("*") if p.suffix != ".json"} for name in ("there", "here")
+    assert networks_in(Path("there")) == networks_in(Path("here"))
+
+
+def test_one_process_two_of_them_a_scheduler_and_parts_that_are_merged_make_the_same_records(machines, task, tmp_path):
+    """Numbers bit for bit, networks and their certificates included: of a search, and of the automatic method."""
+    command = [
+        "run",
+        "--task",
+        task,
+        "--layers",
+        "2,4,1",
+        "--iterations",
+        "3",
+        "--seeds",
+        "2",
+        "--backend",
+        "reference",
     ]
-    assert networks[0] == networks[1]
+    command += ["--optimiser", "adam", "--optimiser", "geodesic_lbfgs", "--tuning-budget", "3", "--lipschitz", "5"]
+    ways = {
+        "one": ["--jobs", "1"],
+        "two": ["--jobs", "2"],
+        "scheduler": ["--scheduler", machines.file],
+        "part1": ["--jobs", "1", "--shard", "1/2"],
+        "part2": ["--jobs", "2", "--shard", "2/2"],
+    }
+    for name, options in ways.items():
+        made = call(*command, *options, "--keep-networks", "--out", tmp_path / name)
+        assert made.exit_code == 0, made.output
+    merged = call("records", "merge", tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "merged")
+    assert merged.exit_code == 0, merged.output
+    assert len(numbers_in(tmp_path / "one")) > len(networks_in(tmp_path / "one")) == 6
+    for what_is_in in (numbers_in, networks_in):
+        expected = what_is_in(tmp_path / "one")
+        assert all(what_is_in(tmp_path / name) == expected for name in ("two", "scheduler", "merged"))
 
 
 def test_the_run_of_a_worker_that_is_killed_goes_to_another(machines, tmp_path):
