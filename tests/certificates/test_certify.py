@@ -34,10 +34,13 @@ def test_without_time_the_product_is_made_and_the_others_are_named():
 
 
 def test_closed_forms_come_before_a_search_that_takes_all_the_time():
-    found = certify(gaussian(0, 12, *[60] * 15, 3), time_limit=0.5)
-    of = {attempt.kind: attempt for attempt in found.attempts}
-    assert of["combettes_pesquet"].certificate
-    assert of["eclipse_fast"].certificate
+    for limit in (0.5, 1.0, 2.0, 4.0):  # the first suffices, but where other work takes the processor
+        found = certify(gaussian(0, 12, *[60] * 15, 3), time_limit=limit)
+        of = {attempt.kind: attempt for attempt in found.attempts}
+        if of["combettes_pesquet"].certificate and of["eclipse_fast"].certificate:
+            break
+    else:
+        pytest.fail("the search begins before the closed forms are made")
     assert of["lipsdp"].note
     assert found.bound < 0.1 * of["product"].certificate.bound
 
