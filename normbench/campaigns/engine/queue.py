@@ -1,26 +1,17 @@
-"""Where jobs wait: the longest starts first, and a worker stays within a family of them."""
+"""Where jobs wait: a worker stays in a family of them, then begins one that no other does; the longest comes first."""
 
+import heapq
 from collections import Counter, defaultdict, deque
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from normbench.campaigns.engine.jobs import needs
 
-
-@dataclass
-class _Entry:
-    """A job, which waits in two lines."""
-
-    job: Any
-    taken: bool = False
-
-
-_Line = deque[_Entry]
+_Kin = tuple[str | None, Hashable]  # what jobs of a line need, and their family
 
 
 class Queue:
-    """Jobs that no worker has yet; to take one costs the same whether ten or a hundred thousand wait.
+    """Jobs that no worker has yet; what it costs to take one does not grow with how many wait.
 
     Parameters
     ----------
@@ -28,14 +19,14 @@ class Queue:
     """
 
     def __init__(self, jobs: Sequence[Any]) -> None:
-        self._all: dict[str | None, _Line] = defaultdict(deque)
-        self._families: dict[tuple[str | None, Hashable], _Line] = defaultdict(deque)
+        self._lines: dict[_Kin, deque[tuple[int, Any]]] = defaultdict(deque)  # with places in the order of all
         self._waiting: Counter[str | None] = Counter()
-        for job in sorted(jobs, key=lambda job: -job.cost):
-            entry, need = _Entry(job), needs(job)
-            self._all[need].append(entry)
-            self._families[need, job.family].append(entry)
-            self._waiting[need] += 1
+        for place, job in enumerate(sorted(jobs, key=lambda job: -job.cost)):
+            self._lines[needs(job), job.family].append((place, job))
+            self._waiting[needs(job)] += 1
+        self._heads: dict[str | None, list[tuple[int, _Kin]]] = defaultdict(list)  # heaps
+        for kin, line in self._lines.items():
+            heapq.heappush(self._heads[kin[0]], (line[0][0], kin))
 
     def __len__(self) -> int:
         return self._waiting.total()
@@ -44,8 +35,10 @@ class Queue:
         """How many jobs wait that need just that, see :func:`normbench.campaigns.engine.jobs.needs`."""
         return self._waiting[need]
 
-    def take(self, family: Hashable, need: str | None) -> Any | None:
-        """The longest job of the family, else the longest of all; None where nothing waits.
+    def take(self, family: Hashable, need: str | None, under_way: Iterable[Hashable] = ()) -> Any | None:
+        """The longest job of the family, else of those that are not under way, else of all; None where nothing waits.
+
+        Two workers that begin one family together would both compile what it shares.
 
         Parameters
         ----------
@@ -53,19 +46,28 @@ class Queue:
             Of the job that the worker had before.
         need : str or None
             Only jobs that need just that.
+        under_way : iterable of hashable
+            Families of the jobs that other workers have.
         """
-        entry = _first(self._families.get((need, family))) or _first(self._all.get(need))
-        if entry is None:
+        kin = (need, family) if self._lines.get((need, family)) else self._longest(need, set(under_way))
+        if kin is None:
             return None
-        entry.taken = True
         self._waiting[need] -= 1
-        return entry.job
+        return self._lines[kin].popleft()[1]
 
-
-def _first(line: _Line | None) -> _Entry | None:
-    """The first that waits still; those before it, which the other line has given away, leave."""
-    while line:
-        entry = line.popleft()
-        if not entry.taken:
-            return entry
-    return None
+    def _longest(self, need: str | None, under_way: set[Hashable]) -> _Kin | None:
+        """The line in which the longest job waits, of those of other families than these if there is one."""
+        heads, passed, found = self._heads[need], [], None
+        while heads and found is None:
+            place, kin = heapq.heappop(heads)
+            if not (line := self._lines[kin]):
+                continue
+            if line[0][0] != place:  # its longest has left since
+                heapq.heappush(heads, (line[0][0], kin))
+                continue
+            passed.append((place, kin))
+            if kin[1] not in under_way:
+                found = kin
+        for head in passed:
+            heapq.heappush(heads, head)
+        return found or (passed[0][1] if passed else None)

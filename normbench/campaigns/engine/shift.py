@@ -20,6 +20,7 @@ class _Flight:
     """A job that a worker has."""
 
     job: Any
+    family: Hashable
     seat: Seat
     tries: int
     since: float
@@ -90,12 +91,13 @@ class Shift:
             self._again.remove(again)
             return again, 1
         need = GPU if seat.has_gpu and self._waiting.waiting(GPU) else None
-        return self._waiting.take(self._families.get(seat.address), need), 0
+        under_way = (flight.family for flight in self._flights.values())
+        return self._waiting.take(self._families.get(seat.address), need, under_way), 0
 
     def _give(self, job: Any, seat: Seat, tries: int) -> None:
-        flight = _Flight(job, seat, tries + 1, time.monotonic())
+        flight = _Flight(job, job.family, seat, tries + 1, time.monotonic())
         self._flights[seat.address] = flight
-        self._families[seat.address] = job.family
+        self._families[seat.address] = flight.family
         flight.future = self._crew.give(job, seat, lambda: self._ends.put(flight))
 
     def landed(self, seats: dict[str, Seat]) -> Iterator[Outcome]:

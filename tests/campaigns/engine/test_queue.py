@@ -34,6 +34,18 @@ def test_another_worker_takes_the_longest_of_what_is_left():
     assert queue.take("c", None).cost == 5
 
 
+def test_who_begins_a_family_takes_one_that_nobody_has_begun_while_there_is_one():
+    """And then helps with the longest: what is shared is compiled once as long as there is something else to do."""
+    jobs = ((10, "a"), (9, "a"), (8, "b"), (7, "b"), (3, "c"))
+    queue = Queue([Work(cost=cost, family=family) for cost, family in jobs])
+    assert queue.take(None, None, []).cost == 10
+    assert queue.take(None, None, iter(["a"])).cost == 8
+    assert queue.take("b", None, ["a"]).cost == 7
+    assert queue.take("b", None, ["a"]).cost == 3
+    assert queue.take("c", None, ["a"]).cost == 9
+    assert queue.take("c", None, ["a"]) is None
+
+
 @pytest.mark.quick
 def test_every_job_leaves_once_whoever_takes_it():
     draw = random.Random(0)
@@ -42,11 +54,16 @@ def test_every_job_leaves_once_whoever_takes_it():
     assert (len(queue), queue.waiting("GPU")) == (300, sum(job.on_gpu for job in jobs))
     found = []
     while queue:
-        family, need = draw.randrange(5), draw.choice([None, "GPU"])
-        longest = max((job.cost for job in set(jobs) - set(found) if job.on_gpu == (need == "GPU")), default=None)
-        kin = [job.cost for job in set(jobs) - set(found) if job.on_gpu == (need == "GPU") and job.family == family]
-        job = queue.take(family, need)
-        assert (job and job.cost) == (max(kin) if kin else longest)
+        family, need, under_way = (
+            draw.randrange(5),
+            draw.choice([None, "GPU"]),
+            draw.sample(range(4), draw.randrange(5)),
+        )
+        left = [job for job in set(jobs) - set(found) if job.on_gpu == (need == "GPU")]
+        kin = [job for job in left if job.family == family]
+        others = [job for job in left if job.family not in under_way]
+        job = queue.take(family, need, under_way)
+        assert job == max(kin or others or left, key=lambda job: job.cost, default=None)
         found += [job] * (job is not None)
     assert sorted(job.number for job in found) == list(range(300))
     assert queue.take(None, None) is None
