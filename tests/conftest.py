@@ -1,12 +1,15 @@
 """One thread per test process, and programs of XLA that compile quickly and once; so in processes that tests start."""
 
 import atexit
+import ctypes
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from normbench.machine import limit_threads
@@ -49,3 +52,30 @@ def pytest_collection():
         gc.freeze()
         gc.set_threshold(200_000, 50, 100)
         gc.enable()
+
+
+class Programs:
+    """Lets JAX forget the programs of modules that are over, which were most of the 3 GB of each process."""
+
+    _MAY_GROW = 400 << 20  # bytes; to forget takes a second
+
+    def __init__(self) -> None:
+        self._left = _resident()
+
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        if "jax" not in sys.modules or nextitem is None or nextitem.path == item.path:
+            return
+        if _resident() > self._left + self._MAY_GROW:
+            sys.modules["jax"].clear_caches()
+            gc.collect()
+            if sys.platform == "linux":
+                ctypes.CDLL(None).malloc_trim(0)
+            self._left = _resident()
+
+
+def _resident() -> int:
+    return psutil.Process().memory_info().rss
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Programs())
