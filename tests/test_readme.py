@@ -1,4 +1,4 @@
-"""What the README, docs/commands.md and docs/clusters.md show works: Python snippets run, and commands are commands."""
+"""The snippets of Python in the README train; its commands are in tests/test_shown_commands.py."""
 
 import re
 from pathlib import Path
@@ -6,15 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
-
-from normbench.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = "".join(
-    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/commands.md", "docs/clusters.md")
-)
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -31,8 +25,3 @@ def test_snippet_trains(snippet: str) -> None:
         losses.append(float(space["loss"] if "model" in space else space["value"]))
     assert np.isfinite(losses[1])
     assert losses[1] < losses[0]
-
-
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`normbench ([a-z]+)", PAGES))))
-def test_command_exists(command: str) -> None:
-    assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0

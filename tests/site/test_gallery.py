@@ -1,20 +1,13 @@
-"""The gallery has every published figure, each with its reading, and commands that are commands."""
+"""The gallery has every published figure, each with its reading; tests/test_shown_commands.py has its commands."""
 
 import re
-import shlex
-from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
-from click.testing import CliRunner
-
-from normbench.cli import main
 from normbench.papers.experiments import EXPERIMENTS
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "gallery.md").read_text(encoding="utf-8")
 FIGURES = [*(DOCS.parent / "results" / "figures").glob("*.svg"), *(DOCS / "figures").glob("*.svg")]
-COMMANDS = re.findall(r"^    (\S.*)$", TEXT, re.MULTILINE)
 
 
 def shown(text):
@@ -43,20 +36,6 @@ def test_simulated_figures_say_so():
         if "quadrotor-sim" in path.name:
             assert "SIMULATED" in path.read_text(encoding="utf-8"), path.name
             assert "imulated" in shown(TEXT)[path.resolve()], path.name
-
-
-@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
-def test_its_commands_are_commands(command):
-    program, *words = shlex.split(command)
-    if program == "python":
-        assert words[0] == "-m"
-        assert find_spec(words[1]) is not None
-    else:
-        assert program == "normbench"
-        asked = words[:2] if words[0] == "reproduce" else words[:1]
-        help_ = CliRunner().invoke(main, [*asked, "--help"])
-        assert help_.exit_code == 0
-        assert [word for word in words if word.startswith("--") and word not in help_.output] == []
 
 
 def test_every_experiment_with_a_stored_figure_is_named():
