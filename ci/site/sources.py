@@ -12,7 +12,7 @@ from pathlib import Path
 from ci.site import ROOT, commands, declared, reference
 
 START = "docs/index.md"
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "results/*.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/**/*.md", "results/*.md")
 TITLES = {"results/frontier.md": "Frontiers", "results/leaderboard.md": "Leaderboards"}  # files that begin with a board
 _LINK = re.compile(r"\]\(([^)\s#]+)")
 _NO_FILES = (".md", ".py")  # pages, and sources, which ci/site/links.py links
