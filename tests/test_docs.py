@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 
 import jax
 import pytest
@@ -134,6 +135,35 @@ def test_a_link_that_leads_nowhere_is_found():
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`(\w[\w.-]*/[\w./-]*\w)`", WHERE))))
 def test_the_page_that_says_where_what_is_names_files_that_exist(path):
     assert any((root / path).exists() for root in (ROOT, ROOT / "normbench"))
+
+
+PRESENT = [page for page in LINKING if page.name != "CHANGELOG.md"]  # which also names what is gone
+NAMED = re.compile(r"`((?:benchmarks|ci|docs|normbench|results|tests)/[\w./*-]+)`|`(normbench(?:\.\w+)+)`")
+
+
+def misnamed(text: str) -> list[str]:
+    """The files of the repository, and the names of the package, that a text has and nobody finds."""
+    found = NAMED.findall(text)
+    gone = [path for path, _ in found if path and not any(ROOT.glob(path.rstrip("/")))]
+    return gone + [name for _, name in found if name and not _resolves(name)]
+
+
+def _resolves(name: str) -> bool:
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("page", PRESENT, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_names_that_a_page_has_exist(page):
+    assert misnamed(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_file_or_a_name_that_is_gone_is_found():
+    text = "`ci/tests.sh` `ci/gone.sh` `tests/*/no_such.py` `normbench.certify` `normbench.torch.Method9` `normbench.x`"
+    assert misnamed(text) == ["ci/gone.sh", "tests/*/no_such.py", "normbench.torch.Method9", "normbench.x"]
 
 
 def test_no_page_installs_from_an_index_that_has_no_normbench_yet():
