@@ -14,13 +14,12 @@ from ci.site.sources import written
 from tests.pages import ROOT
 from tests.shown_commands import Command, commands, in_helps, in_messages, options_in, options_of_ours, refuse
 
-BOARDS = {"leaderboard.md", "frontier.md"}  # their commands are of records, which tests/records make and read again
 BESIDE_THE_SITE = "submissions/README.md", ".github/pull_request_template.md"
 OPTIONS_OF_OTHERS = {  # asv, the gate, SLURM, dask, pip, and the build of the site
     *("--dry-run", "--interleave-rounds", "--bench", "--rounds", "--cpus-per-task", "--nthreads", "--tls-ca-file"),
     *("--pre", "--only", "--links", "--check"),
 }
-ON_THE_SITE = {path.relative_to(ROOT).as_posix() for path in written(ROOT) if path.name not in BOARDS}
+ON_THE_SITE = {path.relative_to(ROOT).as_posix() for path in written(ROOT)}
 PAGES = sorted(ON_THE_SITE | {name for name in BESIDE_THE_SITE if (ROOT / name).exists()})  # an sdist lacks some
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash, which reads the commands")
