@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .common import LAYERS, SEED, advance, module, problem, spec, trainer
+from .common import LAYERS, SEED, advance, module, problem, seaborn, spec, trainer
 
 WIDTHS = {f"width {width}": (12, width, width, width, 3) for width in (16, 32, 64, 128)}
 DEPTHS = {f"depth {depth}": (12, *[32] * (depth - 1), 3) for depth in (2, 4, 8, 16)}
@@ -85,8 +85,7 @@ def scaling_row(name, layers):
 
 def draw(path):
     """Seconds over width and depth, as a figure and as CSV."""
-    import seaborn as sns  # asv imports this file in an environment without it
-
+    sns = seaborn()
     rows = [
         {"quantity": quantity, "value": int(name.split()[1]), "bound": bound, "value of it": value, "seconds": seconds}
         for quantity, sizes in (("width", WIDTHS), ("depth", DEPTHS))

@@ -103,6 +103,18 @@ def _imported(name: str) -> ModuleType:
         raise NotImplementedError(f"this commit has no {error.name}") from error
 
 
+def seaborn() -> ModuleType:
+    """What draws a figure, or the end with what installs it: ask before anything is measured.
+
+    asv imports the benchmarks in an environment without it.
+    """
+    try:
+        with module("normbench.presentation.libraries").drawing_libraries("the figure", "bench"):
+            return import_module("seaborn")
+    except module("normbench.errors").BackendUnavailableError as error:
+        raise SystemExit(f"Error: {error}") from error
+
+
 def spec(optimiser: str) -> Any:
     """Declaration of an optimiser; NotImplementedError where the commit does not have it."""
     specs = module("normbench.specs")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .common import BACKENDS, SPLIT, advance, dataset, module, spec, trainer_of
+from .common import BACKENDS, SPLIT, advance, dataset, module, seaborn, spec, trainer_of
 
 OPTIMISERS = ("method1", "method2")
 SAMPLES, WIDTH, DEPTH = 16384, 32, 4
@@ -71,8 +71,7 @@ def measure():
 
 def plot(measured):
     """Four panels on logarithmic axes; each line ends with its slope over the last octave."""
-    import seaborn as sns  # asv imports this file in an environment without it
-
+    sns = seaborn()
     sns.set_theme(context="paper", style="whitegrid", palette="colorblind")
     grid = sns.relplot(
         measured,
@@ -111,6 +110,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("figure", type=Path)
     figure = parser.parse_args().figure
+    seaborn()
     measured = measure()
     measured.to_csv(figure.with_suffix(".csv"), index=False, float_format="%.4g")
     plot(measured).savefig(figure)

@@ -1,6 +1,7 @@
 """The commands that pages show, as bash reads them, and whether their programs would take them; none is run."""
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -194,12 +195,24 @@ def _python(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.make_context(self.name, list(words))
         raise _ReadError
 
-    monkeypatch.delitem(sys.modules, name, raising=False)  # runpy warns of it
-    monkeypatch.setattr(sys, "argv", [name, *words])
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", argparse_reads)
     monkeypatch.setattr(click.Command, "main", click_reads)
     with pytest.raises(_ReadError):
-        run_module(name if module else name.removesuffix(".py").replace("/", "."), run_name="__main__")
+        start(name if module else name.removesuffix(".py").replace("/", "."), words, monkeypatch)
+
+
+def start(module: str, words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``python -m`` does with a module of ours, without a trace in this process."""
+    before = set(sys.modules)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # benchmarks/common.py sets the threads of its process
+    monkeypatch.setattr(sys, "argv", [module, *words])
+    for name in (module, f"{module}.__main__"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # runpy warns of it
+    try:
+        run_module(module, run_name="__main__")
+    finally:
+        for imported in {name for name in sys.modules if name.startswith("benchmarks")} - before:
+            del sys.modules[imported]
 
 
 def _pip(words: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ Nothing is run: tests/test_docs.py, tests/test_clusters.py and tests/site run pa
 """
 
 import shutil
+import sys
 from collections import Counter
 from functools import cache
 
@@ -12,7 +13,7 @@ import pytest
 
 from ci.site.sources import written
 from tests.pages import ROOT
-from tests.shown_commands import Command, commands, in_helps, in_messages, options_in, options_of_ours, refuse
+from tests.shown_commands import Command, commands, in_helps, in_messages, options_in, options_of_ours, refuse, start
 
 BESIDE_THE_SITE = "submissions/README.md", ".github/pull_request_template.md"
 OPTIONS_OF_OTHERS = {  # asv, the gate, SLURM, dask, pip, and the build of the site
@@ -66,6 +67,14 @@ def test_no_command_that_a_message_names_is_refused(monkeypatch):
 @pytest.mark.parametrize("page", PAGES)
 def test_no_option_of_a_sentence_is_unknown(page):
     assert options_in(text_of(page)) - options_of_ours() <= OPTIONS_OF_OTHERS
+
+
+@pytest.mark.parametrize(("module", "words"), [("scaling", []), ("certificates", ["--figure"])])
+def test_what_draws_is_asked_for_before_minutes_are_measured(module, words, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "seaborn", None)
+    with pytest.raises(SystemExit, match=r"the figure needs seaborn.*\[bench\]"):
+        start(f"benchmarks.{module}", [*words, str(tmp_path / "figure.svg")], monkeypatch)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_commands_are_found_wherever_a_page_has_them():
