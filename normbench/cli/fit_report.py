@@ -92,14 +92,17 @@ def _names(names: Any, word: str = "column") -> str:
 def _proof(fit: TableFit) -> Iterator[str]:
     model, unit = fit.model, f" {fit.table.unit}" if fit.table.unit and not fit.table.classes else ""
     what = "logits" if fit.table.classes else "outputs"
+    change, distances = "unit of change of the inputs", "units of the inputs"
+    if model.inputs == "standardised":
+        change, distances = "standard deviation of change", "standard deviations"
     yield (
-        f"Proven, for all inputs: {what} change by at most {_up(model.lipschitz_bound_)}{unit} per {fit.per} of change "
+        f"Proven, for all inputs: {what} change by at most {_up(model.lipschitz_bound_)}{unit} per {change} "
         f"(asked for: {model.lipschitz:.4g}; by {model.certificate_.kind})."
     )
     if model.inputs == "standardised":
         yield f"Of inputs as they stand in the table: by at most {_up(fit.over_inputs)}{unit} per unit."
     if fit.radius is not None:
-        yield f"Half of the test rows keep their class under any change by less than {fit.radius:.4g} {fit.per}s."
+        yield f"Half of the test rows keep their class under any change by less than {fit.radius:.4g} {distances}."
     if len(fit.test_rms) > 1:
         errors = (f"{name} {rms:.4g}" for name, rms in zip(fit.table.output_names, fit.test_rms, strict=True))
         yield f"Test RMS of each output: {', '.join(errors)}."
