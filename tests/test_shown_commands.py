@@ -12,6 +12,7 @@ import click
 import pytest
 
 from ci.site.sources import written
+from normbench.cli import main
 from tests.pages import ROOT
 from tests.shown_commands import Command, commands, in_helps, in_messages, options_in, options_of_ours, refuse, start
 
@@ -50,6 +51,11 @@ def refused(found: list[Command], monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_no_command_of_a_page_is_refused(page, monkeypatch):
     assert refused([command for command in shown() if command.page == page], monkeypatch) == []
+
+
+def test_the_page_of_the_commands_has_every_command():
+    said = {command.words[1] for command in shown() if command.page == "docs/commands.md" and command.words[1:]}
+    assert set(main.list_commands(main.make_context("normbench", [], resilient_parsing=True))) - said == set()
 
 
 def test_no_example_of_a_help_text_is_refused(monkeypatch):
