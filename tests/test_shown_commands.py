@@ -75,6 +75,16 @@ def test_no_option_of_a_sentence_is_unknown(page):
     assert options_in(text_of(page)) - options_of_ours() <= OPTIONS_OF_OTHERS
 
 
+def test_every_history_is_of_a_machine_that_was_measured():
+    """It refuses benchmarks of several machines at once, and the published ones are."""
+    measured = {path.parent.name for path in ROOT.glob("results/asv/*/machine.json")}
+    histories = [command.words for command in (*shown(), *in_helps()) if command.words[1:2] == ("history",)]
+    drawn = [words for words in histories if words[2:]]
+    assert len(measured) > 1
+    assert len(drawn) > 4
+    assert [words for words in drawn if not measured & set(words)] == []
+
+
 @pytest.mark.parametrize(("module", "words"), [("scaling", []), ("certificates", ["--figure"])])
 def test_what_draws_is_asked_for_before_minutes_are_measured(module, words, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "seaborn", None)

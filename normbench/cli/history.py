@@ -50,8 +50,8 @@ def command(*, patterns: tuple[str, ...], results: Path, machine: str | None, th
     \b
     Examples:
       normbench history
-      normbench history "PaperNetwork.*method1.*cpu" --output method1.svg
-      normbench history track_train_rms --threshold 0.01
+      normbench history "PaperNetwork.*method1.*cpu" --machine epyc-2-cores --output method1.svg
+      normbench history track_train_rms --machine epyc-2-cores --threshold 0.01
     """
     if output.suffix not in _FORMATS:
         raise InvalidArgumentError(f"--output must end in one of {', '.join(_FORMATS)}; got {str(output)!r}.")
