@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from normbench.analysis.frontier import frontiers
@@ -19,10 +20,9 @@ from normbench.campaigns.usual import TUNE, TUNED, WHOLE
 from normbench.campaigns.wanted import Wanted
 from normbench.errors import InvalidArgumentError
 from normbench.machine import runs_at_once
-from normbench.numbers import count, positive
+from normbench.numbers import as_number, count, positive
 from normbench.papers.asgd.published import board_rows
 from normbench.paths import as_path
-from normbench.presentation.labels import value_text
 from normbench.presentation.notebook import FrontierPlot, Leaderboard
 from normbench.presentation.progress import campaign_progress
 from normbench.records.frame import from_frame, load_records, read_records, to_frame
@@ -31,6 +31,7 @@ from normbench.records.store import RECORDS, Store
 from normbench.running.request import axes
 from normbench.specs import suggestion
 from normbench.specs.plug_in import address_of
+from normbench.specs.values import value_text
 
 __all__ = ["leaderboard", "load_records", "plot_frontier", "run"]
 
@@ -288,7 +289,13 @@ def _pairs(name: str, given: Mapping[str, Any] | None, text: Callable[[Any], str
 
 
 def _value(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else value_text(value)
+    """As the command line has it; what is no value of a hyperparameter is left to its check."""
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return ",".join(map(_value, value))
+    number = as_number(value)
+    return value_text(number) if number is not None or value is None else str(value)
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

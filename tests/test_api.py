@@ -8,6 +8,7 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import rich.console
@@ -90,11 +91,11 @@ def test_a_frontier_shows_itself(records):
 def test_classes_and_values_are_given_as_they_are(tmp_path):
     import torch
 
-    values = {torch.optim.NAdam: {"weight_decay": 0.5, "decoupled_weight_decay": True}}
+    values = {torch.optim.NAdam: {"weight_decay": np.float64(0.123456789), "decoupled_weight_decay": np.True_}}
     more = SMALL | {"seeds": 1}
     found = run("quadrotor-sim", torch.optim.NAdam, "torch", hyperparameters=values, out=tmp_path, **more)
     assert list(found.optimiser) == ["torch.optim.nadam:NAdam"]
-    assert '"weight_decay": 0.5' in found.hyperparameters[0]
+    assert '"weight_decay": 0.123456789' in found.hyperparameters[0]
     assert '"decoupled_weight_decay": "true"' in found.hyperparameters[0]
 
 

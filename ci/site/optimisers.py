@@ -11,9 +11,9 @@ from ci.site.published import Published, Row, best_ranks, board_sections, fronti
 from normbench import specs
 from normbench.backends import names
 from normbench.errors import InvalidArgumentError
-from normbench.presentation.labels import value_text
 from normbench.specs.base import Family, Geometry, Hyperparameter, LineDerivatives, OptimiserSpec
 from normbench.specs.parametrisations import PARAMETRISATIONS, Parametrisation, objection, through
+from normbench.specs.values import value_text
 
 KINDS = {
     Family.AUTOMATIC: "automatic",

@@ -18,11 +18,12 @@ from normbench.records.store import Store
 from normbench.running.request import RunRequest, setting
 from normbench.running.result import Outcome
 from normbench.specs import PlugIn, plug_ins
+from normbench.specs.values import value_text
 
 
 def run_name(run: RunRequest) -> str:
     """One run in a few words, for messages."""
-    values = (f"{name}={value:g}" for name, value in run.hyperparameters.items() if isinstance(value, float))
+    values = (f"{name}={value_text(v)}" for name, v in run.hyperparameters.items() if isinstance(v, float | tuple))
     return " ".join((run.optimiser, run.backend, f"seed {run.seed}", f"on {run.task}", *values))
 
 

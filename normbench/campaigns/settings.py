@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.specs import Hyperparameter, Value, plug_ins
+from normbench.specs.values import OFF, numbers_in, value_text
 
-_OFF = "off"  # None, as boards write it
 _EXAMPLES = {"--set": "learning_rate=0.01", "--grid": "learning_rate=0.001,0.01,0.1"}
 
 
@@ -87,8 +87,11 @@ def _value(h: Hyperparameter, text: str) -> Value:
     """The text as a value of the hyperparameter's kind; what is none is left to its check."""
     if h.choices:
         return text.lower() if h.choices == specs.SWITCH else text
-    if text == _OFF and h.default is None:
+    if text == OFF and h.default is None:
         return None
+    if isinstance(h.default, tuple):
+        numbers = tuple(part for part in numbers_in(text) if not isinstance(part, str))
+        return numbers if len(numbers) == len(numbers_in(text)) else text
     try:
         return int(text) if isinstance(h.default, int) else float(text)
     except ValueError:
@@ -96,6 +99,11 @@ def _value(h: Hyperparameter, text: str) -> Value:
 
 
 def _grid(h: Hyperparameter, text: str) -> tuple[float, ...]:
+    if isinstance(h.default, tuple):
+        raise InvalidArgumentError(
+            f"--grid is for hyperparameters of one number, and {h.name} has several, such as {value_text(h.default)}; "
+            f"got {text!r}. Give it values, one command each: --set {h.name}={value_text(h.default)}."
+        )
     values = [h.check(_value(h, part)) for part in text.split(",")]
     numbers = [value for value in values if isinstance(value, int | float)]
     if len(numbers) < len(values) or any(number <= 0 for number in numbers):

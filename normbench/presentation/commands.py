@@ -11,12 +11,12 @@ from normbench.analysis.selection import unusual_hyperparameters
 from normbench.analysis.tuning import Rule, Second
 from normbench.campaigns.grid import Grid
 from normbench.campaigns.search import TUNING_SEEDS, usual_budget
-from normbench.presentation.labels import value_text
 from normbench.problems import tasks
 from normbench.records.plug_ins import given_grids
 from normbench.records.schema import Record
 from normbench.running.axis import Axis, Level
 from normbench.running.request import axes, setting
+from normbench.specs.values import value_text
 
 _HYPERPARAMETERS = "hyperparameters"
 Searched = Board | Frontier

@@ -14,10 +14,10 @@ from normbench.analysis.statistics import RESAMPLES
 from normbench.analysis.tuning import Rule
 from normbench.analysis.ways import SCALE
 from normbench.presentation.cells import rank_span
-from normbench.presentation.labels import how, network_title, value_text, where
+from normbench.presentation.labels import how, network_title, where
 from normbench.presentation.quantities import Quantity
 from normbench.presentation.tables import number, percent, stars
-from normbench.specs import Value
+from normbench.specs.values import Value, value_text
 
 BEST = "▼"
 _SHORT = {

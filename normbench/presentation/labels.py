@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from normbench import specs
 from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import OptimiserRow, PublishedRow, Row
 from normbench.analysis.selection import unusual_hyperparameters
@@ -12,6 +11,7 @@ from normbench.networks.families import layers_text
 from normbench.records.schema import Record
 from normbench.running.axis import Place
 from normbench.running.request import SPLITS, axes
+from normbench.specs.values import value_text
 
 PUBLISHED = "published, real data"
 
@@ -72,16 +72,6 @@ def _said(record: Record, place: Place, *, without: Collection[str] = ()) -> lis
     said = (axis for axis in axes() if axis.place is place and axis.name not in without)
     found = (axis.label(getattr(record.request, axis.name)) for axis in said)
     return [words for words in found if words]
-
-
-def value_text(value: specs.Value) -> str:
-    """A hyperparameter in words, with as many digits as tell it from every other value."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return "off"
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value)
 
 
 def chosen_text(found: Tuning) -> str:

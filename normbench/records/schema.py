@@ -168,6 +168,8 @@ def _mapping(item: Any) -> Any:
 def _hyperparameter(value: Any) -> Value:
     if value is None or type(value) in (int, float, str):
         return value
+    if type(value) is list and value and all(type(item) in (int, float) for item in value):
+        return tuple(value)
     raise TypeError
 
 

@@ -284,5 +284,11 @@ def setting(request: RunRequest, *levels: Level, without: Collection[str] = ()) 
 def _frozen(value: Any) -> Any:
     """Hyperparameters as pairs in the order of their names, numbers as floats, so that 1 and 1.0 are one value."""
     if isinstance(value, dict):
-        return tuple((name, float(v) if isinstance(v, int | float) else v) for name, v in sorted(value.items()))
+        return tuple((name, _as_floats(v)) for name, v in sorted(value.items()))
     return value
+
+
+def _as_floats(value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(map(float, value))
+    return float(value) if isinstance(value, int | float) else value

@@ -24,9 +24,9 @@ from normbench.specs.base import Hyperparameter as Hyperparameter
 from normbench.specs.base import LineDerivatives as LineDerivatives
 from normbench.specs.base import Normalisation as Normalisation
 from normbench.specs.base import OptimiserSpec as OptimiserSpec
-from normbench.specs.base import Value as Value
 from normbench.specs.base import suggestion as suggestion
 from normbench.specs.plug_in import PlugIn as PlugIn
+from normbench.specs.values import Value as Value
 
 # the one list of optimisers: modules in this order, and in each its declarations as they stand there
 _MODULES = (

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_integer, as_number
+from normbench.specs.values import Value, as_numbers, value_text
 
-Value = float | int | str | None
 LEARNING_RATE = "learning_rate"  # what schedules change, by this name in every declaration
 SWITCH = ("false", "true")  # choices of a hyperparameter that is on or off
 
@@ -57,10 +57,11 @@ class Hyperparameter:
     Attributes
     ----------
     name : str
-    default : float, int, str or None
-        An ``int`` default makes the hyperparameter integer-valued; None means "off".
+    default : float, int, str, tuple of numbers or None
+        An ``int`` default makes the hyperparameter integer-valued; None means "off". Of a tuple, such as the betas of
+        Adam, every value is one of any number of numbers.
     low, high : float
-        Inclusive range of admissible values; of no meaning where there are choices.
+        Inclusive range of admissible values, of a tuple of each number; of no meaning where there are choices.
     meaning : str
         One line, with the unit.
     grid : tuple of float
@@ -101,6 +102,8 @@ class Hyperparameter:
             return self._choice(value)
         if value is None and self.default is None:
             return value
+        if isinstance(self.default, tuple):
+            return self._numbers(value, self.default)
         integer = isinstance(self.default, int)
         number = as_integer(value) if integer else as_number(value)
         if number is None:
@@ -108,6 +111,17 @@ class Hyperparameter:
         if not self.low <= number <= self.high:  # false for NaN
             raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
         return number if integer else float(number)
+
+    def _numbers(self, value: Value, default: tuple[float, ...]) -> tuple[float, ...]:
+        numbers = as_numbers(value, default)
+        if numbers is None:
+            kind = "integers" if all(isinstance(number, int) for number in default) else "numbers"
+            raise InvalidArgumentError(f"{self.name} must be {kind} such as {value_text(default)}; got {value!r}.")
+        if not all(self.low <= number <= self.high for number in numbers):
+            raise InvalidArgumentError(
+                f"each number of {self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}."
+            )
+        return numbers
 
     @property
     def example(self) -> Value:
@@ -257,9 +271,8 @@ class OptimiserSpec:
                 self.refuse(name)
         for name, h in known.items():
             if h.required and name not in given:
-                raise InvalidArgumentError(
-                    f"{name} of {self.key} has no default. Give it a value, such as --set {name}={h.example}."
-                )
+                example = f"--set {name}={value_text(h.example)}"
+                raise InvalidArgumentError(f"{name} of {self.key} has no default. Give it a value, such as {example}.")
         return {name: h.check(given.get(name, h.default)) for name, h in known.items()}
 
     def refuse(self, name: str) -> NoReturn:

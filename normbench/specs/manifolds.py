@@ -11,8 +11,8 @@ import numpy as np
 
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import count
-from normbench.specs.base import Value
 from normbench.specs.fgsgd import FGSGD
+from normbench.specs.values import Value
 
 Arrays = tuple[np.ndarray, ...]
 Shape = tuple[int, ...]

@@ -12,6 +12,7 @@ from typing import Any
 from normbench.errors import InvalidArgumentError
 from normbench.specs.base import LEARNING_RATE, SWITCH, Family, Hyperparameter, OptimiserSpec
 from normbench.specs.baselines import ADAM, UNCONSTRAINED
+from normbench.specs.values import as_numbers
 
 LEARNING_RATES = (LEARNING_RATE, "lr")  # what classes and functions call it
 _TORCH = ("torch.optim.optimizer", "Optimizer")
@@ -178,8 +179,10 @@ def _from_signature(found: Callable[..., Any], address: str, backend: str, *, fi
 
 
 def _hyperparameter(parameter: inspect.Parameter) -> Hyperparameter | None:
-    """The hyperparameter that a parameter is; None where its default is no number and no switch, and stays."""
+    """The hyperparameter that a parameter is; None where its default is none of numbers and no switch, and stays."""
     default, required = parameter.default, parameter.default is parameter.empty
+    if _is_several(parameter):
+        return _several(parameter)
     kind = _kind(parameter.annotation) if required else type(default)
     if parameter.name in LEARNING_RATES and (required or kind in (int, float)):
         rate = _RATE.default if required else float(default)
@@ -193,6 +196,32 @@ def _hyperparameter(parameter: inspect.Parameter) -> Hyperparameter | None:
             parameter.name, 0.0 if required else float(default), -_LARGEST, _LARGEST, required=required
         )
     return None
+
+
+def _is_several(parameter: inspect.Parameter) -> bool:
+    """True for a tuple or list, by its default, or else its annotation."""
+    if parameter.default is not parameter.empty:
+        return isinstance(parameter.default, tuple | list)
+    outside = _words(parameter).partition("[")[0].rpartition(".")[2]
+    return outside.lower() in ("tuple", "list", "sequence")
+
+
+def _several(parameter: inspect.Parameter) -> Hyperparameter | None:
+    """The hyperparameter of several numbers; None where the default has none, or something else among them."""
+    required = parameter.default is parameter.empty
+    words = _words(parameter)
+    zero = 0 if "int" in words and "float" not in words else 0.0
+    given = (zero, zero) if required else tuple(parameter.default)
+    default = as_numbers(given, (zero,) if "float" in words else given)
+    if default is None:
+        return None
+    return Hyperparameter(parameter.name, default, -_LARGEST, _LARGEST, required=required)
+
+
+def _words(parameter: inspect.Parameter) -> str:
+    """Its annotation as text, which it may be already."""
+    said = parameter.annotation
+    return said if isinstance(said, str) else inspect.formatannotation(said)
 
 
 def _kind(annotation: Any) -> type:

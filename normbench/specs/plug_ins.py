@@ -109,15 +109,18 @@ def factory(key: str, backend: str) -> Callable[..., Any]:
 
 
 def arguments(made: Callable[..., Any], hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters as a factory takes them: the learning rate by its own name for it, switches as truth values."""
+    """Hyperparameters as a factory takes them: the learning rate by its own name for it, switches as truth values, and
+    a list where its default is one."""
     taken = inspect.signature(made).parameters
     own = next((name for name in LEARNING_RATES if name in taken), LEARNING_RATE)
-    return {
-        own if name == LEARNING_RATE else name: value == SWITCH[1]
-        if isinstance(value, str) and value in SWITCH
-        else value
-        for name, value in hyperparameters.items()
-    }
+    found: dict[str, Any] = {}
+    for name, value in hyperparameters.items():
+        if isinstance(value, str) and value in SWITCH:
+            value = value == SWITCH[1]
+        elif isinstance(value, tuple) and name in taken and isinstance(taken[name].default, list):
+            value = list(value)
+        found[own if name == LEARNING_RATE else name] = value
+    return found
 
 
 def canonical(name: str) -> str:
@@ -147,8 +150,8 @@ def called(
         raise PlugInError(refusal(key, given, error)) from error
 
 
-def refusal(key: str, given: Mapping[str, Any], error: Exception) -> str:
-    """What to say where the code of others does not take its arguments."""
+def refusal(key: str, given: Mapping[str, Any], error: Exception, *, does: str = "be made") -> str:
+    """What to say where the code of others does not take its arguments, or cannot do something with them."""
     values = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "no arguments"
     said = " ".join(str(error).split()) or "no message"
-    return f"{key} cannot be made with {values}: {type(error).__name__}: {said}. Change them with --set NAME=VALUE."
+    return f"{key} cannot {does} with {values}: {type(error).__name__}: {said}. Change them with --set NAME=VALUE."

@@ -67,7 +67,7 @@ def test_hyperparameters_are_those_of_the_signature():
 
 
 def test_numbers_are_of_the_kinds_that_annotations_say(module):
-    module("annotated", "def made(decay: float = 0, order: int = 2, *, size: int, name=None, betas=(0.9, 0.99)): ...")
+    module("annotated", "def made(decay: float = 0, order: int = 2, *, size: int, name=None, parts=(None, 0.99)): ...")
     found = {h.name: (h.default, h.required) for h in specs.get("annotated:made").hyperparameters}
     assert found == {"decay": (0.0, False), "order": (2, False), "size": (0, True)}
     assert isinstance(specs.get("annotated:made").resolve({"size": 3})["decay"], float)

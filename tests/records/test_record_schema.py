@@ -101,7 +101,7 @@ def test_an_unknown_field_is_named(record):
         ("train_rms", "low"),
         ("layers", "12-4-3"),
         ("simulated", 1),
-        ("hyperparameters", {"learning_rate": [1.0]}),
+        ("hyperparameters", {"learning_rate": ["1.0"]}),
         ("hyperparameters", {"manifold": True}),
         ("predictors", {"zero": 1.0}),
     ],

@@ -132,7 +132,7 @@ def check(key: str, hyperparameters: dict[str, Any]) -> None:
     try:
         _, state = _shapes(found.transformation, **known)
     except Exception as error:  # whatever the code of others raises
-        raise PlugInError(plug_ins.refusal(key, hyperparameters, error)) from error
+        raise PlugInError(plug_ins.refusal(key, hyperparameters, error, does="take a step")) from error
     if found.closure and not optax.tree.get_all_with_path(state, _COUNT):
         raise PlugInError(
             f"{key} evaluates the loss itself, and its state has no {_COUNT!r} that says how often. Let its factory "

@@ -121,10 +121,25 @@ def plug_in(key: str, **hyperparameters: Any) -> Foreign | Method | Update:
 
 
 def check(key: str, hyperparameters: dict[str, Any]) -> None:
-    """Raise a :class:`normbench.errors.PlugInError` unless the optimiser can be made with these hyperparameters."""
+    """Raise a :class:`normbench.errors.PlugInError` unless the optimiser can be made and take a step."""
     found = plug_in(key, **hyperparameters)
-    if isinstance(found, Foreign):
-        found.build([torch.nn.Parameter(torch.zeros(2, 2))])
+    if not isinstance(found, Foreign):
+        return
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    optimizer = found.build([weight])
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            loss = (weight**2).sum()
+        loss.backward()
+        return loss
+
+    closure()
+    try:
+        optimizer.step(*([closure] if found.closure else []))
+    except Exception as error:  # whatever the code of others raises
+        raise PlugInError(plug_ins.refusal(key, hyperparameters, error, does="take a step")) from error
 
 
 def _built(key: str, made: Callable[..., Any], given: dict[str, Any], weights: list[Tensor]) -> Any:
