@@ -12,6 +12,7 @@ import pandas as pd
 
 from normbench.analysis.frontier import frontiers
 from normbench.analysis.leaderboard import boards
+from normbench.arguments import is_several, one_of, several, switch, texts, widths
 from normbench.campaigns.campaign import Campaign, Tally
 from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.parts import Part, plan_of_parts
@@ -129,23 +130,23 @@ def run(
     >>> normbench.plot_frontier(records)  # doctest: +SKIP
     """
     wanted = Wanted(
-        tasks=_texts("tasks", tasks),
-        optimisers=[each if isinstance(each, str) else address_of(each) for each in _several(optimisers)],
-        backends=_texts("backends", backends),
+        tasks=texts("tasks", tasks, "digits"),
+        optimisers=[each if isinstance(each, str) else address_of(each) for each in several(optimisers)],
+        backends=texts("backends", backends, "torch"),
         seeds=_seeds(seeds),
-        lipschitz=[positive("lipschitz", each) for each in _several(lipschitz)],
-        output_scale=[positive("output_scale", each) for each in _several(output_scale)],
-        layers=None if layers is None else tuple(count("layers", each) for each in layers),
-        width=width,
-        depth=depth,
-        tune=_one_of("tune", tune, TUNE),
-        tuning_budget=tuning_budget,
-        choose_bound=choose_bound,
+        lipschitz=[positive("lipschitz", each) for each in several(lipschitz)],
+        output_scale=[positive("output_scale", each) for each in several(output_scale)],
+        layers=None if layers is None else widths(layers),
+        width=None if width is None else count("width", width),
+        depth=None if depth is None else count("depth", depth),
+        tune=one_of("tune", tune, TUNE),
+        tuning_budget=None if tuning_budget is None else count("tuning_budget", tuning_budget),
+        choose_bound=switch("choose_bound", choose_bound),
         settings=_pairs("hyperparameters", hyperparameters, _value),
-        grids=_pairs("grids", grids, lambda values: ",".join(map(_value, _several(values)))),
+        grids=_pairs("grids", grids, lambda values: ",".join(map(_value, several(values)))),
         axes=_checked(of_a_run),
     )
-    silent = progress is False
+    silent = progress is not None and not switch("progress", progress)
     say: Callable[[str], None] = (lambda text: None) if silent else (lambda text: print(text, file=sys.stderr))
     samples = Samples(None if data_dir is None else as_path("data_dir", data_dir))
     plan = plan_of_parts([Part(wanted)], samples, say, shard=shard)
@@ -156,7 +157,7 @@ def run(
         cluster=None if cluster is None else as_path("cluster", cluster),
     )
     with _silence() if silent else campaign_progress() as on_progress:
-        campaign = Campaign(store, samples, workers, on_progress, say, keep_networks)
+        campaign = Campaign(store, samples, workers, on_progress, say, switch("keep_networks", keep_networks))
         return to_frame(campaign.run(plan))
 
 
@@ -175,9 +176,9 @@ def _address(scheduler: Any) -> str | None:
     return str(known)
 
 
-def _seeds(given: int | Iterable[int]) -> Sequence[int]:
+def _seeds(given: Any) -> Sequence[int]:
     """The seeds that are meant, each once."""
-    if isinstance(given, Iterable):
+    if is_several(given):
         found = tuple(dict.fromkeys(count("seeds", seed, least=0) for seed in given))
         if not found:
             raise InvalidArgumentError("seeds is empty. Give a number, such as 3, or seeds such as range(10, 20).")
@@ -256,24 +257,6 @@ def _silence() -> Iterator[Callable[[Tally], None]]:
     yield lambda tally: None
 
 
-def _several(given: Any) -> list[Any]:
-    """A list of one, where one thing is given."""
-    return list(given) if isinstance(given, Iterable) and not isinstance(given, str | type) else [given]
-
-
-def _texts(name: str, given: Any) -> list[str]:
-    for each in _several(given):
-        if not isinstance(each, str):
-            raise InvalidArgumentError(f"{name} are named by text; got {each!r}. Example: {name}=['digits'].")
-    return _several(given)
-
-
-def _one_of(name: str, given: Any, choices: Iterable[str]) -> str:
-    if given not in (*choices,):
-        raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}; got {given!r}.")
-    return str(given)
-
-
 def _pairs(name: str, given: Mapping[str, Any] | None, text: Callable[[Any], str]) -> list[str]:
     """``name=value`` and ``optimiser.name=value``, as the command line has them."""
     if given is not None and not isinstance(given, Mapping):
@@ -300,6 +283,7 @@ def _value(value: Any) -> str:
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request by name, their values as its declaration admits them."""
+    found = dict(given)
     for name, value in given.items():
         if name not in _AXES:
             raise InvalidArgumentError(
@@ -307,9 +291,9 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
             )
         if value is not None:
             if _AXES[name].at_least is not None:
-                count(name, value, least=_AXES[name].at_least or 0)
-            _AXES[name].check(value)
-    return dict(given)
+                found[name] = count(name, value, least=_AXES[name].at_least or 0)
+            _AXES[name].check(found[name])
+    return found
 
 
 def _with_the_fields_of_a_run(made: inspect.Signature) -> inspect.Signature:

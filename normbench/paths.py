@@ -2,19 +2,26 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from normbench.errors import InvalidArgumentError
 from normbench.machine import variable
 
 
-def as_path(name: str, text: str | Path) -> Path:
-    """``text`` as a path, with ``~`` and ``~user`` replaced by the home folder.
+def as_path(name: str, text: Any) -> Path:
+    """``text``, a str or anything that is a path, as a path, with ``~`` and ``~user`` replaced by the home folder.
 
     Raises
     ------
     InvalidArgumentError
-        If it is empty or blank, or there is no such user; the message calls it ``name``.
+        If it is no such thing, empty or blank, holds a null character, or there is no such user; the message calls it
+        ``name``.
     """
+    if isinstance(text, os.PathLike):
+        text = os.fspath(text)
+    if not isinstance(text, str) or "\0" in text:
+        said = " ".join(repr(text).split())[:60]  # a table's has many lines
+        raise InvalidArgumentError(f"{name} must be a path, as text or a pathlib.Path; got {said}.")
     if not str(text).strip():
         raise InvalidArgumentError(f"{name} must name a file or folder; got {str(text)!r}. For this folder write '.'.")
     expanded = os.path.expanduser(text)  # noqa: PTH111, as a Path, ./~ would have become ~

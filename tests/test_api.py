@@ -5,6 +5,7 @@ import contextlib
 import html
 import inspect
 import io
+import json
 import re
 from pathlib import Path
 
@@ -99,6 +100,32 @@ def test_classes_and_values_are_given_as_they_are(tmp_path):
     assert '"decoupled_weight_decay": "true"' in found.hyperparameters[0]
 
 
+@pytest.mark.usefixtures("in_this_process")
+def test_generators_and_numbers_of_numpy_are_what_they_hold(tmp_path):
+    """A generator of tasks was used up by its check, so that the default tasks were run."""
+    asked = {"iterations": np.int32(2), "batch_size": np.int64(8), "seeds": np.array(1), "lipschitz": np.array(5.0)}
+    found = run(
+        (task for task in ["digits"]),
+        (key for key in ["adam", "sgd"]),
+        (backend for backend in ["reference"]),
+        layers=(width for width in np.array([64, 4, 10])),
+        hyperparameters={"adam": {"lr": 0.1}, "lr": 0.3},  # one of its own counts, wherever it stands
+        tune="none",
+        jobs=1,
+        out=tmp_path,
+        progress=False,
+        **asked,
+    )
+    assert set(zip(found.task, found.optimiser, found.backend, strict=True)) == {
+        ("digits", "adam", "reference"),
+        ("digits", "sgd", "reference"),
+    }
+    rates = {row.optimiser: json.loads(row.hyperparameters)["learning_rate"] for row in found.itertuples()}
+    assert rates == {"adam": 0.1, "sgd": 0.3}
+    assert set(found.batch_size) == {8}
+    assert len(normbench.load_records(tmp_path)) == 2
+
+
 class Here:
     """What processes cannot import, were its module the program."""
 
@@ -131,6 +158,29 @@ Here.__module__ = "__main__"
         ({"tune": "all"}, "tune must be one of none, one, two; got 'all'"),
         ({"hyperparameters": {"speed": 1}}, "has no hyperparameter 'speed'"),
         ({"hyperparameters": [1]}, "hyperparameters must be a mapping"),
+        ({"hyperparameters": {"lr": 0.1, "learning_rate": 0.2}}, "learning_rate of adam twice: 0.1 and 0.2"),
+        ({"tasks": b"digits"}, "tasks are named by text; got b'digits'"),
+        ({"backends": 3}, r"got 3. Example: backends=\['torch'\]"),
+        ({"seeds": [10**30]}, r"seed must be below 2\^63"),
+        ({"iterations": 2**63}, r"iterations must be below 2\^63"),
+        ({"layers": 12}, "layers must be widths, input first; got 12"),
+        ({"layers": "12,4,3"}, "layers must be widths, input first; got '12,4,3'"),
+        *(
+            ({"layers": None, "width": 4, "depth": 2} | {name: value}, f"{name} must be an integer of at least 1; got")
+            for name in ("width", "depth")
+            for value in (0, 1.5, "4", True)
+        ),
+        ({"tuning_budget": "5"}, "tuning_budget must be an integer"),
+        *(
+            ({name: value}, f"{name} must be True or False; got {value!r}")
+            for name in ("choose_bound", "keep_networks", "progress")
+            for value in ("yes", 1)
+        ),
+        *(
+            ({name: value}, f"{name} must be a path, as text or a pathlib.Path; got")
+            for name in ("out", "data_dir", "cluster")
+            for value in (3, b"x", "a\0b", pd.DataFrame({"a": [1, 2]}))
+        ),
         ({"grids": {"lr": [0.1]}}, "is declared"),
     ],
 )

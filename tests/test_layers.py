@@ -17,6 +17,7 @@ RANKS = {
     "machine": 1,
     "numbers": 2,
     "paths": 2,
+    "arguments": 3,
     "writing": 2,
     "data": 3,
     "networks": 3,

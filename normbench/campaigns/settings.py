@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.specs import Hyperparameter, Value, plug_ins
 from normbench.specs.values import OFF, numbers_in, value_text
 
+T = TypeVar("T", bound=Value)
 _EXAMPLES = {"--set": "learning_rate=0.01", "--grid": "learning_rate=0.001,0.01,0.1"}
 
 
@@ -35,17 +37,17 @@ class Settings:
         PlugInError
             If an optimiser of another package cannot be imported.
         """
-        values: dict[str, dict[str, Value]] = {}
-        for h, key, text in _read("--set", settings, optimisers):
-            values.setdefault(key, {})[h.name] = h.check(_value(h, text))
-        found: dict[str, dict[str, tuple[float, ...]]] = {}
-        for h, key, text in _read("--grid", grids, optimisers):
+        values: _Given[Value] = _Given("--set")
+        for h, key, text, own in _read("--set", settings, optimisers):
+            values.add(h.name, key, h.check(_value(h, text)), own=own)
+        found: _Given[tuple[float, ...]] = _Given("--grid")
+        for h, key, text, own in _read("--grid", grids, optimisers):
             if key in specs.SPECS:
                 raise InvalidArgumentError(
                     f"--grid is for optimisers of other packages; that of {h.name} of {key} is declared. Leave it out."
                 )
-            found.setdefault(key, {})[h.name] = _grid(h, text)
-        return cls(values, found)
+            found.add(h.name, key, _grid(h, text), own=own)
+        return cls(values.found, found.found)
 
     def adopt_grids(self) -> None:
         """From now on the optimisers have the grids that were given.
@@ -63,8 +65,27 @@ class Settings:
                 plug_ins.adopt(key, adopted)
 
 
-def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[tuple[Hyperparameter, str, str]]:
-    """Hyperparameter, optimiser and value of every text."""
+class _Given(Generic[T]):
+    """What texts of an option give, by optimiser and name: one for an optimiser counts before one for all."""
+
+    def __init__(self, option: str) -> None:
+        self.found: dict[str, dict[str, T]] = {}
+        self._option = option
+        self._own: dict[tuple[str, str], bool] = {}
+
+    def add(self, name: str, key: str, value: T, *, own: bool) -> None:
+        """Raises :class:`InvalidArgumentError` where the name has another value that is meant as well."""
+        before = self._own.get((key, name))
+        if before is not None and before == own and self.found[key][name] != value:
+            both = f"{value_text(self.found[key][name])} and {value_text(value)}"
+            raise InvalidArgumentError(f"{self._option} gives {name} of {key} twice: {both}. Give one.")
+        if before is None or own:
+            self.found.setdefault(key, {})[name] = value
+            self._own[key, name] = own
+
+
+def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[tuple[Hyperparameter, str, str, bool]]:
+    """Hyperparameter, optimiser and value of every text, and whether it names the optimiser."""
     found = []
     for text in texts:
         left, equals, value = text.partition("=")
@@ -79,7 +100,7 @@ def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[
             known = {h.name: h for h in spec.hyperparameters}
             if name not in known:
                 spec.refuse(name)
-            found.append((known[name], key, value))
+            found.append((known[name], key, value, bool(of)))
     return found
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from normbench.errors import InvalidArgumentError, RecordError, install
 from normbench.networks.families import layers_text
+from normbench.paths import as_path
 from normbench.records.formats import csv_frame, csv_original
 from normbench.records.identity import plain
 from normbench.records.record import CHECKSUM, VERSION, stored_fields
@@ -59,7 +60,7 @@ def load_records(folder: str | Path) -> pd.DataFrame:
     RecordError
         If a record cannot be read.
     """
-    return to_frame(read_records(Path(folder)))
+    return to_frame(read_records(as_path("folder", folder)))
 
 
 def read_records(path: Path) -> list[Record]:

@@ -7,6 +7,7 @@ from typing import Any
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
 
+TOO_LARGE = 2**63  # an integer that records and other programs' files do not hold
 ALWAYS = object()  # in the place of a default: there is none, every value is said
 _DECLARED = "axis"
 
@@ -95,6 +96,8 @@ class Axis:
         if self.at_least is not None and value < self.at_least:
             remedy = "" if self.default is not None else " Leave it out for the default."
             raise InvalidArgumentError(f"{self.name} must be at least {self.at_least}; got {value}.{remedy}")
+        if self.at_least is not None and value >= TOO_LARGE:
+            raise InvalidArgumentError(f"{self.name} must be below 2^63; got {value}.")
         if self.positive:
             positive(self.name, value)
 
