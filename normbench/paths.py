@@ -1,6 +1,7 @@
-"""From what a user writes to a path: ``~`` is the home folder, and nothing is no path."""
+"""From what a user writes to a path: ``~`` is the home folder, nothing is no path, and no input is written over."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,19 @@ def as_path(name: str, text: Any) -> Path:
             f"{name} is {str(text)!r}, and there is no such user. A folder of that name is ./{text}"
         )
     return Path(expanded)
+
+
+def check_apart(name: str, written: Path, others: Iterable[Path]) -> None:
+    """Raise where what is written would take the place of a file that is read or written beside it.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Names both.
+    """
+    for other in others:
+        if os.path.realpath(written) == os.path.realpath(other):
+            raise InvalidArgumentError(f"{name} {written} is {other}, which would be lost. Choose another name.")
 
 
 def path_from(name: str) -> Path | None:

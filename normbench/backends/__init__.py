@@ -30,7 +30,7 @@ def get(name: str) -> Backend:
         If there is none; the message lists the known ones.
     """
     found = {backend.name: backend for backend in every()}
-    if name not in found:
+    if not isinstance(name, str) or name not in found:
         raise InvalidArgumentError(f"no backend {name!r}; the benchmark knows {', '.join(found)}.")
     return found[name]
 

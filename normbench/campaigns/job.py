@@ -78,12 +78,13 @@ class RunJob:
             plug_ins.adopt(self.request.optimiser, self.plug_in)
         dataset = of_worker(self.data_dir).of(self.request.task)
         try:
-            result = run(self.request, dataset)
+            with plug_ins.quiet():
+                result = run(self.request, dataset)
             record = self._record(result.outcome, dataset, threads=backends.get(self.request.backend).threads())
             return Made(record, result.network if self.keep else None)
         except BackendUnavailableError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plug-in that exits ends no worker
             return Made(self.failed(dataset, last_line(error)))
 
     def failed(self, dataset: Dataset, reason: str) -> Record:

@@ -34,13 +34,16 @@ def command(*, file: Path, c_file: Path | None, onnx_file: Path | None, dtype: s
     """
     from normbench import exports
     from normbench.certificates.stored import read
+    from normbench.paths import check_apart
     from normbench.writing import probe_file
 
     if c_file is None and onnx_file is None:
         raise InvalidArgumentError("name what to write: --c NAME.c, --onnx FILE or both.")
-    if c_file is not None:
-        exports.c_files(c_file)
+    c_files = () if c_file is None else exports.c_files(c_file)
+    for path in c_files:
+        check_apart("--c", path, [file])
     if onnx_file is not None:
+        check_apart("--onnx", onnx_file, [file, *c_files])
         probe_file(onnx_file)
     found = exports.exported(read(file), dtype)
     if onnx_file is not None:

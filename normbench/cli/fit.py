@@ -123,6 +123,7 @@ def command(
     from normbench.data.tables import read
     from normbench.errors import InvalidArgumentError
     from normbench.estimators.from_table import fit_table
+    from normbench.paths import check_apart
 
     for rule, option, given in (("grouped", "--group", group), ("blocked", "--time", time)):
         if split == rule and given is None:
@@ -135,6 +136,8 @@ def command(
         probe_file(save)
     named = {"group": group, "time": time, "weight": weight}
     table = read(files, inputs=inputs, outputs=outputs, unit=unit or "", classes=classes, **named)
+    if save is not None:
+        check_apart("--save", save, table.files)
     chosen = {name: value for name, value in parameters.items() if value is not None}
     chosen["inputs"] = "standardised" if standardise else "affine"
     with _working(format_ == "table"):

@@ -14,11 +14,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from normbench import backends, exports
 from normbench.certificates import verify
 from normbench.errors import InvalidArgumentError
-from normbench.estimators import files, input_maps
+from normbench.estimators import columns, files, input_maps
 from normbench.estimators.batches import AUTOMATIC
 from normbench.estimators.samples import Samples, digest
 from normbench.estimators.training import Fit, Settings
 from normbench.numbers import as_integer
+from normbench.paths import as_path
 
 
 class LipschitzEstimator(BaseEstimator):
@@ -122,13 +123,24 @@ class LipschitzEstimator(BaseEstimator):
 
     def _settings(self) -> Settings:
         """The parameters, checked."""
-        seed = as_integer(self.random_state)
-        if seed is None:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._seed()
         if not isinstance(self.hidden, tuple | list):
             raise InvalidArgumentError(f"hidden must be a tuple of widths; got {self.hidden!r}. Example: (25, 30, 15).")
         given = self.get_params(deep=False) | {"hidden": tuple(self.hidden), "seed": seed}
         return Settings(**{f.name: given[f.name] for f in fields(Settings)})
+
+    def _seed(self) -> int:
+        given = as_integer(self.random_state)
+        try:
+            found = int(check_random_state(self.random_state).randint(2**31 - 1)) if given is None else given
+        except ValueError:
+            found = -1
+        if found < 0:
+            raise InvalidArgumentError(
+                f"random_state must be an integer of at least 0, a numpy.random.RandomState or None; got "
+                f"{self.random_state!r}."
+            )
+        return found
 
     def _keep(self, fit: Fit, settings: Settings, table: Samples) -> Self:
         """Set what a fit leaves; warn where ``max_iter`` ended it."""
@@ -156,6 +168,7 @@ class LipschitzEstimator(BaseEstimator):
     def _checked(self, X: Any) -> np.ndarray:
         """A table of the columns that were fitted, float64."""
         check_is_fitted(self)
+        columns.check("X", X)
         return validate_data(self, X, dtype=np.float64, reset=False)
 
     def verify(self) -> None:
@@ -187,7 +200,7 @@ class LipschitzEstimator(BaseEstimator):
             If a parameter or a class is neither number nor text.
         """
         check_is_fitted(self)
-        files.save(self, Path(path))
+        files.save(self, as_path("path", path))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -200,7 +213,7 @@ class LipschitzEstimator(BaseEstimator):
         CertificateError
             If its certificate does not hold.
         """
-        return files.load(cls, Path(path))
+        return files.load(cls, as_path("path", path))
 
     def to_torch(self, dtype: str = "float32") -> Any:
         """A ``torch.nn.Sequential`` of linear layers and ReLUs with both maps inside.
@@ -217,6 +230,8 @@ class LipschitzEstimator(BaseEstimator):
         ------
         BackendUnavailableError
             If torch is not installed.
+        CertificateError
+            If the dtype does not hold the numbers.
         """
         check_is_fitted(self)
         backends.usable("torch")

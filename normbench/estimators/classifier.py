@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from normbench.errors import DataError
-from normbench.estimators import input_maps, samples
+from normbench.estimators import columns, input_maps, samples
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.training import classification
 
@@ -49,6 +49,8 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
             If the loss did not stay finite.
         """
         settings = self._settings()
+        columns.check("X", X)
+        columns.check("y", y, texts=True)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         table = samples.weighted(X, y, sample_weight)

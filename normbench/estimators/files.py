@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from normbench.certificates import from_arrays
 from normbench.certificates.stored import StoredNetwork, read
@@ -74,7 +75,7 @@ def load(kind: type[Estimator], path: Path) -> Estimator:
     DataError
         If there is none of this class.
     CertificateError
-        If the certificate proves no such bound.
+        If the certificate proves no such bound, or a wider one than ``lipschitz``.
     """
     network = read(path)
     try:
@@ -84,14 +85,34 @@ def load(kind: type[Estimator], path: Path) -> Estimator:
         found = _restored(kind, network, about)
     except (KeyError, TypeError, CertificateError, json.JSONDecodeError) as error:
         raise DataError(f"{path} holds a network and no {kind.__name__}: {error!r}.") from error
+    if missing := _lacks(found):
+        raise DataError(f"{path} holds no whole {kind.__name__}: {missing}. It was edited or damaged; fit it again.")
     found.verify()
+    if found.lipschitz_bound_ > found.lipschitz:
+        raise CertificateError(f"only {found.lipschitz_bound_!r} is proven, and lipschitz is {found.lipschitz!r}.")
     return found
 
 
+def _lacks(estimator: Any) -> str:
+    """What of a file does not fit its network, or ""."""
+    network = estimator.network_
+    columns, outputs = network.weights[0].shape[1], len(network.weights[-1])
+    if network.activation != "relu":
+        return f"its activation is {network.activation}, and estimators have relu"
+    if len(network.biases) != len(network.weights):
+        return f"it has {len(network.biases)} biases for {len(network.weights)} layers"
+    if len(getattr(estimator, "feature_names_in_", range(columns))) != columns:
+        return f"it has {len(estimator.feature_names_in_)} feature names for {columns} columns"
+    if is_classifier(estimator):
+        classes = len(getattr(estimator, "classes_", ()))
+        return "" if classes == outputs else f"it has {classes} classes for {outputs} outputs"
+    dimensions = getattr(estimator, "y_dimensions_", None)
+    fits = dimensions == 2 or (dimensions == 1 and outputs == 1)
+    return "" if fits else f"y has {dimensions} dimensions for {outputs} outputs"
+
+
 def _restored(kind: type[Estimator], network: StoredNetwork, about: dict[str, Any]) -> Estimator:
-    parameters: dict[str, Any] = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in about["parameters"].items()
-    }
+    parameters: dict[str, Any] = _with_tuples(about["parameters"])
     estimator = kind(**parameters)
     estimator.network_ = replace(network, model={})
     estimator.certificate_ = from_arrays(network.witness)
@@ -107,6 +128,13 @@ def _restored(kind: type[Estimator], network: StoredNetwork, about: dict[str, An
         if name in network.model:
             setattr(estimator, attribute, network.model[name].astype(dtype or network.model[name].dtype))
     return estimator
+
+
+def _with_tuples(value: Any) -> Any:
+    """What JSON has as lists as the tuples that they were."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(entry) for name, entry in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def _without_objects(what: str, values: np.ndarray) -> np.ndarray:

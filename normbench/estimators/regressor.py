@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
-from normbench.estimators import input_maps, samples
+from normbench.errors import DataError
+from normbench.estimators import columns, input_maps, samples
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.training import regression
 
@@ -49,8 +50,13 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
             If the loss did not stay finite.
         """
         settings = self._settings()
+        columns.check("X", X)
+        columns.check("y", y)
         X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
-        y = np.asarray(y, dtype=np.float64)
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except ValueError as error:
+            raise DataError(f"y must be numbers: {error}. For classes there is LipschitzClassifier.") from error
         table = samples.weighted(X, y.reshape(len(y), -1), sample_weight)
         part, held_out = samples.divided(table, settings)
         fit = regression(settings, input_maps.fitted(self.inputs, part.x, part.weight), part, held_out)

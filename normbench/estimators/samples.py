@@ -5,6 +5,7 @@ w ||f(z) - y||^2 = ||f(sqrt(w) z) - sqrt(w) y||^2: rows and targets of the squar
 The cross-entropy is linear in its targets, which carry the weight itself. Trainers need not know of it.
 """
 
+import math
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
@@ -64,9 +65,14 @@ def weighted(x: np.ndarray, y: np.ndarray, sample_weight: Any) -> Samples:
         raise InvalidArgumentError(
             f"sample_weight is zero in all{but} of {len(x)} rows; two at least have to count. Give weights above 0."
         )
-    if kept.all():
-        return Samples(x, y, _relative(weight))
-    return Samples(x[kept], y[kept], _relative(weight[kept]))
+    relative = _relative(weight[kept])
+    if not relative.all():
+        low, high = weight[kept].min(), weight[kept].max()
+        raise InvalidArgumentError(
+            f"sample_weight goes from {low:g} to {high:g}, more than float64 holds side by side. Give rows of next to "
+            "no weight a weight of 0."
+        )
+    return Samples(x, y, relative) if kept.all() else Samples(x[kept], y[kept], relative)
 
 
 def checked(given: Any, rows: int, name: str) -> np.ndarray:
@@ -78,6 +84,8 @@ def checked(given: Any, rows: int, name: str) -> np.ndarray:
         If they are not one finite number of at least 0 for every row; the message calls them ``name``.
     """
     try:
+        if np.asarray(given).dtype.kind in "USc":
+            raise ValueError(f"they are {np.asarray(given).dtype}")
         found = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"{name} must be numbers, one a row: {error}.") from error
@@ -126,14 +134,40 @@ def _relative(weight: np.ndarray) -> np.ndarray:
 
 
 def divided(table: Samples, settings: Division, classes: np.ndarray | None = None) -> tuple[Samples, Samples | None]:
-    """What is trained on, and what is held out: drawn at random, class by class where there are classes, or None."""
+    """What is trained on, and what is held out: drawn at random, class by class where there are classes, or None.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there are too few rows, or rows of a class, for both.
+    """
     if not settings.early_stopping:
         return table, None
+    _check_divisible(len(table.x), settings.validation_fraction, classes)
     arrays = [array for array in table if array is not None]
     parts = train_test_split(
         *arrays, test_size=settings.validation_fraction, random_state=settings.seed % 2**32, stratify=classes
     )
     return Samples(*parts[::2]), Samples(*parts[1::2])
+
+
+def _check_divisible(rows: int, fraction: float, classes: np.ndarray | None) -> None:
+    held_out = math.ceil(fraction * rows)
+    remedy = "Choose another validation_fraction, or leave early_stopping off."
+    said = f"early_stopping holds out {held_out} of {rows} rows, validation_fraction {fraction:g}"
+    if rows - held_out < 2:
+        raise InvalidArgumentError(f"{said}, and two at least have to train. {remedy}")
+    if classes is None:
+        return
+    members = np.bincount(classes)
+    if members.min() < 2:
+        single = f"{(members < 2).sum()} of {len(members)} classes have one"
+        raise InvalidArgumentError(
+            f"early_stopping needs two rows of every class, one to train and one to hold out, and {single}. Leave it "
+            "off, or leave those classes out."
+        )
+    if min(held_out, rows - held_out) < len(members):
+        raise InvalidArgumentError(f"{said}, and both parts need one of each of {len(members)} classes. {remedy}")
 
 
 def digest(table: Samples) -> str:

@@ -20,6 +20,7 @@ from normbench.estimators.batches import batches_of_a_pass, chosen, feed
 from normbench.estimators.input_maps import InputMap
 from normbench.estimators.samples import Samples, folded, mean
 from normbench.estimators.stopping import Advanced, until_settled, until_worse
+from normbench.estimators.trained_bound import WIDEST, WIDEST_OF_LOGITS, trained_bound
 from normbench.networks import Loss
 from normbench.networks.families import perceptron
 from normbench.numbers import as_number, count, positive
@@ -31,12 +32,10 @@ from normbench.running.request import DTYPES
 from normbench.running.start import bounded_start
 from normbench.specs import parametrisations
 
-WIDEST = 1e6  # times the targets: a bound beyond it does not bind, and float32 would lose targets that small
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a network is trained, checked when it is made; attributes as the parameters of the estimators."""
+    """How a network is trained, checked when it is made; as the parameters of the estimators."""
 
     lipschitz: float
     hidden: tuple[int, ...]
@@ -55,6 +54,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         positive("lipschitz", self.lipschitz)
+        if not isinstance(self.hyperparameters or {}, Mapping):
+            raise InvalidArgumentError(f"hyperparameters must map names to values; got {self.hyperparameters!r}.")
         for width in self.hidden:
             count("every width in hidden", width)
         count("max_iter", self.max_iter)
@@ -81,10 +82,19 @@ class Settings:
 
     @property
     def chosen_backend(self) -> Backend:
-        """The named one; else torch, which compiles nothing, else JAX, else the NumPy reference: what is installed."""
-        if self.backend is not None:
-            return backends.usable(self.backend)
-        return next(backend for backend in backends.every() if not backend.missing())
+        """The named one; else the first of torch, which compiles nothing, JAX and NumPy that has the optimiser."""
+        spec = self.spec
+        if self.backend is None:
+            usable = (each.name for each in backends.every() if not each.missing() and spec.runs_on(each.name))
+            return backends.get(next(usable, (spec.backends or backends.names())[0]))
+        found = backends.usable(self.backend)
+        specs.check_backend(spec, found.name)
+        return found
+
+    @property
+    def trained_in(self) -> str:
+        """The dtype of the training."""
+        return self.chosen_backend.dtype_for(self.dtype)
 
     def provenance(self) -> dict[str, str]:
         """What makes the numbers, beside the table: choices that are left open in the parameters, and versions."""
@@ -95,7 +105,7 @@ class Settings:
             "optimiser": self.spec.key,
             "backend": backend.name,
             **{library: version(library) for library in backend.libraries},
-            "dtype": backend.dtype_for(self.dtype),
+            "dtype": self.trained_in,
             "seed": str(self.seed),
         }
 
@@ -157,7 +167,7 @@ def regression(settings: Settings, inputs: InputMap, table: Samples, held_out: S
     if not 0.0 < size < math.inf:
         raise DataError(f"y spreads by {size}, whose square float64 does not hold. Choose another unit for y.")
     aside = held_out and held_out._replace(y=held_out.y - centre)
-    bound = min(settings.lipschitz * inputs.unit, WIDEST * size)
+    bound = trained_bound(settings.lipschitz, inputs.unit, size, WIDEST, settings.trained_in)
     run = _run(settings, inputs, table._replace(y=y - centre), aside, bound)
     return _proven(settings, inputs, run, centre)
 
@@ -166,7 +176,8 @@ def classification(settings: Settings, inputs: InputMap, table: Samples, held_ou
     """A network for the classes 0, 1, ... of y, whose outputs are logits; the rest as :func:`regression`."""
     one_hot = np.eye(classes)
     aside = held_out and held_out._replace(y=one_hot[held_out.y])
-    run = _run(settings, inputs, table._replace(y=one_hot[table.y]), aside, settings.lipschitz * inputs.unit, classes)
+    bound = trained_bound(settings.lipschitz, inputs.unit, 1.0, WIDEST_OF_LOGITS, settings.trained_in)
+    run = _run(settings, inputs, table._replace(y=one_hot[table.y]), aside, bound, classes)
     return _proven(settings, inputs, run, np.zeros(classes))
 
 
@@ -197,7 +208,9 @@ def _run(
     trainer = _trainer(settings, problem, key, settings.max_iter * batches)
     ended = (until_settled if held_out is None else until_worse)(trainer, settings, batches)
     if ended.whole.status is Status.DIVERGED:
-        raise TrainingError(f"{ended.whole.reason}. Scale X or y to sizes near 1, or choose another optimiser.")
+        raise TrainingError(
+            f"{ended.whole.reason}. Scale X or y to sizes near 1, raise lipschitz, or choose another optimiser."
+        )
     return _Run(problem, parametrisations.way(spec, key, problem.network), ended)
 
 
@@ -217,13 +230,16 @@ def _quiet(problem: Problem) -> Problem:
 
 
 def _trainer(settings: Settings, problem: Problem, key: str, steps: int) -> Trainer:
-    backend = settings.chosen_backend
+    backend, spec = settings.chosen_backend, settings.spec
+    hyperparameters = spec.resolve(settings.hyperparameters or {})
+    if spec.family is specs.Family.PLUG_IN and backend.plug_ins is not None:
+        backend.plug_ins.load()(spec.key, hyperparameters)  # raises where it cannot be made
     start = Start(
         problem=problem,
-        optimiser=settings.spec.key,
-        hyperparameters=settings.spec.resolve(settings.hyperparameters or {}),
+        optimiser=spec.key,
+        hyperparameters=hyperparameters,
         iterations=steps,
-        dtype=backend.dtype_for(settings.dtype),
+        dtype=settings.trained_in,
         device="cpu",
         feed=feed(problem, settings.batch_size, settings.seed),
         parametrisation=key,

@@ -206,11 +206,7 @@ class Asked:
         has = backends.get(self.backend)
         for each in axes():
             each.check(getattr(self, each.name))
-        if not spec.runs_on(self.backend):
-            choices = " or ".join(spec.backends or ())
-            raise InvalidArgumentError(
-                f"{self.optimiser} is not implemented on backend {self.backend!r}; choose {choices}."
-            )
+        specs.check_backend(spec, self.backend)
         if self.dtype not in has.dtypes or self.device not in has.devices:
             raise InvalidArgumentError(
                 f"backend {self.backend!r} runs in {' or '.join(has.dtypes)} on {' or '.join(has.devices)} only; got "

@@ -67,6 +67,8 @@ def get(key: str) -> OptimiserSpec:
     PlugInError
         If another package's cannot be imported.
     """
+    if not isinstance(key, str):
+        raise InvalidArgumentError(f"an optimiser is named by text; got {key!r}. Example: 'adam'.")
     if key in SPECS:
         return SPECS[key]
     if (found := plug_ins.get(key)) is not None:
@@ -77,6 +79,19 @@ def get(key: str) -> OptimiserSpec:
         f"no optimiser {key!r}.{suggestion(key, {**SPECS, **others})} The benchmark knows: {', '.join(SPECS)}"
         f"{installed}. Another class or function is named by its module: my_package.my_module:MyClass."
     )
+
+
+def check_backend(spec: OptimiserSpec, backend: str) -> None:
+    """Raise unless the backend implements the optimiser.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Names those that do.
+    """
+    if not spec.runs_on(backend):
+        choices = " or ".join(spec.backends or ())
+        raise InvalidArgumentError(f"{spec.key} is not implemented on backend {backend!r}; choose {choices}.")
 
 
 def on(backend: str) -> tuple[str, ...]:

@@ -291,5 +291,5 @@ class OptimiserSpec:
 
 def suggestion(name: str, choices: Mapping[str, object]) -> str:
     """`` Did you mean 'x'?`` for the closest choice, or nothing when none is close."""
-    close = difflib.get_close_matches(name, choices, n=1)
+    close = difflib.get_close_matches(name, choices, n=1) if isinstance(name, str) else []
     return f" Did you mean {close[0]!r}?" if close else ""

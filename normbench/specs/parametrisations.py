@@ -109,7 +109,7 @@ def get(key: str) -> Parametrisation:
     InvalidArgumentError
         If there is none of that key; the message lists the known ones.
     """
-    if key not in PARAMETRISATIONS:
+    if not isinstance(key, str) or key not in PARAMETRISATIONS:
         raise InvalidArgumentError(
             f"no parametrisation {key!r}.{suggestion(key, PARAMETRISATIONS)} The benchmark knows: "
             f"{', '.join(PARAMETRISATIONS)}."

@@ -4,6 +4,7 @@ Nothing here imports an array library: a class of torch is known by its ancestor
 """
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from normbench.specs.values import as_numbers
 LEARNING_RATES = (LEARNING_RATE, "lr")  # what classes and functions call it
 _TORCH = ("torch.optim.optimizer", "Optimizer")
 _LARGEST = sys.float_info.max
+_WIDEST_INTEGER = 2**62
 _RATE = next(h for h in ADAM.hyperparameters if h.name == LEARNING_RATE)  # range and grid of one that says neither
 _KINDS = (
     "a subclass of torch.optim.Optimizer, a function that returns an optax.GradientTransformation, or a "
@@ -181,6 +183,8 @@ def _from_signature(found: Callable[..., Any], address: str, backend: str, *, fi
 def _hyperparameter(parameter: inspect.Parameter) -> Hyperparameter | None:
     """The hyperparameter that a parameter is; None where its default is none of numbers and no switch, and stays."""
     default, required = parameter.default, parameter.default is parameter.empty
+    if not required and not _fits(default):
+        return None
     if _is_several(parameter):
         return _several(parameter)
     kind = _kind(parameter.annotation) if required else type(default)
@@ -190,12 +194,25 @@ def _hyperparameter(parameter: inspect.Parameter) -> Hyperparameter | None:
     if kind is bool:
         return Hyperparameter(parameter.name, SWITCH[bool(default) and not required], choices=SWITCH, required=required)
     if kind is int and not (not required and _kind(parameter.annotation) is float):
-        return Hyperparameter(parameter.name, 0 if required else default, -(2**62), 2**62, required=required)
+        return Hyperparameter(
+            parameter.name, 0 if required else default, -_WIDEST_INTEGER, _WIDEST_INTEGER, required=required
+        )
     if kind in (int, float):
         return Hyperparameter(
             parameter.name, 0.0 if required else float(default), -_LARGEST, _LARGEST, required=required
         )
     return None
+
+
+def _fits(default: Any) -> bool:
+    """False for infinities, NaN and integers that no file holds, alone or among others."""
+    if isinstance(default, tuple | list):
+        return all(map(_fits, default))
+    return (
+        not isinstance(default, int | float)
+        or -_WIDEST_INTEGER <= default <= _WIDEST_INTEGER
+        or (isinstance(default, float) and math.isfinite(default))
+    )
 
 
 def _is_several(parameter: inspect.Parameter) -> bool:

@@ -5,7 +5,9 @@ keeps, so that all that it makes of a name rests on one declaration.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -81,8 +83,9 @@ def loaded(address: str, key: str = "") -> Any:
     module, _, path = address.partition(":")
     called = f"{key or address!r}" if key in ("", address) else f"{key!r} ({address})"
     try:
-        found: Any = import_module(module)
-    except Exception as error:  # whatever the code of others raises
+        with quiet():
+            found: Any = import_module(module)
+    except (Exception, SystemExit) as error:  # whatever the code of others raises
         said = " ".join(str(error).split()) or type(error).__name__
         remedy = "Install the package, or correct the name" if _is_absent(error, module) else "Repair the package"
         raise PlugInError(f"plug-in {called} cannot be imported: {type(error).__name__}: {said}. {remedy}.") from error
@@ -94,7 +97,7 @@ def loaded(address: str, key: str = "") -> Any:
     return found
 
 
-def _is_absent(error: Exception, module: str) -> bool:
+def _is_absent(error: BaseException, module: str) -> bool:
     """True if the module itself is not there, or a package in which it lies."""
     return isinstance(error, ModuleNotFoundError) and (module + ".").startswith(f"{error.name}.")
 
@@ -143,14 +146,22 @@ def called(
         In the place of whatever it raises, but for what is let pass.
     """
     try:
-        return made(*weights, **given)
+        with quiet():
+            return made(*weights, **given)
     except passing:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PlugInError(refusal(key, given, error)) from error
 
 
-def refusal(key: str, given: Mapping[str, Any], error: Exception, *, does: str = "be made") -> str:
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What the code of others prints goes to stderr: what a program reads from stdout is ours alone."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def refusal(key: str, given: Mapping[str, Any], error: BaseException, *, does: str = "be made") -> str:
     """What to say where the code of others does not take its arguments, or cannot do something with them."""
     values = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "no arguments"
     said = " ".join(str(error).split()) or "no message"

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from normbench.certificates.stored import StoredNetwork
-from normbench.errors import InvalidArgumentError
+from normbench.errors import CertificateError, InvalidArgumentError
+from normbench.exports.network import rounded
 from normbench.torch.dtypes import DTYPES
 
 
@@ -31,9 +32,12 @@ def module(network: StoredNetwork, dtype: str) -> nn.Sequential:
     ------
     InvalidArgumentError
         If there is no such dtype.
+    CertificateError
+        If the dtype does not hold the numbers.
     """
     if dtype not in DTYPES:
         raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {dtype!r}.")
+    rounded(network, dtype)  # raises
     weights, biases = list(network.weights), list(network.biases)
     if len(weights) == 1:  # the scale comes before the last biases
         weights[0] = network.output_scale * weights[0]
@@ -44,8 +48,17 @@ def module(network: StoredNetwork, dtype: str) -> nn.Sequential:
         weights[-1] = network.output_scale * weights[-1]
     layers: list[nn.Module] = [] if network.input_map == "affine" else [UnitNorm()]
     for weight, bias in zip(weights, biases, strict=True):
+        _check_held(weight, bias, dtype)
         layers += [_linear(weight, bias, DTYPES[dtype]), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def _check_held(weight: np.ndarray, bias: np.ndarray, dtype: str) -> None:
+    """What products of scales and weights have become is neither too large for the dtype nor all of it too small."""
+    largest = np.abs(weight).max()
+    fits = largest == 0.0 or np.finfo(dtype).tiny <= largest <= np.finfo(dtype).max
+    if not fits or not np.abs(bias).max() <= np.finfo(dtype).max:
+        raise CertificateError(f"the network has numbers that {dtype} does not hold; export it in float64.")
 
 
 def _linear(weight: np.ndarray, bias: np.ndarray, dtype: torch.dtype) -> nn.Linear:

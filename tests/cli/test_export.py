@@ -46,6 +46,9 @@ def test_the_bound_of_directions_is_said_of_directions(tmp_path):
         (["--c", "my-net.c", "--onnx", "net.onnx"], 2, "got 'my-net.c'. Example: lift_force.c."),
         (["--c", "net.npz/net.c", "--onnx", "net.onnx"], 1, "net.npz is not a folder."),
         (["--onnx", "net.npz/net.onnx", "--c", "net.c"], 1, "net.npz is not a folder."),
+        (["--onnx", "net.npz"], 2, "--onnx net.npz is net.npz, which would be lost. Choose another name."),
+        (["--onnx", "./lift.c", "--c", "lift.c"], 2, "--onnx lift.c is lift.c, which would be lost."),
+        (["--onnx", "lift.h", "--c", "lift.c"], 2, "--onnx lift.h is lift.h, which would be lost."),
         (["--onnx", "net.onnx", "--dtype", "float16"], 2, "'float16' is not one of 'float32', 'float64'"),
     ],
 )

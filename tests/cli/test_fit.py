@@ -284,3 +284,16 @@ def test_the_defaults_of_the_help_are_those_of_the_estimator():
     own = LipschitzRegressor().get_params()
     expected = {name: ",".join(map(str, own[name])) if name == "hidden" else str(own[name]) for name in said}
     assert said == expected
+
+
+def test_the_network_is_not_written_over_the_table(surfaces, tmp_path):
+    table = tmp_path / "surfaces.npz"
+    table.write_bytes(surfaces.read_bytes())
+    (tmp_path / "link.npz").symlink_to(table)
+    for save in (table, tmp_path / "link.npz"):
+        result = call(
+            "fit", table, "--inputs", "east,north", "--outputs", "ring", "--lipschitz", 5, *QUICK, "--save", save
+        )
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "which would be lost. Choose another name." in result.stderr
+    assert table.read_bytes() == surfaces.read_bytes()

@@ -128,6 +128,24 @@ def test_dates_are_seconds(tmp_path):
         read([tmp_path / "t.parquet"], inputs=["t"], outputs=["fa_0"])
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%SZ"])
+def test_dates_in_text_are_seconds(form, tmp_path):
+    """Of CSV every date is text: those of --time ended in 'is no number'."""
+    moments = (pd.Timestamp("2026-01-31") + pd.to_timedelta(np.round(T), "s")).strftime(form)
+    frame().assign(t=moments).to_csv(tmp_path / "t.csv", index=False)
+    table = read([tmp_path / "t.csv"], inputs=["v_0"], outputs=["fa_0"], time="t")
+    np.testing.assert_allclose(table.time - table.time[0], np.round(T))
+    frame().assign(t=["soon", *moments[1:]]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match="column 't', row 1: 'soon' is neither a number of seconds nor a date"):
+        read([tmp_path / "t.csv"], inputs=["v_0"], outputs=["fa_0"], time="t")
+
+
+def test_null_characters_are_no_text(tmp_path):
+    (tmp_path / "t.csv").write_bytes(bytes(100))
+    with pytest.raises(DataError, match=r"t\.csv is no text: it holds null characters"):
+        read([tmp_path / "t.csv"], inputs=["a"], outputs=["b"])
+
+
 def altered(change):
     def write(path):
         found = frame()

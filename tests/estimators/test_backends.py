@@ -1,11 +1,14 @@
 """Every backend trains the same network, and torch can take it away."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 
 from normbench import LipschitzClassifier, LipschitzRegressor
-from normbench.errors import InvalidArgumentError
+from normbench.errors import CertificateError, InvalidArgumentError, PlugInError
+from normbench.estimators.training import Settings
 from tests.estimators.tables import QUICK, flights, rings
 
 X, Y = flights()
@@ -44,3 +47,33 @@ def test_the_module_of_a_classifier_gives_logits():
 def test_torch_is_taken_where_nothing_is_named():
     model = LipschitzRegressor(20.0, hidden=(), max_iter=1, tol=0.0).fit(X, Y)
     assert (model.provenance_["backend"], model.provenance_["dtype"]) == ("torch", "float32")
+
+
+def test_numbers_that_the_dtype_does_not_hold_are_no_module():
+    for scale in (1e60, 1e-60):
+        model = LipschitzRegressor(20.0, **QUICK | {"max_iter": 5}).fit(scale * X, scale * Y)
+        with pytest.raises(CertificateError, match="float32 does not hold; export it in float64"):
+            model.to_torch("float32")
+        found = model.to_torch("float64")(torch.tensor(scale * X)).detach().numpy()
+        np.testing.assert_allclose(found, model.predict(scale * X), atol=1e-10 * scale * np.abs(Y).max())
+
+
+def test_an_optimiser_is_trained_by_a_backend_that_has_it():
+    given = {name: getattr(LipschitzRegressor(), name) for name in (f.name for f in fields(Settings)) if name != "seed"}
+    for key, backend in (("dog", "jax"), ("lbfgs", "torch"), ("torch.optim:SGD", "torch"), ("optax:sgd", "jax")):
+        settings = Settings(**given | {"optimiser": key, "seed": 0})
+        assert settings.chosen_backend.name == backend
+
+
+def test_an_optimiser_of_another_package_trains_to_the_bound_and_is_stored(tmp_path):
+    asked = {"optimiser": "torch.optim:NAdam", "hyperparameters": {"betas": (0.8, 0.99), "learning_rate": 0.1}}
+    model = LipschitzRegressor(20.0, hidden=(6,), max_iter=8, tol=0.0, **asked).fit(X, Y)
+    model.verify()
+    assert model.lipschitz_bound_ <= 20.0
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    model.save(tmp_path / "net.npz")
+    found = LipschitzRegressor.load(tmp_path / "net.npz")
+    assert found.get_params() == model.get_params()
+    np.testing.assert_array_equal(found.fit(X, Y).predict(X), model.predict(X))
+    with pytest.raises(PlugInError, match=r"cannot take a step with .*too many values"):
+        model.set_params(hyperparameters={"betas": (0.8, 0.9, 0.99)}).fit(X, Y)

@@ -1,5 +1,7 @@
 """An estimator outlives its process in one file, which normbench certify checks without it."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +81,44 @@ def test_a_file_of_something_else_is_one_error(tmp_path):
     np.savez(tmp_path / "plain.npz", weight_0=np.ones((1, 1)))
     with pytest.raises(DataError, match="holds a network and no LipschitzRegressor"):
         LipschitzRegressor.load(tmp_path / "plain.npz")
+    for path in (3, None, b"net.npz"):
+        with pytest.raises(InvalidArgumentError, match=r"path must be a path, as text or a pathlib\.Path; got"):
+            LipschitzRegressor.load(path)
+        with pytest.raises(InvalidArgumentError, match="path must be a path"):
+            model.save(path)
     model.hyperparameters = {"history": object()}
     with pytest.raises(InvalidArgumentError, match="parameter hyperparameters cannot be stored"):
         model.save(tmp_path / "never.npz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "error", "words"),
+    [
+        (LipschitzRegressor, {"activation": "tanh"}, DataError, "its activation is tanh"),
+        (LipschitzRegressor, {"model_feature_names": np.array(["a"])}, DataError, "1 feature names for 4 columns"),
+        (LipschitzRegressor, {"y_dimensions": None}, DataError, "y has None dimensions for 1 outputs"),
+        (LipschitzRegressor, {"y_dimensions": 3}, DataError, "y has 3 dimensions"),
+        (LipschitzRegressor, {"lipschitz": 1e-3}, CertificateError, "is proven, and lipschitz is 0.001"),
+        (LipschitzClassifier, {"model_classes": np.array(["a"])}, DataError, "1 classes for 3 outputs"),
+        (LipschitzClassifier, {"model_classes": None}, DataError, "0 classes for 3 outputs"),
+    ],
+)
+def test_a_file_whose_parts_do_not_fit_is_refused(kind, change, error, words, tmp_path):
+    """A file of another activation was loaded, verified, and predicted with ReLUs."""
+    model, _ = fitted(kind)
+    path = tmp_path / "net.npz"
+    model.save(path)
+    arrays = dict(np.load(path))
+    about = json.loads(str(arrays["model_about"]))
+    for name, value in change.items():
+        if name == "y_dimensions":
+            about[name] = value
+        elif name == "lipschitz":
+            about["parameters"][name] = value
+        elif value is None:
+            del arrays[name]
+        else:
+            arrays[name] = np.array(value)
+    np.savez(path, **arrays | {"model_about": np.array(json.dumps(about))})
+    with pytest.raises(error, match=words):
+        kind.load(path)

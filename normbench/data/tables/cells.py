@@ -33,10 +33,27 @@ def seconds(where: str, name: str, column: np.ndarray) -> np.ndarray:
     if column.dtype.kind == "M":
         since = column.astype("datetime64[ns]").astype(np.int64) / 1e9
         return np.where(np.isnat(column), np.nan, since)
+    if is_text(column):
+        return seconds(where, name, _dates(where, name, column))
     found = numbers(where, name, column)
     if found.ndim != 1:
         raise DataError(f"{where}, column {name!r}: vectors; --time needs one number a row.")
     return found
+
+
+def _dates(where: str, name: str, column: np.ndarray) -> np.ndarray:
+    """Texts such as 2026-01-31T12:00:00 as dates; clocks with an offset are those of Greenwich."""
+    import pandas as pd
+
+    found = pd.to_datetime(pd.Series(column), format="ISO8601", utc=True, errors="coerce").dt.tz_convert(None)
+    wrong = found.isna().to_numpy() & ~np.array([_is_missing(cell) for cell in column])
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"{where}, column {name!r}, row {row + 1}: {str(column[row])[:40]!r} is neither a number of seconds nor a "
+            "date such as 2026-01-31T12:00:00. Write one of them."
+        )
+    return np.asarray(found.to_numpy(dtype="datetime64[ns]"))
 
 
 def texts(where: str, name: str, column: np.ndarray) -> np.ndarray:

@@ -94,6 +94,8 @@ def _delimited(path: Path) -> TableFile:
             header = next(csv.reader([first], delimiter=delimiter), [])
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is no text in UTF-8 ({error.reason}). Save it as CSV in UTF-8.") from error
+    if "\0" in first:
+        raise DataError(f"{path.name} is no text: it holds null characters. Save it as CSV in UTF-8.")
     names = tuple(name.strip() for name in header)
     if not any(names):
         raise DataError(f"{path.name} is empty. Write the table into it, with the names of the columns first.")

@@ -130,8 +130,9 @@ def check(key: str, hyperparameters: dict[str, Any]) -> None:
     if found.closure:
         known |= {"grad": (jnp.zeros((2, 2)),), "value_fn": value_fn}
     try:
-        _, state = _shapes(found.transformation, **known)
-    except Exception as error:  # whatever the code of others raises
+        with plug_ins.quiet():
+            _, state = _shapes(found.transformation, **known)
+    except (Exception, SystemExit) as error:  # whatever the code of others raises
         raise PlugInError(plug_ins.refusal(key, hyperparameters, error, does="take a step")) from error
     if found.closure and not optax.tree.get_all_with_path(state, _COUNT):
         raise PlugInError(

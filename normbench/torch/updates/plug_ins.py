@@ -137,8 +137,9 @@ def check(key: str, hyperparameters: dict[str, Any]) -> None:
 
     closure()
     try:
-        optimizer.step(*([closure] if found.closure else []))
-    except Exception as error:  # whatever the code of others raises
+        with plug_ins.quiet():
+            optimizer.step(*([closure] if found.closure else []))
+    except (Exception, SystemExit) as error:  # whatever the code of others raises
         raise PlugInError(plug_ins.refusal(key, hyperparameters, error, does="take a step")) from error
 
 

@@ -1,0 +1,57 @@
+"""What scikit-learn would turn into numbers in silence, or refuse without a word of the column: dates, texts, masks."""
+
+from typing import Any
+
+import numpy as np
+
+from normbench.errors import DataError
+
+_REMEDIES = {
+    "X": "Make numbers of it first, such as by a OneHotEncoder in a pipeline, or leave it out.",
+    "y": "Classes are for LipschitzClassifier.",
+}
+
+
+def check(name: str, given: Any, *, texts: bool = False) -> None:
+    """Raise where a table, or a vector, holds what is no number though it can be converted.
+
+    Parameters
+    ----------
+    name : str
+        "X" or "y", for messages.
+    given : array, data frame, series or list
+    texts : bool
+        True where texts and dates are fine, as names of classes.
+
+    Raises
+    ------
+    DataError
+        If a cell is masked, or a column holds dates or text; the message names the column.
+    """
+    if np.ma.is_masked(given):
+        raise DataError(
+            f"{name} has masked cells, {np.ma.getmaskarray(given).sum()} of {np.size(given)}. Fill them in, or leave "
+            "those rows out."
+        )
+    if texts:
+        return
+    if hasattr(given, "columns") and hasattr(given, "iloc"):
+        for position, column in enumerate(given.columns):
+            _check_column(f"column {column!r} of {name}", given.iloc[:, position], _REMEDIES[name])
+    elif hasattr(given, "dtype"):
+        _check_column(name, given, _REMEDIES[name])
+
+
+def _check_column(where: str, column: Any, remedy: str) -> None:
+    kind = getattr(column.dtype, "kind", "O")
+    if kind in "mM":
+        raise DataError(
+            f"{where} holds dates or spans of time. Write them as numbers, such as seconds, or leave it out."
+        )
+    if kind in "biufc":
+        return
+    for cell in column[~column.isna()] if hasattr(column, "isna") else ():  # of an array scikit-learn names the text
+        try:
+            float(cell)
+        except (TypeError, ValueError, OverflowError):
+            raise DataError(f"{where} holds {str(cell)[:40]!r}, which is no number. {remedy}") from None
