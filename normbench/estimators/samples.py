@@ -84,9 +84,10 @@ def checked(given: Any, rows: int, name: str) -> np.ndarray:
         If they are not one finite number of at least 0 for every row; the message calls them ``name``.
     """
     try:
-        if np.asarray(given).dtype.kind in "USc":
-            raise ValueError(f"they are {np.asarray(given).dtype}")
-        found = np.asarray(given, dtype=np.float64)
+        kind = np.asarray(given).dtype
+        found = np.asarray(given, dtype=None if kind.kind == "c" else np.float64)
+        if kind.kind in "USc":
+            raise ValueError(f"they are {kind}")
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"{name} must be numbers, one a row: {error}.") from error
     if found.shape != (rows,):
