@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import CertificateError, InvalidArgumentError
-from normbench.exports.network import rounded
 from normbench.torch.dtypes import DTYPES
 
 
@@ -37,7 +36,6 @@ def module(network: StoredNetwork, dtype: str) -> nn.Sequential:
     """
     if dtype not in DTYPES:
         raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {dtype!r}.")
-    rounded(network, dtype)  # raises
     weights, biases = list(network.weights), list(network.biases)
     if len(weights) == 1:  # the scale comes before the last biases
         weights[0] = network.output_scale * weights[0]

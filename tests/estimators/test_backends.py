@@ -58,6 +58,15 @@ def test_numbers_that_the_dtype_does_not_hold_are_no_module():
         np.testing.assert_allclose(found, model.predict(scale * X), atol=1e-10 * scale * np.abs(Y).max())
 
 
+def test_weights_that_are_too_small_for_the_dtype_are_no_module():
+    """They would all be zero, and the outputs the same for every row."""
+    model = LipschitzRegressor(20e-60, **QUICK | {"hidden": (), "max_iter": 5}).fit(1e60 * X, Y)
+    with pytest.raises(CertificateError, match="float32 does not hold; export it in float64"):
+        model.to_torch("float32")
+    constant = LipschitzRegressor(20.0, **QUICK).fit(X, np.ones(len(X)))  # zeros are held
+    np.testing.assert_array_equal(constant.to_torch()(torch.tensor(X, dtype=torch.float32)).detach().numpy(), 1.0)
+
+
 def test_an_optimiser_is_trained_by_a_backend_that_has_it():
     given = {name: getattr(LipschitzRegressor(), name) for name in (f.name for f in fields(Settings)) if name != "seed"}
     for key, backend in (("dog", "jax"), ("lbfgs", "torch"), ("torch.optim:SGD", "torch"), ("optax:sgd", "jax")):

@@ -65,7 +65,8 @@ def damaged(record):
     yield ("curves", curves(record, loss_evaluations=list(range(length))[::-1]))
     yield ("curves", curves(record, test_iterations=[10**6] * len(record.outcome.curves.test_iterations)))
     yield from (("environment", value) for value in ({"cpu": 1}, {"cpu": LONG}, {"cpu": "\x07"}, [], "x"))
-    yield from (("hyperparameters", value) for value in ({"a": [1]}, {"a": True}, {"a": LONG}, [], None))
+    yield from (("hyperparameters", value) for value in ({"a": True}, {"a": LONG}, {"a": {}}, [], None))
+    yield from (("hyperparameters", {"a": value}) for value in ([], [True], ["x"], [[1]], [None], [0.9, "x"]))
     yield from (("schema_version", value) for value in (True, "4", 4.0, 0, SCHEMA_VERSION + 1, -1, None, 10**15))
     yield from (("simulated", value) for value in (0, 1, "true", None))
 
