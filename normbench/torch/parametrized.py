@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize as library
@@ -12,13 +11,12 @@ from torch.nn.utils import parametrize as library
 from normbench.errors import InvalidArgumentError
 from normbench.networks.base import Shape
 from normbench.numbers import positive
-from normbench.problems.bound import ROUNDING_SLACK
 from normbench.problems.initial_variables import initial_variables
 from normbench.specs import parametrisations
 from normbench.specs.base import Geometry
 from normbench.specs.parametrisations import Certificate, Parametrisation
+from normbench.torch.bound_shares import Share, SharedBound, double, like, numbers_of, share_together, shares
 from normbench.torch.declared import Declared, declared
-from normbench.torch.norms import WITHOUT_FLOAT64
 from normbench.torch.updates.parametrisations import chart
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -41,7 +39,8 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     to stay in its unit ball, and on "sphere" on its unit sphere, where GeodesicLBFGS and PolarAverage with
     ``radius=1.0``, or Method1, keep them.
 
-    The weights share the bound in the ratio of their norms, for good; a state_dict holds the ratios, not the bound. In
+    The weights share the bound in the ratio of their norms, for good; a state_dict holds the ratios, not the bound. One
+    that is loaded in part makes the weights smaller where its ratios and those that stay would exceed the bound. In
     balls, and in the sandwich on "stiefel", the network starts as the function that it is, where the product of its
     norms is within the bound; of other networks, and elsewhere, the directions are kept, and in the sandwich positive
     factors go from one layer to another.
@@ -68,7 +67,8 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     ------
     InvalidArgumentError
         If module or geometry does not go with the parametrisation, the bound is not positive, or a weight is zero, not
-        finite, of half precision, or parametrised already.
+        finite, of half precision, that of two layers, or parametrised already; in a forward pass, if the module was
+        cast to half precision.
 
     Examples
     --------
@@ -94,13 +94,14 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     lies = _geometry(found, geometry)
     network = declared(module)
     parametrisations.check_network(found, network.network, bounded=True)
-    _check(network)
-    shares = _shares(network, bound / network.network.gain)
+    parts = shares(network, lipschitz=bound)
+    layers = list(network.weighted.values())
     if found.certificate is Certificate.PRODUCT:
-        for layer, share in zip(network.weighted.values(), shares, strict=True):
+        for layer, share in zip(layers, parts, strict=True):
             library.register_parametrization(layer, "weight", _Alone(found, lies, layer.weight, share))
     else:
-        _sandwich(network, found, lies, shares)
+        _sandwich(network, found, lies, parts)
+    share_together(layers)
     return module
 
 
@@ -114,71 +115,7 @@ def _geometry(found: Parametrisation, named: str | None) -> Geometry:
     raise InvalidArgumentError(f"geometry of parametrisation {found.key!r} must be {known}; got {named!r}.")
 
 
-def _check(network: Declared) -> None:
-    for name, layer in network.weighted.items():
-        if library.is_parametrized(layer, "weight"):
-            raise InvalidArgumentError(
-                f"the weight of layer {name!r} is parametrised already. Remove that with "
-                'torch.nn.utils.parametrize.remove_parametrizations(layer, "weight").'
-            )
-        weight = layer.weight.detach()
-        if weight.dtype not in (torch.float32, torch.float64):
-            raise InvalidArgumentError(
-                f"the weight of layer {name!r} is {str(weight.dtype).removeprefix('torch.')}, whose rounding exceeds "
-                "any bound. Keep it in float32, and put torch.autocast around the forward pass."
-            )
-        if not bool(weight.isfinite().all()) or not bool(weight.any()):
-            raise InvalidArgumentError(
-                f"the weight of layer {name!r} is zero or not finite: it has no direction to start from. Initialise it."
-            )
-
-
-class Share(NamedTuple):
-    """What a weight is multiplied by: an equal root of the bound, times a ratio; those of all have the product 1."""
-
-    even: float
-    ratio: float
-
-
-def _shares(network: Declared, bound: float) -> list[Share]:
-    """Of every weight, in the ratio of the operator norms."""
-    weights = [_numbers(layer.weight) for layer in network.weighted.values()]
-    logs = [math.log(np.linalg.norm(W.reshape(len(W), -1), 2)) for W in weights]
-    even = (1.0 - ROUNDING_SLACK) * bound ** (1 / len(logs))
-    return [Share(even, math.exp(own - math.fsum(logs) / len(logs))) for own in logs]
-
-
-def _double(tensor: Tensor) -> Tensor:
-    """In float64 where the device has it: what is left of rounding is that of the weight itself."""
-    return tensor if tensor.device.type in WITHOUT_FLOAT64 else tensor.double()
-
-
-def _like(array: np.ndarray, weight: Tensor) -> Tensor:
-    return torch.tensor(array, dtype=weight.dtype, device=weight.device)
-
-
-def _numbers(weight: Tensor) -> np.ndarray:
-    found: np.ndarray = weight.detach().cpu().double().numpy()
-    return found
-
-
-class _Shared(nn.Module):
-    """A weight with its share of the bound; the ratio is stored with the variables, the bound is the one named here."""
-
-    ratio: Tensor
-
-    def __init__(self, weight: Tensor, share: Share) -> None:
-        super().__init__()
-        self._even = share.even
-        self.register_buffer("ratio", _like(np.array(share.ratio), weight))
-
-    @property
-    def share(self) -> Tensor:
-        """Shape ()."""
-        return self._even * _double(self.ratio)
-
-
-class _Alone(_Shared):
+class _Alone(SharedBound):
     """A weight that is a function of one variable of its own."""
 
     def __init__(self, found: Parametrisation, lies: Geometry, weight: Tensor, share: Share) -> None:
@@ -188,14 +125,14 @@ class _Alone(_Shared):
 
     def forward(self, variable: Tensor) -> Tensor:
         """The weight."""
-        return (self.share * self._weights([_double(variable)])[0]).to(variable.dtype)
+        return self.shared(self._weights([double(variable)])[0], variable.dtype)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The variable of the weight, or of the nearest by its size that the bound admits."""
-        return _like(self._start(_numbers(weight) / float(self.share)), weight)
+        return like(self._start(numbers_of(weight) / float(self.share)), weight)
 
 
-class _Linked(_Shared):
+class _Linked(SharedBound):
     """A weight of the sandwich, a function of its layer's own variables and of those of the layer before.
 
     Attributes
@@ -220,7 +157,7 @@ class _Linked(_Shared):
         """The weight."""
         earlier = [_original(held, k) for held in self.before for k in range(held.ntensors)]
         kind = (*own, *earlier)[0].dtype
-        return (self.share * self._made(list(map(_double, earlier)), list(map(_double, own)))).to(kind)
+        return self.shared(self._made(list(map(double, earlier)), list(map(double, own))), kind)
 
     def right_inverse(self, weight: Tensor) -> list[Tensor]:
         """The variables with which the network starts: one weight alone has none."""
@@ -238,16 +175,16 @@ def _original(held: library.ParametrizationList, index: int) -> Tensor:
     return found
 
 
-def _sandwich(network: Declared, found: Parametrisation, lies: Geometry, shares: Sequence[Share]) -> None:
+def _sandwich(network: Declared, found: Parametrisation, lies: Geometry, parts: Sequence[Share]) -> None:
     layers = list(network.weighted.values())
     shapes = network.network.weight_shapes
-    arrays = tuple(_numbers(layer.weight) / math.prod(share) for layer, share in zip(layers, shares, strict=True))
+    arrays = tuple(numbers_of(layer.weight) / math.prod(share) for layer, share in zip(layers, parts, strict=True))
     start = list(initial_variables(found, lies, arrays))
     before: tuple[library.ParametrizationList, ...] = ()
-    for k, (layer, share) in enumerate(zip(layers, shares, strict=True)):
+    for k, (layer, share) in enumerate(zip(layers, parts, strict=True)):
         last = k == len(layers) - 1
         count = {Geometry.STIEFEL: 0 if last else 1, Geometry.FREE: 1 if last else 2}[lies]
-        own = [_like(start.pop(0), layer.weight) for _ in range(count)]
+        own = [like(start.pop(0), layer.weight) for _ in range(count)]
         made = (_bounded if lies is Geometry.STIEFEL else _free)(found, shapes, k)
         library.register_parametrization(layer, "weight", _Linked(made, before, own, layer.weight, share))
         before = (layer.parametrizations["weight"],)

@@ -4,12 +4,14 @@ import copy
 import io
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.parametrize import remove_parametrizations
+from torch.nn.utils import prune
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from normbench import certify
 from normbench.errors import InvalidArgumentError
@@ -248,6 +250,59 @@ def test_a_weight_that_is_set_keeps_the_bound_and_one_of_a_sandwich_is_refused()
         layers(model)[0].weight = torch.ones(9, 5)
 
 
+@pytest.mark.parametrize("part", ["0.", "2.", "6."])
+@free_ways
+def test_a_state_that_is_loaded_in_part_keeps_the_bound(key, geometry, part):
+    """Ratios of two networks need not go together."""
+    model, other = (perceptron(seed=seed) for seed in (0, 1))
+    with torch.no_grad():
+        other[int(part[0])].weight.mul_(100)
+    for each in (model, other):
+        parametrize(each, key, lipschitz=BOUND, geometry=geometry)
+    model.load_state_dict({k: v for k, v in other.state_dict().items() if k.startswith(part)}, strict=False)
+    assert certify(weights_of(model)).bound <= BOUND
+    if key == "spectral":
+        assert math.prod(np.linalg.norm(W, 2) for W in weights_of(model)) == pytest.approx(BOUND, rel=1e-4)
+    layers(model)[-1].load_state_dict(layers(other)[-1].state_dict())  # of a layer alone
+    assert certify(weights_of(model)).bound <= BOUND
+    model.load_state_dict(other.state_dict())
+    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model(x), other(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@every_way
+def test_a_network_that_is_cast_to_half_precision_is_refused_where_it_would_leave_its_bound(key, geometry, dtype):
+    model = parametrize(perceptron(), key, lipschitz=BOUND, geometry=geometry)
+    x = torch.zeros(4, 5)
+    with pytest.raises(
+        InvalidArgumentError, match=r"is b?float16, whose rounding exceeds any bound. Keep it in float3"
+    ):
+        model.to(dtype)(x.to(dtype))
+    model.float()  # ratios and variables have lost digits by then
+    if geometry == "free":
+        assert certify(weights_of(model)).bound <= BOUND
+
+
+def changed_last(how):
+    """A perceptron whose last layer is one that cannot be parametrised."""
+    model = perceptron((5, 4, 4, 4))
+    last = model[4]
+    if how == "tied":
+        last.weight = model[2].weight
+    elif how == "prune":
+        prune.l1_unstructured(last, "weight", 2)
+    elif how == "meta":
+        last.to("meta")
+    elif how == "half":
+        last.half()
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch advises the newer ones
+            getattr(nn.utils, how)(last)
+    return model
+
+
 def zeroed(model):
     nn.init.zeros_(model[2].weight)
     return model
@@ -283,11 +338,35 @@ def zeroed(model):
         (lambda: zeroed(perceptron()), "spectral", {}, "weight of layer '2' is zero or not finite"),
         (lambda: perceptron().half(), "ball", {}, "weight of layer '0' is float16, whose rounding .* in float32"),
         (lambda: nn.Sequential(*[nn.Linear(3, 3)] * 2), "ball", {}, "layer '1', .* is in the Sequential twice"),
+        *[
+            (lambda how=how: changed_last(how), key, {}, message)
+            for key in ("ball", "sandwich")
+            for how, message in {
+                "tied": "layers '2' and '4' have one weight.* Give layer '4' a weight of its own",
+                "spectral_norm": "weight of layer '4' is no parameter: .*remove_spectral_norm",
+                "weight_norm": "weight of layer '4' is no parameter: .*remove_weight_norm",
+                "prune": "weight of layer '4' is no parameter: .*prune.remove",
+                "meta": "weight of layer '4' is on the meta device.* Load or initialise it",
+                "half": "weight of layer '4' is float16",
+            }.items()
+        ],
+        *[
+            (
+                perceptron,
+                key,
+                {"lipschitz": bound},
+                r"lipschitz=1e.140 .*'0'.* float32 holds. Measure .* other units",
+            )
+            for key in ("ball", "sandwich")
+            for bound in (1e-140, 1e140)
+        ],
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(make, key, options, message):
+    model = make()
     with pytest.raises(InvalidArgumentError, match=message):
-        parametrize(make(), key, **({"lipschitz": BOUND} | options))
+        parametrize(model, key, **({"lipschitz": BOUND} | options))
+    assert not any(is_parametrized(each) for each in model.modules())  # not half of it
 
 
 def test_a_network_that_is_parametrised_already_is_refused():

@@ -1,0 +1,161 @@
+"""How the weights of a user's network share a Lipschitz bound, and which weights can keep their share."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize as library
+
+from normbench.errors import InvalidArgumentError
+from normbench.problems.bound import ROUNDING_SLACK
+from normbench.torch.declared import Declared
+from normbench.torch.norms import WITHOUT_FLOAT64
+
+PRECISE = (torch.float32, torch.float64)  # rounding of these is within ROUNDING_SLACK
+
+
+class Share(NamedTuple):
+    """What a weight is multiplied by: an equal root of the bound, times a ratio; those of all have the product 1."""
+
+    even: float
+    ratio: float
+
+
+def shares(network: Declared, *, lipschitz: float) -> list[Share]:
+    """Of every weight, in the ratio of the operator norms.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a weight has no norm to start from, cannot be replaced by a function, or could not hold its share.
+    """
+    _check(network)
+    weights = [numbers_of(layer.weight) for layer in network.weighted.values()]
+    logs = [math.log(np.linalg.norm(W.reshape(len(W), -1), 2)) for W in weights]
+    even = (1.0 - ROUNDING_SLACK) * (lipschitz / network.network.gain) ** (1 / len(logs))
+    found = [Share(even, math.exp(own - math.fsum(logs) / len(logs))) for own in logs]
+    for (name, layer), share in zip(network.weighted.items(), found, strict=True):
+        _require_held(name, layer.weight.dtype, share, lipschitz)
+    return found
+
+
+def _check(network: Declared) -> None:
+    owners: dict[int, str] = {}
+    for name, layer in network.weighted.items():
+        _require_parameter(name, layer)
+        weight = layer.weight.detach()
+        first = owners.setdefault(id(layer.weight), name)
+        if first != name:
+            raise InvalidArgumentError(
+                f"layers {first!r} and {name!r} have one weight, which cannot have a share of the bound for each. Give "
+                f"layer {name!r} a weight of its own: torch.nn.Parameter(layer.weight.detach().clone())."
+            )
+        if weight.is_meta:
+            raise InvalidArgumentError(
+                f"the weight of layer {name!r} is on the meta device and has no values to start from. Load or "
+                "initialise it first."
+            )
+        if weight.dtype not in PRECISE:
+            raise InvalidArgumentError(f"the weight of layer {name!r} is {_too_coarse(weight.dtype)}")
+        if not bool(weight.isfinite().all()) or not bool(weight.any()):
+            raise InvalidArgumentError(
+                f"the weight of layer {name!r} is zero or not finite: it has no direction to start from. Initialise it."
+            )
+
+
+def _require_parameter(name: str, layer: nn.Module) -> None:
+    if library.is_parametrized(layer, "weight"):
+        raise InvalidArgumentError(
+            f"the weight of layer {name!r} is parametrised already. Remove that with "
+            'torch.nn.utils.parametrize.remove_parametrizations(layer, "weight").'
+        )
+    if layer._parameters.get("weight") is None:
+        raise InvalidArgumentError(
+            f"the weight of layer {name!r} is no parameter: torch.nn.utils.spectral_norm, weight_norm or prune makes "
+            "it of others before every pass. Undo that with remove_spectral_norm(layer), remove_weight_norm(layer) or "
+            'prune.remove(layer, "weight").'
+        )
+
+
+def _require_held(name: str, dtype: torch.dtype, share: Share, lipschitz: float) -> None:
+    """Refuse numbers near the ends of a dtype's range: there rounding is no longer a fraction of what is rounded."""
+    kind = torch.finfo(dtype)
+    for number in (share.even * share.ratio, share.ratio):
+        if not kind.tiny / kind.eps <= number <= kind.max * kind.eps:
+            raise InvalidArgumentError(
+                f"lipschitz={lipschitz:g} gives the weight of layer {name!r} the factor {number:.3g}, near the end of "
+                f"what {str(dtype).removeprefix('torch.')} holds. Measure inputs and outputs in other units, so that "
+                "the bound is nearer to 1, and give the initial weights norms nearer to each other."
+            )
+
+
+def _too_coarse(dtype: torch.dtype) -> str:
+    return (
+        f"{str(dtype).removeprefix('torch.')}, whose rounding exceeds any bound. Keep it in float32, and put "
+        "torch.autocast around the forward pass."
+    )
+
+
+class SharedBound(nn.Module):
+    """A weight with its share of the bound; the ratio is stored with the variables, the bound is the one named here.
+
+    Attributes
+    ----------
+    together : list of SharedBound
+        Those of all weights, once all are made: in a list, so that this module does not own them.
+    """
+
+    ratio: Tensor
+
+    def __init__(self, weight: Tensor, share: Share) -> None:
+        super().__init__()
+        self._even = share.even
+        self.together: list[SharedBound] = []
+        self.register_buffer("ratio", like(np.array(share.ratio), weight))
+
+    @property
+    def share(self) -> Tensor:
+        """Shape (); smaller where the ratios have a product above 1, because only some of them were loaded."""
+        own = double(self.ratio)
+        if not self.together:
+            return self._even * own
+        logs = torch.stack([double(other.ratio).to(own.device).log() for other in self.together])
+        return self._even * own / logs.mean().exp().clamp(min=1.0)
+
+    def shared(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        """The share of a weight of norm 1, in the dtype of the variables.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the model was cast to a dtype whose rounding exceeds the bound.
+        """
+        if dtype not in PRECISE:
+            raise InvalidArgumentError(f"a variable of a network with a bound is {_too_coarse(dtype)}")
+        return (self.share * weight).to(dtype)
+
+
+def share_together(layers: Sequence[nn.Module]) -> None:
+    """Let the shares of these layers' weights know of one another."""
+    members = [layer.parametrizations["weight"][0] for layer in layers]
+    for member in members:
+        member.together = members
+
+
+def double(tensor: Tensor) -> Tensor:
+    """In float64 where the device has it: what is left of rounding is that of the weight itself."""
+    return tensor if tensor.device.type in WITHOUT_FLOAT64 else tensor.double()
+
+
+def like(array: np.ndarray, weight: Tensor) -> Tensor:
+    """A tensor in the dtype and on the device of another."""
+    return torch.tensor(array, dtype=weight.dtype, device=weight.device)
+
+
+def numbers_of(weight: Tensor) -> np.ndarray:
+    """A tensor in float64."""
+    found: np.ndarray = weight.detach().cpu().double().numpy()
+    return found
