@@ -24,10 +24,23 @@ def as_number(value: Any) -> int | float | None:
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):
-        return float(value)
+        return _nearest(value)
     if getattr(value, "shape", None) == () and not isinstance(value, np.generic) and hasattr(value, "item"):
         return as_number(value.item())
     return None
+
+
+def as_float(value: Any) -> float | None:
+    """``value`` as a Python float, infinite where it is an integer that no float holds; None if it is no number."""
+    number = as_number(value)
+    return None if number is None else _nearest(number)
+
+
+def _nearest(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def as_integer(value: Any) -> int | None:
@@ -44,10 +57,10 @@ def positive(name: str, value: Any) -> float:
     InvalidArgumentError
         If it is anything else; the message calls it ``name``.
     """
-    number = as_number(value)
+    number = as_float(value)
     if number is None or not 0.0 < number < math.inf:
-        raise InvalidArgumentError(f"{name} must be positive and finite; got {value!r}.")
-    return float(number)
+        raise InvalidArgumentError(f"{name} must be positive and finite; got {value!r:.60}.")
+    return number
 
 
 def count(name: str, value: Any, *, least: int = 1) -> int:

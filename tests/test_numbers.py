@@ -8,7 +8,7 @@ import pytest
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
-from normbench.numbers import as_integer, as_number, count, positive
+from normbench.numbers import as_float, as_integer, as_number, count, positive
 
 pytestmark = pytest.mark.quick
 
@@ -45,6 +45,16 @@ def test_tensors_without_axes_are_numbers(library):
     assert as_number(make(0.5)) == 0.5
     assert as_integer(make(3)) == 3
     assert as_number(make([0.5])) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("kind", [int, Fraction])
+def test_a_number_that_no_float_holds_is_infinite(kind, sign):
+    value = kind(sign * 10**400)
+    assert as_float(value) == sign * math.inf
+    assert as_integer(value) == (value if kind is int else None)
+    with pytest.raises(InvalidArgumentError, match=r"radius must be positive and finite; got .{3,80}$"):
+        positive("radius", value)
 
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, np.float32(0)], ids=repr)

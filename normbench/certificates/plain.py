@@ -13,7 +13,7 @@ each bound of this folder bounds from above.
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -86,7 +86,7 @@ class Plain:
         return dataclasses.replace(self, weights=scaled, exponents=tuple(exponents))
 
 
-def plain(weights: Sequence[Any], activation: str | Activation = "relu", output_scale: float = 1.0) -> Plain:
+def plain(weights: Iterable[Any], activation: str | Activation = "relu", output_scale: float = 1.0) -> Plain:
     """Check a network and bring it to the form that bounds are computed on.
 
     A hidden unit is idle if its row of weights is zero, or its column in the next layer (for maxmin: those of both
@@ -135,14 +135,18 @@ def _together(activation: str | Activation) -> int:
     raise InvalidArgumentError(f"activation must be one of {known}; got {activation!r}.")
 
 
-def _checked(weights: Sequence[Any]) -> list[np.ndarray]:
+def _checked(weights: Iterable[Any]) -> list[np.ndarray]:
     if isinstance(weights, np.ndarray) and weights.dtype != object and weights.ndim != 3:
         raise InvalidArgumentError(
             f"weights must be a list of arrays (fan_out, fan_in), one a layer; got one array of {weights.shape=}."
         )
-    if not len(weights):
-        raise InvalidArgumentError("weights must hold at least one layer; got none.")
+    if isinstance(weights, str | bytes | Mapping) or not isinstance(weights, Iterable):
+        raise InvalidArgumentError(
+            f"weights must be a list of arrays (fan_out, fan_in), one a layer; got {weights!r:.60}."
+        )
     arrays = [_matrix(index, weight) for index, weight in enumerate(weights)]
+    if not arrays:
+        raise InvalidArgumentError("weights must hold at least one layer; got none.")
     for index, (first, second) in enumerate(itertools.pairwise(arrays)):
         if second.shape[1] != len(first):
             raise InvalidArgumentError(
@@ -153,6 +157,10 @@ def _checked(weights: Sequence[Any]) -> list[np.ndarray]:
 
 
 def _matrix(index: int, weight: Any) -> np.ndarray:
+    if isinstance(weight, np.ma.MaskedArray):
+        raise InvalidArgumentError(
+            f"weight {index} is a masked array, whose hidden entries would count. Hand over weight.filled(0)."
+        )
     given = np.asarray(weight)
     if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
         raise InvalidArgumentError(f"weight {index} must hold real numbers of at most 64 bits; got {given.dtype}.")

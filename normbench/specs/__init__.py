@@ -67,12 +67,11 @@ def get(key: str) -> OptimiserSpec:
     PlugInError
         If another package's cannot be imported.
     """
-    if not isinstance(key, str):
-        raise InvalidArgumentError(f"an optimiser is named by text; got {key!r}. Example: 'adam'.")
-    if key in SPECS:
-        return SPECS[key]
-    if (found := plug_ins.get(key)) is not None:
-        return found.spec(key)
+    if isinstance(key, str):
+        if key in SPECS:
+            return SPECS[key]
+        if (found := plug_ins.get(key)) is not None:
+            return found.spec(key)
     others = plug_ins.offered(plug_ins.OPTIMISERS)
     installed = f", and of installed packages {', '.join(others)}" if others else ""
     raise InvalidArgumentError(

@@ -7,7 +7,7 @@ from enum import Enum, StrEnum
 from typing import Any, NamedTuple, NoReturn
 
 from normbench.errors import InvalidArgumentError
-from normbench.numbers import as_integer, as_number
+from normbench.numbers import as_float, as_integer
 from normbench.specs.values import Value, as_numbers, value_text
 
 LEARNING_RATE = "learning_rate"  # what schedules change, by this name in every declaration
@@ -105,12 +105,12 @@ class Hyperparameter:
         if isinstance(self.default, tuple):
             return self._numbers(value, self.default)
         integer = isinstance(self.default, int)
-        number = as_integer(value) if integer else as_number(value)
+        number = as_integer(value) if integer else as_float(value)
         if number is None:
             raise InvalidArgumentError(f"{self.name} must be {'an integer' if integer else 'a number'}; got {value!r}.")
         if not self.low <= number <= self.high:  # false for NaN
             raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
-        return number if integer else float(number)
+        return number
 
     def _numbers(self, value: Value, default: tuple[float, ...]) -> tuple[float, ...]:
         numbers = as_numbers(value, default)
@@ -289,7 +289,7 @@ class OptimiserSpec:
         )
 
 
-def suggestion(name: str, choices: Mapping[str, object]) -> str:
-    """`` Did you mean 'x'?`` for the closest choice, or nothing when none is close."""
+def suggestion(name: object, choices: Mapping[str, object]) -> str:
+    """`` Did you mean 'x'?`` for the closest choice, or nothing when none is close, or the name is no text."""
     close = difflib.get_close_matches(name, choices, n=1) if isinstance(name, str) else []
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,8 +1,6 @@
 """How the weights of a user's network share a Lipschitz bound, and which weights can keep their share."""
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,22 +8,15 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize as library
 
 from normbench.errors import InvalidArgumentError
-from normbench.problems.bound import ROUNDING_SLACK
+from normbench.problems.shares import Share, shares
 from normbench.torch.declared import Declared
 from normbench.torch.norms import WITHOUT_FLOAT64
 
-PRECISE = (torch.float32, torch.float64)  # rounding of these is within ROUNDING_SLACK
+PRECISE = (torch.float32, torch.float64)  # their rounding is within the slack of shares
 
 
-class Share(NamedTuple):
-    """What a weight is multiplied by: an equal root of the bound, times a ratio; those of all have the product 1."""
-
-    even: float
-    ratio: float
-
-
-def shares(network: Declared, *, lipschitz: float) -> list[Share]:
-    """Of every weight, in the ratio of the operator norms.
+def shares_of(network: Declared, *, lipschitz: float) -> list[Share]:
+    """Of every weight.
 
     Raises
     ------
@@ -33,13 +24,12 @@ def shares(network: Declared, *, lipschitz: float) -> list[Share]:
         If a weight has no norm to start from, cannot be replaced by a function, or could not hold its share.
     """
     _check(network)
-    weights = [numbers_of(layer.weight) for layer in network.weighted.values()]
-    logs = [math.log(np.linalg.norm(W.reshape(len(W), -1), 2)) for W in weights]
-    even = (1.0 - ROUNDING_SLACK) * (lipschitz / network.network.gain) ** (1 / len(logs))
-    found = [Share(even, math.exp(own - math.fsum(logs) / len(logs))) for own in logs]
-    for (name, layer), share in zip(network.weighted.items(), found, strict=True):
-        _require_held(name, layer.weight.dtype, share, lipschitz)
-    return found
+    weights = [layer.weight for layer in network.weighted.values()]
+    names = [f"the weight of layer {name!r}" for name in network.weighted]
+    dtype = max((w.dtype for w in weights), key=lambda kind: torch.finfo(kind).tiny)  # the narrowest
+    return shares(
+        [numbers_of(w) for w in weights], names, lipschitz=lipschitz, gain=network.network.gain, dtype=_name(dtype)
+    )
 
 
 def _check(network: Declared) -> None:
@@ -80,23 +70,15 @@ def _require_parameter(name: str, layer: nn.Module) -> None:
         )
 
 
-def _require_held(name: str, dtype: torch.dtype, share: Share, lipschitz: float) -> None:
-    """Refuse numbers near the ends of a dtype's range: there rounding is no longer a fraction of what is rounded."""
-    kind = torch.finfo(dtype)
-    for number in (share.even * share.ratio, share.ratio):
-        if not kind.tiny / kind.eps <= number <= kind.max * kind.eps:
-            raise InvalidArgumentError(
-                f"lipschitz={lipschitz:g} gives the weight of layer {name!r} the factor {number:.3g}, near the end of "
-                f"what {str(dtype).removeprefix('torch.')} holds. Measure inputs and outputs in other units, so that "
-                "the bound is nearer to 1, and give the initial weights norms nearer to each other."
-            )
-
-
 def _too_coarse(dtype: torch.dtype) -> str:
     return (
-        f"{str(dtype).removeprefix('torch.')}, whose rounding exceeds any bound. Keep it in float32, and put "
+        f"{_name(dtype)}, whose rounding exceeds any bound. Keep it in float32, and put "
         "torch.autocast around the forward pass."
     )
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 class SharedBound(nn.Module):

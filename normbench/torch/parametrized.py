@@ -1,6 +1,5 @@
 """Networks whose Lipschitz constant stays below a number that you name, by ``torch.nn.utils.parametrize``."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -12,10 +11,11 @@ from normbench.errors import InvalidArgumentError
 from normbench.networks.base import Shape
 from normbench.numbers import positive
 from normbench.problems.initial_variables import initial_variables
+from normbench.problems.shares import Share
 from normbench.specs import parametrisations
 from normbench.specs.base import Geometry
 from normbench.specs.parametrisations import Certificate, Parametrisation
-from normbench.torch.bound_shares import Share, SharedBound, double, like, numbers_of, share_together, shares
+from normbench.torch.bound_shares import SharedBound, double, like, numbers_of, share_together, shares_of
 from normbench.torch.declared import Declared, declared
 from normbench.torch.updates.parametrisations import chart
 
@@ -94,7 +94,7 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
     lies = _geometry(found, geometry)
     network = declared(module)
     parametrisations.check_network(found, network.network, bounded=True)
-    parts = shares(network, lipschitz=bound)
+    parts = shares_of(network, lipschitz=bound)
     layers = list(network.weighted.values())
     if found.certificate is Certificate.PRODUCT:
         for layer, share in zip(layers, parts, strict=True):
@@ -178,7 +178,7 @@ def _original(held: library.ParametrizationList, index: int) -> Tensor:
 def _sandwich(network: Declared, found: Parametrisation, lies: Geometry, parts: Sequence[Share]) -> None:
     layers = list(network.weighted.values())
     shapes = network.network.weight_shapes
-    arrays = tuple(numbers_of(layer.weight) / math.prod(share) for layer, share in zip(layers, parts, strict=True))
+    arrays = tuple(numbers_of(layer.weight) / share.factor for layer, share in zip(layers, parts, strict=True))
     start = list(initial_variables(found, lies, arrays))
     before: tuple[library.ParametrizationList, ...] = ()
     for k, (layer, share) in enumerate(zip(layers, parts, strict=True)):

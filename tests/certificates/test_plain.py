@@ -62,11 +62,21 @@ def test_a_dead_layer_makes_a_constant(dead):
         ([np.ones((2, 2), complex)], "real numbers"),
         ([np.array([["1"]])], "real numbers"),
         (np.ones((2, 3)), "a list of arrays"),
+        (None, "a list of arrays .*; got None"),
+        ({"weight_0": np.ones((2, 3))}, "a list of arrays .*; got {'weight_0'"),
+        ("weights.npz", "a list of arrays .*; got 'weights.npz'"),
+        ([np.ma.masked_array(np.ones((2, 3)), True)], "weight 0 is a masked array.*filled"),
     ],
 )
 def test_what_is_no_network_is_refused(weights, words):
     with pytest.raises(InvalidArgumentError, match=words):
         plain(weights)
+
+
+def test_any_iterable_of_weights_is_a_network():
+    weights = gaussian(0, 3, 4, 2)
+    for form in (iter(weights), tuple(weights), (W for W in weights)):
+        assert all(map(np.array_equal, plain(form).given, weights))
 
 
 @pytest.mark.parametrize("activation", ["gelu", None, LeakyRelu(1.5), LeakyRelu(-0.1)])

@@ -37,7 +37,7 @@ X, Y = flights(samples=30)
             ({"random_state": value}, "random_state must be an integer of at least 0, .* got")
             for value in ("seed", -1, 1.5, np.random.default_rng(0))
         ),
-        *(({"optimiser": value}, "an optimiser is named by text; got") for value in (None, 3)),
+        *(({"optimiser": value}, f"no optimiser {value}") for value in (None, 3)),
         *(({"parametrisation": value}, "no parametrisation 3") for value in (3,)),
         *(({"backend": value}, "no backend ") for value in (3, ["torch"])),
         *(({"hyperparameters": value}, "hyperparameters must map names to values") for value in ("history=3", [1])),

@@ -164,12 +164,40 @@ def test_kernels_have_the_norm_of_the_matrix_of_their_patches_and_the_users_gain
         ({"weights": [np.zeros((3, 2), np.float32)]}, r"weights\[0\] of shape \(3, 2\) is zero"),
         ({"weights": [np.full((3, 2), np.nan, np.float32)]}, r"weights\[0\] of shape \(3, 2\) is not finite"),
         ({"weights": [jnp.ones((3, 2), jnp.bfloat16)]}, r"weights\[0\] must be float32 or float64; got bfloat16"),
+        ({"weights": [[[1.0, 2.0]]]}, r"weights\[0\] must be an array of NumPy or JAX; got \[\[1.0"),
+        ({"weights": {"first": np.ones((3, 2))}}, r"weights\[0\] must be an array of NumPy or JAX; got 'first'"),
+        ({"activation": None}, "no activation None"),
+        ({"activation": jax.nn.relu}, "no activation <.* Choose one of relu"),
+        ({"parametrisation": None}, "no parametrisation None"),
+        ({"parametrisation": ["ball"]}, r"no parametrisation \['ball'\]"),
+        ({"lipschitz": 1e-160}, r"lipschitz=1e-160 gives weights\[0\] the factor .* float32 holds. .* other units"),
+        ({"lipschitz": 1e160}, r"lipschitz=1e.160 gives weights\[0\] the factor .* float32 holds. .* other units"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(given, message):
     call = {"parametrisation": "ball", "weights": drawn(), "lipschitz": BOUND} | given
     with pytest.raises(InvalidArgumentError, match=message):
         normbench.jax.parametrize(call.pop("parametrisation"), call.pop("weights"), **call)
+
+
+def test_weights_that_are_traced_are_refused_with_the_remedy():
+    with pytest.raises(InvalidArgumentError, match=r"weights\[0\] is traced.* Call parametrize outside of jit"):
+        jax.jit(lambda weights: made("ball", None, weights).variables)(drawn())
+
+
+@pytest.mark.parametrize(("key", "geometry"), PAIRS)
+def test_what_are_not_the_variables_gives_no_weights(key, geometry):
+    """Of a sandwich's variables all but one gave weights of some other network."""
+    start, weights = compiled(key, geometry)
+    for other in (start.variables[:-1], (*start.variables, start.variables[-1]), start.variables[0], {}):
+        with pytest.raises(
+            InvalidArgumentError, match=r"weights\(\) takes the \d variables .* Hand over the variables"
+        ):
+            weights(other)
+    for dtype in ("bfloat16", "float16", "int32"):
+        coarse = [v.astype(dtype) for v in start.variables]
+        with pytest.raises(InvalidArgumentError, match=rf"variables\[0\] must be float32 or float64; got {dtype}"):
+            weights(coarse)
 
 
 def test_every_declared_pair_with_a_bound_is_offered():

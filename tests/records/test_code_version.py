@@ -23,7 +23,8 @@ SOURCES = Path(normbench.__file__).parent
 RECORDS = SOURCES.parent / "results" / "records.parquet"
 # a module of one of these can change a number of every backend, whoever imports it
 EVERYWHERE = ("data", "specs", "problems", "backends", "numbers")
-READERS = "normbench.data.tables"  # of users' files: what they give is kept and hashed before a run sees it
+# Readers of users' files, which are hashed before a run sees them, and how the network of a user shares a bound.
+OF_USERS = ("normbench.data.tables", "normbench.problems.shares")
 NOWHERE = ("campaigns", "analysis", "presentation", "papers", "cli")
 
 
@@ -75,7 +76,7 @@ def test_a_changed_line_makes_the_runs_again_that_use_its_module(package, versio
         second = (*name.split("."), "")[1]
         asked = sorted(found[name])[place % len(found[name]) :][:1] if found[name] else []
         assert changed_by([path], version, before, asked) == set(asked), name
-        if name.startswith(READERS):
+        if name.startswith(OF_USERS):
             assert not found[name], name
         elif second in EVERYWHERE:
             assert found[name] == set(BACKENDS), name

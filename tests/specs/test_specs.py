@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import math
+import re
 import textwrap
 
 import pytest
@@ -11,7 +12,17 @@ import pytest
 from normbench import backends, specs
 from normbench.backends.method import implementations
 from normbench.errors import InvalidArgumentError
-from normbench.specs import OWN, PEERS, REFERENCED, SPECS, Family, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs import (
+    OWN,
+    PEERS,
+    REFERENCED,
+    SPECS,
+    Family,
+    Hyperparameter,
+    Normalisation,
+    OptimiserSpec,
+    parametrisations,
+)
 from tests.agreement.conftest import problem_for
 
 pytestmark = pytest.mark.quick
@@ -173,6 +184,13 @@ def test_a_whole_number_becomes_a_float_where_the_default_is_one():
 def test_a_misspelt_optimiser_gets_a_suggestion(wrong, near):
     with pytest.raises(InvalidArgumentError, match=rf"no optimiser '{wrong}'\. Did you mean '{near}'\?"):
         specs.get(wrong)
+
+
+@pytest.mark.parametrize("key", [None, 3, b"adam", ["adam"]], ids=repr)
+@pytest.mark.parametrize(("get", "kind"), [(specs.get, "optimiser"), (parametrisations.get, "parametrisation")])
+def test_a_key_that_is_no_text_is_refused_with_the_list(get, kind, key):
+    with pytest.raises(InvalidArgumentError, match=rf"no {kind} {re.escape(repr(key))}\. The benchmark knows: "):
+        get(key)
 
 
 def test_an_unknown_optimiser_gets_the_list_without_a_guess():

@@ -98,6 +98,11 @@ def read(path: Path) -> dict[str, Any]:
             meant = suggestion(str(key), dict.fromkeys(_KEYS))
             raise InvalidArgumentError(f"--cluster {path}: {key!r} is none of {', '.join(_KEYS)}.{meant} {_EXAMPLE}")
     _check(path, said, "cluster", str, "the full name of a class")
+    if not all(part.isidentifier() for part in said["cluster"].split(".")) or "." not in said["cluster"]:
+        raise InvalidArgumentError(
+            f"--cluster {path}: cluster must be the full name of a class, its module before it; got "
+            f"{said['cluster']!r}. {_EXAMPLE}"
+        )
     _check(path, said, "workers", int, "a number of at least 1")
     if said.get("options") is None:
         said["options"] = {}

@@ -1,9 +1,9 @@
 """Weights of a network with a Lipschitz bound as a function of variables, for optax, equinox or any loop in JAX."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -15,11 +15,14 @@ from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS
 from normbench.networks.base import Layer
 from normbench.networks.layers import Convolution, Dense
-from normbench.problems.bound import ROUNDING_SLACK
 from normbench.problems.initial_variables import initial_variables
+from normbench.problems.shares import shares
 from normbench.specs import parametrisations
 from normbench.specs.base import Geometry, suggestion
 from normbench.specs.parametrisations import PARAMETRISATIONS, Parametrisation
+
+PRECISE = (jnp.float32, jnp.float64)  # their rounding is within the slack of shares
+_TOO_COARSE = "Rounding of less breaks the bound: convert it, and what comes out as the last thing."
 
 
 class Parametrised(NamedTuple):
@@ -120,16 +123,36 @@ def parametrize(
     if not arrays:
         raise InvalidArgumentError("there are no weights: give those of every layer, the first layer first.")
     network = _network(found, arrays, activation)
-    whole = numbers.positive("lipschitz", lipschitz) / (numbers.positive("gain", gain) * network.gain)
-    scales = _shares(arrays, (1.0 - ROUNDING_SLACK) ** len(arrays) * whole)
-    start = initial_variables(found, place, tuple(W / c for W, c in zip(arrays, scales, strict=True)))
+    bound, rest = numbers.positive("lipschitz", lipschitz), numbers.positive("gain", gain)
     dtype = jnp.result_type(*weights)
+    names = [f"weights[{k}]" for k in range(len(arrays))]
+    shared = shares(arrays, names, lipschitz=bound, gain=rest * network.gain, dtype=dtype.name)
+    scales = [share.factor for share in shared]
+    start = initial_variables(found, place, tuple(W / c for W, c in zip(arrays, scales, strict=True)))
     plain = weights_of(found, place, tuple(W.shape for W in arrays))
+    variables = tuple(jnp.asarray(v, dtype) for v in start)
 
-    def scaled(variables: Sequence[Array]) -> list[Array]:
-        return [c * W for W, c in zip(plain(tuple(variables)), scales, strict=True)]
+    def scaled(given: Sequence[Array]) -> list[Array]:
+        _require_alike(given, variables)
+        return [c * W for W, c in zip(plain(tuple(given)), scales, strict=True)]
 
-    return Parametrised(tuple(jnp.asarray(v, dtype) for v in start), scaled)
+    return Parametrised(variables, scaled)
+
+
+def _require_alike(given: Any, variables: Sequence[Array]) -> None:
+    """Refuse what are not these variables: of fewer come other weights, of less precision larger ones."""
+    found = list(given) if isinstance(given, list | tuple) else [given]
+    shapes, expected = [np.shape(v) for v in found], [v.shape for v in variables]
+    if shapes != expected:
+        raise InvalidArgumentError(
+            f"weights() takes the {len(expected)} variables of its network, of shapes {expected}; got {shapes}. Hand "
+            "over the variables that parametrize gave, or what an optimiser has made of them, in their order."
+        )
+    for k, variable in enumerate(found):
+        if jnp.result_type(variable) not in PRECISE:
+            raise InvalidArgumentError(
+                f"variables[{k}] must be float32 or float64; got {jnp.result_type(variable)}. {_TOO_COARSE}"
+            )
 
 
 def _bounded(key: str) -> Parametrisation:
@@ -152,12 +175,19 @@ def _geometry(found: Parametrisation, name: str | None) -> Geometry:
 
 def _checked(k: int, weight: Any) -> np.ndarray:
     """One of the weights in float64."""
-    dtype, shape = jnp.result_type(weight), np.shape(weight)
-    if dtype not in (jnp.float32, jnp.float64):
+    if isinstance(weight, jax.core.Tracer):
         raise InvalidArgumentError(
-            f"weights[{k}] must be float32 or float64; got {dtype}. Rounding of less breaks the bound: convert it, and "
-            "what comes out as the last thing."
+            f"weights[{k}] is traced, and has no values to start from. Call parametrize outside of jit, vmap and grad, "
+            "and its function of the variables inside."
         )
+    if not isinstance(weight, np.ndarray | jax.Array):
+        raise InvalidArgumentError(
+            f"weights[{k}] must be an array of NumPy or JAX; got {weight!r:.60}. Give a list of arrays, the first "
+            "layer's first."
+        )
+    dtype, shape = jnp.result_type(weight), np.shape(weight)
+    if dtype not in PRECISE:
+        raise InvalidArgumentError(f"weights[{k}] must be float32 or float64; got {dtype}. {_TOO_COARSE}")
     if len(shape) < 2 or 0 in shape:
         raise InvalidArgumentError(f"weights[{k}] must be (fan_out, fan_in) or a kernel with entries; got {shape=}.")
     found = np.asarray(weight, np.float64)
@@ -171,7 +201,7 @@ def _checked(k: int, weight: Any) -> np.ndarray:
 
 def _network(found: Parametrisation, arrays: Sequence[np.ndarray], name: str) -> Network:
     """The layers in turn with the activation, checked against the parametrisation."""
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise InvalidArgumentError(
             f"no activation {name!r}.{suggestion(name, ACTIVATIONS)} Choose one of {', '.join(ACTIVATIONS)}."
         )
@@ -186,10 +216,3 @@ def _network(found: Parametrisation, arrays: Sequence[np.ndarray], name: str) ->
     if found.in_turn:
         network.output_shape  # noqa: B018 - raises where the weights do not follow on one another
     return Network((), (between,) * (len(arrays) - 1))  # kernels come with the user's gain
-
-
-def _shares(arrays: Sequence[np.ndarray], whole: float) -> list[float]:
-    """Numbers with the product ``whole``, in the ratio of the operator norms."""
-    norms = [float(np.linalg.norm(W.reshape(len(W), -1), 2)) for W in arrays]
-    factor = math.exp((math.log(whole) - sum(map(math.log, norms))) / len(arrays))
-    return [factor * norm for norm in norms]

@@ -34,7 +34,9 @@ WRONG = {
         InvalidArgumentError,
         "distributed.Cloud cannot be",
     ),
-    "bare": ("cluster: Cloud\nworkers: 1", InvalidArgumentError, "Cloud cannot be imported"),
+    "bare": ("cluster: Cloud\nworkers: 1", InvalidArgumentError, "cluster must be the full name .* got 'Cloud'"),
+    "empty": ('cluster: ""\nworkers: 1', InvalidArgumentError, "cluster must be the full name .* got ''"),
+    "dot": ("cluster: .Cloud\nworkers: 1", InvalidArgumentError, "cluster must be the full name .* got '.Cloud'"),
     "refused": (
         "cluster: builtins.int\nworkers: 1\noptions: {cores: 1}",
         WorkerError,
