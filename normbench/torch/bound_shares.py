@@ -1,6 +1,6 @@
 """How the weights of a user's network share a Lipschitz bound, and which weights can keep their share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -107,17 +107,22 @@ class SharedBound(nn.Module):
         logs = torch.stack([double(other.ratio).to(own.device).log() for other in self.together])
         return self._even * own / logs.mean().exp().clamp(min=1.0)
 
-    def shared(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
-        """The share of a weight of norm 1, in the dtype of the variables.
+    def shared(self, weight: Callable[[list[Tensor]], Tensor], variables: Sequence[Tensor]) -> Tensor:
+        """The share of a weight of norm 1, which is a function of variables, in their dtype.
+
+        NaN where a variable is not finite: of such, decompositions raise errors of their own.
 
         Raises
         ------
         InvalidArgumentError
             If the model was cast to a dtype whose rounding exceeds the bound.
         """
+        dtype = variables[0].dtype
         if dtype not in PRECISE:
             raise InvalidArgumentError(f"a variable of a network with a bound is {_too_coarse(dtype)}")
-        return (self.share * weight).to(dtype)
+        finite = torch.stack([v.isfinite().all() for v in variables]).all()
+        found = weight([torch.where(finite, double(v), 1.0) for v in variables])
+        return torch.where(finite, self.share * found, torch.nan).to(dtype)
 
 
 def share_together(layers: Sequence[nn.Module]) -> None:

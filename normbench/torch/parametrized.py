@@ -15,7 +15,7 @@ from normbench.problems.shares import Share
 from normbench.specs import parametrisations
 from normbench.specs.base import Geometry
 from normbench.specs.parametrisations import Certificate, Parametrisation
-from normbench.torch.bound_shares import SharedBound, double, like, numbers_of, share_together, shares_of
+from normbench.torch.bound_shares import SharedBound, like, numbers_of, share_together, shares_of
 from normbench.torch.declared import Declared, declared
 from normbench.torch.updates.parametrisations import chart
 
@@ -125,7 +125,7 @@ class _Alone(SharedBound):
 
     def forward(self, variable: Tensor) -> Tensor:
         """The weight."""
-        return self.shared(self._weights([double(variable)])[0], variable.dtype)
+        return self.shared(lambda variables: self._weights(variables)[0], [variable])
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The variable of the weight, or of the nearest by its size that the bound admits."""
@@ -156,8 +156,8 @@ class _Linked(SharedBound):
     def forward(self, *own: Tensor) -> Tensor:
         """The weight."""
         earlier = [_original(held, k) for held in self.before for k in range(held.ntensors)]
-        kind = (*own, *earlier)[0].dtype
-        return self.shared(self._made(list(map(double, earlier)), list(map(double, own))), kind)
+        count = len(earlier)
+        return self.shared(lambda of_both: self._made(of_both[:count], of_both[count:]), [*earlier, *own])
 
     def right_inverse(self, weight: Tensor) -> list[Tensor]:
         """The variables with which the network starts: one weight alone has none."""

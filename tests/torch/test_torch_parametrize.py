@@ -284,6 +284,20 @@ def test_a_network_that_is_cast_to_half_precision_is_refused_where_it_would_leav
         assert certify(weights_of(model)).bound <= BOUND
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@every_way
+def test_a_variable_that_is_not_finite_shows_in_its_weights_and_is_no_error(key, geometry, bad):
+    model = parametrize(perceptron(), key, lipschitz=BOUND, geometry=geometry)
+    state = copy.deepcopy(model.state_dict())
+    with torch.no_grad():
+        variables(model)[0].view(-1)[0] = bad
+    assert np.isnan(weights_of(model)[0]).all()
+    assert model(torch.ones(2, 5)).isnan().all()
+    model.load_state_dict(state)  # and the run goes on
+    model(torch.ones(2, 5)).sum().backward()
+    assert all(p.grad.isfinite().all() for p in variables(model))
+
+
 def changed_last(how):
     """A perceptron whose last layer is one that cannot be parametrised."""
     model = perceptron((5, 4, 4, 4))
