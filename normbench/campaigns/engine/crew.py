@@ -1,9 +1,7 @@
-"""The one module that talks to dask.distributed: makes or joins a cluster, gives it work, sees who is there."""
+"""Talks to dask.distributed: makes or joins a cluster, gives it work, sees who is there."""
 
-import logging
 import os
 import pickle
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -13,19 +11,17 @@ from itertools import count
 from threading import Thread
 from typing import Any
 
-from normbench.campaigns.engine import cluster_file
+from normbench.campaigns.engine import cluster_file, local_processes
 from normbench.campaigns.engine.jobs import GPU, Outcome, needs
 from normbench.campaigns.engine.reasons import last_line
 from normbench.campaigns.engine.scheduler_address import address_of, unreachable
 from normbench.campaigns.engine.worker import attempt
-from normbench.campaigns.engine.workers import Workers, gpus
+from normbench.campaigns.engine.workers import Workers
 from normbench.errors import WorkerError
 
 _CONNECT_SECONDS = 20.0
 _KILL_SECONDS = 10.0
 _FETCH_SECONDS = 5.0  # for a result that is there; it vanishes with its worker
-_HERE = "127.0.0.1"
-_XLA_MEMORY, _XLA_USUAL = "XLA_PYTHON_CLIENT_MEM_FRACTION", 0.75  # of a GPU, which a process of JAX takes at its start
 _OF_NANNIES = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # variables that they leave in our environment
 
 # Work is neither tried again nor moved by dask, because we place it.
@@ -99,7 +95,7 @@ class Crew:
             try:
                 self._client = Client(**where, timeout=_CONNECT_SECONDS, set_as_default=False)
             except (OSError, ValueError) as error:
-                where_asked = workers.scheduler or str(workers.cluster or _HERE)
+                where_asked = workers.scheduler or str(workers.cluster or local_processes.HERE)
                 raise unreachable(where_asked, last_line(error)) from error
             ending.callback(_close, self._client)
             loop: Any = getattr(self._client.loop, "asyncio_loop")  # noqa: B009 (tornado's types hide it)
@@ -126,7 +122,7 @@ class Crew:
         """Have more processes of this machine, as many as are asked for and there will be jobs for."""
         size = min(self._workers.jobs, wanted)
         if self._workers.is_local and size > len(self._cluster.worker_spec):
-            self._cluster.worker_spec.update(_nannies(self._workers, size))
+            self._cluster.worker_spec.update(local_processes.nannies(self._workers, size))
             self._cluster.scale(size)
 
     def heal(self) -> None:
@@ -247,46 +243,12 @@ def _cluster(workers: Workers, wanted: int) -> tuple[Any, dict[str, Any]]:
     """What we have made and must end, or None, and how a client finds it."""
     if workers.scheduler is not None:
         return None, {"address": address_of(workers.scheduler, seconds=_CONNECT_SECONDS)}
-    made = _local(workers, min(workers.jobs, wanted)) if workers.cluster is None else cluster_file.made(workers.cluster)
+    made = (
+        local_processes.started(workers, min(workers.jobs, wanted))
+        if workers.cluster is None
+        else cluster_file.made(workers.cluster)
+    )
     return made, {"address": made}
-
-
-def _local(workers: Workers, size: int) -> Any:
-    """Processes of this machine, each with its nanny, who starts another where one dies; they end with this process."""
-    from distributed import Scheduler, SpecCluster
-
-    scheduler = {
-        "cls": Scheduler,
-        "options": {"host": _HERE, "port": 0, "dashboard": workers.dashboard, "dashboard_address": f"{_HERE}:0"},
-    }
-    with _deaf_to_interrupts():
-        return SpecCluster(_nannies(workers, size), scheduler, silence_logs=logging.CRITICAL)
-
-
-def _nannies(workers: Workers, size: int) -> dict[int, dict[str, Any]]:
-    """What SpecCluster makes processes from; the first ones have a GPU each, where there are any."""
-    from distributed import Nanny
-
-    devices = [device for device in gpus() for _ in range(workers.runs_per_gpu)]
-    common = {"nthreads": 1, "memory_limit": workers.memory or 0, "dashboard": False, "silence_logs": logging.CRITICAL}
-    alone = workers.runs_per_gpu == 1 or _XLA_MEMORY in os.environ
-    share = {} if alone else {_XLA_MEMORY: f"{_XLA_USUAL / workers.runs_per_gpu:.3f}"}
-    with_gpu = [{"resources": {GPU: 1}, "env": {**share, "CUDA_VISIBLE_DEVICES": device}} for device in devices[:size]]
-    own = with_gpu + [{}] * (size - len(with_gpu))
-    return {place: {"cls": Nanny, "options": common | special} for place, special in enumerate(own)}
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Threads and processes that start from here do not hear SIGINT, which Ctrl-C sends to all: we end them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def most_on_a_host(seats: Mapping[str, Seat]) -> int:

@@ -1,11 +1,12 @@
 """Every job is done once, where it can be, and its result or error comes home; real processes throughout."""
 
+import multiprocessing.spawn
 import os
 import time
 
 import pytest
 
-from normbench.campaigns.engine import crew
+from normbench.campaigns.engine import local_processes
 from normbench.campaigns.engine.crew import Seat
 from normbench.campaigns.engine.engine import Engine, results_of
 from normbench.campaigns.engine.workers import Workers, gpus
@@ -106,11 +107,23 @@ def test_jobs_for_a_gpu_run_where_one_is_and_each_has_its_own(monkeypatch):
     assert found.keys() == set(range(10))
 
 
+def test_a_script_without_its_guard_is_told_so_in_the_process_that_reads_it(monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with Engine(Workers(1, threads=1)) as engine, pytest.raises(WorkerError, match='below if __name__ == "__main__":'):
+        done(engine, [Work(0)])
+
+
+def test_processes_that_do_not_start_are_one_error(monkeypatch):
+    monkeypatch.setattr(multiprocessing.spawn, "_python_exe", b"/no/such/python")
+    with Engine(Workers(1, threads=1)) as engine, pytest.raises(WorkerError, match="do not start: RuntimeError: Nanny"):
+        done(engine, [Work(0)])
+
+
 def test_processes_that_share_a_gpu_share_its_memory_unless_the_user_says_how(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
 
     def environments(runs_per_gpu):
-        made = crew._nannies(Workers(4, threads=1, runs_per_gpu=runs_per_gpu), 4)
+        made = local_processes.nannies(Workers(4, threads=1, runs_per_gpu=runs_per_gpu), 4)
         return [one["options"].get("env", {}) for one in made.values()]
 
     gpu, share = {"CUDA_VISIBLE_DEVICES": "5"}, "XLA_PYTHON_CLIENT_MEM_FRACTION"
