@@ -8,6 +8,7 @@ import click
 
 from normbench.cli import options
 from normbench.cli.output import FIGURES, load, print_boards, print_frontiers
+from normbench.errors import InvalidArgumentError
 from normbench.presentation.libraries import drawing_libraries
 from normbench.writing import probe_folder
 
@@ -49,7 +50,11 @@ def command(*, out: Path, format_: str, target_rms: float | None, frontier: bool
     if figures:
         probe_folder(out / FIGURES)
     if frontier:
-        print_frontiers(records, format_)
+        if not print_frontiers(records, format_):
+            raise InvalidArgumentError(
+                f"--frontier: no task in {out} has runs at two bounds. Make some: normbench run --lipschitz 10 "
+                "--lipschitz 40."
+            )
     else:
         print_boards(records, format_, target_rms=target_rms)
     if figures:

@@ -103,7 +103,7 @@ class Seeds(click.ParamType[range]):
             first, last = read.groups()
             found = range(int(last)) if first is None else range(int(first), int(last) + 1)
         if not found or found[-1] >= MOST_SEEDS:
-            said = f"{value!r} is neither a number, such as 10, nor a range, such as 10..19, below {MOST_SEEDS}."
+            said = f"{value!r} is neither a number from 1, such as 10, nor a range, such as 10..19, below {MOST_SEEDS}."
             self.fail(said, param, ctx)
         return found
 

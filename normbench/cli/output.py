@@ -80,15 +80,15 @@ def print_boards(records: "Sequence[Record]", format_: str, *, target_rms: float
         click.echo(write(found, target_rms), nl=False)
 
 
-def print_frontiers(records: "Sequence[Record]", format_: str) -> None:
-    """The frontiers of the records as "table", "md", "csv" or "json"; nothing where no task has several bounds."""
+def print_frontiers(records: "Sequence[Record]", format_: str) -> bool:
+    """The frontiers of the records as "table", "md", "csv" or "json"; False where no task has several bounds."""
     from normbench.analysis.frontier import frontiers
     from normbench.presentation import frontier_files, frontier_tables, terminal
     from normbench.presentation.across import across
 
     found = frontiers(records)
     if not found:
-        return
+        return False
     if format_ == "table":
         console = terminal.console()
         console.print(frontier_tables.terminal(found, across(found), width=console.width))
@@ -97,6 +97,7 @@ def print_frontiers(records: "Sequence[Record]", format_: str) -> None:
     else:
         write = {"csv": frontier_files.csv, "json": frontier_files.json_lines}[format_]
         click.echo(write(found), nl=False)
+    return True
 
 
 def load(folder: Path) -> "list[Record]":

@@ -241,7 +241,7 @@ ERRORS = [
     (RUN + "width = [3, 4]", ", [[runs]] 1, width: it takes one value; got [3, 4]"),
     (RUN + "width = 2.5", ", [[runs]] 1, width: '2.5' is not a valid integer"),
     (RUN + "width = 0", ", [[runs]] 1, width: 0 is not in the range x>=1"),
-    (RUN + "seeds = 0", ", [[runs]] 1, seeds: '0' is neither a number, such as 10, nor a range"),
+    (RUN + "seeds = 0", ", [[runs]] 1, seeds: '0' is neither a number from 1, such as 10, nor a range"),
     (RUN + "lipschitz = [5, inf]", ", [[runs]] 1, lipschitz: 'inf' is not a positive finite number"),
     (RUN + "optimiser = 'adamm'", ", [[runs]] 1, optimiser: 'adamm' is not one of 'method1'"),
     (RUN + "optimiser = 'no_such:Thing'", ", [[runs]] 1: plug-in 'no_such:Thing' cannot be imported"),

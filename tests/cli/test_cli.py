@@ -52,6 +52,15 @@ def test_leaderboard_prints_the_same_board_as_run(finished):
     assert call("leaderboard", "--out", out).stdout == result.stdout
 
 
+@pytest.mark.parametrize("form", ["table", "md", "csv", "json"])
+def test_a_frontier_of_runs_without_bounds_is_refused_with_what_makes_one(finished, form):
+    out, _ = finished
+    result = call("leaderboard", "--frontier", "--format", form, "--out", out)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert f"no task in {out} has runs at two bounds. Make some: normbench run --lipschitz" in result.stderr
+
+
 def test_running_again_computes_nothing_and_prints_the_same(finished):
     out, result = finished
     before = {p: p.stat().st_mtime_ns for p in (out / "records").iterdir()}
@@ -116,7 +125,7 @@ def test_a_backend_runs_from_the_command_line(tmp_path):
         (["run", "--layers", "12,0,3"], "positive"),
         (["run", "--optimiser", "adamm"], "adam"),
         (["run", "--seeds", "0"], "seeds"),
-        (["run", "--seeds", "9..5"], "'9..5' is neither a number, such as 10, nor a range, such as 10..19"),
+        (["run", "--seeds", "9..5"], "'9..5' is neither a number from 1, such as 10, nor a range, such as 10..19"),
         (["run", "--seeds", "1..x"], "'1..x' is neither"),
         (["run", "--seeds", "0..100000"], "below 100000"),
         (["run", "--shard", "0/4"], "counted from 1; got '0/4'"),
