@@ -248,5 +248,26 @@ def test_averages_that_are_not_there_or_more_than_one_are_said(states, count):
 def test_an_average_of_other_parameters_is_said():
     params = drawn()
     state = jax.eval_shape(made("polar_average").init, params)
-    with pytest.raises(InvalidArgumentError, match=r"has 168 entries, the parameter has the shape \(3, 7\)"):
-        normbench.jax.averaged(state, params | {"in": np.ones((3, 7), np.float32)})
+    rows, columns = SHAPES["in"]
+    for wrong, said in (
+        (np.ones((3, 7), np.float32), r"float32 of shape \(3, 7\)"),
+        (np.ones((columns, rows), np.float32), rf"float32 of shape \({columns}, {rows}\)"),
+        (np.ones(rows * columns, np.float32), rf"float32 of shape \({rows * columns},\)"),
+        (np.ones((rows, columns), np.int32), "int32 of shape"),
+    ):
+        with pytest.raises(
+            InvalidArgumentError, match=rf"has the shape \({rows}, {columns}\), the parameter is {said}"
+        ):
+            normbench.jax.averaged(state, params | {"in": wrong})
+    for other in (None, {"in": params["in"]}, list(params.values())):
+        with pytest.raises(InvalidArgumentError, match="params must be all parameters, in a tree as the average is"):
+            normbench.jax.averaged(state, other)
+
+
+def test_averages_of_several_seeds_are_taken_by_vmap():
+    seeds = {name: np.stack([drawn(SINGLE)[name], drawn(SINGLE, seed=1)[name]]) for name in SHAPES}
+    state = jax.jit(jax.vmap(made("polar_average").init))(seeds)
+    with pytest.raises(InvalidArgumentError, match=r"use jax\.vmap\(averaged\)"):
+        normbench.jax.averaged(state, seeds)
+    for name, mean in jax.jit(jax.vmap(normbench.jax.averaged))(state, seeds).items():
+        np.testing.assert_allclose(mean, seeds[name], rtol=1e-5, atol=1e-6)

@@ -170,9 +170,12 @@ def test_integers_of_numpy_are_integers():
         ("method2", "curvature", jnp.ones(3)),
         ("method1", "radius", "1"),
         ("method1", "max_halvings", jnp.ones(2)),
+        ("method1", "differentiation", ["forward"]),
+        ("geodesic_lbfgs", "differentiation", "backward"),
+        ("geodesic_lbfgs", "manifold", ["ball"]),
     ],
 )
-def test_what_is_no_number_is_refused_by_name(key, name, value):
+def test_what_is_no_number_or_choice_is_refused_by_name(key, name, value):
     with pytest.raises(InvalidArgumentError, match=f"{name} must"):
         make(key, **{name: value})
 
@@ -238,7 +241,7 @@ def test_a_value_that_is_no_real_number_is_said(key, value, message):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_an_update_without_parameters_says_so(key):
-    with pytest.raises(InvalidArgumentError, match=r"needs the parameters: update\(grads, state, params\)"):
+    with pytest.raises(InvalidArgumentError, match=rf"{key} needs the parameters: update\(grads, state, params\)"):
         make(key).update(tree(), jax.eval_shape(make(key).init, tree()))
 
 

@@ -10,7 +10,7 @@ from jax import Array
 
 from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import norm
-from normbench.jax.transformations.gate import Gate
+from normbench.jax.transformations.gate import Gate, named_leaves
 from normbench.jax.updates.spheres import Arrays, radii
 
 Step = Callable[[Any, Arrays, Arrays, Any], tuple[Arrays, Any]]
@@ -59,6 +59,7 @@ def explicit(gate: Gate, init: Callable[[Any], Any], step: Step) -> optax.Gradie
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         gate.check_gradients(updates, params)
+        check_state(gate.method, state, init, params)
         if not jax.tree.leaves(params):
             return updates, state  # a mask hides everything
         dtype = working_dtype(params)
@@ -93,13 +94,46 @@ def as_before(new: Any, old: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, old)
 
 
-def check_state(kept: Sequence[Any], params: Any) -> None:
-    """Raise InvalidArgumentError unless a state holds one number for every leaf."""
-    leaves = len(jax.tree.leaves(params))
-    if len(kept) != leaves:
+def check_state(method: str, state: Any, init: Callable[[Any], Any], params: Any) -> None:
+    """Raise unless a state has the nodes and shapes of the one that ``init`` gives; dtypes may differ.
+
+    Raises
+    ------
+    InvalidArgumentError
+        With the path of the first entry that differs.
+    """
+    expected = jax.eval_shape(init, params)
+    wrong = _first_difference(state, expected)
+    if wrong:
         raise InvalidArgumentError(
-            f"the state is of {len(kept)} leaves, the parameters have {leaves}. Call init() with these parameters."
+            f"{method}: the state is not that of these parameters and options: {wrong}. Call init() with these "
+            "parameters; restore a stored state into the one that init() gives; of states of several seeds or parts "
+            "hand over one, as jax.vmap, optax.chain and optax.partition do."
         )
+
+
+def _first_difference(state: Any, expected: Any) -> str:
+    """Where two states differ but for their dtypes; empty if nowhere."""
+    if type(state) is not type(expected):
+        return f"it is {_kind(state)}, not {_kind(expected)}"
+    ours, theirs = (dict(named_leaves(tree)) for tree in (expected, state))
+    for path in ours:
+        if path not in theirs:
+            return f"it has no state{path}"
+    for path in theirs:
+        if path not in ours:
+            return f"it has a state{path}, which these do not need"
+    for path, leaf in ours.items():
+        if not hasattr(theirs[path], "dtype"):
+            return f"state{path} is no array: it is {_kind(theirs[path])}"
+        if jnp.shape(theirs[path]) != leaf.shape:
+            return f"state{path} has shape {jnp.shape(theirs[path])}, not {leaf.shape}"
+    same = jax.tree.structure(state) == jax.tree.structure(expected)
+    return "" if same else f"its nodes are {jax.tree.structure(state)}, not {jax.tree.structure(expected)}"
+
+
+def _kind(thing: Any) -> str:
+    return type(thing).__name__
 
 
 @jax.jit  # one program to compile, not one for every operation
@@ -126,7 +160,6 @@ def live_radii(kept: Sequence[Array], params: Any, weights: Sequence[Array]) -> 
 
     A leaf that was replaced by zeros has radius zero, and rests.
     """
-    check_state(kept, params)
     kept = [jnp.asarray(size, weight.dtype) for size, weight in zip(kept, weights, strict=True)]
     changed = live(kept, params, weights)
     return tuple(jnp.where(new, norm(w), size) for new, w, size in zip(changed, weights, kept, strict=True))

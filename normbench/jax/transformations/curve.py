@@ -11,6 +11,7 @@ from jax import Array
 
 from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import Scalar, at_zero
+from normbench.jax.transformations.gate import is_masked
 from normbench.jax.updates.spheres import Arrays, curve_point
 from normbench.jax.updates.through import Point, polynomial
 from normbench.specs.base import Geometry
@@ -98,8 +99,17 @@ def value_at(value_fn: Callable[[Any], Any], params: Any, weights: Sequence[Arra
     """A user's function at weights, handed over in the shapes and dtypes of ``params``; its value in theirs."""
     leaves, structure = jax.tree.flatten(params)
     typed = [w.reshape(jnp.shape(p)).astype(jnp.result_type(p)) for w, p in zip(weights, leaves, strict=True)]
-    found = checked_value("what value_fn returns", value_fn(jax.tree.unflatten(structure, typed)))
-    return jnp.asarray(found, weights[0].dtype)
+    try:
+        found = value_fn(jax.tree.unflatten(structure, typed))
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        hidden = any(map(is_masked, jax.tree.leaves(params, is_leaf=is_masked)))
+        if not hidden or not any(name in str(error) for name in ("MaskedNode", "tuple ind")):  # which is a tuple
+            raise
+        raise InvalidArgumentError(
+            f"value_fn was called with a tree in which a mask hides leaves, and raised "
+            f"{type(error).__name__}: {error}. Hand over value_fn=normbench.jax.unmasked(value_fn, params)."
+        ) from error
+    return jnp.asarray(checked_value("what value_fn returns", found), weights[0].dtype)
 
 
 def bound(value_fn: Any, extra: Mapping[str, Any]) -> Callable[[Any], Any]:

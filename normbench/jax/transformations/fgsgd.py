@@ -123,7 +123,7 @@ def fgsgd(
         del extra  # optax hands every member of a chain the extra arguments of all
         gate.check_gradients(updates, params)
         check(params)
-        check_state(state.deviations, params)
+        check_state(gate.method, state, init, params)
         if not jax.tree.leaves(params):
             return updates, state  # a mask hides everything
         dtype = working_dtype(params)

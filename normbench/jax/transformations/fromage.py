@@ -12,7 +12,6 @@ from normbench.jax.transformations.base import (
     BoundState,
     RateState,
     cast,
-    check_state,
     explicit,
     first_count,
     live,
@@ -93,7 +92,6 @@ def fromage(
         if factor is None:
             moved, *_ = fromage_update(learning_rate=eta, p_bound=None).step(gradient, weights, None)
             return moved, BoundState(count, eta, (), ())
-        check_state(state.norm_bounds, params)
         loaded = live(state.norms, params, weights, eta)
         anew = norm_bounds(weights, factor) or ()
         bounds = tuple(jnp.where(new, b, old) for new, b, old in zip(loaded, anew, state.norm_bounds, strict=True))

@@ -44,12 +44,10 @@ class Gate:
         InvalidArgumentError
             With the path of the first leaf that it cannot.
         """
-        if params is None:
+        if params is None or not jax.tree.leaves(params, is_leaf=_is_hidden):
             raise InvalidArgumentError(
-                "update() of this transformation needs the parameters: update(grads, state, params)."
+                f"{self.method}: there are no parameters: {'got None' if params is None else 'the tree has no leaves'}."
             )
-        if not jax.tree.leaves(params, is_leaf=_is_hidden):
-            raise InvalidArgumentError("there are no parameters: the tree has no leaves.")
         for path, leaf in named_leaves(params):
             reason = self._unfit(leaf)
             if reason:
@@ -85,6 +83,8 @@ class Gate:
         InvalidArgumentError
             With the path of the first leaf for which there is not.
         """
+        if params is None:
+            raise InvalidArgumentError(f"update() of {self.method} needs the parameters: update(grads, state, params).")
         self.check_params(params)
         if jax.tree.structure(updates) != jax.tree.structure(params):
             raise InvalidArgumentError(f"{self.method}: {_mismatch(updates, params)}")
@@ -134,8 +134,30 @@ def named_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Ite
         yield jax.tree_util.keystr(path), leaf
 
 
+def is_masked(node: Any) -> bool:
+    """Whether a mask hides what stands here."""
+    return isinstance(node, optax.MaskedNode)
+
+
 def _is_hidden(node: Any) -> bool:
-    return node is None or isinstance(node, optax.MaskedNode)
+    return node is None or is_masked(node)
+
+
+def beside(name: str, shown: Any, params: Any) -> tuple[list[Any], list[Any], Any]:
+    """The leaves of a tree in which a mask may hide some, what stands there in ``params``, and the tree's structure.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``params`` is another tree; the message calls the first one ``name``.
+    """
+    leaves, structure = jax.tree.flatten(shown, is_leaf=is_masked)
+    try:
+        return leaves, structure.flatten_up_to(params), structure
+    except ValueError:
+        raise InvalidArgumentError(
+            f"params must be all parameters, in a tree as {name} is; got {jax.tree.structure(params)}, not {structure}."
+        ) from None
 
 
 def _dtype(leaf: Any) -> Any:

@@ -9,7 +9,7 @@ import optax
 from jax import Array
 
 from normbench import specs
-from normbench.errors import InvalidArgumentError
+from normbench.arguments import one_of
 from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.transformations.balls import Place, Region, like, matrices, units, wider
 from normbench.jax.transformations.base import as_before, check_state, working_dtype
@@ -111,10 +111,8 @@ def geodesic_lbfgs(
     >>> bool(after < before)
     True
     """
-    if differentiation not in _DERIVATIVES:
-        raise InvalidArgumentError(f'differentiation must be "forward" or "reverse"; got {differentiation!r}.')
-    if manifold not in _MANIFOLDS:
-        raise InvalidArgumentError(f'manifold must be "ball" or "sphere"; got {manifold!r}.')
+    one_of("differentiation", differentiation, _DERIVATIVES)
+    one_of("manifold", manifold, _MANIFOLDS)
     given = {"history": history, "decay": decay, "damping": damping, "max_trials": max_trials}
     hyper = resolve("geodesic_lbfgs", given, static=("history",))
     region = Region.of("geodesic_lbfgs", _MANIFOLDS[manifold], radius)
@@ -147,7 +145,7 @@ def geodesic_lbfgs(
     ) -> tuple[Any, WalkState]:
         del grad  # optax.lbfgs takes it, too; here it is what is updated
         gate.check_gradients(updates, params)
-        check_state(state.place.radii, params)
+        check_state(gate.method, state, init, params)
         start_value = checked_value("value", value)
         objective = bound(value_fn, extra)
         if not jax.tree.leaves(params):

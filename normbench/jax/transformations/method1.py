@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
 from normbench import specs
+from normbench.arguments import one_of
 from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.transformations.base import (
@@ -16,6 +18,7 @@ from normbench.jax.transformations.base import (
     as_before,
     as_updates,
     cast,
+    check_state,
     live_radii,
     start_radii,
     working_dtype,
@@ -95,8 +98,7 @@ def method1(
     >>> bool(after < before)
     True
     """
-    if differentiation not in _DERIVATIVES:
-        raise InvalidArgumentError(f'differentiation must be "forward" or "reverse"; got {differentiation!r}.')
+    one_of("differentiation", differentiation, _DERIVATIVES)
     given = {"order": order, "trust_region": trust_region, "max_halvings": max_halvings}
     hyper = resolve("method1", given, static=("order",))
     length = positive("radius", radius)
@@ -121,6 +123,7 @@ def method1(
     ) -> tuple[Any, SphereState]:
         del grad  # optax.lbfgs takes it, too; here it is what is updated
         gate.check_gradients(updates, params)
+        check_state(gate.method, state, init, params)
         start_value = checked_value("value", value)
         objective = bound(value_fn, extra)
         if not jax.tree.leaves(params):
@@ -149,13 +152,14 @@ def _straight(euclidean: Any, params: Any) -> tuple[bool, ...]:
         )
     try:
         flags = tuple(jax.tree.leaves(jax.tree.broadcast(False if mask is None else mask, params)))
-    except ValueError as error:
+    except ValueError:
         raise InvalidArgumentError(
-            f"euclidean must have the structure of the parameters, or a prefix: {error}"
+            "euclidean must have the structure of the parameters, or be a prefix of it; got "
+            f"{jax.tree.structure(mask)} for {jax.tree.structure(params)}. Say False where a leaf lies on a sphere."
         ) from None
-    if not all(isinstance(flag, bool) for flag in flags):
+    if not all(isinstance(flag, bool | np.bool_) for flag in flags):
         raise InvalidArgumentError(f"euclidean must be a tree of True and False; its leaves are {flags}.")
-    return flags
+    return tuple(map(bool, flags))
 
 
 def _scales(mu: Arrays, straight: tuple[bool, ...], radius: float | Array) -> Arrays:

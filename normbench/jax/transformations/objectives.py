@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
 from normbench.errors import InvalidArgumentError
+from normbench.jax.transformations.gate import beside, is_masked
 
 
 def accumulated(loss: Callable[[Any, Any], Array], batches: Any) -> Callable[[Any], Array]:
@@ -29,8 +29,9 @@ def accumulated(loss: Callable[[Any, Any], Array], batches: Any) -> Callable[[An
     Raises
     ------
     InvalidArgumentError
-        If the arrays have no leading axis of one length n >= 1.
+        If loss is no function, or the arrays have no leading axis of one length n >= 1.
     """
+    _check_callable("loss", loss)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches)]
     lengths = {shape[0] if shape else 0 for shape in shapes}
     if len(lengths) != 1 or 0 in lengths:
@@ -50,17 +51,24 @@ def unmasked(value_fn: Callable[..., Array], params: Any) -> Callable[..., Array
     value_fn : function of all parameters
     params : tree
         All parameters at the start of the step.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If value_fn is no function; when it is called, if ``params`` is another tree than the one that the mask shows.
     """
 
-    def fill(shown: Any, whole: Any) -> Any:
-        return whole if _is_masked(shown) else shown
+    _check_callable("value_fn", value_fn)
 
     @functools.wraps(value_fn)  # so that its further arguments are handed over by name
     def shown_only(masked: Any, **extra: Any) -> Array:
-        return value_fn(jax.tree.map(fill, masked, params, is_leaf=_is_masked), **extra)
+        shown, whole, structure = beside("what the mask shows", masked, params)
+        pairs = zip(shown, whole, strict=True)
+        return value_fn(jax.tree.unflatten(structure, [p if is_masked(s) else s for s, p in pairs]), **extra)
 
     return shown_only
 
 
-def _is_masked(node: Any) -> bool:
-    return isinstance(node, optax.MaskedNode)
+def _check_callable(name: str, function: Any) -> None:
+    if not callable(function):
+        raise InvalidArgumentError(f"{name} must be a function of the parameters; got {function!r}.")

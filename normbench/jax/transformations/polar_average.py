@@ -1,5 +1,6 @@
 """The polar average as an optax transformation, for mini-batches, and the averaged parameters that it is judged by."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.transformations.balls import Place, Region, like, matrices, units, wider
 from normbench.jax.transformations.base import as_before, check_state, working_dtype
-from normbench.jax.transformations.gate import Gate, resolve
+from normbench.jax.transformations.gate import Gate, beside, is_masked, resolve
 from normbench.jax.updates.polar_average import PolarState, advanced
 from normbench.specs.base import Geometry
 
@@ -114,7 +115,7 @@ def polar_average(
     def update(updates: Any, state: AverageState, params: Any = None, **extra: Any) -> tuple[Any, AverageState]:
         del extra  # optax hands every member of a chain the extra arguments of all
         gate.check_gradients(updates, params)
-        check_state(state.place.radii, params)
+        check_state(gate.method, state, init, params)
         if not jax.tree.leaves(params):
             return updates, state  # a mask hides everything
         dtype = working_dtype(params)
@@ -162,7 +163,7 @@ def averaged(state: Any, params: Any) -> Any:
     Raises
     ------
     InvalidArgumentError
-        If the state holds no average, or more than one, or that of other parameters.
+        If the state holds no average, or more than one, or that of other parameters or of several seeds.
     """
     nodes = jax.tree.leaves(state, is_leaf=lambda node: isinstance(node, AverageState))
     states = [node for node in nodes if isinstance(node, AverageState)]
@@ -174,17 +175,19 @@ def averaged(state: Any, params: Any) -> Any:
     (found,) = states
     region = Region("polar_average", Geometry.STIEFEL, None)
     radii = iter(found.place.radii)
+    means, leaves, structure = beside("the average", found.average, params)
 
     def average(mean: Any, leaf: Any) -> Any:
-        if isinstance(mean, optax.MaskedNode):
+        if is_masked(mean):
             return leaf
-        if mean.size != jnp.size(leaf):
+        shape, dtype = jnp.shape(leaf), jnp.result_type(leaf)
+        if mean.shape != (*shape[:1], math.prod(shape[1:])) or not jnp.issubdtype(dtype, jnp.floating):
             raise InvalidArgumentError(
-                f"the average of a leaf has {mean.size} entries, the parameter has the shape {jnp.shape(leaf)}. Hand "
-                "over the parameters of the same step."
+                f"the average of a leaf has the shape {mean.shape}, the parameter is {dtype} of shape {shape}. Hand "
+                "over the parameters of the same step; where a leading axis counts seeds, use jax.vmap(averaged)."
             )
-        radius, dtype = next(radii), jnp.result_type(leaf)
+        radius = next(radii)
         weight = region.towards(jnp.zeros_like(mean), radius * mean, radius, dtype)[1]
         return weight.reshape(jnp.shape(leaf)).astype(dtype)
 
-    return jax.tree.map(average, found.average, params, is_leaf=lambda node: isinstance(node, optax.MaskedNode))
+    return jax.tree.unflatten(structure, map(average, means, leaves))
