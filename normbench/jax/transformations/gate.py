@@ -156,7 +156,9 @@ def beside(name: str, shown: Any, params: Any) -> tuple[list[Any], list[Any], An
         return leaves, structure.flatten_up_to(params), structure
     except ValueError:
         raise InvalidArgumentError(
-            f"params must be all parameters, in a tree as {name} is; got {jax.tree.structure(params)}, not {structure}."
+            f"params must be all parameters, in a tree as {name} is; got {jax.tree.structure(params)}, not "
+            f"{structure}. Hand over the tree that init() was given: of equinox a filtered one, of flax.nnx state and "
+            "parameters each through nnx.as_pure."
         ) from None
 
 

@@ -153,7 +153,9 @@ def averaged(state: Any, params: Any) -> Any:
     state : tree
         Of the transformation, or of others that it is part of, as from ``optax.chain`` or ``optax.partition``.
     params : tree
-        The parameters at present: leaves that a mask hides from the transformation keep their values.
+        The parameters at present: leaves that a mask hides from the transformation keep their values. Of a model of
+        equinox what was filtered for ``init``; of ``flax.nnx`` take ``nnx.as_pure`` of ``optimizer.opt_state`` and of
+        ``nnx.state(model, nnx.Param)``.
 
     Returns
     -------
