@@ -151,6 +151,16 @@ def test_a_class_without_a_rate_does_not_follow_one_in_silence(member):
 
 
 @by_gradient
+def test_a_loss_for_a_closure_is_refused(member):
+    params = network()
+    optimizer = member.make(params)
+    before = copies(params)
+    with pytest.raises(InvalidArgumentError, match=r"closure must be .* got tensor\(1\.\)\. Call loss\.backward\(\)"):
+        optimizer.step(torch.ones(()))
+    assert same(params, before)
+
+
+@by_gradient
 def test_hooks_see_and_change_the_arguments(member):
     params = network()
     optimizer = member.make(params)

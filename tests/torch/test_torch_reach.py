@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from torch_loop import same
 
 from normbench.errors import InvalidArgumentError, NotReachedWarning
-from normbench.torch import Method1
+from normbench.torch import GeodesicLBFGS, Method1
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 
@@ -175,6 +175,16 @@ def test_a_loss_of_one_number_is_taken_in_any_floating_form(form):
 def test_what_is_no_closure_is_refused(given):
     with pytest.raises(InvalidArgumentError, match="closure must be a callable that returns the loss, or a sequence"):
         Method1(network().parameters()).step(given)
+
+
+@pytest.mark.parametrize("kind", [Method1, GeodesicLBFGS])
+def test_a_step_without_a_closure_as_gradscaler_makes_it_says_what_it_needs(kind):
+    model = network()
+    optimizer, scaler = kind(model.parameters()), torch.amp.GradScaler("cpu")
+    scaler.scale(error_of(model(X))).backward()
+    for step in (optimizer.step, lambda: scaler.step(optimizer)):
+        with pytest.raises(InvalidArgumentError, match=r"closure must be .* got None. E.g. optimizer.step\(lambda"):
+            step()
 
 
 @pytest.mark.parametrize(("name", "value"), [("module", "x"), ("module", network), ("process_group", "x")])

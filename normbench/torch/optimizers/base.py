@@ -291,7 +291,7 @@ def evaluate(closure: Closure | None) -> Any:
     if closure is None:
         return None
     with torch.enable_grad():
-        return closure()
+        return gate.closure_of_a_loss(closure)()
 
 
 def _plain(value: Any) -> Any:

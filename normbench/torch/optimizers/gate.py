@@ -107,6 +107,16 @@ def check_hyperparameters(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return torch_names(resolved)
 
 
+def closure_of_a_loss(closure: Any) -> Any:
+    """The closure of a step that takes its gradients from ``backward()``, unless it is something else: often a loss."""
+    if not callable(closure):
+        raise InvalidArgumentError(
+            f"closure must be a callable that calls backward() and returns the loss; got {closure!r}. Call "
+            "loss.backward() and then optimizer.step()."
+        )
+    return closure
+
+
 def torch_names(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """Hyperparameters of a declaration under the names that torch's schedulers and loggers know."""
     return {LR if name == RATE else name: value for name, value in hyperparameters.items()}

@@ -108,7 +108,7 @@ class Walking(Gated):
         raise NotImplementedError
 
     @torch.no_grad()
-    def step(self, closure: Closure | Sequence[Closure]) -> Tensor:
+    def step(self, closure: Closure | Sequence[Closure] | None = None) -> Tensor:
         """Take one step; the step size is then in ``param_groups[0]["step_size"]``, 0 if nothing lowers the loss.
 
         Where the loss or a derivative is NaN or infinite, so are the new weights and the step size. If the closure
