@@ -176,63 +176,6 @@ def test_a_stored_state_goes_on_with_the_same_bits(key):
     assert len(traces) == 1  # and without a new compilation
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_a_state_of_other_parameters_is_refused(key):
-    options = {"p_bound": 1.0} if key == "fromage" else {}
-    if key in ("lars", "agd"):
-        pytest.skip("its state does not depend on the parameters")
-    optimizer, tree = make(key, **options), params()
-    state = jax.eval_shape(optimizer.init, {"w": W})
-    with pytest.raises(
-        InvalidArgumentError, match=rf"{key}: the state is not that .* has no state\..*\[1\]\. Call init"
-    ):
-        jax.eval_shape(partial(update, optimizer), tree, state, tree)
-    more = jax.eval_shape(optimizer.init, tree | {"more": W})
-    with pytest.raises(InvalidArgumentError, match=rf"{key}: the state is not that .* has a state\..*\[2\], which"):
-        jax.eval_shape(partial(update, optimizer), tree, more, tree)
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_a_state_that_is_none_of_the_method_is_refused(key):
-    optimizer, tree = make(key), params()
-    state = jax.eval_shape(optimizer.init, tree)
-    seeds = jax.eval_shape(jax.vmap(optimizer.init), {name: np.stack([w, w]) for name, w in tree.items()})
-    wrong = {
-        "NoneType": None,
-        "tuple": (state, optax.EmptyState()),
-        "ScaleByAdamState": jax.eval_shape(optax.scale_by_adam().init, tree),
-        "dict": state._asdict(),
-        r"state\..* has shape \(2,\), not \(\)": seeds,
-        r"state\.step_size is no array: it is str": state._replace(step_size="0.1"),
-    }
-    for said, given in wrong.items():
-        with pytest.raises(InvalidArgumentError, match=rf"{key}: the state is not that of .* (it is )?{said}"):
-            update(optimizer, tree, given, tree)
-
-
-@pytest.mark.parametrize("key", BALLS)
-@pytest.mark.parametrize("other", [(4, 3), (1, 4)], ids=["transposed", "would broadcast"])
-def test_a_state_of_other_shapes_is_refused_by_path(key, other):
-    optimizer = make(key)
-    state = jax.eval_shape(optimizer.init, {"w": np.ones(other, np.float32)})
-    said = rf"state\.place\.kept\[0\] has shape \({other[0]}, {other[1]}\), not \(3, 4\)"
-    with pytest.raises(InvalidArgumentError, match=said):
-        update(optimizer, {"w": W}, state, {"w": W})
-
-
-def test_a_state_of_other_options_is_refused():
-    scheduled = lambda **options: make("fromage", learning_rate=lambda count: 0.1, **options)  # noqa: E731
-    pairs = [
-        (make("fromage"), scheduled(), r"no state\.count"),
-        (scheduled(), make("fromage"), r"a state\.count, which"),
-        (scheduled(), scheduled(p_bound=1.0), r"no state\.norm_bounds\[0\]"),
-        (make("geodesic_lbfgs", history=3), make("geodesic_lbfgs", history=4), r"state\.walk.* has shape \(3"),
-    ]
-    for first, then, said in pairs:
-        with pytest.raises(InvalidArgumentError, match=f"parameters and options: .*{said}"):
-            update(then, params(), jax.eval_shape(first.init, params()), params())
-
-
 @pytest.mark.parametrize("key", [*NORMED, "fromage"])
 def test_radii_and_bounds_follow_loaded_weights(key):
     options = {"manifold": "sphere"} if key == "geodesic_lbfgs" else {}

@@ -10,7 +10,6 @@ import numpy as np
 import optax
 import pytest
 from jax.flatten_util import ravel_pytree
-from jax_members import VALUED
 from small_convnet import samples
 
 import normbench.jax
@@ -261,42 +260,6 @@ def test_a_step_over_chunks_has_the_memory_of_one(mode):
 def test_batches_of_different_numbers_raise(shapes):
     with pytest.raises(InvalidArgumentError, match="batches must be arrays stacked along one leading axis"):
         normbench.jax.accumulated(biased_loss, [jnp.ones(shape) for shape in shapes])
-
-
-@pytest.mark.parametrize("key", VALUED)
-def test_a_value_fn_that_meets_a_mask_says_unmasked(key):
-    params = {"a": np.ones((2, 3)), "b": np.ones((3, 2))}
-    optimizer = optax.masked(getattr(normbench.jax, key)(), {"a": True, "b": False})
-    state = jax.eval_shape(optimizer.init, params)
-    for value_fn in (
-        lambda p: jnp.sum(p["a"] @ p["b"]),
-        lambda p: jnp.sum(p["a"]) * p["b"][0, 0],
-        lambda p: p["b"][0][0] * jnp.sum(p["a"]),
-        lambda p: jnp.sum(p["a"]) + p["b"].sum(),
-    ):
-        step = partial(optimizer.update, value=1.0, value_fn=value_fn)
-        with pytest.raises(
-            InvalidArgumentError, match=r"Hand over value_fn=normbench\.jax\.unmasked\(value_fn, params"
-        ):
-            jax.eval_shape(step, params, state, params)
-    with pytest.raises(TypeError, match="of its own"):
-        jax.eval_shape(partial(optimizer.update, value=1.0, value_fn=fails), params, state, params)
-
-
-def fails(params):
-    raise TypeError("of its own")
-
-
-def test_functions_and_parameters_that_are_none_are_said():
-    for make in (normbench.jax.unmasked, normbench.jax.accumulated):
-        with pytest.raises(
-            InvalidArgumentError, match=r"(value_fn|loss) must be a function of the parameters; got None"
-        ):
-            make(None, jnp.ones((2, 2)))
-    shown = {"a": np.ones(2), "b": optax.MaskedNode()}
-    for params in (None, {"a": np.ones(2)}, [np.ones(2), np.ones(2)]):
-        with pytest.raises(InvalidArgumentError, match="params must be all parameters"):
-            normbench.jax.unmasked(biased_loss, params)(shown)
 
 
 def test_under_a_mask_the_hidden_parameters_keep_their_values_during_the_search():

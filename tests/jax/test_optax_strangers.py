@@ -1,0 +1,121 @@
+"""What optax transformations are handed beside gradients: states of others, functions that meet a mask."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax_members import BALLS, KEYS, VALUED
+
+import normbench.jax
+from normbench.errors import InvalidArgumentError
+
+W = np.ones((3, 4), np.float32)
+TREE = {"w": W, "other": 2 * W}
+
+
+def make(key, **options):
+    return getattr(normbench.jax, key)(**options)
+
+
+def loss(params):
+    return sum(jnp.sum(jnp.sin(p)) for p in jax.tree.leaves(params))
+
+
+def update(optimizer, grads, state, tree):
+    return optimizer.update(grads, state, tree, value=1.0, value_fn=loss)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_state_of_other_parameters_is_refused(key):
+    options = {"p_bound": 1.0} if key == "fromage" else {}
+    if key in ("lars", "agd"):
+        pytest.skip("its state does not depend on the parameters")
+    optimizer, tree = make(key, **options), TREE
+    state = jax.eval_shape(optimizer.init, {"w": W})
+    with pytest.raises(
+        InvalidArgumentError, match=rf"{key}: the state is not that .* has no state\..*\[1\]\. Call init"
+    ):
+        jax.eval_shape(partial(update, optimizer), tree, state, tree)
+    more = jax.eval_shape(optimizer.init, tree | {"more": W})
+    with pytest.raises(InvalidArgumentError, match=rf"{key}: the state is not that .* has a state\..*\[2\], which"):
+        jax.eval_shape(partial(update, optimizer), tree, more, tree)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_state_that_is_none_of_the_method_is_refused(key):
+    optimizer, tree = make(key), TREE
+    state = jax.eval_shape(optimizer.init, tree)
+    seeds = jax.eval_shape(jax.vmap(optimizer.init), {name: np.stack([w, w]) for name, w in tree.items()})
+    wrong = {
+        "NoneType": None,
+        "tuple": (state, optax.EmptyState()),
+        "ScaleByAdamState": jax.eval_shape(optax.scale_by_adam().init, tree),
+        "dict": state._asdict(),
+        r"state\..* has shape \(2,\), not \(\)": seeds,
+        r"state\.step_size is no array: it is str": state._replace(step_size="0.1"),
+    }
+    for said, given in wrong.items():
+        with pytest.raises(InvalidArgumentError, match=rf"{key}: the state is not that of .* (it is )?{said}"):
+            update(optimizer, tree, given, tree)
+
+
+@pytest.mark.parametrize("key", BALLS)
+@pytest.mark.parametrize("other", [(4, 3), (1, 4)], ids=["transposed", "would broadcast"])
+def test_a_state_of_other_shapes_is_refused_by_path(key, other):
+    optimizer = make(key)
+    state = jax.eval_shape(optimizer.init, {"w": np.ones(other, np.float32)})
+    said = rf"state\.place\.kept\[0\] has shape \({other[0]}, {other[1]}\), not \(3, 4\)"
+    with pytest.raises(InvalidArgumentError, match=said):
+        update(optimizer, {"w": W}, state, {"w": W})
+
+
+def test_a_state_of_other_options_is_refused():
+    scheduled = lambda **options: make("fromage", learning_rate=lambda count: 0.1, **options)  # noqa: E731
+    pairs = [
+        (make("fromage"), scheduled(), r"no state\.count"),
+        (scheduled(), make("fromage"), r"a state\.count, which"),
+        (scheduled(), scheduled(p_bound=1.0), r"no state\.norm_bounds\[0\]"),
+        (make("geodesic_lbfgs", history=3), make("geodesic_lbfgs", history=4), r"state\.walk.* has shape \(3"),
+    ]
+    for first, then, said in pairs:
+        with pytest.raises(InvalidArgumentError, match=f"parameters and options: .*{said}"):
+            update(then, TREE, jax.eval_shape(first.init, TREE), TREE)
+
+
+@pytest.mark.parametrize("key", VALUED)
+def test_a_value_fn_that_meets_a_mask_says_unmasked(key):
+    params = {"a": np.ones((2, 3)), "b": np.ones((3, 2))}
+    optimizer = optax.masked(getattr(normbench.jax, key)(), {"a": True, "b": False})
+    state = jax.eval_shape(optimizer.init, params)
+    for value_fn in (
+        lambda p: jnp.sum(p["a"] @ p["b"]),
+        lambda p: jnp.sum(p["a"]) * p["b"][0, 0],
+        lambda p: p["b"][0][0] * jnp.sum(p["a"]),
+        lambda p: jnp.sum(p["a"]) + p["b"].sum(),
+    ):
+        step = partial(optimizer.update, value=1.0, value_fn=value_fn)
+        with pytest.raises(
+            InvalidArgumentError, match=r"Hand over value_fn=normbench\.jax\.unmasked\(value_fn, params"
+        ):
+            jax.eval_shape(step, params, state, params)
+    with pytest.raises(TypeError, match="of its own"):
+        jax.eval_shape(partial(optimizer.update, value=1.0, value_fn=fails), params, state, params)
+
+
+def fails(params):
+    raise TypeError("of its own")
+
+
+def test_functions_and_parameters_that_are_none_are_said():
+    for make in (normbench.jax.unmasked, normbench.jax.accumulated):
+        with pytest.raises(
+            InvalidArgumentError, match=r"(value_fn|loss) must be a function of the parameters; got None"
+        ):
+            make(None, jnp.ones((2, 2)))
+    shown = {"a": np.ones(2), "b": optax.MaskedNode()}
+    for params in (None, {"a": np.ones(2)}, [np.ones(2), np.ones(2)]):
+        with pytest.raises(InvalidArgumentError, match="params must be all parameters"):
+            normbench.jax.unmasked(jnp.sum, params)(shown)
