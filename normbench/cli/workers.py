@@ -10,6 +10,8 @@ import click
 from normbench.campaigns.engine.workers import Workers
 from normbench.cli import options
 
+_LEAST = 64 << 20  # bytes; Python with NumPy takes as much
+
 
 class Bytes(click.ParamType[int]):
     """A number of bytes as dask writes it, such as 4GiB."""
@@ -18,7 +20,7 @@ class Bytes(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number."""
-        from dask.utils import parse_bytes
+        from dask.utils import format_bytes, parse_bytes
 
         try:
             found = int(parse_bytes(value))
@@ -26,6 +28,10 @@ class Bytes(click.ParamType[int]):
             found = 0
         if found < 1:
             self.fail(f"{value!r} is no number of bytes, such as 4GiB or 500MB.", param, ctx)
+        if found < _LEAST:  # 4 for 4GiB; and dask takes 1 for all there is
+            self.fail(
+                f"{value!r} is {format_bytes(found)}, in which no process starts. Write 4GiB or 500MB.", param, ctx
+            )
         return found
 
 

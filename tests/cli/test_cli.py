@@ -125,6 +125,8 @@ def test_a_backend_runs_from_the_command_line(tmp_path):
         (["run", "--layers", "12,0,3"], "positive"),
         (["run", "--optimiser", "adamm"], "adam"),
         (["run", "--seeds", "0"], "seeds"),
+        (["run", "--memory-limit", "much"], "'much' is no number of bytes, such as 4GiB"),
+        (["run", "--memory-limit", "1"], "'1' is 1 B, in which no process starts. Write 4GiB"),
         (["run", "--seeds", "9..5"], "'9..5' is neither a number from 1, such as 10, nor a range, such as 10..19"),
         (["run", "--seeds", "1..x"], "'1..x' is neither"),
         (["run", "--seeds", "0..100000"], "below 100000"),
