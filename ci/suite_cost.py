@@ -46,6 +46,7 @@ class Costs:
         self.cases: Counter[str] = Counter()
         self.seconds: dict[str, float] = defaultdict(float)
         self.peaks: list[float] = []
+        self._ran_cases = False  # in this process
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -55,12 +56,13 @@ class Costs:
             return (yield)
         finally:
             room = room_of(item.nodeid)
+            self._ran_cases = True
             self.cases[room] += 1
             self.seconds[room] += _processor_seconds() - before
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Add this process's peak, and hand all to the process that started it, if one did."""
-        if self.cases:
+        if self._ran_cases:
             self.peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB)
         output = getattr(session.config, "workeroutput", None)
         if output is not None:

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from types import SimpleNamespace
 
 from ci.suite_cost import COLUMNS, WHOLE, Costs, record, room_of, rows
 from tests.pages import ROOT
@@ -61,7 +62,10 @@ def test_the_table_keeps_what_it_has_and_has_a_heading_once(tmp_path):
     assert len(lines) == 6
 
 
-def test_a_process_that_died_costs_nothing_known():
+def test_a_process_that_died_costs_nothing_known_and_the_one_that_started_it_is_none_of_them():
     costs = Costs()
     costs.pytest_testnodedown(object())
     assert not costs.cases
+    costs.pytest_testnodedown(SimpleNamespace(workeroutput={"costs": ({"jax": 2}, {"jax": 1.0}, [100.0])}))
+    costs.pytest_sessionfinish(SimpleNamespace(config=object()))
+    assert (costs.cases, costs.seconds, costs.peaks) == ({"jax": 2}, {"jax": 1.0}, [100.0])
