@@ -112,12 +112,11 @@ def options_of_ours() -> set[str]:
 
 def in_helps() -> list[Command]:
     """The examples in the help of every command of ours."""
-    found = []
+    texts = {}
     for context in contexts(main, None):
-        for line in re.findall(r"^ +(normbench \S.*)$", context.command.help or "", re.MULTILINE):
-            text = f"`{re.split(r'  +| > ', line)[0]}`"
-            found.append((context.command_path, text))
-    return [Command(page, each.words) for page, text in found for each in commands({page: text})]
+        lines = re.findall(r"^ +(normbench \S.*)$", context.command.help or "", re.MULTILINE)
+        texts[context.command_path] = "\n".join(f"`{re.split(r'  +| > ', line)[0]}`" for line in lines)
+    return [Command(each.page, each.words) for each in commands(texts)]
 
 
 def refuse(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
