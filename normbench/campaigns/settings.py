@@ -111,8 +111,9 @@ def _value(h: Hyperparameter, text: str) -> Value:
     if text == OFF and h.default is None:
         return None
     if isinstance(h.default, tuple):
-        numbers = tuple(part for part in numbers_in(text) if not isinstance(part, str))
-        return numbers if len(numbers) == len(numbers_in(text)) else text
+        parts = numbers_in(text)
+        numbers = tuple(part for part in parts if not isinstance(part, str))
+        return numbers if len(numbers) == len(parts) else text
     try:
         return int(text) if isinstance(h.default, int) else float(text)
     except ValueError:
