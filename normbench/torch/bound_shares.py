@@ -1,6 +1,7 @@
 """How the weights of a user's network share a Lipschitz bound, and which weights can keep their share."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import numpy as np
 import torch
@@ -104,8 +105,8 @@ class SharedBound(nn.Module):
         own = double(self.ratio)
         if not self.together:
             return self._even * own
-        logs = torch.stack([double(other.ratio).to(own.device).log() for other in self.together])
-        return self._even * own / logs.mean().exp().clamp(min=1.0)
+        ratios = double(torch.stack([other.ratio.to(own.device) for other in self.together]))  # one log, not one each
+        return self._even * own / ratios.log().mean().exp().clamp(min=1.0)
 
     def shared(self, weight: Callable[[list[Tensor]], Tensor], variables: Sequence[Tensor]) -> Tensor:
         """The share of a weight of norm 1, which is a function of variables, in their dtype.
@@ -120,7 +121,7 @@ class SharedBound(nn.Module):
         dtype = variables[0].dtype
         if dtype not in PRECISE:
             raise InvalidArgumentError(f"a variable of a network with a bound is {_too_coarse(dtype)}")
-        finite = torch.stack([v.isfinite().all() for v in variables]).all()
+        finite = reduce(torch.logical_and, [v.isfinite().all() for v in variables])
         found = weight([torch.where(finite, double(v), 1.0) for v in variables])
         return torch.where(finite, self.share * found, torch.nan).to(dtype)
 
