@@ -10,8 +10,7 @@ from pathlib import Path
 import click
 
 from ci.gate.measure import pair
-
-ROOT = Path(__file__).parents[1]
+from ci.git import ROOT, git
 
 # subject of a planting commit: the benchmarks that must be flagged there
 PLANTED = {
@@ -34,7 +33,7 @@ def main(*, commits: tuple[str, ...], output: Path) -> None:
     ]
     missed, false = [], 0
     for base, head in itertools.pairwise(commits):
-        subject = _git("log", "-1", "--format=%s", head)
+        subject = git("log", "-1", "--format=%s", head)
         verdicts = json.loads((_folder(base, head) / "verdicts.json").read_text(encoding="utf-8"))
         confirmed = [_described(v) for v in verdicts if v["confirmed"]]
         alarms = sum(bool(v["note"]) for v in verdicts)
@@ -48,7 +47,7 @@ def main(*, commits: tuple[str, ...], output: Path) -> None:
             if not any(re.search(pattern, entry) for entry in flagged)
         ]
         false += bool(confirmed) and not expected
-    comparisons = sum(_git("log", "-1", "--format=%s", c) not in PLANTED for c in commits[1:])
+    comparisons = sum(git("log", "-1", "--format=%s", c) not in PLANTED for c in commits[1:])
     lines += ["", f"{false} of {comparisons} comparisons of identical code raised a false alarm."]
     output.write_text("\n".join(lines) + "\n", encoding="utf-8")
     click.echo(output.read_text(encoding="utf-8"))
@@ -81,12 +80,6 @@ def _described(verdict: dict) -> str:
 
 def _cell(entries: list[str]) -> str:
     return "<br>".join(f"`{entry}`" for entry in entries) or "–"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(ROOT), *arguments], text=True, capture_output=True, check=True
-    ).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ are printed and not recorded. Linux and macOS.
 """
 
 import csv
+import re
 import resource
-import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
+from ci.git import ROOT, git
 from normbench.records.versions import environment
 
-ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "results" / "suite.csv"
 WHOLE = "all"
 COLUMNS = ("date", "commit", "cpu", "processes", "room", "cases", "processor_s", "clock_s", "peak_mib")
-_USUAL = ("-q", "-n", "3", "--dist", "loadfile")  # as in README.md and CONTRIBUTING.md
+_COMMAND = re.compile(r"^.* -m pytest (.*)$", re.MULTILINE)  # of the README
 _PER_MIB = 1 << (20 if sys.platform == "darwin" else 10)  # ru_maxrss counts bytes there, KiB elsewhere
 
 
@@ -94,7 +94,7 @@ def rows(costs: Costs, clock: float) -> list[dict[str, Any]]:
     """The lines of the table: a room each, the dearest first, after the whole."""
     common = {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": _git("rev-parse", "--short=8", "HEAD"),
+        "commit": git("rev-parse", "--short=8", "HEAD"),
         "cpu": environment("reference")["cpu"],
         "processes": len(costs.peaks),
     }
@@ -121,21 +121,16 @@ def _processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(ROOT), *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
 def main(arguments: list[str]) -> int:
     """Run the suite and record it where it is whole, has passed, and is that of a commit."""
     costs, began = Costs(), time.monotonic()
-    code = pytest.main([*_USUAL, "-p", __spec__.name, *arguments], plugins=[costs])
+    usual = _COMMAND.findall((ROOT / "README.md").read_text(encoding="utf-8"))[0].split()
+    code = pytest.main(["-q", *usual, "-p", __spec__.name, *arguments], plugins=[costs])
     found = rows(costs, time.monotonic() - began)
     for line in found:
         print(f"{line['room']:>14} {line['cases']:6d} cases {line['processor_s']:8.1f} s of processor", end="")
         print(f", {line['clock_s']} s, {line['peak_mib']} MiB" if line["room"] == WHOLE else "")
-    if code == pytest.ExitCode.OK and not arguments and not _git("status", "--porcelain"):
+    if code == pytest.ExitCode.OK and not arguments and not git("status", "--porcelain"):
         record(found)
     return int(code)
 
