@@ -1,7 +1,10 @@
 """What of this machine is ours: cores, memory, threads, and the variables by which a user says so."""
 
+import hashlib
 import os
+import platform
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 _SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
@@ -39,6 +42,29 @@ def memory(root: Path = Path("/")) -> int:
         limits = (_count(_read(folder / name)) for name in ("memory.max", "memory.limit_in_bytes"))
         found += [limit for limit in limits if limit]
     return min(found)
+
+
+@cache
+def cpu_model(root: Path = Path("/")) -> str:
+    """The processor's name as the system gives it."""
+    return _cpu_field(root, "model name") or platform.processor() or platform.machine()
+
+
+@cache
+def instruction_set(root: Path = Path("/")) -> str:
+    """Twelve digits that two processors share only if they understand the same instructions.
+
+    A program that was compiled on the one ends on the other with an illegal instruction, or is slower than need be.
+    """
+    extensions = _cpu_field(root, "flags") or _cpu_field(root, "Features") or platform.processor()
+    named = " ".join([platform.system(), platform.machine(), *sorted(extensions.split())])
+    return hashlib.sha256(named.encode()).hexdigest()[:12]
+
+
+def _cpu_field(root: Path, name: str) -> str:
+    """A field of the first processor in ``proc/cpuinfo``; empty where there is none."""
+    lines = (_read(root / "proc/cpuinfo") or "").splitlines()
+    return next((value.strip() for key, _, value in (line.partition(":") for line in lines) if key.strip() == name), "")
 
 
 def threads_per_run() -> int:

@@ -6,7 +6,18 @@ import sys
 
 import pytest
 
-from normbench.machine import cores, limit_threads, memory, threads_per_run, variable, xla_threads
+from normbench import backends
+from normbench.data.cache import CACHE_VARIABLE
+from normbench.machine import (
+    cores,
+    cpu_model,
+    instruction_set,
+    limit_threads,
+    memory,
+    threads_per_run,
+    variable,
+    xla_threads,
+)
 
 BLANKS = ["", " ", "\t\n"]
 
@@ -133,3 +144,43 @@ def test_a_blank_variable_is_unset(blank, monkeypatch):
     assert variable("NORMBENCH_SOMETHING") is None
     monkeypatch.setenv("NORMBENCH_SOMETHING", " x ")
     assert variable("NORMBENCH_SOMETHING") == "x"
+
+
+def processor(root, text):
+    (root / "proc").mkdir(parents=True)
+    (root / "proc/cpuinfo").write_text(text)
+    return root
+
+
+CORE = "processor\t: 0\nmodel name\t: {}\nflags\t\t: {}\n\n"
+X86 = CORE.format("Some CPU: 3 GHz", "fpu avx2") + CORE.format("Another", "fpu")
+ARM = "processor\t: 0\nFeatures\t: fp asimd\nCPU part\t: 0xd0c\n"
+
+
+def test_a_processor_has_the_name_that_the_system_gives_it(tmp_path):
+    assert cpu_model(processor(tmp_path, X86)) == "Some CPU: 3 GHz"
+    assert cpu_model(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (X86, X86.replace("3 GHz", "4 GHz"), True),
+        (X86, X86.replace("fpu avx2", "avx2 fpu"), True),
+        (X86, X86.replace("avx2", "avx2 avx512f"), False),
+        (ARM, ARM.replace("asimd", "asimd sve"), False),
+        (X86, ARM, False),
+        (X86, "", False),
+    ],
+)
+def test_processors_share_compiled_programs_only_if_they_understand_the_same_instructions(one, other, same, tmp_path):
+    marks = [instruction_set(processor(tmp_path / str(k), text)) for k, text in enumerate((one, other))]
+    assert (marks[0] == marks[1]) is same
+
+
+def test_compiled_programs_are_kept_by_the_instructions_that_they_are_made_of(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    kept = [backend.compilation_cache() for backend in backends.every() if backend.compilation_cache]
+    assert kept
+    assert all(instruction_set() in "".join(variables.values()) for variables in kept)

@@ -4,13 +4,16 @@ import os
 
 from normbench.backends import Address, Backend
 from normbench.data.cache import cache_folder
-from normbench.machine import variable, xla_threads
+from normbench.machine import instruction_set, variable, xla_threads
 from normbench.writing import probe_folder
 
 
 def _compilation_cache() -> dict[str, str]:
-    """The cache folder, and everything kept there; what a user has set himself stands."""
-    folder = cache_folder() / "jax"
+    """The cache folder, and everything kept there; what a user has set himself stands.
+
+    JAX names a program by what it computes, not by the processor it is for, and machines of a cluster share a home.
+    """
+    folder = cache_folder() / "jax" / instruction_set()
     if not variable("JAX_COMPILATION_CACHE_DIR"):
         probe_folder(folder)
     wanted = {

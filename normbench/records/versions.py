@@ -15,7 +15,7 @@ import numpy as np
 import normbench
 import normbench.data
 from normbench import backends
-from normbench.machine import cores
+from normbench.machine import cores, cpu_model
 from normbench.records import plug_ins
 from normbench.records.imports import Package
 from normbench.records.libraries import distributions, installed
@@ -110,16 +110,6 @@ def _of_data_alone(backend: str) -> frozenset[str]:
 
 
 @cache
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
-
-
-@cache
 def _blas() -> str:
     """Name and version of the BLAS that NumPy was built with, as it says itself."""
     found = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
@@ -156,7 +146,7 @@ def environment(backend: str, device: str = "cpu") -> dict[str, str]:
         **{name: installed(name) for name in libraries(backend)},
         "blas": _blas(),
         "platform": platform.platform(),
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": str(cores()),
         **({} if device == "cpu" else _gpu()),
     }
