@@ -7,12 +7,13 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from normbench.machine import limit_threads
+from normbench.machine import instruction_set, limit_threads
 
 # The tests' programs run for milliseconds and compile for seconds, of which these flags save four in five; what they
 # compute differs by roundings.
@@ -25,12 +26,50 @@ QUICKLY = (
 os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in QUICKLY))
 limit_threads(1)  # pytest-xdist keeps the cores busy, and small matrices lose to thread hand-over
 
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers of pytest-xdist inherit it from their controller
-    folder = tempfile.mkdtemp(prefix="normbench-jax-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+class KeptPrograms:
+    """What JAX compiled in earlier sessions on such a processor, a fifth of the time of the tests that use it.
+
+    A session has a folder of its own and hands over what is new when it ends by itself: of a write that was cut off,
+    JAX would warn for ever.
+    """
+
+    _AT_MOST = 500 << 20  # bytes; then they are collected anew
+
+    def __init__(self) -> None:
+        from normbench.data.cache import cache_folder  # loads NumPy, whose threads are limited by now
+
+        self._kept = cache_folder() / "tests" / instruction_set()
+        self._own = Path(tempfile.mkdtemp(prefix="normbench-jax-"))
+        atexit.register(shutil.rmtree, self._own, ignore_errors=True)
+        with suppress(OSError):
+            if sum(path.stat().st_size for path in self._kept.iterdir()) > self._AT_MOST:
+                shutil.rmtree(self._kept)
+            _bring(self._kept, self._own)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(self._own)
+        os.environ["JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES"] = "none"  # else the folder's name is part of a program's
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            with suppress(OSError):
+                self._kept.mkdir(parents=True, exist_ok=True)
+                _bring(self._own, self._kept)
+
+
+def _bring(source: Path, target: Path) -> None:
+    """Every file of ``source`` that ``target`` lacks."""
+    for path in source.iterdir():
+        if not (wanted := target / path.name).exists():
+            try:
+                wanted.hardlink_to(path)
+            except OSError:  # another file system
+                Path(shutil.copyfile(path, target / f".{os.getpid()}-{path.name}")).replace(wanted)
+
+
+# the workers of pytest-xdist inherit the folder from their controller
+KEPT = None if "JAX_COMPILATION_CACHE_DIR" in os.environ else KeptPrograms()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -79,3 +118,5 @@ def _resident() -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Programs())
+    if KEPT:
+        config.pluginmanager.register(KEPT)
