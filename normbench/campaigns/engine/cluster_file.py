@@ -3,33 +3,38 @@
 ::
 
     cluster: dask_jobqueue.SLURMCluster   # or dask_kubernetes.operator.KubeCluster, coiled.Cluster, ...
-    workers: 20
+    workers: 20                           # or {minimum: 1, maximum: 20}, as many as there are runs for
     options:                              # of the class
       cores: 1
       memory: 4GiB
       walltime: "04:00:00"
 """
 
+from collections.abc import Hashable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from normbench.campaigns.engine.adaptive import Demand, Limits, adapt, own_class
 from normbench.campaigns.engine.reasons import last_line
 from normbench.errors import InvalidArgumentError, WorkerError
 from normbench.specs import suggestion
 
 _KEYS = ("cluster", "workers", "options")
+_LIMITS = ("minimum", "maximum")
 _LONGEST = 600  # characters
 _EXAMPLE = "Example: cluster: dask_jobqueue.SLURMCluster, workers: 20, options: {cores: 1, memory: 4GiB}."
 
 
-def made(path: Path) -> Any:
+def made(path: Path, demand: Demand) -> Any:
     """The cluster that a file describes, with its workers asked for; end it with ``close``.
 
     Parameters
     ----------
     path : Path
+    demand : Demand
+        What the workers follow where the file gives a minimum and a maximum; the first ones are asked for at once.
 
     Raises
     ------
@@ -41,11 +46,20 @@ def made(path: Path) -> Any:
     from distributed import Status
 
     said = read(path)
-    kind = _imported(path, said["cluster"])
+    kind, workers = _imported(path, said["cluster"]), said["workers"]
+    if isinstance(workers, Limits) and own_class(kind) is None:
+        raise InvalidArgumentError(
+            f"--cluster {path}: workers of {said['cluster']} cannot follow the runs that wait, as its adapt takes no "
+            "class of dask's Adaptive. Write a number: workers: 20."
+        )
     cluster = None
     try:
         cluster = kind(**said["options"])
-        _scale(cluster, said["workers"])
+        if isinstance(workers, Limits):
+            _scale(cluster, min(max(workers.minimum, demand.jobs), workers.maximum))
+            adapt(cluster, workers, demand)
+        else:
+            _scale(cluster, workers)
     except Exception as error:
         if cluster is not None:
             for worker in getattr(cluster, "_created", ()):
@@ -87,8 +101,17 @@ def read(path: Path) -> dict[str, Any]:
     """Its three entries, checked; errors as :func:`made`."""
     import yaml
 
+    class EachOnce(yaml.SafeLoader):
+        """Of a key that stands twice YAML would take the last."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+            keys = [key.value for key, _ in node.value]
+            if twice := [key for key in keys if keys.count(key) > 1]:
+                raise yaml.YAMLError(f"{twice[0]} stands twice")
+            return super().construct_mapping(node, deep)
+
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        said = yaml.load(path.read_text(encoding="utf-8-sig"), EachOnce)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidArgumentError(f"--cluster {path} cannot be read: {last_line(error)}. {_EXAMPLE}") from error
     if not isinstance(said, dict):
@@ -103,16 +126,34 @@ def read(path: Path) -> dict[str, Any]:
             f"--cluster {path}: cluster must be the full name of a class, its module before it; got "
             f"{said['cluster']!r}. {_EXAMPLE}"
         )
-    _check(path, said, "workers", int, "a number of at least 1")
+    said["workers"] = _workers(path, said)
     if said.get("options") is None:
         said["options"] = {}
     _check(path, said, "options", dict, "names and values")
     return said
 
 
-def _check(path: Path, said: dict[str, Any], key: str, kind: type, what: str) -> None:
+def _workers(path: Path, said: dict[str, Any]) -> int | Limits:
+    """How many, or between how many."""
+    limits = said.get("workers")
+    if not isinstance(limits, dict):
+        _check(path, said, "workers", int, "a number of at least 1, or {minimum: 1, maximum: 20}")
+        return int(said["workers"])
+    if set(limits) != set(_LIMITS):
+        raise InvalidArgumentError(
+            f"--cluster {path}: workers must have {' and '.join(_LIMITS)}, as in workers: {{minimum: 1, maximum: 20}}; "
+            f"got {limits!r}."
+        )
+    _check(path, limits, "minimum", int, "a number of at least 0", least=0)
+    _check(path, limits, "maximum", int, "a number of at least 1")
+    if limits["minimum"] > limits["maximum"]:
+        raise InvalidArgumentError(f"--cluster {path}: minimum must not be above maximum; got {limits!r}.")
+    return Limits(**limits)
+
+
+def _check(path: Path, said: dict[str, Any], key: str, kind: type, what: str, least: int = 1) -> None:
     value = said.get(key)
-    if type(value) is not kind or (isinstance(value, int) and value < 1):
+    if type(value) is not kind or (isinstance(value, int) and value < least):
         raise InvalidArgumentError(f"--cluster {path}: {key} must be {what}; got {value!r}. {_EXAMPLE}")
 
 

@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 from normbench.campaigns.engine import cluster_file, local_processes
+from normbench.campaigns.engine.adaptive import Demand
 from normbench.campaigns.engine.jobs import GPU, Outcome, needs
 from normbench.campaigns.engine.reasons import last_line
 from normbench.campaigns.engine.scheduler_address import address_of, unreachable
@@ -39,6 +40,7 @@ _OURS = {
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.interval": "1s",
     "distributed.nanny.pre-spawn-environ": {},
+    "distributed.adaptive.wait-count": 60,  # looks, one a second; the next worker may wait for long in its queue
 }
 # a death is told in the record of its run; dask has a level of its own for its client
 _QUIET = {"logging": dict.fromkeys(("distributed", "distributed.client", "tornado"), "critical")}
@@ -70,6 +72,11 @@ class Crew:
     prepare : callable, optional
         Picklable; called in every worker that is not a process of this machine, before its first job.
 
+    Attributes
+    ----------
+    demand : Demand
+        To be kept up to date, for clusters that adapt.
+
     Raises
     ------
     InvalidArgumentError
@@ -87,10 +94,11 @@ class Crew:
             from distributed import Client
 
         self._workers, self._names, self._ended = workers, count(), set[str]()
+        self.demand = Demand(wanted)
         with ExitStack() as ending:
             ending.enter_context(_unchanged_environment())
             ending.enter_context(dask.config.set(_OURS | _QUIET))  # also for processes that start later
-            self._cluster, where = _cluster(workers, wanted)
+            self._cluster, where = _cluster(workers, self.demand)
             ending.callback(_close, self._cluster)
             try:
                 self._client = Client(**where, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -239,14 +247,14 @@ def _close(connected: Any) -> None:
             connected.close(timeout=_KILL_SECONDS)
 
 
-def _cluster(workers: Workers, wanted: int) -> tuple[Any, dict[str, Any]]:
+def _cluster(workers: Workers, demand: Demand) -> tuple[Any, dict[str, Any]]:
     """What we have made and must end, or None, and how a client finds it."""
     if workers.scheduler is not None:
         return None, {"address": address_of(workers.scheduler, seconds=_CONNECT_SECONDS)}
     made = (
-        local_processes.started(workers, min(workers.jobs, wanted))
+        local_processes.started(workers, min(workers.jobs, demand.jobs))
         if workers.cluster is None
-        else cluster_file.made(workers.cluster)
+        else cluster_file.made(workers.cluster, demand)
     )
     return made, {"address": made}
 

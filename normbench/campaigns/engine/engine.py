@@ -89,6 +89,7 @@ class Engine:
                 self._say(f"What runs: {self._crew.dashboard}")
         else:
             self._crew.grow(wanted)
+            self._crew.demand.jobs = wanted
         self.seats = self._crew.seats()
 
     def run(
@@ -127,6 +128,7 @@ class Engine:
             shift.hand_out(self.seats)
             for outcome in shift.landed(self.seats):
                 on_done(outcome)
+            self._crew.demand.jobs = shift.jobs
             if time.monotonic() >= self._next_look:
                 self._look(self._crew)
                 for outcome in shift.lost(self.seats):

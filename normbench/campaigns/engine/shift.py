@@ -63,9 +63,14 @@ class Shift:
         return bool(self._flights)
 
     @property
+    def jobs(self) -> int:
+        """How many are not done."""
+        return len(self._waiting) + len(self._again) + len(self._flights)
+
+    @property
     def goes_on(self) -> bool:
         """True while there is something to do."""
-        return bool(self._waiting or self._again or self._flights)
+        return self.jobs > 0
 
     @property
     def waits_for_gpu(self) -> bool:

@@ -5,9 +5,12 @@ import subprocess
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from normbench.errors import InvalidArgumentError
 from normbench.machine import runs_at_once, threads_per_run, variable
+
+_LEAST = 64 << 20  # bytes; Python with NumPy takes as much
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,29 @@ class Workers:
     def is_local(self) -> bool:
         """True for processes of this machine."""
         return self.scheduler is None and self.cluster is None
+
+
+def memory(given: Any) -> int:
+    """Bytes, of a number or of a text as dask writes it, such as 4GiB.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no such thing, or less than a process takes.
+    """
+    from dask.utils import format_bytes, parse_bytes
+
+    try:
+        found = int(parse_bytes(given)) if isinstance(given, str | int | float) else 0
+    except (ValueError, OverflowError):
+        found = 0
+    if found < 1:
+        raise InvalidArgumentError(f"{given!r} is no number of bytes, such as 4GiB or 500MB.")
+    if found < _LEAST:  # 4 for 4GiB; and dask takes 1 for all there is
+        raise InvalidArgumentError(
+            f"{given!r} is {format_bytes(found)}, in which no process starts. Write 4GiB or 500MB."
+        )
+    return found
 
 
 def gpus() -> list[str]:

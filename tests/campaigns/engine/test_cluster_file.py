@@ -3,10 +3,13 @@
 import gc
 import stat
 import sys
+import time
 from pathlib import Path
 
+import dask
 import pytest
 
+from normbench.campaigns.engine.adaptive import Demand
 from normbench.campaigns.engine.cluster_file import made
 from normbench.campaigns.engine.engine import Engine
 from normbench.campaigns.engine.workers import Workers
@@ -20,8 +23,44 @@ WRONG = {
     "no YAML": ("cluster: [", InvalidArgumentError, "cannot be read"),
     "misspelt": ("cluster: a.B\nworker: 2", InvalidArgumentError, "'worker' is none of .* Did you mean 'workers'"),
     "no class": ("workers: 2", InvalidArgumentError, "cluster must be the full name of a class; got None"),
-    "no workers": ("cluster: a.B", InvalidArgumentError, "workers must be a number of at least 1; got None"),
-    "none": ("cluster: a.B\nworkers: 0", InvalidArgumentError, "workers must be a number of at least 1; got 0"),
+    "no workers": ("cluster: a.B", InvalidArgumentError, "workers must be a number of at least 1, or .*; got None"),
+    "none": ("cluster: a.B\nworkers: 0", InvalidArgumentError, "workers must be a number of at least 1, or .*; got 0"),
+    "no maximum": (
+        "cluster: a.B\nworkers: {minimum: 1}",
+        InvalidArgumentError,
+        "minimum and maximum, .*got {'minimum': 1}",
+    ),
+    "misspelt limit": (
+        "cluster: a.B\nworkers: {min: 1, maximum: 2}",
+        InvalidArgumentError,
+        "minimum and maximum, as in",
+    ),
+    "no limit": (
+        "cluster: a.B\nworkers: {minimum: 1, maximum: .inf}",
+        InvalidArgumentError,
+        "maximum must be a number of at least 1; got inf",
+    ),
+    "below none": (
+        "cluster: a.B\nworkers: {minimum: -1, maximum: 2}",
+        InvalidArgumentError,
+        "minimum must be a number of at least 0; got -1",
+    ),
+    "crossed": (
+        "cluster: a.B\nworkers: {minimum: 3, maximum: 2}",
+        InvalidArgumentError,
+        "minimum must not be above maximum; got",
+    ),
+    "cannot adapt": (
+        "cluster: collections.Counter\nworkers: {minimum: 1, maximum: 2}",
+        InvalidArgumentError,
+        "workers of collections.Counter cannot follow the runs that wait",
+    ),
+    "twice": ("cluster: a.B\nworkers: 2\nworkers: 20", InvalidArgumentError, "cannot be read: .*workers stands twice"),
+    "an option twice": (
+        "cluster: a.B\nworkers: 2\noptions: {cores: 1, cores: 2}",
+        InvalidArgumentError,
+        "cannot be read: .*cores stands twice",
+    ),
     "a truth": ("cluster: a.B\nworkers: true", InvalidArgumentError, "workers must be .*; got True"),
     "options": (
         "cluster: a.B\nworkers: 1\noptions: 3",
@@ -55,16 +94,16 @@ def test_what_is_wrong_with_a_file_is_said_with_its_name(text, kind, message, tm
     path = tmp_path / "cluster.yaml"
     path.write_text(text)
     with pytest.raises(kind, match=message) as found:
-        made(path)
+        made(path, Demand())
     assert str(path) in str(found.value)
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path):
     with pytest.raises(InvalidArgumentError, match="cannot be read: FileNotFoundError"):
-        made(tmp_path / "none.yaml")
+        made(tmp_path / "none.yaml", Demand())
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InvalidArgumentError, match="cannot be read"):
-        made(tmp_path / "bytes.yaml")
+        made(tmp_path / "bytes.yaml", Demand())
 
 
 @pytest.fixture
@@ -88,10 +127,17 @@ def slurm(tmp_path, monkeypatch):
     return tmp_path / "slurm.yaml"
 
 
-def test_a_cluster_of_slurm_is_made_used_and_ended(slurm):
+def test_a_cluster_of_slurm_is_made_used_and_ended_and_no_run_with_an_idle_process_of_its_job(slurm):
+    """dask ends whole jobs of the batch system."""
+    text = slurm.read_text().replace("workers: 1", "workers: {minimum: 0, maximum: 2}")
+    slurm.write_text(text.replace("cores: 1", "cores: 2").replace("processes: 1", "processes: 2"))
     outcomes = []
-    with Engine(Workers(1, cluster=slurm, threads=1)) as engine:
-        engine.run([Work(n) for n in range(3)], outcomes.append)
+    with (
+        dask.config.set({"distributed.adaptive.interval": "10ms"}),
+        Engine(Workers(1, cluster=slurm, threads=1)) as engine,
+    ):
+        engine.run([Work(0), Work(1)], outcomes.append)
+        engine.run([Work(2, seconds=2.0)], outcomes.append)
         pids = {outcome.value[1] for outcome in outcomes}
     assert sorted(outcome.value[0] for outcome in outcomes) == [0, 1, 2]
     assert gone(pids, 30.0)
@@ -100,7 +146,7 @@ def test_a_cluster_of_slurm_is_made_used_and_ended(slurm):
 def test_a_submission_that_fails_is_said_at_once_with_what_it_printed(slurm, capfd):
     _program(slurm.parent / "bin" / "sbatch", 'echo "invalid partition" >&2; exit 1')
     with pytest.raises(WorkerError, match=r"SLURMCluster with these options gives no workers: .*invalid partition"):
-        made(slurm)
+        made(slurm, Demand())
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -108,8 +154,38 @@ def test_a_submission_that_fails_is_said_at_once_with_what_it_printed(slurm, cap
 def test_an_option_that_the_class_does_not_know_is_said(slurm):
     slurm.write_text(slurm.read_text().replace("cores: 1", "cors: 1"))
     with pytest.raises(WorkerError, match="unexpected keyword argument 'cors'"):
-        made(slurm)
+        made(slurm, Demand())
     gc.collect()  # here, where that is no error
+
+
+def test_workers_follow_the_jobs_between_a_minimum_and_a_maximum(tmp_path):
+    (tmp_path / "local.yaml").write_text(
+        "cluster: distributed.LocalCluster\nworkers: {minimum: 1, maximum: 2}\n"
+        "options: {n_workers: 0, threads_per_worker: 1, dashboard_address: null}\n"
+    )
+    sizes, outcomes = [], []
+
+    def note(outcome):
+        outcomes.append(outcome.value[0])
+        sizes.append(len(engine.seats))
+
+    with (
+        dask.config.set({"distributed.adaptive.interval": "20ms"}),
+        Engine(Workers(1, cluster=tmp_path / "local.yaml", threads=1)) as engine,
+    ):
+        engine.run([Work()], note)
+        assert sizes == [1]
+        many = [Work(n, seconds=0.3) for n in range(1, 100)]
+        left_out = engine.run(many, note, may_start=lambda job: 2 not in sizes)  # a process starts when it can
+        assert max(sizes) == 2
+        assert sorted(outcomes) == sorted({*range(100)} - {job.number for job in left_out})
+        deadline = time.monotonic() + 20.0
+        while len(engine.seats) > 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+            engine.start(0)
+        assert len(engine.seats) == 1
+        engine.run([Work(100)], note)
+        assert outcomes[-1] == 100
 
 
 def _program(path, body):
