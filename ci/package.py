@@ -16,6 +16,7 @@ import time
 import venv
 import zipfile
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,7 @@ _IN_SDIST = (
     "PKG-INFO",
     "ci/package.py",
 )
+_TOOLS = ("build", "twine", "check_wheel_contents")  # the dependency group release
 _RUBBISH = ("__pycache__", ".pyc", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".venv", ".parquet", ".npz")
 
 
@@ -113,6 +115,9 @@ def _only(folder: Path, pattern: str) -> Path:
 
 def built(folder: Path, scratch: Path) -> tuple[Path, Path]:
     """Sdist and wheel in the folder, both of this tree and checked."""
+    lacking = [name for name in _TOOLS if find_spec(name) is None]
+    if lacking:
+        raise PackageError(f"there is no {', '.join(lacking)} here. Install them: pip install --group release")
     _build(ROOT, folder, "--sdist", "--wheel")
     wheel, sdist = _only(folder, "*.whl"), _only(folder, "*.tar.gz")
     inside, source = contents(wheel), contents(sdist)
