@@ -62,6 +62,23 @@ def test_a_state_that_is_none_of_the_method_is_refused(key):
             update(optimizer, tree, given, tree)
 
 
+ALIKE = {"method1", "method2", "method2_exp"}  # whose states hold the radii of the weights, and no hyperparameter
+
+
+@pytest.mark.parametrize("into", KEYS)
+def test_a_state_of_another_method_is_refused_or_holds_the_same(into):
+    """A rate is the transformation's, never the state's."""
+    optimizer = make(into)
+    own = jax.eval_shape(optimizer.init, TREE)
+    for of in set(KEYS) - {into}:
+        state = jax.eval_shape(make(of).init, TREE)
+        if {of, into} <= ALIKE:
+            assert jax.tree.structure(state) == jax.tree.structure(own)
+            continue
+        with pytest.raises(InvalidArgumentError, match=f"{into}: the state is not that of"):
+            jax.eval_shape(partial(update, optimizer), TREE, state, TREE)
+
+
 @pytest.mark.parametrize("key", BALLS)
 @pytest.mark.parametrize("other", [(4, 3), (1, 4)], ids=["transposed", "would broadcast"])
 def test_a_state_of_other_shapes_is_refused_by_path(key, other):

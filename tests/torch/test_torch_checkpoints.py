@@ -10,8 +10,10 @@ import torch
 from torch_loop import same
 from torch_members import COUPLED, MEMBERS, SHAPES, advance, copies, names, network
 
+from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.torch import AGD, LARS, Fromage, Method2
+from normbench.torch.optimizers.base import OF
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
@@ -115,13 +117,18 @@ def test_a_bound_that_bfloat16_cannot_hold_survives():
     assert [float(other.state[p]["norm_bound"]) for p in other.param_groups[0]["params"]] == bounds
 
 
+def without_class(optimizer):
+    """Its state as an older version, or torch, stores it."""
+    return {name: part for name, part in optimizer.state_dict().items() if name != OF}
+
+
 @pytest.mark.parametrize("member", MEMBERS, ids=names(MEMBERS))
 def test_a_state_of_an_older_version_works(member):
-    """Without the keys that came later: lr of classes without a rate, and the norm that Fromage saw last."""
+    """Without the keys that came later: the class, lr of classes without a rate, and the norm that Fromage saw last."""
     params = network()
     optimizer = member.make(params)
     advance(optimizer, params, 2)
-    state = optimizer.state_dict()
+    state = without_class(optimizer)
     for group in state["param_groups"]:
         if not member.rated:
             del group["lr"]
@@ -142,9 +149,39 @@ def test_a_state_with_a_learning_rate_is_none_of_a_class_without(member):
     before = copy.deepcopy(optimizer.state_dict())
     for other in (torch.optim.Adam(network()), LARS(network())):
         with pytest.raises(InvalidArgumentError, match=f"^the state is none of {member.kind.__name__}: .*lr = "):
-            optimizer.load_state_dict(other.state_dict())
+            optimizer.load_state_dict(without_class(other))
     assert optimizer.state_dict() == before
     advance(optimizer, params)
+
+
+CLASSES = {member.kind.key: member for member in MEMBERS}
+
+
+@pytest.mark.parametrize("into", CLASSES)
+def test_a_state_of_any_other_class_is_refused(into):
+    """The inert lr = 1 of a class without a rate would be the rate of one that has one."""
+    assert set(CLASSES) == set(specs.AUTOMATIC)
+    params = network()
+    optimizer = CLASSES[into].make(params)
+    before = copy.deepcopy(optimizer.state_dict())
+    for of, other in CLASSES.items():
+        state = through_a_file(other.make(network()).state_dict())
+        if of == into:
+            optimizer.load_state_dict(state)
+            continue
+        with pytest.raises(InvalidArgumentError, match=f"it is of the optimiser '{of}', not '{into}'"):
+            optimizer.load_state_dict(state)
+    assert optimizer.state_dict() == before
+    with pytest.raises(InvalidArgumentError, match="it is of the optimiser 3, not"):
+        optimizer.load_state_dict(optimizer.state_dict() | {OF: 3})
+
+
+def test_a_class_of_a_users_own_shares_the_states_of_its_parent():
+    class Mine(Fromage):
+        pass
+
+    Mine(network()).load_state_dict(Fromage(network()).state_dict())
+    Fromage(network()).load_state_dict(Mine(network()).state_dict())
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=names(MEMBERS))
@@ -171,6 +208,6 @@ def test_radii_and_bounds_that_a_foreign_state_lacks_are_taken_from_the_weights(
     for make, other in ((Method2, AGD), (lambda p: Fromage(p, p_bound=2.0), LARS)):
         params = network()
         optimizer = make(params)
-        optimizer.load_state_dict(other(network()).state_dict())
+        optimizer.load_state_dict(without_class(other(network())))
         advance(optimizer, params, 2)
         assert all(p.isfinite().all() for p in params)

@@ -17,6 +17,7 @@ from normbench.torch.optimizers.gate import KEYS_OF_TORCH, Group, label, require
 Closure = Callable[[], Any]
 
 NAMED = 6  # parameters in one message
+OF = "optimiser"  # where a stored state says whose it is: beside what torch stores, so that a state without loads, too
 INERT_RATE = 1.0  # of classes without a learning rate, in group["lr"], which torch's schedulers and loggers read
 
 
@@ -94,7 +95,18 @@ class Gated(torch.optim.Optimizer):
         stored = super().state_dict()
         groups = [{name: _plain(value) for name, value in group.items()} for group in stored["param_groups"]]
         state = {p: self._as_numbers(own) for p, own in stored["state"].items()}
-        return {**stored, "state": state, "param_groups": groups}
+        return {**stored, "state": state, "param_groups": groups, OF: self.key}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load a state of this class, or one that does not say its class, as those of older versions and of torch."""
+        of = state_dict.get(OF, self.key)
+        if of != self.key:
+            raise InvalidArgumentError(
+                f"the state is none of {type(self).__name__}: it is of the optimiser {of!r}, not {self.key!r}. Load it "
+                f"into that one, or leave it: this optimiser starts from the weights. To go on with its numbers all "
+                f"the same, remove state[{OF!r}]."
+            )
+        super().load_state_dict(state_dict)
 
     def _as_numbers(self, own: Any) -> Any:
         if not isinstance(own, dict):
