@@ -7,21 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from normbench.analysis.frontier import frontiers
 from normbench.analysis.leaderboard import boards
-from normbench.arguments import is_several, one_of, several, switch, texts, widths
+from normbench.arguments import switch
+from normbench.calls import AXES, OF_RUNS, parts, workers
 from normbench.campaigns.campaign import Campaign, Tally
-from normbench.campaigns.engine.workers import Workers
-from normbench.campaigns.parts import Part, plan_of_parts
+from normbench.campaigns.parts import plan_of_parts
 from normbench.campaigns.samples import Samples
-from normbench.campaigns.usual import TUNE, TUNED, WHOLE
-from normbench.campaigns.wanted import Wanted
+from normbench.campaigns.usual import WHOLE
 from normbench.errors import InvalidArgumentError
-from normbench.machine import runs_at_once
-from normbench.numbers import as_number, count, positive
 from normbench.papers.asgd.published import board_rows
 from normbench.paths import as_path
 from normbench.presentation.notebook import FrontierPlot, Leaderboard
@@ -29,38 +25,46 @@ from normbench.presentation.progress import campaign_progress
 from normbench.records.frame import from_frame, load_records, read_records, to_frame
 from normbench.records.schema import Record
 from normbench.records.store import RECORDS, Store
-from normbench.running.request import axes
-from normbench.specs import suggestion
-from normbench.specs.plug_in import address_of
-from normbench.specs.values import value_text
 
 __all__ = ["leaderboard", "load_records", "plot_frontier", "run"]
 
 OUT = "normbench-results"
-_AXES = {axis.name: axis for axis in axes() if axis.help}  # what the command line has an option for, likewise
 
 
 def run(
-    tasks: str | Iterable[str] = (),
+    tasks: str | Path | Iterable[str] = (),
     optimisers: Any = (),
     backends: str | Iterable[str] = (),
     *,
     lipschitz: float | Iterable[float] = (),
-    seeds: int | Iterable[int] = 3,
+    seeds: int | Iterable[int] | None = None,
     layers: Sequence[int] | None = None,
     width: int | None = None,
     depth: int | None = None,
     output_scale: float | Iterable[float] = (),
     hyperparameters: Mapping[str, Any] | None = None,
     grids: Mapping[str, Any] | None = None,
-    tune: str = TUNED,
+    tune: str | None = None,
     tuning_budget: int | None = None,
     choose_bound: bool = False,
+    data: str | Path | Iterable[str | Path] = (),
+    inputs: str | Iterable[Any] = (),
+    outputs: str | Iterable[Any] = (),
+    group: str | Iterable[str] | None = None,
+    time: str | Iterable[str] | None = None,
+    unit: str | Iterable[str] | None = None,
+    classes: bool = False,
+    scale_inputs: bool = False,
+    quick: bool = False,
     shard: str = WHOLE,
     data_dir: str | Path | None = None,
     jobs: int | None = None,
     scheduler: Any = None,
     cluster: str | Path | None = None,
+    time_limit: float | None = None,
+    memory_limit: int | str | None = None,
+    runs_per_gpu: int = 1,
+    dashboard: bool = False,
     out: str | Path = OUT,
     keep_networks: bool = False,
     progress: bool | None = None,
@@ -73,25 +77,36 @@ def run(
     Parameters
     ----------
     tasks, backends : str or iterable of str
-        Those of the command line where they are left out.
+        Those of the command line where they are left out. In the place of ``tasks`` a campaign file, as a path or a
+        text that ends in ``.toml``: it says what is run, and beside it stands what does not, from ``shard`` on.
     optimisers : str, class or function, or iterable of them
         Names of ours or of installed packages, ``"my_module:MyClass"``, or the classes and functions themselves, which
         every process must be able to import.
     lipschitz, output_scale : float or iterable of float
         Each is run.
-    seeds : int or iterable of int
-        N for 0 to N - 1, or those that are meant, such as ``range(10, 20)``.
+    seeds : int or iterable of int, optional
+        N for 0 to N - 1, or those that are meant, such as ``range(10, 20)``; 3 by default.
     layers : sequence of int, optional
         Widths, input first; or ``width`` and ``depth``.
     hyperparameters : mapping, optional
         ``{"learning_rate": 0.01}`` for all optimisers, ``{"adam": {"beta1": 0.8}}`` for one.
     grids : mapping, optional
         Likewise, values to search for optimisers of other packages.
-    tune : str
-        "one", "two" or "none": hyperparameters that are searched.
+    tune : str, optional
+        "one", "two" or "none": hyperparameters that are searched; one by default.
     tuning_budget : int, optional
     choose_bound : bool
         True to judge every bound on a validation part, too.
+    data : path or iterable of paths
+        Tables of yours, each a task.
+    inputs, outputs : str or iterable of str, or of one for every table
+        Names of columns.
+    group, time, unit : str or one for every table, optional
+        Columns of what is held out together, or of seconds; the unit of the outputs.
+    classes, scale_inputs : bool
+        True if the output is a class, though it is a number; to divide every input by its root mean square.
+    quick : bool
+        True for a first board in seconds, in the place of all above.
     shard : str, optional
         ``"1/4"``: a part of what the rest asks for, the first of four.
     data_dir : path, optional
@@ -100,6 +115,14 @@ def run(
         or cluster that is connected to it.
     cluster : path, optional
         YAML file of a dask cluster to make for this and to end.
+    time_limit : float, optional
+        Seconds after which a run is stopped and recorded as failed.
+    memory_limit : int or str, optional
+        Bytes, or ``"4GiB"``, after which a process of this machine is ended.
+    runs_per_gpu : int
+        Runs at the same time on each GPU of this machine.
+    dashboard : bool
+        True for dask's page on what runs, for processes of this machine, too.
     jobs : int, optional
         Runs at the same time; as many as the cores allow by default.
     out : path
@@ -129,61 +152,24 @@ def run(
     >>> records = normbench.run("digits", "adam", "torch", lipschitz=[5, 20], seeds=2)  # doctest: +SKIP
     >>> normbench.plot_frontier(records)  # doctest: +SKIP
     """
-    wanted = Wanted(
-        tasks=texts("tasks", tasks, "digits"),
-        optimisers=[each if isinstance(each, str) else address_of(each) for each in several(optimisers)],
-        backends=texts("backends", backends, "torch"),
-        seeds=_seeds(seeds),
-        lipschitz=[positive("lipschitz", each) for each in several(lipschitz)],
-        output_scale=[positive("output_scale", each) for each in several(output_scale)],
-        layers=None if layers is None else widths(layers),
-        width=None if width is None else count("width", width),
-        depth=None if depth is None else count("depth", depth),
-        tune=one_of("tune", tune, TUNE),
-        tuning_budget=None if tuning_budget is None else count("tuning_budget", tuning_budget),
-        choose_bound=switch("choose_bound", choose_bound),
-        settings=_pairs("hyperparameters", hyperparameters, _value),
-        grids=_pairs("grids", grids, lambda values: ",".join(map(_value, several(values)))),
-        axes=_checked(of_a_run),
-    )
+    said = {name: value for name, value in locals().items() if name in OF_RUNS}
     silent = progress is not None and not switch("progress", progress)
     say: Callable[[str], None] = (lambda text: None) if silent else (lambda text: print(text, file=sys.stderr))
     samples = Samples(None if data_dir is None else as_path("data_dir", data_dir))
-    plan = plan_of_parts([Part(wanted)], samples, say, shard=shard)
+    made_by = workers(
+        jobs=1 if jobs is None and quick else jobs,
+        scheduler=scheduler,
+        cluster=cluster,
+        time_limit=time_limit,
+        memory_limit=memory_limit,
+        runs_per_gpu=runs_per_gpu,
+        dashboard=dashboard,
+    )
+    plan = plan_of_parts(parts(said, _OF_THE_WHOLE, say), samples, say, shard=shard)
     store = Store(as_path("out", out) / RECORDS)
-    workers = Workers(
-        jobs=runs_at_once() if jobs is None else count("jobs", jobs),
-        scheduler=_address(scheduler),
-        cluster=None if cluster is None else as_path("cluster", cluster),
-    )
     with _silence() if silent else campaign_progress() as on_progress:
-        campaign = Campaign(store, samples, workers, on_progress, say, switch("keep_networks", keep_networks))
+        campaign = Campaign(store, samples, made_by, on_progress, say, switch("keep_networks", keep_networks))
         return to_frame(campaign.run(plan))
-
-
-def _address(scheduler: Any) -> str | None:
-    """Where a scheduler is, of a text, a path, or what dask has connected to it."""
-    if scheduler is None or isinstance(scheduler, str | Path):
-        return None if scheduler is None else str(scheduler)
-    known = getattr(getattr(scheduler, "scheduler", None), "address", None) or getattr(
-        scheduler, "scheduler_address", ""
-    )
-    if not known:
-        raise InvalidArgumentError(
-            f"scheduler takes an address such as tcp://host:8786, the path of a scheduler.json, or a "
-            f"distributed.Client; got {scheduler!r}."
-        )
-    return str(known)
-
-
-def _seeds(given: Any) -> Sequence[int]:
-    """The seeds that are meant, each once."""
-    if is_several(given):
-        found = tuple(dict.fromkeys(count("seeds", seed, least=0) for seed in given))
-        if not found:
-            raise InvalidArgumentError("seeds is empty. Give a number, such as 3, or seeds such as range(10, 20).")
-        return found
-    return range(count("seeds", given))
 
 
 def leaderboard(records: Any) -> Leaderboard:
@@ -257,48 +243,14 @@ def _silence() -> Iterator[Callable[[Tally], None]]:
     yield lambda tally: None
 
 
-def _pairs(name: str, given: Mapping[str, Any] | None, text: Callable[[Any], str]) -> list[str]:
-    """``name=value`` and ``optimiser.name=value``, as the command line has them."""
-    if given is not None and not isinstance(given, Mapping):
-        raise InvalidArgumentError(f"{name} must be a mapping such as {{'learning_rate': 0.01}}; got {given!r}.")
-    pairs = []
-    for key, value in (given or {}).items():
-        of = key if isinstance(key, str) else address_of(key)
-        if isinstance(value, Mapping):
-            pairs += [f"{of}.{each}={text(own)}" for each, own in value.items()]
-        else:
-            pairs.append(f"{of}={text(value)}")
-    return pairs
-
-
-def _value(value: Any) -> str:
-    """As the command line has it; what is no value of a hyperparameter is left to its check."""
-    if isinstance(value, bool | np.bool_):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return ",".join(map(_value, value))
-    number = as_number(value)
-    return value_text(number) if number is not None or value is None else str(value)
-
-
-def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a request by name, their values as its declaration admits them."""
-    found = dict(given)
-    for name, value in given.items():
-        if name not in _AXES:
-            raise InvalidArgumentError(
-                f"run has no argument {name!r}.{suggestion(name, _AXES)} Of a run it takes: {', '.join(_AXES)}."
-            )
-        if value is not None:
-            if _AXES[name].at_least is not None:
-                found[name] = count(name, value, least=_AXES[name].at_least or 0)
-            _AXES[name].check(found[name])
-    return found
-
-
 def _with_the_fields_of_a_run(made: inspect.Signature) -> inspect.Signature:
     *own, rest = made.parameters.values()
-    return made.replace(parameters=[*own, *(rest.replace(name=a, kind=rest.KEYWORD_ONLY, default=None) for a in _AXES)])
+    return made.replace(parameters=[*own, *(rest.replace(name=a, kind=rest.KEYWORD_ONLY, default=None) for a in AXES)])
 
 
 run.__signature__ = _with_the_fields_of_a_run(inspect.signature(run))  # type: ignore[attr-defined]
+_OF_THE_WHOLE = {
+    name.replace("_", "-"): f"normbench.run(..., {name}=...)."
+    for name in inspect.signature(run).parameters
+    if name not in OF_RUNS and name not in AXES
+}

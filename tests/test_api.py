@@ -3,7 +3,6 @@
 import builtins
 import contextlib
 import html
-import inspect
 import io
 import json
 import re
@@ -16,9 +15,9 @@ import rich.console
 from distributed import Client, LocalCluster
 
 import normbench
-from normbench.api import _address, run
+from normbench.api import run
+from normbench.calls import _address
 from normbench.errors import InvalidArgumentError
-from normbench.running.request import axes
 from tests.cli.calls import call
 from tests.pages import ROOT, same_output, snippets
 from tests.this_process import in_this_process, without_workers  # noqa: F401
@@ -58,11 +57,6 @@ def test_in_a_notebook_the_text_of_a_board_is_a_text(records, monkeypatch):
     assert rich.console.Console().is_jupyter
     assert "default 0.001" in repr(normbench.leaderboard(records))
     assert "adam" in repr(normbench.plot_frontier(records))
-
-
-def test_arguments_are_the_options_of_a_run():
-    assert {axis.name for axis in axes() if axis.help} <= set(inspect.signature(run).parameters)
-    assert "of_a_run" not in inspect.signature(run).parameters
 
 
 def test_a_board_shows_itself(records, folder):

@@ -36,8 +36,9 @@ RANKS = {
     "presentation": 13,
     "papers": 13,
     "estimators": 14,
-    "api": 15,
-    "cli": 16,
+    "cli": 15,
+    "calls": 16,
+    "api": 17,
 }
 NEIGHBOURS = {"papers", "presentation"}  # a paper draws its pictures in the common style; the page shows them
 ALLOWED = {

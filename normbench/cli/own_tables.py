@@ -14,6 +14,8 @@ from normbench.errors import InvalidArgumentError
 
 Value = TypeVar("Value")
 
+OF_COLUMNS = ("inputs", "outputs", "group", "time", "unit", "classes", "scale_inputs")  # arguments of given_tables
+
 
 @dataclass(frozen=True)
 class GivenTable:
@@ -28,8 +30,8 @@ class GivenTable:
     classes: bool
     scaled: bool
 
-    def kept(self) -> str:
-        """The key of its task, under which it is kept in the cache.
+    def kept(self, say: Callable[[str], None]) -> str:
+        """The key of its task, under which it is kept in the cache; ``say`` receives lines on it.
 
         Raises
         ------
@@ -51,50 +53,58 @@ class GivenTable:
         if self.scaled:
             table = table.scaled()
         elif table.small:
-            click.echo(
+            say(
                 f"Note: of {self.path}, {', '.join(table.small)} are less than a hundredth of the largest input, and "
-                "runs divide every row by its norm: --scale-inputs puts all inputs on one scale.",
-                err=True,
+                "runs divide every row by its norm: --scale-inputs puts all inputs on one scale."
             )
         names = (*table.input_names, *table.output_names)
         key = kept_tables.keep(table.dataset(table.name), columns=names, split=table.split)
-        click.echo(f"{self.path}: {len(table.inputs):,} rows, task {key}, kept as {kept_tables.path_of(key)}", err=True)
+        say(f"{self.path}: {len(table.inputs):,} rows, task {key}, kept as {kept_tables.path_of(key)}")
         return key
+
+
+def given_tables(
+    data: Sequence[Path],
+    *,
+    inputs: Sequence[tuple[str, ...]],
+    outputs: Sequence[tuple[str, ...]],
+    group: Sequence[str],
+    time: Sequence[str],
+    unit: Sequence[str],
+    classes: bool,
+    scale_inputs: bool,
+) -> list[GivenTable]:
+    """The tables, with what is said of their columns: once for each of them, or once for all.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is said neither once nor as often, or of no table.
+    """
+    if not data and (inputs or outputs or group or time or unit or classes or scale_inputs):
+        raise InvalidArgumentError(
+            "columns are named, and no table. Name it, too: --data FILE --inputs ... --outputs ..."
+        )
+    needed = {"inputs": inputs, "outputs": outputs}
+    parts = {name: _each(data, f"--{name}", values, needed=True) for name, values in needed.items()}
+    parts |= {
+        name: _each(data, f"--{name}", values) for name, values in {"group": group, "time": time, "unit": unit}.items()
+    }
+    return [
+        GivenTable(
+            path=path, classes=classes, scaled=scale_inputs, **{name: values[k] for name, values in parts.items()}
+        )
+        for k, path in enumerate(data)
+    ]
 
 
 def own_tables(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options; the command gets the tables as ``tables``."""
 
     @wraps(command)
-    def with_tables(
-        *given: Any,
-        data: Sequence[Path],
-        inputs: Sequence[tuple[str, ...]],
-        outputs: Sequence[tuple[str, ...]],
-        group: Sequence[str],
-        time: Sequence[str],
-        unit: Sequence[str],
-        classes: bool,
-        scale_inputs: bool,
-        **others: Any,
-    ) -> Any:
-        if not data and (inputs or outputs or group or time or unit or classes or scale_inputs):
-            raise InvalidArgumentError(
-                "columns are named, and no table. Name it, too: --data FILE --inputs ... --outputs ..."
-            )
-        needed = {"inputs": inputs, "outputs": outputs}
-        parts = {name: _each(data, f"--{name}", values, needed=True) for name, values in needed.items()}
-        parts |= {
-            name: _each(data, f"--{name}", values)
-            for name, values in {"group": group, "time": time, "unit": unit}.items()
-        }
-        tables = [
-            GivenTable(
-                path=path, classes=classes, scaled=scale_inputs, **{name: values[k] for name, values in parts.items()}
-            )
-            for k, path in enumerate(data)
-        ]
-        return command(*given, tables=tables, **others)
+    def with_tables(*given: Any, data: Sequence[Path], **others: Any) -> Any:
+        of_columns = {name: others.pop(name) for name in OF_COLUMNS}
+        return command(*given, tables=given_tables(data, **of_columns), **others)
 
     data_option = click.option(
         "--data",

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ def options_of_runs(command: Callable[..., Any]) -> Callable[..., Any]:
         from normbench.campaigns.wanted import Wanted
 
         wanted = Wanted(
-            tasks=[*tasks, *(table.kept() for table in tables)],
+            tasks=[*tasks, *(table.kept(partial(click.echo, err=True)) for table in tables)],
             optimisers=optimisers,
             backends=backends,
             seeds=seeds,

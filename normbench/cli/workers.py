@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from normbench.campaigns.engine.workers import Workers
+from normbench.campaigns.engine.workers import Workers, memory
 from normbench.cli import options
-
-_LEAST = 64 << 20  # bytes; Python with NumPy takes as much
+from normbench.errors import InvalidArgumentError
 
 
 class Bytes(click.ParamType[int]):
@@ -20,19 +19,10 @@ class Bytes(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number."""
-        from dask.utils import format_bytes, parse_bytes
-
         try:
-            found = int(parse_bytes(value))
-        except ValueError:
-            found = 0
-        if found < 1:
-            self.fail(f"{value!r} is no number of bytes, such as 4GiB or 500MB.", param, ctx)
-        if found < _LEAST:  # 4 for 4GiB; and dask takes 1 for all there is
-            self.fail(
-                f"{value!r} is {format_bytes(found)}, in which no process starts. Write 4GiB or 500MB.", param, ctx
-            )
-        return found
+            return memory(value)
+        except InvalidArgumentError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
 
 
 _OPTIONS = (
