@@ -194,9 +194,11 @@ def test_the_same_code_again_raises_an_alarm_in_less_than_5_percent_of_compariso
     # other seeds; the same seeds on a machine that rounds to other paths; two shared ones
     rng = np.random.default_rng(first + seeds)
     sets = [[synthetic(make, rng, first=k, seeds=seeds) for k in (0, first)] for _ in range(60)]
-    assert np.mean([is_worse(*pair) for pair in sets]) <= 0.05
-    if first == 50:
-        assert np.mean([one_by_one(*pair) for pair in sets[:20]]) > 0.15  # what 27 rows do uncorrected
+    # measured over other seeds: 0 to 3 alarms, a share of 2 %. A share of 5 % has more than 9 once in 1,400 such tests,
+    # what this code has once in 3 million: neither another seed nor another version of NumPy makes this test fail
+    assert sum(is_worse(*pair) for pair in sets) <= 9
+    if first == 50:  # 27 rows uncorrected alarm in 40 % of comparisons, and of 30 in at most 3 once in 3,000
+        assert sum(one_by_one(*pair) for pair in sets[:30]) > 3
 
 
 @pytest.mark.parametrize("first", [0, 50])
