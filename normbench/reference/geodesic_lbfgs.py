@@ -74,6 +74,9 @@ def geodesic_lbfgs(*, history: int, decay: float, damping: float, max_trials: in
             D, pairs = direction(state, G)
             state = replace(state, pairs=pairs)
             turn = state.manifold.size(D)
+            if not turn:  # squares of tiny gradients underflow: nothing is left to go along
+                state = replace(state, pairs=())
+                continue
             t = full_step(turn) if pairs else taylor_step(objective, state, D, turn)
             found = search(
                 objective, state.manifold, state.manifold.curve(state.Q, D), point, inner(G, D), t, max_trials

@@ -288,3 +288,15 @@ def test_what_has_no_gradient_rests_with_all_its_bits_and_is_named_once(kind):
     assert torch.equal(spare, before)
     if kind is GeodesicLBFGS:
         assert len(optimizer.state[params[0]]["pairs"]) > 1  # a parameter that rests is known again
+
+
+def test_a_gradient_whose_squares_underflow_leaves_the_weights_where_they_are():
+    """Its direction has a size of zero, by which a trust angle was divided."""
+    params = network()
+    with torch.no_grad():
+        for p in params:
+            p.mul_(1e-20)
+    optimizer, before = GeodesicLBFGS(params), copies(params)
+    advance(optimizer, params, 2)
+    assert optimizer.param_groups[0]["step_size"] == 0.0
+    assert all(torch.equal(p, q) for p, q in zip(params, before, strict=True))

@@ -92,6 +92,9 @@ def geodesic_lbfgs(
     behind every step whose updates another transformation has scaled. A half-precision leaf is a rounded copy of the
     state's single-precision lift, so that small steps are not lost.
 
+    Squares of the gradient, times the radius, are summed in the working dtype. Where they leave it, in float32 below
+    some 1e-20 and above 1e19, no direction is left: the leaves stay, and the step size is 0. Scale the loss.
+
     Under ``optax.inject_hyperparams`` history is static: ``static_args=("history",)``.
 
     Examples

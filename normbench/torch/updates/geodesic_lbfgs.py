@@ -65,6 +65,9 @@ def geodesic_lbfgs(*, history: int, decay: float, damping: float, max_trials: in
             state = replace(state, pairs=pairs)
             curve = state.manifold.curve(state.Q, D)
             turn = curve.size
+            if not turn:  # squares of tiny gradients underflow: nothing is left to go along
+                state = replace(state, pairs=())
+                continue
             t = full_step(turn) if pairs else taylor_step(objective, point, slope, state, D, turn)
             along = float(entries @ flat(D))
             found = search(objective, state.manifold, curve, point, along, t, max_trials)
