@@ -22,7 +22,7 @@ from normbench.cli import options
 from normbench.papers.published import table
 from normbench.problems import tasks
 from normbench.records.schema import Record
-from normbench.records.store import RECORDS, Store
+from normbench.records.store import Store
 from normbench.running.request import DEVICES, Asked, RunRequest
 
 TASK = "imagenet-resnet50"
@@ -89,7 +89,7 @@ def main(*, data_dir: Path | None, out: Path, **given: Any) -> None:
     samples = Samples(data_dir)
     plan = Plan(requests(samples, **given))
     say = partial(click.echo, err=True)
-    campaign = Campaign(Store(out / RECORDS), samples, Workers(1), lambda tally: None, say)
+    campaign = Campaign(Store.of_results(out), samples, Workers(1), lambda tally: None, say)
     click.echo("\n".join(rows(campaign.run(plan))))
 
 

@@ -24,11 +24,12 @@ from normbench.presentation.notebook import FrontierPlot, Leaderboard
 from normbench.presentation.progress import campaign_progress
 from normbench.records.frame import from_frame, load_records, read_records, to_frame
 from normbench.records.schema import Record
-from normbench.records.store import RECORDS, Store
+from normbench.records.store import Store
 
 __all__ = ["leaderboard", "load_records", "plot_frontier", "run"]
 
 OUT = "normbench-results"
+_NAME = "record"  # column of a table of records
 
 
 def run(
@@ -166,7 +167,7 @@ def run(
         dashboard=dashboard,
     )
     plan = plan_of_parts(parts(said, _OF_THE_WHOLE, say), samples, say, shard=shard)
-    store = Store(as_path("out", out) / RECORDS)
+    store = Store.of_results(as_path("out", out))
     with _silence() if silent else campaign_progress() as on_progress:
         campaign = Campaign(store, samples, made_by, on_progress, say, switch("keep_networks", keep_networks))
         return to_frame(campaign.run(plan))
@@ -235,7 +236,19 @@ def _records(records: Any) -> list[Record]:
         )
     if not found:
         raise InvalidArgumentError("records is empty. Make some: normbench.run().")
-    return found
+    return _each_once(found)
+
+
+def _each_once(records: list[Record]) -> list[Record]:
+    """The records without repeats, as tables put together have them: a run that counts twice looks more certain."""
+    found: dict[str, Record] = {}
+    for record in records:
+        if found.setdefault(record.record_id, record).checksum != record.checksum:
+            raise InvalidArgumentError(
+                f"records has the run {record.record_id} twice, and the two differ. Keep one of them: "
+                f"records.drop_duplicates({_NAME!r})."
+            )
+    return list(found.values())
 
 
 @contextmanager

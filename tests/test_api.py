@@ -18,6 +18,8 @@ import normbench
 from normbench.api import run
 from normbench.calls import _address
 from normbench.errors import InvalidArgumentError
+from normbench.records.frame import from_frame, to_frame
+from tests.changes import changed
 from tests.cli.calls import call
 from tests.pages import ROOT, same_output, snippets
 from tests.this_process import in_this_process, without_workers  # noqa: F401
@@ -71,6 +73,17 @@ def test_a_board_shows_itself(records, folder):
     pd.testing.assert_frame_equal(normbench.leaderboard(str(folder)).frame, board.frame)
     one = normbench.leaderboard(records[records.optimiser == "sgd"])
     assert set(one.frame.optimiser) == {"sgd", "zero", "mean", "linear"}
+
+
+def test_a_run_counts_once_in_tables_that_were_put_together(records):
+    """Two calls that overlap give some runs twice; as seeds of their own they would look more certain."""
+    board = normbench.leaderboard(records)
+    for tables in ([records, records], [records[records.lipschitz == 5], records]):
+        together = pd.concat(tables).sample(frac=1, random_state=0)
+        pd.testing.assert_frame_equal(normbench.leaderboard(together).frame, board.frame)
+    again = [changed(record, created="2020-01-01T00:00:00+00:00") for record in from_frame(records, source="records")]
+    with pytest.raises(InvalidArgumentError, match=r"has the run \w{32} twice, and the two differ. Keep one"):
+        normbench.leaderboard(pd.concat([records, to_frame(again)]))
 
 
 def test_a_frontier_shows_itself(records):

@@ -78,9 +78,9 @@ def merge_(*, sources: Sequence[Path], out: Path) -> None:
 def _add(found: "Sequence[tuple[Path, Sequence[Record]]]", out: Path) -> None:
     """Add records to a folder, source by source, and say what became of them; a conflict ends with exit code 1."""
     from normbench.records.merge import merge
-    from normbench.records.store import RECORDS, Store
+    from normbench.records.store import Store
 
-    store = Store(out / RECORDS)
+    store = Store.of_results(out)
     probe_folder(store.directory)
     print_remarks([record for _, records in found for record in records])
     conflicts = 0

@@ -24,7 +24,7 @@ from normbench.presentation.libraries import drawing_libraries
 from normbench.presentation.progress import campaign_progress
 from normbench.presentation.terminal import console
 from normbench.records.schema import Record
-from normbench.records.store import RECORDS, Store
+from normbench.records.store import Store
 from normbench.writing import probe_folder
 
 
@@ -97,7 +97,7 @@ def _found(experiment: Experiment, setting: Setting, workers: Workers, out: Path
     records: list[Record] = []
     if out is not None and (plan.requests or plan.searches):
         with campaign_progress() as on_progress:
-            records = Campaign(Store(out / RECORDS), setting.samples, workers, on_progress, say).run(plan)
+            records = Campaign(Store.of_results(out), setting.samples, workers, on_progress, say).run(plan)
     looks = experiment.jobs(setting, records)
     if looks:
         _ = setting.dataset  # generated or downloaded once, before the workers read it

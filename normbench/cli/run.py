@@ -69,9 +69,9 @@ def command(
     from normbench.campaigns.campaign import Campaign
     from normbench.campaigns.samples import Samples
     from normbench.presentation.progress import campaign_progress
-    from normbench.records.store import RECORDS, Store
+    from normbench.records.store import Store
 
-    store = Store(out / RECORDS)
+    store = Store.of_results(out)
     probe_folder(store.directory)
     samples = Samples(data_dir)
     plan = asked.plan(samples)

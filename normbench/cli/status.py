@@ -42,10 +42,10 @@ def command(
     from normbench.presentation import terminal
     from normbench.presentation.standing import as_dict, remarks, table
     from normbench.records.claims import Claims
-    from normbench.records.store import RECORDS, Store
+    from normbench.records.store import Store
 
     samples, at_once = Samples(data_dir), options.job_count(jobs)
-    plan, store = asked.plan(samples), Store(out / RECORDS)
+    plan, store = asked.plan(samples), Store.of_results(out)
     campaign = Campaign(store, samples, Workers(at_once), keep_networks=keep_networks)
     found = standing(plan, campaign, running=Claims(store).held_by_others())
     if format_ == "json":

@@ -49,7 +49,7 @@ def merge(records: Iterable[Record], store: Store, networks: Store | None = None
     records : iterable of Record
     store : Store
     networks : Store, optional
-        Where trained networks of the records are kept, which go with those that are new.
+        Where trained networks of the records are kept, which go with those that are new, or have none here.
     """
     new = same = 0
     conflicts = []
@@ -62,6 +62,8 @@ def merge(records: Iterable[Record], store: Store, networks: Store | None = None
             new += 1
         elif present is not None and present.checksum == record.checksum:
             same += 1
+            if networks is not None and not store.network_path(record.record_id).exists():
+                _copy_network(record.record_id, networks, store)
         else:
             conflicts.append(_keep(record, present, store))
     return Merged(new, same, tuple(conflicts))

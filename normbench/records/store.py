@@ -1,6 +1,7 @@
 """A directory with one JSON file per run, each named by the run's content hash and replaced atomically."""
 
 import os
+import re
 import shlex
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ RECORDS = "records"  # sub-folder of a results folder
 _NETWORKS = "networks"  # beside it
 _KEPT = ".kept"  # what was no readable record of the run that its name says, and had to make room for one
 _CONFLICTS = "conflicts"  # sub-folder of imported records that differ from those of the same runs
+_RECORD_FILE = re.compile(r"[0-9a-f]{32}\.json")
 _STALE_SECONDS = 60.0  # a write takes milliseconds; anything older was left by a process that died
 
 
@@ -40,6 +42,24 @@ class Store:
         """The store of a results folder, or the folder itself where it holds the records."""
         nested = folder / RECORDS
         return cls(nested if nested.is_dir() else folder)
+
+    @classmethod
+    def of_results(cls, folder: Path) -> "Store":
+        """The store that a results folder has, or will have when something is written.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the folder holds records itself: beside them, in a folder within it, none of these would be found.
+        """
+        nested, found = folder / RECORDS, cls(folder)
+        if not nested.is_dir() and any(_RECORD_FILE.fullmatch(path.name) for path in found.files()):
+            raise InvalidArgumentError(
+                f"{folder} holds records itself. Name the results folder that it is in: --out {folder.parent}"
+                if folder.name == RECORDS
+                else f"{folder} holds records itself, not in a sub-folder {RECORDS}. Name another folder, or move them."
+            )
+        return cls(nested)
 
     def path(self, record_id: str) -> Path:
         """Where the record of that identity is kept."""

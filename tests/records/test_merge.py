@@ -5,7 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from normbench.api import run
 from normbench.cli import main
+from normbench.errors import InvalidArgumentError
 from normbench.records.frame import write_file
 from normbench.records.merge import merge
 from normbench.records.store import Store
@@ -92,3 +94,32 @@ def test_run_says_what_it_kept_and_its_exit_code_is_1(tmp_path):
     assert result.exit_code == 1
     assert f"{path}.kept" in result.stderr
     assert CliRunner().invoke(main, call).exit_code == 0
+
+
+def test_a_folder_of_records_is_not_taken_for_a_results_folder(record, tmp_path):
+    """What is written into a folder within it, none of the commands that read either folder would find."""
+    folder = tmp_path / "results" / "records"
+    Store(folder).write(record)
+    for out, said in ((folder, f"--out {folder.parent}"), (folder.rename(tmp_path / "mine"), "Name another folder")):
+        Store(folder).write(record)
+        for arguments in (["run"], ["status"], ["records", "merge", str(folder)], ["reproduce", "experiment1"]):
+            found = CliRunner().invoke(main, [*arguments, "--out", str(out)])
+            assert (found.exit_code, found.stderr.count("holds records itself"), said in found.stderr) == (2, 1, True)
+        with pytest.raises(InvalidArgumentError, match="holds records itself"):
+            run(out=out, progress=False)
+        assert [path for path in out.rglob("*") if path.is_dir()] == []
+    assert Store.of_results(folder.parent).directory == folder
+
+
+def test_a_network_goes_with_a_record_that_is_there_without(record, store, tmp_path):
+    other = Store(tmp_path / "other" / "records")
+    for each in (store, other):
+        each.write(record)
+    kept = other.network_path(record.record_id)
+    kept.parent.mkdir()
+    kept.write_bytes(b"a network")
+    assert merge([record], store, other).same == 1
+    assert store.network_path(record.record_id).read_bytes() == b"a network"
+    store.network_path(record.record_id).write_bytes(b"mine")
+    assert merge([record], store, other).same == 1
+    assert store.network_path(record.record_id).read_bytes() == b"mine"
