@@ -4,8 +4,10 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from normbench.campaigns.engine.jobs import GPU
@@ -33,6 +35,12 @@ def started(workers: Workers, size: int) -> Any:
 
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing asks before it starts any
         raise WorkerError(f"this process was started to make runs, and asks for processes while it does. {_UNGUARDED}")
+    program = sys.modules["__main__"]
+    if getattr(program, "__spec__", None) is None and not Path(getattr(program, "__file__", __file__)).is_file():
+        raise WorkerError(
+            f"the processes of this machine do not start: each would read the program {program.__file__}, which is no "
+            "file. Write it into one."
+        )
     scheduler = {
         "cls": Scheduler,
         "options": {"host": HERE, "port": 0, "dashboard": workers.dashboard, "dashboard_address": f"{HERE}:0"},

@@ -2,6 +2,7 @@
 
 import multiprocessing.spawn
 import os
+import sys
 import time
 
 import pytest
@@ -181,3 +182,11 @@ def test_one_place_for_the_workers():
     with pytest.raises(InvalidArgumentError, match="--memory-limit"):
         Workers(1, scheduler="tcp://x:1", memory=1)
     assert Seat("a", "b", has_gpu=False).host == "b"
+
+
+def test_a_program_that_comes_through_a_pipe_is_told_why_it_has_no_processes(monkeypatch):
+    """Each process would read ``<stdin>`` anew, which is there only once."""
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
+    with pytest.raises(WorkerError, match="each would read the program <stdin>, which is no file. Write it into one"):
+        local_processes.started(Workers(1), 1)
