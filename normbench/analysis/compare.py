@@ -25,6 +25,7 @@ from normbench.records.schema import Record
 from normbench.records.versions import machine
 
 LEVEL = 0.05  # of the corrected p-values: at most 5 % of all comparisons of equal things decide anything
+NOTHING = 2.0**-52  # in the place of a figure of 0, such as the RMS of classes that are all right: it has no logarithm
 TOLERANCE = 0.01  # a relative difference below this is no matter, however certain
 
 Runs = Mapping[int, Record]
@@ -237,7 +238,7 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
 def _difference(old: Runs, new: Runs, metric: Metric, *, paired: bool) -> Difference | None:
     before, after = _values(old, metric), _values(new, metric)
     if not paired:
-        sides = [[v / metric.difficulty(runs[s]) for s, v in vs.items()] for runs, vs in ((old, before), (new, after))]
+        sides = [[v / (metric.difficulty(runs[s]) or NOTHING) for s, v in vs.items()] for runs, vs in ((old, before), (new, after))]
         return unpaired_difference(*sides) if all(sides) else None
     seeds = sorted(before.keys() & after.keys())
     return paired_difference([before[s] for s in seeds], [after[s] for s in seeds]) if seeds else None
@@ -246,7 +247,7 @@ def _difference(old: Runs, new: Runs, metric: Metric, *, paired: bool) -> Differ
 def _values(runs: Runs, metric: Metric) -> dict[int, float]:
     """The figure by seed, where there is one."""
     found = {seed: metric.value(run) for seed, run in runs.items() if _has_result(run)}
-    return {seed: value for seed, value in found.items() if math.isfinite(value)}
+    return {seed: value or NOTHING for seed, value in found.items() if math.isfinite(value)}
 
 
 def _fisher(failed: Sequence[int], runs: Sequence[int]) -> float:

@@ -157,8 +157,8 @@ def _order(line: Line) -> tuple[bool, float, str, str]:
 
 
 def _ranked(lines: Sequence[Line]) -> list[Line]:
-    """Rows with a diverged or failed run are last and have no rank."""
-    spans = rank_spans([values for row, values in lines if not row.incomplete])
+    """Rows with a diverged or failed run are last and have no rank, nor have those without a test RMS."""
+    spans = rank_spans([values for row, values in lines if not row.incomplete and values])
     places = [*spans, *[None] * (len(lines) - len(spans))]
     return [(replace(row, rank=span), values) for (row, values), span in zip(lines, places, strict=True)]
 

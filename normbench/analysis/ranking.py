@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import rankdata
 
-from normbench.analysis.statistics import TAILS, Difference, holm, paired_difference, resampled_counts
+from normbench.analysis.statistics import TAILS, Difference, holm, paired_difference, resampled_counts, spread
 
 Sample = Mapping[int, float]  # the test RMS of a row by seed, where it is finite
 
@@ -20,7 +20,7 @@ class RankSpan:
     Attributes
     ----------
     rank : int
-        From 1, by mean test RMS over all seeds of the row.
+        From 1, by mean test RMS over all seeds of the row; equal ones share the first of their places.
     low, high : int
         Where 95 % of the resamples put it, widened to hold ``rank``; 1 and the last place where there is nothing
         to resample.
@@ -48,11 +48,13 @@ def rank_spans(samples: Sequence[Sample]) -> list[RankSpan]:
     """
     shared = shared_seeds(samples)
     among = [k for k, sample in enumerate(samples) if len(sample) > 1] if len(shared) > 1 else []
-    spans = [RankSpan(k + 1, 1, len(samples), math.nan) for k in range(len(samples))]
+    means = [spread(list(sample.values())).mean for sample in samples]
+    ranks = [means.index(mean) + 1 for mean in means]
+    spans = [RankSpan(rank, 1, len(samples), math.nan) for rank in ranks]
     if not among:
         return spans
     values = np.array([[samples[k][seed] for seed in shared] for k in among])
-    drawn = spans_of_resamples([k + 1 for k in among], values @ resampled_counts(len(shared)).T)
+    drawn = spans_of_resamples([ranks[k] for k in among], values @ resampled_counts(len(shared)).T)
     for k, span in zip(among, drawn, strict=True):
         spans[k] = span
     return spans

@@ -114,6 +114,16 @@ def test_a_run_that_now_diverges_is_worse_and_one_that_no_longer_does_is_better(
     assert verdict(lost, over_seeds(make, OLD)) == "better"
 
 
+@pytest.mark.parametrize("first", [0, 50], ids=["paired", "other seeds"])
+def test_a_figure_of_zero_is_compared(make, first):
+    """All classes right, or a linear fit through every sample: one such row ended the whole comparison."""
+    linear = {"predictors": {"linear": {"train": 0.0, "test": 0.0}}}
+    nothing, some = over_seeds(make, [0.0] * 5, **linear), over_seeds(make, OLD, first=first, **linear)
+    assert verdict(nothing, some) == "worse"
+    assert verdict(some, nothing) == "better"
+    assert verdict(nothing, over_seeds(make, [0.0] * 5, first=first, **linear)) == "undecided"
+
+
 def test_failures_on_other_seeds_are_judged_by_their_number(make):
     diverged = {"status": "diverged", "test_rms": math.nan, "train_rms": math.nan}
     one = [*over_seeds(make, OLD[:4], first=50), make(seed=54, **diverged)]

@@ -84,3 +84,9 @@ def test_equal_rows_seldom_show_a_difference_to_the_best_of_them():
     plain = np.mean([min(paired_difference(b[0], row).p_value for row in b[1:]) < 0.05 for b in boards])
     assert corrected <= 0.05
     assert plain > 0.5  # what the correction is for: the best of ten was chosen by the same figures
+
+
+def test_equal_means_share_a_rank():
+    rows = [{0: 1.0, 1: 3.0}, {0: 3.0, 1: 1.0}, {0: 2.0, 1: 2.0}, {0: 2.0, 1: 3.0}, {0: 2.5}]
+    assert [span.rank for span in rank_spans(rows)] == [1, 1, 1, 4, 4]
+    assert [span.rank for span in rank_spans(rows[:2])] == [1, 1]

@@ -187,6 +187,13 @@ def test_rows_say_how_sure_they_are(make):
     assert "+5.0 % ***" in shown
 
 
+def test_a_row_without_a_test_rms_has_no_rank(make):
+    board = only([*over_seeds(make, [math.nan] * 3, optimiser="agd"), *over_seeds(make, [0.5] * 3, optimiser="lars")])
+    assert [(row.optimiser, row.rank and row.rank.rank) for row in board.optimisers] == [("lars", 1), ("agd", None)]
+    (alone,) = only(over_seeds(make, [math.nan] * 3)).optimisers
+    assert alone.rank is None
+
+
 def test_a_row_with_a_diverged_run_has_no_rank_and_is_nobodys_measure(make):
     records = [
         *over_seeds(make, [0.8, 0.9], optimiser="agd"),
