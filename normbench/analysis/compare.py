@@ -238,7 +238,10 @@ def _compare(key: Key, old: Runs, new: Runs, metrics: Sequence[Metric]) -> Compa
 def _difference(old: Runs, new: Runs, metric: Metric, *, paired: bool) -> Difference | None:
     before, after = _values(old, metric), _values(new, metric)
     if not paired:
-        sides = [[v / (metric.difficulty(runs[s]) or NOTHING) for s, v in vs.items()] for runs, vs in ((old, before), (new, after))]
+        sides = [
+            [v / (metric.difficulty(runs[s]) or NOTHING) for s, v in vs.items()]
+            for runs, vs in ((old, before), (new, after))
+        ]
         return unpaired_difference(*sides) if all(sides) else None
     seeds = sorted(before.keys() & after.keys())
     return paired_difference([before[s] for s in seeds], [after[s] for s in seeds]) if seeds else None

@@ -25,6 +25,8 @@ from normbench.errors import InvalidArgumentError
 from normbench.networks.activations import ACTIVATIONS, Activation, LeakyRelu, MaxMin, Relu, Tanh
 from normbench.numbers import as_number
 
+EXACT = 2.0**53  # from here on float64 leaves out integers
+
 
 @dataclass(frozen=True, eq=False)
 class Plain:
@@ -161,7 +163,13 @@ def _matrix(index: int, weight: Any) -> np.ndarray:
         raise InvalidArgumentError(
             f"weight {index} is a masked array, whose hidden entries would count. Hand over weight.filled(0)."
         )
-    given = np.asarray(weight)
+    try:
+        given = np.asarray(weight)
+    except (RuntimeError, TypeError, ValueError) as error:  # tensors that need gradients, of bfloat16, on a GPU; lists
+        raise InvalidArgumentError(
+            f"weight {index} cannot be read as an array: {' '.join(str(error).split())} Of torch hand over "
+            "weight.detach().cpu().double().numpy()."
+        ) from error
     if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
         raise InvalidArgumentError(f"weight {index} must hold real numbers of at most 64 bits; got {given.dtype}.")
     if given.ndim != 2 or not given.size:
@@ -169,6 +177,8 @@ def _matrix(index: int, weight: Any) -> np.ndarray:
             f"weight {index} must have shape (fan_out, fan_in), both at least 1; got {given.shape}."
         )
     matrix = given.astype(np.float64)
+    if given.dtype.kind in "iu" and (np.abs(matrix) >= EXACT).any():
+        raise InvalidArgumentError(f"weight {index} has integers of 2^53 or more, which float64 may round.")
     if not np.isfinite(matrix).all():
         raise InvalidArgumentError(f"weight {index} has entries that are not finite; such a network has no bound.")
     return matrix

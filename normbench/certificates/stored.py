@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from normbench.certificates.certificate import PREFIX
-from normbench.certificates.plain import plain
+from normbench.certificates.plain import EXACT, plain
 from normbench.certificates.rounding import rounded_up
 from normbench.errors import DataError, InvalidArgumentError
 from normbench.writing import write_bytes
@@ -164,6 +164,8 @@ def read(path: Path, activation: str | None = None) -> StoredNetwork:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            if len(file.files) > len(set(file.files)):
+                raise ValueError("two of its arrays have one name")  # programs differ in which they take
             return {name: file[name] for name in file.files}
     except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error) or type(error).__name__
@@ -182,6 +184,9 @@ def _network(arrays: Mapping[str, np.ndarray], activation: str | None) -> Stored
         )
     count = sum(name.startswith(_WEIGHT) for name in arrays)
     names = [f"{_WEIGHT}{index}" for index in range(max(count, 1))]
+    layers = {f"{_BIAS}{index}" for index in range(count)}
+    if strange := sorted(name for name in arrays if name.startswith(_BIAS) and name not in layers):
+        raise InvalidArgumentError(f"it has {', '.join(strange)}; biases are bias_0 to bias_{count - 1}, one a layer.")
     if missing := [name for name in names if name not in arrays]:
         raise InvalidArgumentError(f"it lacks {', '.join(missing)}; layers are counted from weight_0 without a gap.")
     scale, asked = (_number(name, arrays.get(name)) for name in _NUMBERS)
@@ -238,13 +243,24 @@ def _biases(arrays: Mapping[str, np.ndarray], weights: Sequence[np.ndarray]) -> 
 
 
 def _check_vector(name: str, vector: np.ndarray, size: int) -> None:
-    if vector.shape != (size,) or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
-        raise InvalidArgumentError(f"{name} must be {size} finite numbers; got {vector.dtype}, {vector.shape}.")
+    if vector.shape != (size,) or not _fits(vector) or not np.isfinite(vector).all():
+        raise InvalidArgumentError(
+            f"{name} must be {size} finite numbers that float64 holds; got {vector.dtype}, {vector.shape}."
+        )
 
 
 def _number(name: str, array: np.ndarray | None) -> float | None:
     if array is None:
         return None
-    if array.size != 1 or array.dtype.kind not in "fiu":
-        raise InvalidArgumentError(f"{name} must be one number; got {array.dtype} of shape {array.shape}.")
+    if array.size != 1 or not _fits(array):
+        raise InvalidArgumentError(
+            f"{name} must be one number that float64 holds; got {array.dtype} of shape {array.shape}."
+        )
     return float(array.reshape(()))
+
+
+def _fits(array: np.ndarray) -> bool:
+    """Whether float64 holds all that stands there: bounds are of the numbers in the file, not of rounded ones."""
+    if array.dtype.kind in "iu":
+        return bool((np.abs(array.astype(np.float64)) < EXACT).all())
+    return array.dtype.kind == "f" and array.dtype.itemsize <= 8

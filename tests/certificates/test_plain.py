@@ -94,3 +94,17 @@ def test_a_scale_that_is_no_number_is_refused(scale):
 def test_single_precision_is_taken_exactly():
     weights = [w.astype(np.float32) for w in gaussian(4, 3, 2)]
     assert np.array_equal(plain(weights).given[0], weights[0].astype(np.float64))
+
+
+def test_what_is_no_array_is_one_error():
+    torch = pytest.importorskip("torch")
+    for weight in (torch.nn.Parameter(torch.eye(2)), torch.eye(2, dtype=torch.bfloat16), [[1.0, 2.0], [3.0]]):
+        with pytest.raises(InvalidArgumentError, match=r"weight 1 cannot be read as an array: .*Of torch hand over"):
+            plain([np.eye(2), weight])
+
+
+def test_integers_that_float64_would_round_are_refused():
+    plain([np.array([[2**53 - 1]])])
+    for value in (2**53 + 1, -(2**60)):
+        with pytest.raises(InvalidArgumentError, match=r"weight 0 has integers of 2\^53"):
+            plain([np.array([[value]])])

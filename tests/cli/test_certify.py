@@ -1,6 +1,7 @@
 """``normbench certify`` on files that hold, that lie, and that are no networks."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from normbench.certificates import Certificate
 from normbench.certificates.certify import TIME_LIMIT
 from normbench.certificates.lipsdp import lipsdp
 from normbench.certificates.plain import plain
+from normbench.certificates.stored import read
 from normbench.cli import certify as command
 from normbench.cli import main
+from normbench.errors import DataError
 from tests.certificates.networks import gaussian
 
 pytestmark = pytest.mark.quick
@@ -138,7 +141,7 @@ def test_a_constant_network_has_the_bound_0(call):
         ({"weight_0": np.ones((2, 3)), "weight_1": np.ones((2, 3))}, "must have 2 columns"),
         ({"weight_0": np.array([[np.nan]])}, "not finite"),
         ({"weight_0": np.ones((1, 1)), "output_scael": 2.0}, "output_scael"),
-        ({"weight_0": np.ones((1, 1)), "output_scale": np.ones(2)}, "output_scale must be one number"),
+        ({"weight_0": np.ones((1, 1)), "output_scale": np.ones(2)}, "output_scale must be one number that"),
         ({"weight_0": np.ones((1, 1)), "output_scale": np.inf}, "output_scale must be a finite number"),
         ({"weight_0": np.ones((1, 1)), "lipschitz": -1.0}, "lipschitz must be positive"),
         ({"weight_0": np.ones((1, 1)), "input_scale": 0.0}, "input_scale must be positive"),
@@ -150,6 +153,19 @@ def test_a_constant_network_has_the_bound_0(call):
         ({"weight_0": np.ones((1, 1)), "input_map": np.array("polar")}, "input_map must be affine or unit_norm"),
         ({"weight_0": np.ones((1, 1)), "input_map": np.array("unit_norm"), "input_scale": 2.0}, "of the affine map"),
         ({"weight_0": np.array([[None]])}, "pickle"),
+        ({"weight_0": np.array([[2**53 + 1]])}, "weight 0 has integers of 2"),
+        (
+            {"weight_0": np.ones((1, 1)), "output_scale": 2**53 + 1},
+            "output_scale must be one number that float64",
+        ),
+        ({"weight_0": np.ones((1, 1)), "bias_0": np.array([-(2**60)])}, "bias_0 must be 1 finite numbers that float64"),
+        ({"weight_0": np.ones((1, 1)), "bias_1": np.ones(1)}, "it has bias_1; biases are bias_0 to bias_0"),
+        ({"weight_0": np.ones((1, 1)), "bias_x": np.ones(1)}, "it has bias_x; biases are"),
+        *(
+            [({"weight_0": np.ones((1, 1)), "input_scale": np.ones(1, np.longdouble)}, "that float64 holds")]
+            if np.longdouble(1).itemsize > 8
+            else []
+        ),
     ],
 )
 def test_a_file_that_is_no_network_is_one_error(call, arrays, words):
@@ -171,6 +187,18 @@ def test_a_file_that_is_no_npz_is_one_error(content, tmp_path):
     result = CliRunner().invoke(main, ["certify", str(path)])
     assert result.exit_code == 1
     assert "net.npz is " in result.stderr
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    """Another program would take the other one."""
+    path = tmp_path / "twice.npz"
+    np.savez(path, weight_0=np.ones((1, 1)))
+    with zipfile.ZipFile(path, "a") as file:
+        content = file.read("weight_0.npy")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            file.writestr("weight_0.npy", content)
+    with pytest.raises(DataError, match="two of its arrays have one name"):
+        read(path)
 
 
 def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path):

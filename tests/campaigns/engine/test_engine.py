@@ -188,5 +188,5 @@ def test_a_program_that_comes_through_a_pipe_is_told_why_it_has_no_processes(mon
     """Each process would read ``<stdin>`` anew, which is there only once."""
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
-    with pytest.raises(WorkerError, match="each would read the program <stdin>, which is no file. Write it into one"):
+    with pytest.raises(WorkerError, match=r"each would read the program <stdin>, which is no file\. Write it into one"):
         local_processes.started(Workers(1), 1)
