@@ -38,7 +38,9 @@ def task(tmp_path_factory):
     (folder / "log.csv").write_text(TABLE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NORMBENCH_CACHE", str(folder / "cache"))
-        yield GivenTable(folder / "log.csv", ("v", "q"), ("fa",), None, None, "N", classes=False, scaled=False).kept()
+        yield GivenTable(folder / "log.csv", ("v", "q"), ("fa",), None, None, "N", classes=False, scaled=False).kept(
+            print
+        )
 
 
 @pytest.fixture
