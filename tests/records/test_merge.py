@@ -102,7 +102,7 @@ def test_a_folder_of_records_is_not_taken_for_a_results_folder(record, tmp_path)
     Store(folder).write(record)
     for out, said in ((folder, f"--out {folder.parent}"), (folder.rename(tmp_path / "mine"), "Name another folder")):
         Store(folder).write(record)
-        for arguments in (["run"], ["status"], ["records", "merge", str(folder)], ["reproduce", "experiment1"]):
+        for arguments in (["records", "merge", str(folder)], ["status"], ["run"], ["reproduce", "experiment1"]):
             found = CliRunner().invoke(main, [*arguments, "--out", str(out)])
             assert (found.exit_code, found.stderr.count("holds records itself"), said in found.stderr) == (2, 1, True)
         with pytest.raises(InvalidArgumentError, match="holds records itself"):
