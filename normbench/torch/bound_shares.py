@@ -1,5 +1,6 @@
 """How the weights of a user's network share a Lipschitz bound, and which weights can keep their share."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 
@@ -97,6 +98,7 @@ class SharedBound(nn.Module):
         super().__init__()
         self._even = share.even
         self.together: list[SharedBound] = []
+        self._known = math.nan, [math.nan], math.nan  # the last share as a number, and what it was made of
         self.register_buffer("ratio", like(np.array(share.ratio), weight))
 
     @property
@@ -105,13 +107,29 @@ class SharedBound(nn.Module):
         own = double(self.ratio)
         if not self.together:
             return self._even * own
-        ratios = double(torch.stack([other.ratio.to(own.device) for other in self.together]))  # one log, not one each
+        ratios = double(torch.stack([ratio.to(own.device) for ratio in self._ratios]))  # one log, not one each
         return self._even * own / ratios.log().mean().exp().clamp(min=1.0)
+
+    @property
+    def _ratios(self) -> list[Tensor]:
+        """Of all weights, this one's among them."""
+        return [member.ratio for member in self.together or [self]]
+
+    def _known_share(self) -> float | None:
+        """The share as a number of Python, where its ratios may be looked at."""
+        ratios = self._ratios
+        found = None if any(ratio.requires_grad for ratio in ratios) else host_numbers(ratios)
+        if found is None:
+            return None
+        if (self._even, found) != self._known[:2]:  # they hardly ever change, but may in any way
+            self._known = self._even, found, float(self.share)
+        return self._known[2]
 
     def shared(self, weight: Callable[[list[Tensor]], Tensor], variables: Sequence[Tensor]) -> Tensor:
         """The share of a weight of norm 1, which is a function of variables, in their dtype.
 
-        NaN where a variable is not finite: of such, decompositions raise errors of their own.
+        NaN where a variable is not finite: of such, decompositions raise errors of their own, or look for ever. Where
+        nobody may look at the variables, they are masked.
 
         Raises
         ------
@@ -121,6 +139,10 @@ class SharedBound(nn.Module):
         dtype = variables[0].dtype
         if dtype not in PRECISE:
             raise InvalidArgumentError(f"a variable of a network with a bound is {_too_coarse(dtype)}")
+        share = self._known_share()
+        sums = None if share is None else host_numbers(variables, lambda v: v.detach().sum())
+        if sums is not None and all(map(math.isfinite, sums)):  # then so is every entry
+            return (share * weight(list(map(double, variables)))).to(dtype)
         finite = reduce(torch.logical_and, [v.isfinite().all() for v in variables])
         found = weight([torch.where(finite, double(v), 1.0) for v in variables])
         return torch.where(finite, self.share * found, torch.nan).to(dtype)
@@ -131,6 +153,19 @@ def share_together(layers: Sequence[nn.Module]) -> None:
     members = [layer.parametrizations["weight"][0] for layer in layers]
     for member in members:
         member.together = members
+
+
+def host_numbers(tensors: Sequence[Tensor], of: Callable[[Tensor], Tensor] | None = None) -> list[float] | None:
+    """Tensors without axes, or numbers of others, in Python; None where nobody may look, or would wait for a device.
+
+    Nobody may look while a graph is compiled or traced, nor at what vmap has in batches.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or not all(t.is_cpu for t in tensors):
+        return None
+    try:
+        return [(of(t) if of else t).item() for t in tensors]
+    except RuntimeError:
+        return None
 
 
 def double(tensor: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """parametrize: the bound at every value of the variables, by certificates of its plain weights; manners of torch."""
 
+import collections
 import copy
 import io
 import itertools
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import remove_parametrizations
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from normbench import certify
 from normbench.errors import InvalidArgumentError
@@ -294,3 +296,58 @@ def test_a_variable_that_is_not_finite_shows_in_its_weights_and_is_no_error(key,
     model.load_state_dict(state)  # and the run goes on
     model(torch.ones(2, 5)).sum().backward()
     assert all(p.grad.isfinite().all() for p in variables(model))
+
+
+class Operators(TorchDispatchMode):
+    """Counts what torch runs, by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = collections.Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.counts[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@every_way
+def test_a_pass_on_a_processor_decomposes_once_and_masks_nothing(key, geometry):
+    """Shares are known from the pass before, and one sum of a variable says that all of it is finite."""
+    model = parametrize(perceptron(), key, lipschitz=BOUND, geometry=geometry)
+    model(torch.ones(2, 5))
+    with Operators() as ran:
+        model(torch.ones(2, 5)).sum().backward()
+    count = len(layers(model))
+    masks = ("where", "isfinite", "logical_and", "log", "stack")
+    assert not [name for name in masks if ran.counts[name]], ran.counts
+    assert ran.counts["_linalg_svd"] == (count if key in ("spectral", "bjorck") else 0)
+    links = count - 1  # of a layer's variables to the layer behind it
+    assert ran.counts["linalg_inv_ex"] == (count + links if (key, geometry) == ("sandwich", "free") else 0)
+
+
+@pytest.mark.parametrize(("key", "geometry"), [("spectral", "free"), ("ball", "stiefel"), ("sandwich", "free")])
+def test_of_models_in_a_batch_only_the_one_with_a_variable_that_is_not_finite_is_lost(key, geometry):
+    """Under vmap nobody may look at a number."""
+    models = [parametrize(perceptron(seed=seed), key, lipschitz=BOUND, geometry=geometry) for seed in (0, 1)]
+    with torch.no_grad():
+        variables(models[1])[0].view(-1)[0] = math.inf
+    params, buffers = torch.func.stack_module_state(models)
+    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    found = torch.func.vmap(lambda *own: torch.func.functional_call(models[0], own, (x,)))(params, buffers)
+    torch.testing.assert_close(found[0], models[0](x))
+    assert found[1].isnan().all()
+
+
+def test_a_ratio_changed_in_whatever_way_changes_the_share():
+    model = parametrize(perceptron(), "ball", lipschitz=BOUND)
+    x = torch.ones(2, 5)
+    model(x)
+    ratio = layers(model)[0].parametrizations["weight"][0].ratio
+    version = ratio._version
+    ratio.data.mul_(100.0)
+    assert ratio._version == version  # nothing but its value says so
+    assert certify(weights_of(model)).bound <= BOUND
+    ratio.requires_grad_()
+    (gradient,) = torch.autograd.grad(model(x).sum(), ratio)
+    assert gradient.isfinite()
+    assert gradient != 0
