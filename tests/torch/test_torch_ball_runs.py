@@ -1,5 +1,6 @@
 """Whole runs of GeodesicLBFGS and PolarAverage: the reference's, on networks with a dead unit, kernels and parts."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -89,3 +90,17 @@ def test_forward_mode_and_parts_of_the_data_make_the_same_run(how):
         results.append(list(model.parameters()))
     for left, right in zip(*results, strict=True):
         torch.testing.assert_close(left, right, rtol=1e-8, atol=1e-8)
+
+
+def test_the_pairs_of_all_steps_lie_in_one_memory_that_copies_do_not_share():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 6, bias=False), nn.Tanh(), nn.Linear(6, 2, bias=False)), torch.randn(30, 4)
+    optimizer = GeodesicLBFGS(model.parameters(), radius=2.0, history=2)
+    rows = []
+    for _ in range(6):
+        optimizer.step(lambda: (model(x) - 1).square().mean())
+        rows.append(optimizer._memory._memory)
+    assert rows[0] is None
+    assert rows[-1][0].shape == (2, 10 * 4 + 8 * 2)
+    assert rows[-1] is rows[-2]
+    assert "_memory" not in copy.deepcopy(optimizer).__dict__

@@ -14,6 +14,7 @@ from normbench.torch import GeodesicLBFGS, PolarAverage
 from normbench.torch.optimizers import balls
 from normbench.torch.optimizers.closure import ClosureCurve
 from normbench.torch.optimizers.lifted import Lifted, Lifts
+from normbench.torch.updates.quasi_newton import PairRows
 
 KINDS = (GeodesicLBFGS, PolarAverage)
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -204,7 +205,7 @@ def test_derivatives_along_a_curve_of_the_variables_are_those_of_differences():
     params = network(dtype=torch.float64)
     kept = {p: {"radius": 4.0 + k} for k, p in enumerate(params)}
     kept[params[1]]["radius"] = params[1].norm().item()
-    lifts = Lifts.of(params, kept, [False, True, False])
+    lifts = Lifts.of(params, kept, [False, True, False], PairRows())
     curve = ClosureCurve(params, [lambda: loss(params)], None, lambda tensors: tensors, name="", verified=True)
     lifted = Lifted(curve, curve.start(), lifts)
     slope = lifted.slope(lifted.start)

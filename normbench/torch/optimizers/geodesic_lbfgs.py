@@ -16,6 +16,7 @@ from normbench.torch.optimizers.lifted import Lifted, Lifts, is_known
 from normbench.torch.optimizers.uncast import Uncast
 from normbench.torch.optimizers.walking import Walking
 from normbench.torch.updates.geodesic_lbfgs import geodesic_lbfgs
+from normbench.torch.updates.quasi_newton import PairRows
 
 _DEFAULTS = specs.get("geodesic_lbfgs").defaults
 
@@ -124,7 +125,8 @@ class GeodesicLBFGS(Uncast, Walking):
             if not all(is_known(p, self.state[p]) and not balls.is_new(group, self.state[p]) for p in group["params"]):
                 balls.require_there(group, self.state, sphere=group["manifold"] == "sphere")
         spheres = [group["manifold"] == "sphere" for group in self.param_groups for _ in group["params"]]
-        return Lifts.of(self._layers, self.state, spheres)
+        memory = self.__dict__.setdefault("_memory", PairRows())  # which copies and files do without
+        return Lifts.of(self._layers, self.state, spheres, memory)
 
     def _bends(self, prepared: Lifts) -> bool:
         return not prepared.state.pairs and prepared.state.before is None

@@ -14,7 +14,7 @@ from normbench.torch.optimizers.balls import as_matrix, within
 from normbench.torch.optimizers.closure import ClosureCurve, Gradient
 from normbench.torch.updates.balls import Ball, Product, Sphere
 from normbench.torch.updates.geodesic_lbfgs import State
-from normbench.torch.updates.quasi_newton import Metric, Pair
+from normbench.torch.updates.quasi_newton import Metric, Pair, PairRows
 
 LARGEST_SCALE = 2.0**120  # what float32 holds
 
@@ -40,15 +40,15 @@ class Lifts:
     scale: float | None
 
     @classmethod
-    def of(cls, layers: list[Tensor], kept: dict[Tensor, Any], spheres: Sequence[bool]) -> "Lifts":
+    def of(cls, layers: list[Tensor], kept: dict[Tensor, Any], spheres: Sequence[bool], memory: PairRows) -> "Lifts":
         """From the state of an optimiser, or anew where a parameter is not what its last step left."""
         kind = wide(layers)
         parts = tuple((Sphere if s else Ball)(as_matrix(p).shape) for p, s in zip(layers, spheres, strict=True))
         manifold, radii = Product(parts), [kept[p]["radius"] for p in layers]
         if all(is_known(p, kept[p]) and kept[p]["lift"].dtype == kind for p in layers):
-            return cls(layers, radii, _remembered(manifold, layers, kept), kept[layers[0]]["scale"])
+            return cls(layers, radii, _remembered(manifold, layers, kept, memory), kept[layers[0]]["scale"])
         Q = [_lift(part, as_matrix(p).to(kind) / r) for part, p, r in zip(parts, layers, radii, strict=True)]
-        return cls(layers, radii, State(manifold, Q), None)
+        return cls(layers, radii, State(manifold, Q, memory=memory), None)
 
 
 def is_known(p: Tensor, own: dict[str, Any]) -> bool:
@@ -64,7 +64,7 @@ def _lift(part: Ball | Sphere, P: Tensor) -> Tensor:
     return part.lift(P) if bool(P.isfinite().all()) else torch.full_like(part.lift(torch.zeros_like(P)), math.nan)
 
 
-def _remembered(manifold: Product, layers: Sequence[Tensor], kept: dict[Tensor, Any]) -> State:
+def _remembered(manifold: Product, layers: Sequence[Tensor], kept: dict[Tensor, Any], memory: PairRows) -> State:
     own = [kept[p] for p in layers]
     before = None
     if all("before" in of_layer for of_layer in own):
@@ -79,6 +79,7 @@ def _remembered(manifold: Product, layers: Sequence[Tensor], kept: dict[Tensor, 
             tuple(tuple(of_layer["roots"]) for of_layer in own),
             own[0]["count"],
         ),
+        memory,
     )
 
 

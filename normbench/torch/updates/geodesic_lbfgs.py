@@ -10,7 +10,7 @@ from torch import Tensor
 
 from normbench.backends.method import Method, Step
 from normbench.torch.updates.balls import Curve, Product
-from normbench.torch.updates.quasi_newton import Metric, Pair, flat, parted, two_loop, with_pair
+from normbench.torch.updates.quasi_newton import Metric, Pair, PairRows, flat, parted, two_loop, with_pair
 from normbench.torch.updates.through import Through
 
 FIRST_ANGLE, ANGLE = math.pi / 6, math.pi / 3  # trust regions: of the Taylor step, and of the others
@@ -21,13 +21,17 @@ SHORTEST, LONGEST = 0.1, 0.5  # by what a step is cut
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Lifts of the variables, those of the last iterate with its tangent gradient, pairs and metric."""
+    """Lifts of the variables, those of the last iterate with its tangent gradient, pairs and metric.
+
+    ``memory`` is what products with the pairs work in; it says nothing of the run.
+    """
 
     manifold: Product
     Q: list[Tensor]
     before: tuple[list[Tensor], list[Tensor]] | None = None
     pairs: tuple[Pair, ...] = ()
     metric: Metric = field(default_factory=Metric)
+    memory: PairRows = field(default_factory=PairRows)
 
 
 class Trial(NamedTuple):
@@ -103,7 +107,7 @@ def direction(state: State, G: list[Tensor]) -> tuple[list[Tensor], tuple[Pair, 
         return flat(state.metric(parted(vector, G)))
 
     for pairs in (state.pairs, ()):
-        D = state.manifold.project(state.Q, parted(-two_loop(gradient, pairs, metric), G))
+        D = state.manifold.project(state.Q, parted(-two_loop(gradient, pairs, metric, state.memory), G))
         tangent = flat(D)
         slope, sizes, steps = torch.stack([gradient @ tangent, gradient @ gradient, tangent @ tangent]).tolist()
         if not pairs or slope <= -DESCENT * math.sqrt(sizes) * math.sqrt(steps):

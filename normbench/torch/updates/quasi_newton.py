@@ -42,6 +42,25 @@ def with_pair(pairs: Sequence[Pair], s: Tensor, y: Tensor, *, history: int) -> t
     return tuple(pairs)[-history:]
 
 
+class PairRows:
+    """Pairs as the rows of two matrices, in memory that is kept: of a wide network, fresh memory costs more."""
+
+    def __init__(self) -> None:
+        self._memory: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+        """S and Y; they stand there until the next call."""
+        first, shape = pairs[0].s, (len(pairs), len(pairs[0].s))
+        if self._memory is None or not _fits(self._memory[0], first, shape):
+            self._memory = first.new_empty(shape), first.new_empty(shape)
+        S, Y = self._memory
+        return torch.stack([pair.s for pair in pairs], out=S), torch.stack([pair.y for pair in pairs], out=Y)
+
+
+def _fits(memory: Tensor, like: Tensor, shape: tuple[int, int]) -> bool:
+    return memory.shape == shape and (memory.dtype, memory.device) == (like.dtype, like.device)
+
+
 @dataclass(frozen=True, eq=False)
 class Metric:
     """Averages of G G^T and G^T G of every matrix, the inverse square roots of both, and the number of gradients."""
@@ -80,7 +99,7 @@ def inverse_root(A: Tensor, damping: float) -> Tensor:
     return (vectors * torch.where(damped > 0, damped**-0.5, 0)) @ vectors.T
 
 
-def two_loop(gradient: Tensor, pairs: Sequence[Pair], metric: Callable[[Tensor], Tensor]) -> Tensor:
+def two_loop(gradient: Tensor, pairs: Sequence[Pair], metric: Callable[[Tensor], Tensor], rows: PairRows) -> Tensor:
     """Inverse Hessian of L-BFGS times the gradient (Nocedal and Wright, algorithm 7.4), H0 = gamma times the metric.
 
     gamma = <s, y> / <y, metric y> of the newest pair, 1 without one. Each loop is a system of equations with the upper
@@ -88,7 +107,7 @@ def two_loop(gradient: Tensor, pairs: Sequence[Pair], metric: Callable[[Tensor],
     """
     if not pairs:
         return metric(gradient)
-    S, Y = torch.stack([pair.s for pair in pairs]), torch.stack([pair.y for pair in pairs])
+    S, Y = rows(pairs)
     products = S @ Y.T
     alpha = torch.linalg.solve_triangular(products, (S @ gradient)[:, None], upper=True)
     newest = pairs[-1]
