@@ -102,6 +102,49 @@ def test_a_state_of_other_options_is_refused():
             update(then, TREE, jax.eval_shape(first.init, TREE), TREE)
 
 
+class Box:
+    """A node of a user's with data of its own that has no hash."""
+
+    def __init__(self, leaf, about):
+        self.leaf, self.about = leaf, about
+
+
+jax.tree_util.register_pytree_node(Box, lambda box: ((box.leaf,), box.about), lambda about, leaf: Box(*leaf, about))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_a_state_should_be_is_traced_once_for_parameters_of_the_same_shapes(key, monkeypatch):
+    optimizer, traced = make(key), jax.eval_shape
+    states = {name: traced(optimizer.init, tree) for name, tree in {"both": TREE, "one": {"w": W}}.items()}
+    functions = []
+    monkeypatch.setattr(jax, "eval_shape", lambda function, *of: functions.append(function) or traced(function, *of))
+    for factor in (1, 2, 3):
+        tree = {name: factor * w for name, w in TREE.items()}
+        traced(partial(update, optimizer), tree, states["both"], tree)
+    assert len(functions) == 1
+    traced(partial(update, optimizer), {"w": W}, states["one"], {"w": W})
+    assert len(functions) == 2
+    if key not in ("fromage", "lars", "agd"):  # whose states do not depend on the parameters
+        for name, tree in {"one": TREE, "both": {"w": W}}.items():
+            with pytest.raises(InvalidArgumentError, match="the state is not that of these parameters"):
+                traced(partial(update, optimizer), tree, states[name], tree)
+    assert len(functions) == 2
+    if key in BALLS:  # whose states have the shapes of the parameters
+        turned = {name: w.T for name, w in TREE.items()}
+        with pytest.raises(InvalidArgumentError, match=r"has shape \(3, 4\), not \(4, 3\)"):
+            traced(partial(update, optimizer), turned, states["both"], turned)
+
+
+def test_parameters_in_nodes_with_data_without_a_hash_are_told_apart():
+    optimizer = make("fromage", p_bound=2.0)
+    tree, more = Box(W, about=[1]), (Box(W, about=[1]), Box(W, about=[1, 2]))
+    state = jax.eval_shape(optimizer.init, tree)
+    for _ in range(2):
+        jax.eval_shape(partial(optimizer.update), tree, state, tree)
+    with pytest.raises(InvalidArgumentError, match=r"has no state\.norm_bounds\[1\]"):
+        jax.eval_shape(partial(optimizer.update), more, state, more)
+
+
 @pytest.mark.parametrize("key", VALUED)
 def test_a_value_fn_that_meets_a_mask_says_unmasked(key):
     params = {"a": np.ones((2, 3)), "b": np.ones((3, 2))}

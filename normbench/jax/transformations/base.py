@@ -1,16 +1,18 @@
 """What the transformations share: states, one dtype to compute in, radii of live parameters, updates as differences."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
 from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import norm
-from normbench.jax.transformations.gate import Gate, named_leaves
+from normbench.jax.transformations.gate import Gate, dtype_of, named_leaves
 from normbench.jax.updates.spheres import Arrays, radii
 
 Step = Callable[[Any, Arrays, Arrays, Any], tuple[Arrays, Any]]
@@ -53,13 +55,15 @@ class StepState(NamedTuple):
 def explicit(gate: Gate, init: Callable[[Any], Any], step: Step) -> optax.GradientTransformationExtraArgs:
     """A transformation from (params, gradient, weights, state) -> (weights, state), which needs the gradient alone."""
 
+    check_state = StateCheck(gate.method, init)
+
     def checked_init(params: Any) -> Any:
         gate.check_params(params)
         return init(params)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         gate.check_gradients(updates, params)
-        check_state(gate.method, state, init, params)
+        check_state(state, params)
         if not jax.tree.leaves(params):
             return updates, state  # a mask hides everything
         dtype = working_dtype(params)
@@ -94,22 +98,55 @@ def as_before(new: Any, old: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, old)
 
 
-def check_state(method: str, state: Any, init: Callable[[Any], Any], params: Any) -> None:
-    """Raise unless a state has the nodes and shapes of the one that ``init`` gives; dtypes may differ.
+class StateCheck:
+    """Whether a state has the nodes and shapes of the one that ``init`` gives; dtypes may differ.
 
-    Raises
-    ------
-    InvalidArgumentError
-        With the path of the first entry that differs.
+    What init gives is found by tracing it, once for parameters of the same tree, shapes and dtypes: all that it may
+    depend on.
     """
-    expected = jax.eval_shape(init, params)
-    wrong = _first_difference(state, expected)
-    if wrong:
-        raise InvalidArgumentError(
-            f"{method}: the state is not that of these parameters and options: {wrong}. Call init() with these "
-            "parameters; restore a stored state into the one that init() gives; of states of several seeds or parts "
-            "hand over one, as jax.vmap, optax.chain and optax.partition do."
-        )
+
+    def __init__(self, method: str, init: Callable[[Any], Any]) -> None:
+        self._method, self._init = method, init
+        self._expected = lru_cache(maxsize=16)(self._traced)  # most transformations see one tree
+
+    def _traced(self, structure: Any, leaves: tuple[tuple[Any, Any], ...]) -> "_Expected":
+        shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves]
+        found = jax.eval_shape(self._init, jax.tree.unflatten(structure, shapes))
+        return _Expected(found, *_nodes_and_shapes(found))
+
+    def __call__(self, state: Any, params: Any) -> None:
+        """Raise unless the state is one of these parameters.
+
+        Raises
+        ------
+        InvalidArgumentError
+            With the path of the first entry that differs.
+        """
+        leaves, structure = jax.tree.flatten(params)
+        expected = self._expected(structure, tuple((np.shape(leaf), dtype_of(leaf)) for leaf in leaves))
+        if _nodes_and_shapes(state) == expected[1:]:
+            return
+        wrong = _first_difference(state, expected.state)
+        if wrong:
+            raise InvalidArgumentError(
+                f"{self._method}: the state is not that of these parameters and options: {wrong}. Call init() with "
+                "these parameters; restore a stored state into the one that init() gives; of states of several seeds "
+                "or parts hand over one, as jax.vmap, optax.chain and optax.partition do."
+            )
+
+
+class _Expected(NamedTuple):
+    """Of a state with shapes in place of its arrays: that, its nodes, and the shapes."""
+
+    state: Any
+    structure: Any
+    shapes: list[Any]
+
+
+def _nodes_and_shapes(state: Any) -> tuple[Any, list[Any]]:
+    """None in place of the shape of what is no array."""
+    leaves, structure = jax.tree.flatten(state)
+    return structure, [leaf.shape if hasattr(leaf, "dtype") else None for leaf in leaves]
 
 
 def _first_difference(state: Any, expected: Any) -> str:

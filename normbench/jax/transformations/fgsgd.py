@@ -11,7 +11,7 @@ from jax import Array
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
-from normbench.jax.transformations.base import as_before, as_updates, cast, check_state, rate_at, working_dtype
+from normbench.jax.transformations.base import StateCheck, as_before, as_updates, cast, rate_at, working_dtype
 from normbench.jax.transformations.gate import Gate, check_static, resolve_rate
 from normbench.jax.updates.fgsgd import FGSGDState
 from normbench.jax.updates.fgsgd import fgsgd as fgsgd_update
@@ -117,13 +117,15 @@ def fgsgd(
         start = fgsgd_update(**hyper).init(None, cast(params, dtype))
         return ManifoldState(start.count, start.deviations, jnp.zeros((), dtype))
 
+    check_state = StateCheck(gate.method, init)
+
     def update(
         updates: Any, state: ManifoldState, params: Any = None, *, feature_std: Any = None, **extra: Any
     ) -> tuple[Any, ManifoldState]:
         del extra  # optax hands every member of a chain the extra arguments of all
         gate.check_gradients(updates, params)
         check(params)
-        check_state(gate.method, state, init, params)
+        check_state(state, params)
         if not jax.tree.leaves(params):
             return updates, state  # a mask hides everything
         dtype = working_dtype(params)

@@ -6,6 +6,8 @@ Everything is decided from structures, shapes and dtypes, so that it also holds 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from typing import Any
 
 import jax
@@ -44,32 +46,34 @@ class Gate:
         InvalidArgumentError
             With the path of the first leaf that it cannot.
         """
-        if params is None or not jax.tree.leaves(params, is_leaf=_is_hidden):
+        leaves = jax.tree.leaves(params)
+        if params is None or not (leaves or jax.tree.leaves(params, is_leaf=_is_hidden)):
             raise InvalidArgumentError(
                 f"{self.method}: there are no parameters: {'got None' if params is None else 'the tree has no leaves'}."
             )
-        for path, leaf in named_leaves(params):
+        for index, leaf in enumerate(leaves):
             reason = self._unfit(leaf)
             if reason:
-                raise InvalidArgumentError(f"{self.method}: params{path} {reason}")
+                raise InvalidArgumentError(f"{self.method}: params{_path(params, index)} {reason}")
             if self.matrices and np.ndim(leaf) < 2:
                 raise InvalidArgumentError(
                     f"{self.method} needs matrices (fan_out, fan_in) or kernels (out, in, height, width); "
-                    f"params{path} has shape {np.shape(leaf)}. Give it to another transformation with optax.partition."
+                    f"params{_path(params, index)} has shape {np.shape(leaf)}. Give it to another transformation with "
+                    "optax.partition."
                 )
 
     def _unfit(self, leaf: Any) -> str:
         """What is wrong with a leaf, and the remedy; empty if nothing is."""
         if isinstance(leaf, jax.ShapeDtypeStruct):
             return "is a shape without values. Call jax.eval_shape(optimizer.init, params) for the shapes of the state."
-        dtype = _dtype(leaf)
+        dtype = dtype_of(leaf)
         if dtype is None:
             return f"is no array: it is {type(leaf).__name__}. {_APART}"
-        if jnp.issubdtype(dtype, jnp.complexfloating):
+        if _is_complex(dtype):
             if self.layerwise:
                 return ""
             return f"holds {dtype}, and the method is for real numbers. Give real and imaginary parts as leaves."
-        if not jnp.issubdtype(dtype, jnp.floating) or jnp.finfo(dtype).bits > 64:
+        if not _is_real(dtype) or jnp.finfo(dtype).bits > 64:
             return f"holds {dtype}, which does not move by fractions. {_APART}"
         if math.prod(np.shape(leaf)) == 0 and not self.layerwise:
             return f"of shape {np.shape(leaf)} has no entries, but would count as a layer. {_APART}"
@@ -88,21 +92,31 @@ class Gate:
         self.check_params(params)
         if jax.tree.structure(updates) != jax.tree.structure(params):
             raise InvalidArgumentError(f"{self.method}: {_mismatch(updates, params)}")
-        for (path, leaf), gradient in zip(named_leaves(params), jax.tree.leaves(updates), strict=True):
+        pairs = zip(jax.tree.leaves(params), jax.tree.leaves(updates), strict=True)
+        for index, (leaf, gradient) in enumerate(pairs):
             reason = _unfit_gradient(gradient, leaf)
             if reason:
-                raise InvalidArgumentError(f"{self.method}: the gradient of params{path} {reason}")
+                raise InvalidArgumentError(f"{self.method}: the gradient of params{_path(params, index)} {reason}")
+
+
+@cache  # a walk through JAX's kinds, for every leaf of every step
+def _is_real(dtype: Any) -> bool:
+    return jnp.issubdtype(dtype, jnp.floating)
+
+
+@cache
+def _is_complex(dtype: Any) -> bool:
+    return jnp.issubdtype(dtype, jnp.complexfloating)
 
 
 def _unfit_gradient(gradient: Any, leaf: Any) -> str:
-    dtype = _dtype(gradient)
+    dtype = dtype_of(gradient)
     if dtype is None:
         return f"is no array: it is {type(gradient).__name__}."
     if dtype == jax.dtypes.float0:
         return f"is float0, the derivative by an integer. {_APART}"
-    real = jnp.issubdtype(dtype, jnp.floating)
-    if not real and not (jnp.issubdtype(dtype, jnp.complexfloating) and jnp.iscomplexobj(leaf)):
-        return f"holds {dtype}, the parameter {_dtype(leaf)}."
+    if not _is_real(dtype) and not (_is_complex(dtype) and jnp.iscomplexobj(leaf)):
+        return f"holds {dtype}, the parameter {dtype_of(leaf)}."
     if np.shape(gradient) != np.shape(leaf):
         return f"has shape {np.shape(gradient)}, the parameter {np.shape(leaf)}."
     return ""
@@ -134,6 +148,11 @@ def named_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Ite
         yield jax.tree_util.keystr(path), leaf
 
 
+def _path(tree: Any, index: int) -> str:
+    """That of one leaf: to write those of all takes as long as a small step."""
+    return next(islice(named_leaves(tree), index, None))[0]
+
+
 def is_masked(node: Any) -> bool:
     """Whether a mask hides what stands here."""
     return isinstance(node, optax.MaskedNode)
@@ -162,7 +181,7 @@ def beside(name: str, shown: Any, params: Any) -> tuple[list[Any], list[Any], An
         ) from None
 
 
-def _dtype(leaf: Any) -> Any:
+def dtype_of(leaf: Any) -> Any:
     """The dtype of an array or a Python number; None of anything else."""
     if isinstance(leaf, bool | int | float | complex):
         return np.dtype(type(leaf))
@@ -231,9 +250,10 @@ def require_nonzero(method: str, params: Any, exempt: Sequence[bool] = (), *, re
     InvalidArgumentError
         With the path of the first such leaf.
     """
-    leaves = list(named_leaves(params))
-    for (path, leaf), free in zip(leaves, exempt or [False] * len(leaves), strict=True):
+    leaves = jax.tree.leaves(params)
+    for index, (leaf, free) in enumerate(zip(leaves, exempt or [False] * len(leaves), strict=True)):
         if not free and not isinstance(leaf, jax.core.Tracer) and not jnp.any(leaf):
             raise InvalidArgumentError(
-                f"{method} keeps the norm of every leaf, and params{path} of shape {np.shape(leaf)} is zero. {remedy}"
+                f"{method} keeps the norm of every leaf, and params{_path(params, index)} of shape {np.shape(leaf)} is "
+                f"zero. {remedy}"
             )

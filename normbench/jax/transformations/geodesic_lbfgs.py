@@ -12,7 +12,7 @@ from normbench import specs
 from normbench.arguments import one_of
 from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.transformations.balls import Place, Region, like, matrices, units, wider
-from normbench.jax.transformations.base import as_before, check_state, working_dtype
+from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
 from normbench.jax.transformations.curve import ValueSeries, bound, checked_value
 from normbench.jax.transformations.gate import Gate, resolve
 from normbench.jax.updates.balls import Product
@@ -136,6 +136,8 @@ def geodesic_lbfgs(
         region.check(params)
         return start(params)
 
+    check_state = StateCheck(gate.method, init)
+
     def update(
         updates: Any,
         state: WalkState,
@@ -148,7 +150,7 @@ def geodesic_lbfgs(
     ) -> tuple[Any, WalkState]:
         del grad  # optax.lbfgs takes it, too; here it is what is updated
         gate.check_gradients(updates, params)
-        check_state(gate.method, state, init, params)
+        check_state(state, params)
         start_value = checked_value("value", value)
         objective = bound(value_fn, extra)
         if not jax.tree.leaves(params):

@@ -15,10 +15,10 @@ from normbench.errors import InvalidArgumentError
 from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.transformations.base import (
     SphereState,
+    StateCheck,
     as_before,
     as_updates,
     cast,
-    check_state,
     live_radii,
     start_radii,
     working_dtype,
@@ -111,6 +111,8 @@ def method1(
         require_nonzero("method1", params, straight, remedy="Mark it as euclidean, or draw it at random.")
         return SphereState(_scales(start_radii(params), straight, length), jnp.zeros((), dtype))
 
+    check_state = StateCheck(gate.method, init)
+
     def update(
         updates: Any,
         state: SphereState,
@@ -123,7 +125,7 @@ def method1(
     ) -> tuple[Any, SphereState]:
         del grad  # optax.lbfgs takes it, too; here it is what is updated
         gate.check_gradients(updates, params)
-        check_state(gate.method, state, init, params)
+        check_state(state, params)
         start_value = checked_value("value", value)
         objective = bound(value_fn, extra)
         if not jax.tree.leaves(params):

@@ -11,7 +11,7 @@ from jax import Array
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.transformations.balls import Place, Region, like, matrices, units, wider
-from normbench.jax.transformations.base import as_before, check_state, working_dtype
+from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
 from normbench.jax.transformations.gate import Gate, beside, is_masked, resolve
 from normbench.jax.updates.polar_average import PolarState, advanced
 from normbench.specs.base import Geometry
@@ -112,10 +112,12 @@ def polar_average(
         region.check(params)
         return start(params)
 
+    check_state = StateCheck(gate.method, init)
+
     def update(updates: Any, state: AverageState, params: Any = None, **extra: Any) -> tuple[Any, AverageState]:
         del extra  # optax hands every member of a chain the extra arguments of all
         gate.check_gradients(updates, params)
-        check_state(gate.method, state, init, params)
+        check_state(state, params)
         if not jax.tree.leaves(params):
             return updates, state  # a mask hides everything
         dtype = working_dtype(params)
