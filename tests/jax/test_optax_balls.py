@@ -271,3 +271,14 @@ def test_averages_of_several_seeds_are_taken_by_vmap():
         normbench.jax.averaged(state, seeds)
     for name, mean in jax.jit(jax.vmap(normbench.jax.averaged))(state, seeds).items():
         np.testing.assert_allclose(mean, seeds[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_second_step_outside_of_jit_compiles_nothing(caplog):
+    optimizer, params = made("polar_average", RADIUS), {"w": jnp.full((2, 3), 0.1)}
+    state = optimizer.init(params)
+    optimizer.update(params, state, params)
+    with jax.log_compiles():
+        optimizer.update(params, state, params)
+        assert "XLA compilation" not in caplog.text
+        jax.jit(lambda x: x + 1.5)(1.5)
+    assert "XLA compilation" in caplog.text  # this is how it would show

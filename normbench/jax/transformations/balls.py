@@ -6,7 +6,8 @@ What is done with real numbers is rounded to the dtype of the leaf in the end, t
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -163,22 +164,31 @@ class Region:
     def towards(self, here: Array, there: Array, radius: Array, dtype: Any) -> tuple[Array, Array]:
         """An update in a leaf's dtype from ``here`` towards ``there``, and the weight behind it, which is inside."""
         kind = jnp.finfo(dtype)
-        gaps = float(kind.smallest_subnormal) * math.sqrt(here.size)  # below the normal numbers nothing is rounded
+        factor = _inside(here, there, radius, region=replace(self, radius=None), dtype=kind.dtype)
+        return _ending(factor, here, there, kind)
 
-        def ending(factor: Array) -> tuple[Array, Array]:
-            update = _rounded(factor * there - here, kind)
-            return update, _rounded(here + update, kind)
 
-        def shrunk(last: tuple[Array, Array]) -> tuple[Array, Array]:
-            factor, size = last
-            first = jnp.isinf(size)
-            factor = jnp.where(first, 1, factor * (radius / size) * (1 - float(kind.eps) / 2))
-            size = self.size(ending(factor)[1])
-            return factor, jnp.where(size > 0, size + gaps, size)
+def _ending(factor: Array, here: Array, there: Array, kind: Any) -> tuple[Array, Array]:
+    """The update to ``factor`` times ``there`` in a dtype, and the weight behind it."""
+    update = _rounded(factor * there - here, kind)
+    return update, _rounded(here + update, kind)
 
-        unknown = jnp.ones_like(radius), jnp.full_like(radius, jnp.inf)
-        factor, _ = lax.while_loop(lambda last: last[1] > radius, shrunk, unknown)
-        return ending(factor)
+
+@partial(jax.jit, static_argnames=("region", "dtype"))  # outside of jit a loop is compiled in each call
+def _inside(here: Array, there: Array, radius: Array, *, region: Region, dtype: Any) -> Array:
+    """By what ``there`` has to be multiplied so that the weight behind the update is inside."""
+    kind = jnp.finfo(dtype)
+    gaps = float(kind.smallest_subnormal) * math.sqrt(here.size)  # below the normal numbers nothing is rounded
+
+    def shrunk(last: tuple[Array, Array]) -> tuple[Array, Array]:
+        factor, size = last
+        first = jnp.isinf(size)
+        factor = jnp.where(first, 1, factor * (radius / size) * (1 - float(kind.eps) / 2))
+        size = region.size(_ending(factor, here, there, kind)[1])
+        return factor, jnp.where(size > 0, size + gaps, size)
+
+    unknown = jnp.ones_like(radius), jnp.full_like(radius, jnp.inf)
+    return lax.while_loop(lambda last: last[1] > radius, shrunk, unknown)[0]
 
 
 def _slack(weight: Array) -> float:

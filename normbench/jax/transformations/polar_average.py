@@ -107,6 +107,14 @@ def polar_average(
         weights = matrices(params, working_dtype(params))
         return begun(region.begin(weights), params, weights)
 
+    @jax.jit  # outside of jit a branch is compiled in each call
+    def begun_anew(replaced: list[Array], kept: AverageState, params: Any, weights: tuple[Array, ...]) -> AverageState:
+        return jax.lax.cond(
+            jnp.stack(replaced).any(),
+            lambda: begun(region.renewed(kept.place, replaced, weights), params, weights),
+            lambda: kept,
+        )
+
     def init(params: Any) -> AverageState:
         gate.check_params(params)
         region.check(params)
@@ -124,11 +132,7 @@ def polar_average(
         weights = matrices(params, dtype)
         kept: AverageState = wider(state, dtype)
         replaced = region.replaced(kept.place, params, weights)
-        now = jax.lax.cond(
-            jnp.stack(replaced).any(),
-            lambda: begun(region.renewed(kept.place, replaced, weights), params, weights),
-            lambda: kept,
-        )
+        now = begun_anew(replaced, kept, params, weights)
         radii, variables = now.place.radii, units(now.place.radii, weights)
         averages, structure = jax.tree.flatten(now.average)
         rates = {name: jnp.asarray(number, dtype) for name, number in hyper.items()}
