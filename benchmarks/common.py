@@ -62,8 +62,10 @@ LAYERS = {
     "E1": (12, 25, 30, 15, 3),
     "E2": (12, *[35] * 11, 3),  # width 35, depth 12: twelve weight matrices
     "wide": (12, *[512] * 7, 3),
+    "mnist": (784, *[256] * 3, 10),
 }
-SAMPLES = {"E1": None, "E2": None, "wide": 4096}  # None: every training sample of the task
+SAMPLES = {"E1": None, "E2": None, "wide": 4096, "mnist": None}  # None: every training sample of the task
+OTHER_DATA = {"mnist": ("mnist-10k", "official")}  # task and split of a size whose samples are not those of TASK
 WARM_UP = 5  # iterations; of those after, hardly one halves a step
 _UPDATES = ("spheres", "method2")
 BUFFER = 1000  # the most iterations that a trainer made here may do
@@ -145,7 +147,8 @@ def problem(size: str, normalisation: Any, seed: int = SEED) -> Any:
     """Normalised samples and initial weights of one of the fixed networks; the same at every call and commit."""
     tasks = module("normbench.problems.tasks")
     options = {"hyperparameters": spec("fgsgd").resolve({})} if normalisation.name == "MANIFOLDS" else {}
-    whole = tasks.problem(dataset(), LAYERS[size], normalisation, split=SPLIT, seed=seed, **options)
+    task, split = OTHER_DATA.get(size, (TASK, SPLIT))
+    whole = tasks.problem(dataset(task), LAYERS[size], normalisation, split=split, seed=seed, **options)
     count = SAMPLES[size]
     return dataclasses.replace(whole, x_train=whole.x_train[:count], y_train=whole.y_train[:count])
 
@@ -171,7 +174,8 @@ def bounded_trainer(way: str, backend: str, size: str = "E1", device: str = "cpu
     optimiser, parametrisation = way.split()
     spec(optimiser)
     running = module("normbench.running.run")
-    asked = {"task": TASK, "layers": LAYERS[size], "split": SPLIT, "seed": SEED, "iterations": BUFFER, "device": device}
+    task, split = OTHER_DATA.get(size, (TASK, SPLIT))
+    asked = {"task": task, "layers": LAYERS[size], "split": split, "seed": SEED, "iterations": BUFFER, "device": device}
     try:
         request = module("normbench.running.request").Asked(
             **asked, optimiser=optimiser, backend=backend, lipschitz=LIPSCHITZ, parametrisation=parametrisation
@@ -179,7 +183,7 @@ def bounded_trainer(way: str, backend: str, size: str = "E1", device: str = "cpu
         request = request.resolved()
     except (TypeError, ValueError) as error:
         raise NotImplementedError(f"this commit has no such bound: {error}") from error
-    start, count = running.problem_of(request, dataset()), SAMPLES[size]
+    start, count = running.problem_of(request, dataset(task)), SAMPLES[size]
     start = dataclasses.replace(start, x_train=start.x_train[:count], y_train=start.y_train[:count])
     made = running.build_trainer(request, start)
     made.compile()
@@ -188,9 +192,9 @@ def bounded_trainer(way: str, backend: str, size: str = "E1", device: str = "cpu
 
 
 @lru_cache
-def dataset() -> Any:
-    """The samples of the task, loaded once."""
-    return module("normbench.problems.tasks").get(TASK).dataset()
+def dataset(task: str = TASK) -> Any:
+    """The samples of a task, loaded once."""
+    return module("normbench.problems.tasks").get(task).dataset()
 
 
 def trainer(
