@@ -10,7 +10,7 @@ import time
 from functools import partial
 
 from .autodiff import autodiff_gradient, autodiff_scan, nested_method1
-from .common import advance, bounded_trainer, problem, spec, trainer
+from .common import BACKENDS, advance, bounded_trainer, problem, spec, trainer
 from .parts import DEPTH, WIDTH
 
 SIZES = ("E1", "E2", "wide")
@@ -141,9 +141,10 @@ def main():
     """Print the tables as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=AT_A_BOUND, action="append", help="only these networks")
+    parser.add_argument("--backend", choices=BACKENDS, action="append", help="only these libraries")
     parser.add_argument("--no-steps", action="store_true", help="leave the optimiser steps out")
     arguments = parser.parse_args()
-    for backend in ("torch", "jax"):
+    for backend in arguments.backend or BACKENDS:
         for size in arguments.size or AT_A_BOUND:
             if size in SIZES:
                 _print(f"{backend}, {size}", *iterations(backend, size))
