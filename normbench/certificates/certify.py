@@ -118,9 +118,11 @@ def _attempts(network: Plain, deadline: float) -> Iterator[Attempt]:
     if network.is_constant:
         yield Attempt(CONSTANT, constant())
         return
-    yield Attempt(PRODUCT, product(network))
-    if len(network.weights) == 1:
-        return  # the product is the operator norm itself
+    yield Attempt(
+        PRODUCT, product(network), "" if network.exact else "no other: the weights are too far apart for float64"
+    )
+    if len(network.weights) == 1 or not network.exact:
+        return  # the product is the operator norm itself, or nothing else holds for what scaling has rounded
     closed = dict(_closed_forms(network, deadline))
     steps = _FEW_STEPS * sum(6.0 * max(weight.shape) * min(weight.shape) ** 2 for weight in network.weights)
     scaled = _within(RESCALED, deadline, steps, lambda: rescaling(network, deadline=deadline))

@@ -9,6 +9,7 @@ It is at most the product of all ||W_k||_op, and depends on how the neurons are 
 F_j = sum_i F_i ||W_j ... W_{i+1}||_op, the sum of 2^(m-1) terms is F_m, in m (m + 1) / 2 norms.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from fractions import Fraction
@@ -18,7 +19,7 @@ import numpy as np
 from normbench.certificates.certificate import Certificate
 from normbench.certificates.plain import Plain
 from normbench.certificates.rescaling import rescaled
-from normbench.certificates.rounding import EPSILON, operator_norm, with_slack
+from normbench.certificates.rounding import EPSILON, UNDERFLOW, frobenius_norm, operator_norm, with_slack
 
 KIND = "combettes_pesquet"
 
@@ -56,13 +57,19 @@ def proven(network: Plain, scales: Sequence[np.ndarray] = ()) -> float:
         for first in range(last, -1, -1):
             if first < last:
                 block, error = _times(block, error, weights[first], errors[first])
-            total += sums[first] * Fraction(operator_norm(block, error=error))
+            norm = operator_norm(block, error=error)
+            if norm == math.inf:
+                return norm
+            total += sums[first] * Fraction(norm)
         sums.append(total)
     return network.bound(sums[-1] / 2 ** (len(weights) - 1))
 
 
 def _times(left: np.ndarray, of_left: float, right: np.ndarray, of_right: float) -> tuple[np.ndarray, float]:
-    """The product, and its error in operator norm from those of the factors and its own n roundings an entry."""
-    sizes = float(np.linalg.norm(left)) + of_left, float(np.linalg.norm(right)) + of_right
+    """The product, and its error in operator norm from those of the factors and its own n operations an entry."""
+    sizes = frobenius_norm(left) + of_left, frobenius_norm(right) + of_right
     rounding = (left.shape[1] + 2) * EPSILON * sizes[0] * sizes[1]
-    return left @ right, (of_left * sizes[1] + sizes[0] * of_right + rounding) * (1.0 + 8 * EPSILON)
+    rounding += len(left) * right.size * UNDERFLOW
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = left @ right
+    return product, (of_left * sizes[1] + sizes[0] * of_right + rounding) * (1.0 + 8 * EPSILON)

@@ -29,6 +29,7 @@ from normbench.certificates.rounding import EPSILON, positive_definite, rounded_
 from normbench.errors import CertificateError
 
 _SCALED = 2.0**-100, 2.0**100  # the largest entry of a layer that the exponents brought to about one
+_FARTHEST = 5000  # exponent; those of float64 lie between -1074 and 1024
 _STEPS = (0.0, *(16.0**k for k in range(12)))  # by how much a bound is raised until it is proven, in size^2 roundings
 _MOST = 1e-3
 
@@ -118,8 +119,8 @@ def _fitting(network: Plain, witness: Mapping[str, tuple[np.ndarray, ...]]) -> t
             f"the witness has multipliers of shapes {shapes} and {exponents.size} exponents; the network's hidden "
             f"layers need {wanted} and {len(network.weights)}."
         )
-    if exponents.dtype.kind not in "iu" or np.abs(exponents).max(initial=0) > 5000:
-        raise CertificateError("the exponents must be integers of at most 5000.")
+    if exponents.dtype.kind not in "iu" or not ((exponents >= -_FARTHEST) & (exponents <= _FARTHEST)).all():
+        raise CertificateError(f"the exponents must be integers of at most {_FARTHEST}.")
     if any(part.dtype != np.float64 or not np.isfinite(part).all() for part in multipliers):
         raise CertificateError("the multipliers must be finite float64 numbers.")
     scaled = network.with_exponents([int(exponent) for exponent in exponents])
@@ -127,4 +128,6 @@ def _fitting(network: Plain, witness: Mapping[str, tuple[np.ndarray, ...]]) -> t
         raise CertificateError(
             f"the exponents do not belong to these weights: a scaled layer has entries of {np.abs(weight).max():.3g}."
         )
+    if not scaled.exact:
+        raise CertificateError("the exponents do not belong to these weights: they round an entry of a scaled layer.")
     return network.in_use(multipliers), scaled

@@ -46,6 +46,8 @@ class Plain:
         How many neighbouring units an activation mixes: 1, or 2 for maxmin.
     output_scale : float
         Not negative.
+    exact : bool
+        False if an entry of ``weights`` lies so far below the largest of its layer that scaling has rounded it.
     """
 
     given: tuple[np.ndarray, ...]
@@ -54,6 +56,7 @@ class Plain:
     kept: tuple[np.ndarray, ...]
     together: int
     output_scale: float
+    exact: bool
 
     @property
     def is_constant(self) -> bool:
@@ -85,7 +88,8 @@ class Plain:
         steps = [old - new for old, new in zip(self.exponents, exponents, strict=True)]
         with np.errstate(over="ignore"):
             scaled = tuple(np.ldexp(weight, step) for weight, step in zip(self.weights, steps, strict=True))
-        return dataclasses.replace(self, weights=scaled, exponents=tuple(exponents))
+        exact = self.exact and _is_exact(self.weights, scaled, steps)
+        return dataclasses.replace(self, weights=scaled, exponents=tuple(exponents), exact=exact)
 
 
 def plain(weights: Iterable[Any], activation: str | Activation = "relu", output_scale: float = 1.0) -> Plain:
@@ -119,7 +123,14 @@ def plain(weights: Iterable[Any], activation: str | Activation = "relu", output_
     pruned = [w[np.ix_(alive[k + 1], alive[k])] for k, w in enumerate(arrays)]
     exponents = tuple(_exponent(w) for w in pruned)
     scaled = tuple(np.ldexp(w, -e) for w, e in zip(pruned, exponents, strict=True))
-    return Plain(tuple(arrays), scaled, exponents, tuple(kept), together, abs(float(number)))
+    exact = _is_exact(pruned, scaled, [-e for e in exponents])
+    return Plain(tuple(arrays), scaled, exponents, tuple(kept), together, abs(float(number)), exact)
+
+
+def _is_exact(weights: Sequence[np.ndarray], scaled: Sequence[np.ndarray], steps: Sequence[int]) -> bool:
+    """Whether each scaled layer is its weights times 2^step to the last bit."""
+    with np.errstate(over="ignore"):
+        return all(np.array_equal(np.ldexp(s, -n), w) for w, s, n in zip(weights, scaled, steps, strict=True))
 
 
 def _together(activation: str | Activation) -> int:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from normbench.certificates.certificate import Certificate
 from normbench.certificates.plain import Plain
-from normbench.certificates.rounding import operator_norm, rounded_up, with_slack
+from normbench.certificates.rounding import exact_product, operator_norm, rounded_up, with_slack
 
 KIND = "product"
 
@@ -35,6 +35,5 @@ def proven(network: Plain) -> float:
     norms = [operator_norm(weight) for weight in network.given]
     if 0.0 in norms or network.output_scale == 0.0:
         return 0.0
-    if math.inf in norms:
-        return math.inf
-    return rounded_up(math.prod(map(Fraction, norms), start=Fraction(network.output_scale)))
+    found = exact_product(norms)
+    return math.inf if found == math.inf else rounded_up(found * Fraction(network.output_scale))

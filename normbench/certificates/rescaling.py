@@ -14,7 +14,6 @@ S_k ties neighbouring layers only, so that the Hessian is block tridiagonal, and
 """
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from fractions import Fraction
@@ -24,7 +23,14 @@ import numpy as np
 from normbench.certificates import barrier
 from normbench.certificates.certificate import Certificate
 from normbench.certificates.plain import Plain
-from normbench.certificates.rounding import EPSILON, operator_norm, with_slack
+from normbench.certificates.rounding import (
+    EPSILON,
+    UNDERFLOW,
+    exact_product,
+    frobenius_norm,
+    operator_norm,
+    with_slack,
+)
 from normbench.errors import CertificateError
 
 KIND = "rescaled"
@@ -66,7 +72,7 @@ def rescaling(network: Plain, *, deadline: float = math.inf, tolerance: float = 
 def proven(network: Plain, scales: Sequence[np.ndarray]) -> float:
     """The product under these scales, rounded up."""
     pairs = zip(*rescaled(network, scales), strict=True)
-    return network.bound(math.prod((Fraction(operator_norm(w, error=e)) for w, e in pairs), start=Fraction(1)))
+    return network.bound(exact_product(operator_norm(w, error=e) for w, e in pairs))
 
 
 def rescaled(network: Plain, scales: Sequence[np.ndarray]) -> tuple[tuple[np.ndarray, ...], list[float]]:
@@ -88,11 +94,17 @@ def rescaled(network: Plain, scales: Sequence[np.ndarray]) -> tuple[tuple[np.nda
         first = mine[:: network.together]
         if network.together > 1 and not np.array_equal(np.repeat(first, network.together)[: len(mine)], mine):
             raise CertificateError(f"scales {layer} must be equal within each pair of units of maxmin.")
-    found = rescaled_weights(network.weights, network.in_use([np.asarray(scale, np.float64) for scale in scales]))
+    used = network.in_use([np.asarray(scale, np.float64) for scale in scales])
+    found = rescaled_weights(network.weights, used)
     if not all(np.isfinite(weight).all() for weight in found):
         raise CertificateError("the scales are too far apart: a rescaled weight is beyond float64.")
-    # two roundings an entry, and underflow
-    errors = [2 * EPSILON * float(np.linalg.norm(w)) + w.size * sys.float_info.min for w in found]
+    # two roundings an entry; underflow behind the division, and before it, which may make it large
+    least = [1.0, *(float(scale.min()) for scale in used)]
+    with np.errstate(over="ignore"):
+        errors = [
+            2 * EPSILON * frobenius_norm(w) + w.size * (UNDERFLOW + np.divide(UNDERFLOW, before))
+            for w, before in zip(found, least, strict=True)
+        ]
     return found, errors
 
 

@@ -8,11 +8,15 @@ Here c is twice as large or more, which pays for the roundings of second order a
 """
 
 import math
+import sys
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
 
 EPSILON = 2.0**-52  # twice the unit roundoff u
+UNDERFLOW = sys.float_info.min  # more than an operation whose result is too small for float64 can be wrong by
+_SQUARES = 2.0**-300, 2.0**300  # of a norm in between, no square overflows, and none that underflows counts
 _WIDEST_EXCESS = 1.0  # an operator norm is proven at twice its estimate if the estimate has one right digit
 
 
@@ -71,14 +75,13 @@ def operator_norm(matrix: np.ndarray, *, error: float = 0.0) -> float:
     Parameters
     ----------
     matrix : array, shape (fan_out, fan_in), float64
-        Finite.
     error : float
         Added.
 
     Returns
     -------
     float
-        0 for a matrix of zeros without error.
+        0 for a matrix of zeros without error; inf where an entry or the error is not finite.
 
     Examples
     --------
@@ -87,6 +90,8 @@ def operator_norm(matrix: np.ndarray, *, error: float = 0.0) -> float:
     >>> 4.0 < s < 4.0 + 1e-12
     True
     """
+    if not (math.isfinite(error) and np.isfinite(matrix).all()):
+        return math.inf
     if not matrix.any():
         return error
     exponent = int(np.frexp(np.abs(matrix).max())[1])
@@ -105,6 +110,32 @@ def operator_norm(matrix: np.ndarray, *, error: float = 0.0) -> float:
             return _ldexp_up(norm, exponent) + error * (1.0 + EPSILON)
         excess *= 4
     return _ldexp_up(math.sqrt(trace * (1.0 + (least + most) * EPSILON)), exponent) + error * (1.0 + EPSILON)
+
+
+def frobenius_norm(matrix: np.ndarray) -> float:
+    """Frobenius norm to some size u of its size, however small or large the entries are; inf if one is not finite.
+
+    The squares of entries below 1e-162 are 0 in float64, and those of entries above 1e154 inf.
+
+    Examples
+    --------
+    >>> frobenius_norm(np.array([[3e-200, 4e-200]]))
+    5e-200
+    """
+    if not np.isfinite(matrix).all():
+        return math.inf
+    with np.errstate(over="ignore", under="ignore"):
+        norm = float(np.linalg.norm(matrix))
+    if _SQUARES[0] < norm < _SQUARES[1] or not matrix.any():
+        return norm
+    exponent = int(np.frexp(np.abs(matrix).max())[1])
+    return _ldexp_up(float(np.linalg.norm(np.ldexp(matrix, -exponent))), exponent)
+
+
+def exact_product(norms: Iterable[float]) -> Fraction | float:
+    """Of norms as they are, without any rounding; inf where one is."""
+    found = list(norms)
+    return math.inf if math.inf in found else math.prod(map(Fraction, found), start=Fraction(1))
 
 
 def _ldexp_up(value: float, exponent: int) -> float:

@@ -11,7 +11,6 @@ norm, the product of slopes and weights misses by at most prod (||V_k|| + e_k) -
 """
 
 import math
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -20,7 +19,15 @@ import numpy as np
 
 from normbench.certificates.certificate import Certificate
 from normbench.certificates.plain import Plain
-from normbench.certificates.rounding import EPSILON, operator_norm, rounded_up, with_slack
+from normbench.certificates.rounding import (
+    EPSILON,
+    UNDERFLOW,
+    exact_product,
+    frobenius_norm,
+    operator_norm,
+    rounded_up,
+    with_slack,
+)
 from normbench.errors import CertificateError
 
 KIND = "sandwich"
@@ -71,18 +78,17 @@ def proven(network: Plain, witness: Mapping[str, Sequence[np.ndarray]]) -> float
     """
     a, b, psi, gain = _factors(network, witness)
     tops = [operator_norm(np.hstack(pair)) for pair in zip(a, b, strict=False)]
-    own = Fraction(abs(gain)) * Fraction(operator_norm(b[-1]))
-    own *= math.prod((Fraction(top) ** 2 for top in tops), start=Fraction(1))
+    own = exact_product([abs(gain), operator_norm(b[-1]), *tops, *tops])
     norms, misses = [], []
     for layer, weight in enumerate(network.given):
         mine, found, error = _scaled(layer, weight, a, b, psi, gain)
-        miss = float(np.linalg.norm(mine - found)) * (1.0 + weight.size * EPSILON) + error
-        if not math.isfinite(miss):
-            return math.inf
-        norms.append(Fraction(operator_norm(mine, error=error)))
-        misses.append(Fraction(miss))
-    wide = math.prod((n + e for n, e in zip(norms, misses, strict=True)), start=Fraction(1))
-    return rounded_up((own + wide - math.prod(norms, start=Fraction(1))) * Fraction(network.output_scale))
+        miss = frobenius_norm(mine - found) * (1.0 + weight.size * EPSILON) + error
+        norms.append(operator_norm(mine, error=error))
+        misses.append(miss)
+    if math.inf in (own, *norms, *misses):
+        return math.inf
+    wide = math.prod((Fraction(n) + Fraction(e) for n, e in zip(norms, misses, strict=True)), start=Fraction(1))
+    return rounded_up((own + wide - exact_product(norms)) * Fraction(network.output_scale))
 
 
 def _scaled(
@@ -105,9 +111,10 @@ def _scaled(
     with np.errstate(over="ignore", invalid="ignore"):
         mine = after[:, None] * weight / before
         found = factor * (b[layer] @ transposed)
-        size = np.linalg.norm(mine) + np.linalg.norm(factor * (np.abs(b[layer]) @ np.abs(transposed)))
-    error = float(size) * (weight.shape[1] + 8) * EPSILON + 2 * weight.size * sys.float_info.min
-    return mine, found, error
+        size = frobenius_norm(mine) + frobenius_norm(factor * (np.abs(b[layer]) @ np.abs(transposed)))
+        # what underflows, and what that is multiplied by behind it
+        small = 2 + np.divide(1.0, before.min()) + abs(factor) * (weight.shape[1] + 1)
+    return mine, found, size * (weight.shape[1] + 8) * EPSILON + float(small) * weight.size * UNDERFLOW
 
 
 def _factors(

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from normbench.certificates import (
     combettes_pesquet,
     constant,
@@ -68,6 +70,9 @@ CHECKS: Mapping[str, Callable[[Plain, Certificate], str]] = MappingProxyType(
 )
 """By kind: why a certificate does not prove its bound, empty if it does."""
 
+FROM_GIVEN_WEIGHTS = (constant.KIND, product.KIND, sandwich.KIND)
+"""The kinds that take the weights as they came; the others take them scaled, which must not round them."""
+
 FOR_ANY_ACTIVATION = (constant.KIND, product.KIND, rescaling.KIND)
 """The kinds that hold for maxmin as well; the others need slopes in [0, 1], entry by entry."""
 
@@ -113,5 +118,22 @@ def verify(
         return  # whatever the bound is, 0 is below
     if network.together > 1 and certificate.kind not in FOR_ANY_ACTIVATION:
         raise CertificateError(f"a certificate of kind {certificate.kind} does not hold for {activation}.")
+    _check_numbers(certificate)
+    if not network.exact and certificate.kind not in FROM_GIVEN_WEIGHTS:
+        raise CertificateError(
+            f"a certificate of kind {certificate.kind} does not hold for these weights: those of one layer lie too far "
+            "apart for float64."
+        )
     if reason := CHECKS[certificate.kind](network, certificate):
         raise CertificateError(f"the certificate of kind {certificate.kind} does not hold: {reason}.")
+
+
+def _check_numbers(certificate: Certificate) -> None:
+    """Raise where an array of the witness holds anything but real numbers that float64 and int64 hold."""
+    for name, parts in certificate.witness.items():
+        for index, part in enumerate(parts):
+            given = np.asarray(part)
+            if given.dtype.kind not in "fiu" or given.dtype.itemsize > 8:
+                raise CertificateError(
+                    f"{name} {index} of the witness must hold real numbers of at most 64 bits; got {given.dtype}."
+                )
