@@ -8,12 +8,15 @@ neglects more there than the other three, which are linear in pieces.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from normbench.networks.base import Fixed, Shape
 
 
 class Activation(Fixed):
     """What stands between two layers with weights."""
+
+    is_homogeneous: ClassVar[bool] = True  # rho(c x) = c rho(x) for c > 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class LeakyRelu(Activation):
 @dataclass(frozen=True)
 class Tanh(Activation):
     """Hyperbolic tangent. Not homogeneous: tanh(c x) is not c tanh(x), so that the size of the weights matters."""
+
+    is_homogeneous = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """What a run leaves to those who use the network: plain float64 weights and the proof of their bound."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -41,13 +43,22 @@ def exported(request: RunRequest, problem: Problem, trajectory: Trajectory) -> E
     trajectory : Trajectory
     """
     way = parametrisations.way(specs.get(request.optimiser), request.parametrisation, problem.network)
-    scale = problem.output_scale * problem.input_norm
-    proof = proven(problem, trajectory, way, scale=scale)
+    bare = _bare(problem, request.lipschitz)
+    proof = proven(problem, trajectory, way, scale=bare.gain_scale)
     if proof is None:
         return None
     arrays = proof.certificate.arrays()
-    network = StoredNetwork(proof.weights, scale, request.lipschitz, arrays, name_of(proof.activation))
+    network = replace(bare, weights=proof.weights, witness=arrays, activation=name_of(proof.activation))
     return Export(network, proof.certificate)
+
+
+def _bare(problem: Problem, asked: float | None) -> StoredNetwork:
+    """The maps of inputs of norm 1 and of outputs, without weights; one scale for both where c f(x) = f(c x)."""
+    scale, norm = problem.output_scale, problem.input_norm
+    if norm == 1.0 or all(layer.is_homogeneous for layer in problem.network.layers if isinstance(layer, Activation)):
+        return StoredNetwork((), scale * norm, asked, {})
+    mean = np.zeros(math.prod(problem.network.input_shape))
+    return StoredNetwork((), scale, asked, {}, input_mean=mean, input_scale=1.0 / norm)
 
 
 class Proof(NamedTuple):
