@@ -126,16 +126,22 @@ def interpolated(points: Sequence[Cell], seed: int, bound: float) -> float | Los
     """Test RMS of a sweep at a certified bound: linear in log certificate between the runs on either side.
 
     The runs are joined in the order of what was asked for, which sets the scale of the outputs; where what was proven
-    passes the bound several times, the largest scale counts. Nothing is said beyond what was measured.
+    passes the bound several times, the largest scale counts. Nothing is said beyond what was measured, nor across a
+    scale at which the seed has no figure, or a certificate of 0.
     """
-    path = [
-        (math.log(run.outcome.lipschitz_certificate), point.values[seed])
-        for point in points
-        for run in point.runs
-        if run.request.seed == seed
-    ]
     at = math.log(bound)
-    for (a, before), (b, after) in reversed(list(pairwise(path))):
+    for first, second in reversed(list(pairwise(_measured(point, seed) for point in points))):
+        if first is None or second is None:
+            continue
+        (a, before), (b, after) = first, second
         if min(a, b) <= at <= max(a, b):
             return after if a == b else before + (after - before) * (at - a) / (b - a)
     return Lost.OUTSIDE
+
+
+def _measured(point: Cell, seed: int) -> tuple[float, float] | None:
+    """Log certificate and test RMS of a seed, if it has them."""
+    run = next((run for run in point.runs if run.request.seed == seed), None)
+    if run is None or run.outcome.lipschitz_certificate == 0.0:
+        return None
+    return math.log(run.outcome.lipschitz_certificate), point.values[seed]

@@ -54,7 +54,9 @@ def rank_spans(samples: Sequence[Sample]) -> list[RankSpan]:
     if not among:
         return spans
     values = np.array([[samples[k][seed] for seed in shared] for k in among])
-    drawn = spans_of_resamples([ranks[k] for k in among], values @ resampled_counts(len(shared)).T)
+    distinct, own = np.unique(values, axis=0, return_inverse=True)  # equal rows tie: a product may round them apart
+    sums = (distinct @ resampled_counts(len(shared)).T)[own.reshape(-1)]
+    drawn = spans_of_resamples([ranks[k] for k in among], sums)
     for k, span in zip(among, drawn, strict=True):
         spans[k] = span
     return spans

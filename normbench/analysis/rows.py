@@ -99,8 +99,9 @@ class Row:
 
     @property
     def incomplete(self) -> bool:
-        """True if a run of the row gave no result; such a row cannot lead."""
-        return bool(self.failures[Status.DIVERGED] or self.failures[Status.FAILED])
+        """True if a run of the row gave no result, or no finite test RMS; such a row cannot lead."""
+        failed = self.failures[Status.DIVERGED] or self.failures[Status.FAILED]
+        return bool(failed) or not all(math.isfinite(run.outcome.test_rms) for run in self.records)
 
     def mean(self, quantity: Callable[[Record], float]) -> float:
         """Mean of a figure over the runs that have it; NaN where none has."""

@@ -81,7 +81,7 @@ class Plain:
 
     def bound(self, value: float | Fraction) -> float:
         """A bound of ``weights`` as one of the network, rounded up; inf beyond float64 and where ``value`` is."""
-        return math.inf if value == math.inf else rounded_up(Fraction(value) * self.factor)
+        return rounded_up(value if value == math.inf else Fraction(value) * self.factor)
 
     def with_exponents(self, exponents: Sequence[int]) -> "Plain":
         """The same network, its layers scaled by other powers of two."""

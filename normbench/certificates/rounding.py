@@ -149,8 +149,10 @@ def with_slack(bound: float) -> float:
     return bound * (1.0 + 2.0**-33)
 
 
-def rounded_up(value: Fraction) -> float:
-    """The smallest float64 that is not below; inf beyond the largest."""
+def rounded_up(value: Fraction | float) -> float:
+    """The smallest float64 that is not below; inf beyond the largest, and of inf."""
+    if value == math.inf:
+        return math.inf
     try:
         nearest = float(value)
     except OverflowError:

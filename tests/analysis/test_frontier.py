@@ -106,6 +106,25 @@ def test_a_sweep_is_read_at_its_own_certificates_and_never_beyond(planted, level
     assert cells(frontier_of([*level("lbfgs", 1.1), *detour, *rest]), "method1")[0].values[0] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "diverged", "test_rms": math.nan}, {"certified_by": "constant", "lipschitz_certificate": 0.0}],
+)
+def test_a_sweep_is_not_read_across_a_scale_without_a_figure_or_a_certificate_to_join(planted, level, changes):
+    def sphere(asked, certificate, rms, seed, **others):
+        usual = {"parametrisation": "sphere", "lipschitz_certificate": certificate, "iterations": 100}
+        return planted("method1", asked, seed, rms, **(usual | others))
+
+    points = ((10.0, 4.0, 1.6), (20.0, 8.0, 1.4), (40.0, 40.0, 1.2))
+    sweep = [
+        sphere(*point, seed, **(changes if (point[0], seed) == (20.0, 1) else {})) for point in points for seed in SEEDS
+    ]
+    at_5, at_20, _ = cells(frontier_of([*level("lbfgs", 1.1), *sweep]), "method1")
+    for cell in (at_5, at_20):  # of either side the gap is one end
+        assert set(cell.values) == {0, 2}
+        assert cell.lost == {1: Lost.OUTSIDE}
+
+
 def test_a_sweep_of_the_outputs_scale_is_one_way_at_its_own_certificates_in_the_order_of_the_scales(planted, level):
     def agd(scale, certificate, rms, seed):
         changes = {"parametrisation": None, "output_scale": scale, "lipschitz_certificate": certificate}

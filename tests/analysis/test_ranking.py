@@ -43,6 +43,13 @@ def test_ranks_of_equal_rows_are_anyones():
     assert sum(s.best_share for s in spans) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("rows", [2, 3, 5, 9])
+def test_rows_of_the_same_figures_tie_in_every_resample(rows):
+    same = np.random.default_rng(rows).normal(1.0, 0.1, 10)
+    spans = rank_spans(samples([same] * rows))
+    assert [(s.low, s.best_share) for s in spans] == [(1, 1.0)] * rows
+
+
 def test_one_resample_serves_all_rows():
     # a hard seed moves both rows alike; drawn apart, the ranks would change places
     hard = np.array([1.0, 1.0, 5.0])

@@ -53,15 +53,18 @@ def test_one_seed_shows_no_deviation(make):
     assert tables.mean_sd(row.test) == "0.500"
 
 
-def test_rows_are_sorted_by_test_rms_and_incomplete_rows_cannot_lead(make):
+@pytest.mark.parametrize(
+    "lost", [{"train_rms": math.nan, "test_rms": math.nan, "status": "diverged"}, {"test_rms": math.inf}]
+)
+def test_rows_are_sorted_by_test_rms_and_incomplete_rows_cannot_lead(make, lost):
     records = [
         *over_seeds(make, [0.9, 0.9], optimiser="method1"),
         *over_seeds(make, [0.8, 0.8], optimiser="agd"),
         make("method2", seed=0, test_rms=0.1, iterations=3000),
-        make("method2", seed=1, test_rms=math.nan, train_rms=math.nan, status="diverged", iterations=3000),
+        make("method2", seed=1, iterations=3000, **lost),
     ]
-    board = only(records)
-    assert [r.optimiser for r in board.rows if r.kind == "optimiser"] == ["agd", "method1", "method2"]
+    found = [r for r in only(records).rows if r.kind == "optimiser"]
+    assert [(r.optimiser, r.rank is None) for r in found] == [("agd", False), ("method1", False), ("method2", True)]
 
 
 def test_failures_are_counted_and_shown(make):
