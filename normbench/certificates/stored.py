@@ -156,6 +156,10 @@ def read(path: Path, activation: str | None = None) -> StoredNetwork:
     try:
         found = _network(arrays, activation)
         plain(found.weights, found.activation, found.output_scale)
+        if not math.isfinite(found.gain_scale):
+            raise InvalidArgumentError(
+                f"output_scale, {found.output_scale!r}, over the smallest input_scale is beyond float64."
+            )
     except InvalidArgumentError as error:
         raise DataError(f"{path} holds no network to certify: {error}") from error
     return found
@@ -215,6 +219,7 @@ def _input_map(arrays: Mapping[str, np.ndarray], first: np.ndarray) -> dict[str,
     if mean is not None:
         _check_vector(_INPUT_MEAN, mean, inputs)
     scale, spread = (arrays.get(name) for name in _OF_INPUTS)
+    number = None if scale is not None and scale.ndim else _number(_SCALE, scale)
     if scale is not None and scale.ndim:
         _check_vector(_SCALE, scale, inputs)
     elif spread is not None:
@@ -222,9 +227,8 @@ def _input_map(arrays: Mapping[str, np.ndarray], first: np.ndarray) -> dict[str,
     if spread is not None:
         _check_vector(_SPREAD, spread, inputs)
     for name, values in ((_SCALE, scale), (_SPREAD, spread)):
-        if values is not None and not (values > 0.0).all():
+        if values is not None and not ((values > 0.0) & (values < math.inf)).all():
             raise InvalidArgumentError(f"{name} must be positive and finite; got {values.min()!r}.")
-    number = None if scale is not None and scale.ndim else _number(_SCALE, scale)
     return {
         "input_map": found,
         "input_mean": mean,

@@ -1,11 +1,15 @@
 """Witnesses and weights at the ends of float64: a bound below the true gain is refused, and never with a crash."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from normbench.certificates import Certificate, CertificateError, certify, largest_gain, plain, verify
 from normbench.certificates.combettes_pesquet import proven
 from normbench.certificates.rounding import frobenius_norm, operator_norm
+from normbench.certificates.stored import read
+from normbench.errors import DataError
 
 _TINY_LAYERS = np.diag([1.0, 2.0**-900]), np.diag([2.0**-700, 1.0]), np.ones((1, 2))  # gain 2^-700
 _FAR_APART = np.array([[2.0**1000], [2.0**-100]]), np.array([[2.0**-1000, 2.0**1000]])  # gain 2^900, by the second unit
@@ -105,3 +109,15 @@ def test_a_kink_is_no_evidence(activation: str) -> None:
     measured = np.linalg.norm(f(x[0]) - f(x[1]), axis=1) / np.linalg.norm(x[0] - x[1], axis=1)
     assert measured.max() <= gain * (1 + 1e-6)
     assert gain <= measured.max() * (1 + 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("scale", "reason"), [(np.inf, "positive and finite"), ("one", "one number"), (5e-324, "beyond")]
+)
+def test_a_file_whose_input_scale_is_no_number_to_divide_by_is_refused(
+    scale: object, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "net.npz"
+    np.savez(file, weight_0=np.ones((1, 1)), input_mean=np.zeros(1), input_scale=np.array(scale))
+    with pytest.raises(DataError, match=reason):
+        read(file)
