@@ -1,4 +1,48 @@
-"""What callers of normbench can catch: one class per kind of mistake or misfortune; and how a lack is made good."""
+"""What callers of normbench can catch: one class per kind of mistake or misfortune; and how a lack is made good.
+
+Messages call an argument what the caller calls it: the same code is called from Python and from a command line.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_by_options: ContextVar[bool] = ContextVar("by_options", default=False)
+_OPTIONS = {"hyperparameters": "--set", "grids": "--grid", "random_state": "--seed"}  # of other names than in Python
+
+
+@contextmanager
+def called_by_options() -> Iterator[None]:
+    """Whoever calls what is done inside has given options of a command line."""
+    token = _by_options.set(True)
+    try:
+        yield
+    finally:
+        _by_options.reset(token)
+
+
+def argument(name: str, *value: Any) -> str:
+    """What the caller calls an argument: ``batch_size`` in Python, ``--batch-size`` on a command line.
+
+    Parameters
+    ----------
+    name : str
+        In Python.
+    *value
+        What was given for it, to be said behind it.
+
+    Examples
+    --------
+    >>> argument("batch_size"), argument("test_share", 0.999)
+    ('batch_size', 'test_share=0.999')
+    >>> with called_by_options():
+    ...     argument("test_share", 0.999)
+    '--test-share 0.999'
+    """
+    if _by_options.get():
+        return " ".join([_OPTIONS.get(name, f"--{name.replace('_', '-')}"), *map(str, value)])
+    return "=".join([name, *map(repr, value)])
 
 
 def install(extra: str) -> str:

@@ -8,7 +8,7 @@ from heapq import heapreplace
 from normbench import specs
 from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.plan import Plan
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.running.request import RunRequest, setting
 
 
@@ -37,7 +37,7 @@ class Shard:
         number, total = map(int, found.groups()) if found else (0, 0)
         if not 1 <= number <= total:
             raise InvalidArgumentError(
-                f"--shard takes I/N, part I of N counted from 1; got {text!r}. Example: --shard 1/4, to 4/4."
+                f"{argument('shard')} takes I/N, part I of N counted from 1; got {text!r}. Example: 1/4, to 4/4."
             )
         return cls(number, total)
 

@@ -6,7 +6,13 @@ from typing import Any
 import click
 
 from normbench.cli.streams import safe_streams
-from normbench.errors import BackendUnavailableError, InvalidArgumentError, NormbenchError, OutputError
+from normbench.errors import (
+    BackendUnavailableError,
+    InvalidArgumentError,
+    NormbenchError,
+    OutputError,
+    called_by_options,
+)
 
 CHECK_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
 
@@ -31,7 +37,8 @@ class ReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every error that normbench raises on purpose, or the system, becomes a message."""
         try:
-            return super().invoke(ctx)
+            with called_by_options():
+                return super().invoke(ctx)
         except NormbenchError as error:
             raise ReportedError(error) from error
         except OSError as error:
@@ -41,8 +48,15 @@ class ReportingGroup(click.Group):
         except MemoryError as error:
             raise ReportedError(OutputError("out of memory.")) from error
         except KeyboardInterrupt:
-            click.echo("Interrupted. What was finished is stored; the same command goes on from there.", err=True)
+            click.echo(f"Interrupted. {self._left_by(ctx)}", err=True)
             ctx.exit(INTERRUPTED)
+
+    def _left_by(self, ctx: click.Context) -> str:
+        """What a command has left where it was interrupted: only those that make runs keep what is finished."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        if command is not None and any(option.name == "jobs" for option in command.params):
+            return "What was finished is stored; the same command goes on from there."
+        return "Files are written whole or not at all: none is half finished."
 
 
 def _in_words(error: OSError) -> str:

@@ -11,7 +11,7 @@ from normbench.data.cache import replaced_when_done
 from normbench.data.contents import UNKNOWN_SIZE_BYTES
 from normbench.data.files import RemoteFile
 from normbench.data.search import Found
-from normbench.errors import DataError, DownloadError
+from normbench.errors import DataError, DownloadError, argument
 
 CHUNK_BYTES = 1 << 16
 SILENCE_SECONDS = 30  # without a single byte
@@ -64,8 +64,8 @@ def refuse(file: RemoteFile, path: Path, found: Found) -> None:
     path.unlink(missing_ok=True)
     raise DataError(
         f"{file.url} sent a file that is not the published one: {wrong.reason} (expected {wrong.algorithm} "
-        f"{wrong.expected}, found {wrong.found}). Try again, or download {file.name} by hand and pass "
-        f"--data-dir FOLDER."
+        f"{wrong.expected}, found {wrong.found}). Try again, or download {file.name} by hand and name its "
+        f"folder by {argument('data_dir')}."
     )
 
 
@@ -97,8 +97,8 @@ def _check_rate(file: RemoteFile, received: int, seconds: float) -> None:
 
 def _by_hand(file: RemoteFile, why: str) -> str:
     return (
-        f"could not download {file.url} ({why}). Download {file.name} by hand, put it in a folder and pass "
-        f"--data-dir FOLDER, or set the environment variable NORMBENCH_DATA to FOLDER."
+        f"could not download {file.url} ({why}). Download {file.name} by hand, put it in a folder and "
+        f"name that by {argument('data_dir')} or the environment variable NORMBENCH_DATA."
     )
 
 

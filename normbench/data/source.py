@@ -10,7 +10,7 @@ from normbench.data.dataset import Dataset
 from normbench.data.download import download, refuse
 from normbench.data.files import FileCheck, RemoteFile
 from normbench.data.search import FileSet, Found, absent, absent_members, examine, folders
-from normbench.errors import DataError
+from normbench.errors import DataError, argument
 from normbench.paths import path_from
 
 __all__ = ["DATA_VARIABLE", "FileSet", "PublishedSource", "Source", "SourceInfo"]
@@ -125,7 +125,8 @@ class PublishedSource:
         if found is None:
             raise DataError(
                 f"no file of data set {self.info.name!r} on this machine. Download it with "
-                f"'normbench data fetch {self.info.name}', or name its folder with --data-dir or {DATA_VARIABLE}."
+                f"'normbench data fetch {self.info.name}', or name its folder with {argument('data_dir')} or "
+                f"{DATA_VARIABLE}."
             )
         return found.checks
 

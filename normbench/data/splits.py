@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.numbers import count
 
-TRAIN_SHARE = 0.8
+TEST_SHARE = 0.2
 BLOCK_SECONDS = 5.0
 TEST, VALIDATION = JUDGED_ON = ("test", "validation")
 VALIDATION_STREAM = 7  # seeds the parts of the training samples apart from the split, which uses the bare seed
@@ -57,7 +57,7 @@ class Split:
 
 
 def split_indices(
-    dataset: Samples, *, rule: str, seed: int, judged_on: str = TEST, train_share: float = TRAIN_SHARE
+    dataset: Samples, *, rule: str, seed: int, judged_on: str = TEST, test_share: float = TEST_SHARE
 ) -> Split:
     """Divide the samples of a data set.
 
@@ -76,8 +76,8 @@ def split_indices(
         ``"test"``: the held-out samples. ``"validation"``: 20 % of the training samples of that split and seed, drawn
         by seed; whole blocks for ``"blocked"``, whole flights for ``"grouped"``, else single samples. The other 80 %
         train, and the test samples are in neither part.
-    train_share : float
-        Another share than 80 % for training, of the samples that are divided first.
+    test_share : float
+        Another share than 20 % that is held out, of the samples that are divided first.
 
     Raises
     ------
@@ -91,14 +91,22 @@ def split_indices(
     if judged_on not in JUDGED_ON:
         raise InvalidArgumentError(f"judged_on must be one of {', '.join(JUDGED_ON)}; got {judged_on!r}.")
     number, rows = count("seed of a split", seed, least=0), np.arange(len(dataset.inputs))
-    split = RULES[rule](dataset, rows, np.random.default_rng(number), train_share)
+    split = RULES[rule](dataset, rows, np.random.default_rng(number), 1.0 - test_share)
     if judged_on == VALIDATION:
         rows = split.train
-        split = _WITHIN_TRAINING[rule](dataset, rows, np.random.default_rng([number, VALIDATION_STREAM]), TRAIN_SHARE)
+        split = _WITHIN_TRAINING[rule](
+            dataset, rows, np.random.default_rng([number, VALIDATION_STREAM]), 1.0 - TEST_SHARE
+        )
     if len(split.train) == 0 or len(split.test) == 0:
+        remedy = "Use more data"
+        if test_share != TEST_SHARE:
+            which = "smaller" if len(split.train) == 0 else "larger"
+            remedy = f"{argument('test_share', test_share)} is what parts them: choose a {which} one"
+        elif others := [other for other in rules(dataset) if other != rule]:
+            remedy += f", or split it by another rule: {' or '.join(others)}"
         raise InvalidArgumentError(
             f"{rule} split of data set {dataset.name!r} leaves {len(split.train)} training and {len(split.test)} "
-            f"{judged_on} samples of {len(rows)}; both parts need some. Use more data."
+            f"{judged_on} samples of {len(rows)}; both parts need some. {remedy}."
         )
     return split
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from normbench import specs
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.problems.problem import Part, Problem
 from normbench.running.batches import batches
 from normbench.specs import LineDerivatives, OptimiserSpec, parametrisations
@@ -32,8 +32,8 @@ def chosen(optimiser: str, batch_size: int | None) -> OptimiserSpec:
         able = (key for key, each in specs.SPECS.items() if takes_batches(each))
         able = (key for key in able if parametrisations.through(specs.get(key), bounded=True))
         raise InvalidArgumentError(
-            f"optimiser {spec.key!r} searches along a line for where the loss of all rows falls; got batch_size "
-            f"{batch_size}. Leave batch_size out, or choose {AUTOMATIC!r} or one of {', '.join(able)}."
+            f"optimiser {spec.key!r} searches along a line for where the loss of all rows falls; got "
+            f"{argument('batch_size', batch_size)}. Leave it out, or choose {AUTOMATIC!r} or one of {', '.join(able)}."
         )
     return spec
 
@@ -50,8 +50,8 @@ def batches_of_a_pass(rows: int, batch_size: int | None) -> int:
         return 1
     if batch_size > rows:
         raise InvalidArgumentError(
-            f"batch_size {batch_size} is more than the {rows} rows that train. Choose a smaller one, or None for all "
-            "rows in every step."
+            f"{argument('batch_size', batch_size)} is more than the {rows} rows that train. Choose a smaller one, or "
+            "leave it out for all rows in every step."
         )
     return rows // batch_size
 

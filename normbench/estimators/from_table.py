@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
-from normbench.data.splits import BLOCK_SECONDS, Split, block_ids, split_indices
+from normbench.data.splits import BLOCK_SECONDS, TEST_SHARE, Split, block_ids, split_indices
 from normbench.data.tables import Table
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.classifier import LipschitzClassifier
 from normbench.estimators.regressor import LipschitzRegressor
@@ -20,7 +20,6 @@ from normbench.estimators.samples import Samples, folded, mean
 from normbench.networks import Loss
 from normbench.numbers import as_number
 
-TEST_SHARE = 0.2
 NARROW, WIDE = 0.01, 2.0  # of the linear fit's gain: nothing is reached; times what is proven: nothing is bound
 
 
@@ -165,11 +164,11 @@ def fit_table(
 def _split(table: Table, rule: str | None, test_share: float, seed: int) -> tuple[str, Split]:
     share = as_number(test_share)
     if share is None or not 0.0 <= share < 1.0:
-        raise InvalidArgumentError(f"test_share must be at least 0 and below 1; got {test_share!r}.")
+        raise InvalidArgumentError(f"{argument('test_share')} must be at least 0 and below 1; got {test_share!r}.")
     if share == 0.0:
         return "none", Split(np.arange(len(table.inputs)), np.arange(0))
     rule = rule or table.split
-    return rule, split_indices(table, rule=rule, seed=seed, train_share=1.0 - share)
+    return rule, split_indices(table, rule=rule, seed=seed, test_share=share)
 
 
 def _parts(split: Split) -> list[tuple[str, np.ndarray]]:
@@ -257,12 +256,12 @@ def _remarks(fit: TableFit) -> list[str]:
     if not fit.converged:
         found.append(
             f"The training loss still fell after {fit.model.n_iter_} {fit.iterations}; the bound holds all the same. "
-            "Raise --max-iter."
+            f"Raise {argument('max_iter')}."
         )
     if fit.rule == "blocked" and len(fit.table.inputs) < 2 * (1 + block_ids(fit.table).max()):
         found.append(
             f"Most blocks of {BLOCK_SECONDS:g} s hold a single row, so that rows beside each other train and test: is "
-            "--time in seconds?"
+            f"{argument('time')} in seconds?"
         )
     if fit.table.constant:
         found.append(f"Inputs that never vary say nothing: {', '.join(fit.table.constant)}.")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 
 WIDEST = 1e6  # times the targets: a bound beyond it does not bind, and float32 would lose targets that small
 WIDEST_OF_LOGITS = 1e15  # a softmax of such logits is one class; beyond it their squares leave the numbers
@@ -35,8 +35,8 @@ def trained_bound(lipschitz: float, unit: float, size: float, widest: float, dty
     bound = min(lipschitz * unit, widest * size)
     if not bound >= _NARROWEST * math.sqrt(np.finfo(dtype).tiny) * size:
         raise InvalidArgumentError(
-            f"lipschitz={lipschitz!r} lets the outputs move by {bound:.3g} over the spread of X, {unit:.3g}, which is "
-            f"next to nothing beside their own size, {size:.3g}: {dtype} does not hold the squares. Raise lipschitz, "
-            "or choose other units for X or y."
+            f"{argument('lipschitz', lipschitz)} lets the outputs move by {bound:.3g} over the spread of X, "
+            f"{unit:.3g}, which is next to nothing beside their own size, {size:.3g}: {dtype} does not hold the "
+            "squares. Raise it, or choose other units for X or y."
         )
     return bound

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 
 BATCH_STREAM = 2  # seeds the order of the samples apart from the split and the initial weights
 
@@ -20,7 +20,9 @@ def batches(samples: int, size: int, *, seed: int) -> Iterator[np.ndarray]:
         If a batch is larger than the training set.
     """
     if size > samples:
-        raise InvalidArgumentError(f"batch_size {size} is larger than the training set of {samples} samples.")
+        raise InvalidArgumentError(
+            f"{argument('batch_size', size)} is larger than the training set of {samples} samples."
+        )
     rng = np.random.default_rng([seed, BATCH_STREAM])
     while True:
         order = rng.permutation(samples)

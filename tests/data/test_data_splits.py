@@ -163,7 +163,7 @@ def test_grouped_split_without_groups_names_the_other_rules(flight: np.ndarray |
 @pytest.mark.parametrize(("rule", "tested"), [("random", 4000), ("blocked", 10), ("grouped", 3)])
 def test_another_share_can_be_held_out(rule: str, tested: int) -> None:
     dataset = SEVEN_GROUPS if rule == "grouped" else TWO_FLIGHTS
-    split = split_indices(dataset, rule=rule, seed=0, train_share=0.5)
+    split = split_indices(dataset, rule=rule, seed=0, test_share=0.5)
     unit = {"blocked": block_ids(TWO_FLIGHTS), "grouped": SEVEN_GROUPS.flight}.get(rule, np.arange(8000))
     assert len(np.unique(unit[split.test])) == tested
 

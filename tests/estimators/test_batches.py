@@ -82,7 +82,7 @@ def test_what_searches_along_a_line_is_refused(key):
     fit = LipschitzRegressor(20.0, backend="torch", batch_size=15, optimiser=key, **SHORT).fit
     if key in SEARCHING:
         with pytest.raises(
-            InvalidArgumentError, match=f"'{key}' searches .* batch_size 15.*'automatic'.*polar_average, "
+            InvalidArgumentError, match=f"'{key}' searches .* batch_size=15.*'automatic'.*polar_average, "
         ):
             fit(X, Y)
     elif specs.get(key).runs_on("torch"):
@@ -95,7 +95,7 @@ def test_what_searches_along_a_line_is_refused(key):
         (0, "batch_size must be an integer of at least 1; got 0"),
         (2.5, "batch_size must be an integer of at least 1; got 2.5"),
         ("8", "batch_size must be an integer of at least 1; got '8'"),
-        (46, "batch_size 46 is more than the 45 rows that train. Choose a smaller one, or None"),
+        (46, "batch_size=46 is more than the 45 rows that train. Choose a smaller one, or leave it out"),
     ],
 )
 def test_a_wrong_size_is_named(size, words):

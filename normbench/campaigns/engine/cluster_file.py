@@ -18,7 +18,7 @@ from typing import Any
 
 from normbench.campaigns.engine.adaptive import Demand, Limits, adapt, own_class
 from normbench.campaigns.engine.reasons import last_line
-from normbench.errors import InvalidArgumentError, WorkerError
+from normbench.errors import InvalidArgumentError, WorkerError, argument
 from normbench.specs import suggestion
 
 _KEYS = ("cluster", "workers", "options")
@@ -67,7 +67,7 @@ def made(path: Path, demand: Demand) -> Any:
             with suppress(Exception):
                 cluster.close()
         raise WorkerError(
-            f"--cluster {path}: {said['cluster']} with these options gives no workers: {_in_full(error)}."
+            f"{argument('cluster')} {path}: {said['cluster']} with these options gives no workers: {_in_full(error)}."
         ) from error
     return cluster
 
@@ -113,17 +113,21 @@ def read(path: Path) -> dict[str, Any]:
     try:
         said = yaml.load(path.read_text(encoding="utf-8-sig"), EachOnce)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidArgumentError(f"--cluster {path} cannot be read: {last_line(error)}. {_EXAMPLE}") from error
+        raise InvalidArgumentError(
+            f"{argument('cluster')} {path} cannot be read: {last_line(error)}. {_EXAMPLE}"
+        ) from error
     if not isinstance(said, dict):
-        raise InvalidArgumentError(f"--cluster {path} names nothing. {_EXAMPLE}")
+        raise InvalidArgumentError(f"{argument('cluster')} {path} names nothing. {_EXAMPLE}")
     for key in said:
         if key not in _KEYS:
             meant = suggestion(str(key), dict.fromkeys(_KEYS))
-            raise InvalidArgumentError(f"--cluster {path}: {key!r} is none of {', '.join(_KEYS)}.{meant} {_EXAMPLE}")
+            raise InvalidArgumentError(
+                f"{argument('cluster')} {path}: {key!r} is none of {', '.join(_KEYS)}.{meant} {_EXAMPLE}"
+            )
     _check(path, said, "cluster", str, "the full name of a class")
     if not all(part.isidentifier() for part in said["cluster"].split(".")) or "." not in said["cluster"]:
         raise InvalidArgumentError(
-            f"--cluster {path}: cluster must be the full name of a class, its module before it; got "
+            f"{argument('cluster')} {path}: cluster must be the full name of a class, its module before it; got "
             f"{said['cluster']!r}. {_EXAMPLE}"
         )
     said["workers"] = _workers(path, said)
@@ -154,7 +158,7 @@ def _workers(path: Path, said: dict[str, Any]) -> int | Limits:
 def _check(path: Path, said: dict[str, Any], key: str, kind: type, what: str, least: int = 1) -> None:
     value = said.get(key)
     if type(value) is not kind or (isinstance(value, int) and value < least):
-        raise InvalidArgumentError(f"--cluster {path}: {key} must be {what}; got {value!r}. {_EXAMPLE}")
+        raise InvalidArgumentError(f"{argument('cluster')} {path}: {key} must be {what}; got {value!r}. {_EXAMPLE}")
 
 
 def _imported(path: Path, name: str) -> Any:
@@ -164,6 +168,6 @@ def _imported(path: Path, name: str) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         package = module.partition(".")[0].replace("_", "-") or name
         raise InvalidArgumentError(
-            f"--cluster {path}: {name} cannot be imported: {last_line(error)}. Install its package (pip install "
-            f"{package}), or write the full name of the class. {_EXAMPLE}"
+            f"{argument('cluster')} {path}: {name} cannot be imported: {last_line(error)}. Install its package "
+            f"(pip install {package}), or write the full name of the class. {_EXAMPLE}"
         ) from error

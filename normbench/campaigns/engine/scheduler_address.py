@@ -4,12 +4,12 @@ import json
 import time
 from pathlib import Path
 
-from normbench.errors import InvalidArgumentError, WorkerError
+from normbench.errors import InvalidArgumentError, WorkerError, argument
 
 _TICK = 0.1
 _START = (
     "Start one, dask scheduler --scheduler-file scheduler.json, and workers, dask worker --scheduler-file "
-    "scheduler.json --nthreads 1; then --scheduler scheduler.json."
+    "scheduler.json --nthreads 1; then name scheduler.json."
 )
 
 
@@ -54,11 +54,13 @@ def _address_in(said: str) -> str:
     except FileNotFoundError as error:
         raise unreachable(said, "there is no such file") from error
     except (OSError, ValueError) as error:
-        raise InvalidArgumentError(f"--scheduler {said} cannot be read as a scheduler's file: {error}. {_START}") from (
-            error
-        )
+        raise InvalidArgumentError(
+            f"{argument('scheduler')} {said} cannot be read as a scheduler's file: {error}. {_START}"
+        ) from (error)
     if not isinstance(found, dict) or not isinstance(found.get("address"), str):
-        raise InvalidArgumentError(f"--scheduler {said} is no scheduler's file: it has no address. {_START}")
+        raise InvalidArgumentError(
+            f"{argument('scheduler')} {said} is no scheduler's file: it has no address. {_START}"
+        )
     return str(found["address"])
 
 
@@ -71,13 +73,15 @@ def _checked(said: str, address: str) -> str:
         get_address_host_port(address, strict=False)
     except (ValueError, NotImplementedError, ImportError) as error:
         raise InvalidArgumentError(
-            f"--scheduler {said!r} is no address of a scheduler, such as tcp://HOST:PORT, and no file: {error}."
+            f"{argument('scheduler')} {said!r} is no address of a scheduler, such as tcp://HOST:PORT, and no file: "
+            f"{error}."
         ) from error
     encrypted = address.startswith(("tls://", "wss://"))
     if encrypted and Security().get_connection_args("client").get("ssl_context") is None:
         raise InvalidArgumentError(
-            f"--scheduler {said} asks for certificates, and dask knows none here. Name them: DASK_DISTRIBUTED__COMM__"
-            "TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY."
+            f"{argument('scheduler')} {said} asks for certificates, and dask knows none here. Name them: "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and "
+            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY."
         )
     return address
 

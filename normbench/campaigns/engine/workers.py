@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.machine import runs_at_once, threads_per_run, variable
 
 _LEAST = 64 << 20  # bytes; Python with NumPy takes as much
@@ -51,15 +51,16 @@ class Workers:
     def __post_init__(self) -> None:
         if self.scheduler is not None and self.cluster is not None:
             raise InvalidArgumentError(
-                f"give either --scheduler, which is there, or --cluster, which is made; got {self.scheduler!r} and "
-                f"{str(self.cluster)!r}."
+                f"give either {argument('scheduler')}, which is there, or {argument('cluster')}, which is made; got "
+                f"{self.scheduler!r} and {str(self.cluster)!r}."
             )
         if self.dashboard and find_spec("bokeh") is None:
-            raise InvalidArgumentError("--dashboard needs bokeh: pip install bokeh.")
+            raise InvalidArgumentError(f"{argument('dashboard')} needs bokeh: pip install bokeh.")
         if self.memory is not None and not self.is_local:
             raise InvalidArgumentError(
-                "--memory-limit is for the processes of this machine. Others have what they are started with: "
-                "dask worker --memory-limit 4GiB, or memory in the file of --cluster."
+                f"{argument('memory_limit')} is for the processes of this machine. Others have what they are "
+                "started with: "
+                f"dask worker --memory-limit 4GiB, or memory in the file of {argument('cluster')}."
             )
 
     @property

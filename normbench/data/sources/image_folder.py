@@ -12,7 +12,7 @@ from normbench.data.files import FileCheck
 from normbench.data.search import folders
 from normbench.data.source import DATA_VARIABLE, SourceInfo
 from normbench.data.streamed import StreamedImages, decoded
-from normbench.errors import DataError
+from normbench.errors import DataError, argument
 from normbench.paths import path_from
 
 TRAINING, TEST = "train", "val"
@@ -104,7 +104,7 @@ class ImageFolder:
     def _remedy(self, what: str) -> str:
         return (
             f"data set {self.info.name!r} {what}. Get it from {self.info.url}, unpack it to {_LAYOUT}, and name the "
-            f"folder above both with --data-dir or {DATA_VARIABLE}."
+            f"folder above both with {argument('data_dir')} or {DATA_VARIABLE}."
         )
 
 
