@@ -15,11 +15,12 @@ from normbench.campaigns.settings import Settings
 from normbench.campaigns.usual import PEERS, TASK, TUNE, TUNED
 from normbench.data.dataset import Dataset
 from normbench.data.splits import VALIDATION
-from normbench.errors import BackendUnavailableError, InvalidArgumentError
+from normbench.errors import BackendUnavailableError, InvalidArgumentError, argument
 from normbench.networks import Network
 from normbench.networks.families import check_layers, perceptron_layers
 from normbench.problems.task import Task
 from normbench.problems.tasks import get
+from normbench.running.feed import is_fed
 from normbench.running.request import Asked, axes
 from normbench.running.sizes import check_sizes, check_split
 from normbench.running.support import check_support
@@ -106,7 +107,8 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
         fits = partial(check_split, dataset, split=asked.split, batch_size=asked.batch_size)
         fits(seeds=seeds, judged_on=asked.judged_on)
         iterations = asked.iterations or entry.iterations or 1
-        check_sizes(network.weight_shapes, iterations=iterations, batch_size=asked.batch_size)
+        fed = network.input_shape if is_fed(asked.augmentation, dataset.inputs) else None
+        check_sizes(network.weight_shapes, iterations=iterations, batch_size=asked.batch_size, fed=fed)
         named = _supported(optimisers, entry, network, asked, say, bounded=bool(bounds))
         if wanted.choose_bound or any(specs.get(key).tuned for key in named):
             fits(seeds=tuning_seeds(seeds), judged_on=VALIDATION)
@@ -152,10 +154,13 @@ def check_network(wanted: Wanted) -> None:
     """
     layers, width, depth = wanted.layers, wanted.width, wanted.depth
     if layers is not None and (width is not None or depth is not None):
-        raise InvalidArgumentError("give either --layers or --width and --depth, not both.")
+        raise InvalidArgumentError(
+            f"give either {argument('layers')} or {argument('width')} and {argument('depth')}, not both."
+        )
     if (width is None) != (depth is None):
-        given, absent = ("--width", "--depth") if depth is None else ("--depth", "--width")
-        raise InvalidArgumentError(f"{given} needs {absent} beside it. Example: --width 25 --depth 4.")
+        given, absent = ("width", "depth") if depth is None else ("depth", "width")
+        example = f"{argument('width', 25)} and {argument('depth', 4)}"
+        raise InvalidArgumentError(f"{argument(given)} needs {argument(absent)} beside it, such as {example}.")
 
 
 def _said(given: Mapping[str, Any], task: Task) -> dict[str, Any]:
@@ -169,8 +174,8 @@ def _check_several(bounds: Sequence[float]) -> None:
     if len(bounds) < 2:
         given = f"L = {bounds[0]:g} alone" if bounds else "no bound"
         raise InvalidArgumentError(
-            f"--choose-bound chooses among several bounds; got {given}. Repeat --lipschitz, such as --lipschitz 10 "
-            "--lipschitz 40, or leave --choose-bound out."
+            f"{argument('choose_bound')} chooses among several bounds; got {given}. Give several of "
+            f"{argument('lipschitz')}, such as 10 and 40, or leave {argument('choose_bound')} out."
         )
 
 
@@ -211,7 +216,8 @@ def _layers(task: Task, dataset: Dataset, wanted: Wanted) -> tuple[int, ...]:
     if wanted.width is not None and wanted.depth is not None:
         if task.family != "perceptron":
             raise InvalidArgumentError(
-                f"--width and --depth are for perceptrons; task {task.key!r} is {task.family}. Give --layers, such as "
+                f"{argument('width')} and {argument('depth')} are for perceptrons; task {task.key!r} is {task.family}. "
+                f"Give {argument('layers')}, such as "
                 f"{','.join(map(str, default))}."
             )
         return perceptron_layers(width=wanted.width, depth=wanted.depth, inputs=inputs, outputs=outputs)
@@ -220,7 +226,7 @@ def _layers(task: Task, dataset: Dataset, wanted: Wanted) -> tuple[int, ...]:
     check_layers(wanted.layers)
     if (wanted.layers[0], wanted.layers[-1]) != (inputs, outputs):
         raise InvalidArgumentError(
-            f"--layers {','.join(map(str, wanted.layers))} does not fit task {task.key!r}, which has {inputs} inputs "
-            f"and {outputs} outputs. Begin with {inputs} and end with {outputs}."
+            f"{argument('layers')} {','.join(map(str, wanted.layers))} does not fit task {task.key!r}, which has "
+            f"{inputs} inputs and {outputs} outputs. Begin with {inputs} and end with {outputs}."
         )
     return wanted.layers

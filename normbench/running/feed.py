@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from normbench.data.augmentation import NONE, crop_flip
 from normbench.data.streamed import StreamedImages
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.problems import tasks
 from normbench.problems.problem import Part, Problem
 from normbench.problems.scaling import unit_inputs
@@ -20,9 +21,9 @@ AUGMENTATION_STREAM = 8  # seeds what happens to images apart from which of them
 AHEAD = 2  # batches that are made before they are asked for
 
 
-def is_fed(request: RunRequest, problem: Problem) -> bool:
+def is_fed(augmentation: str | None, samples: Any) -> bool:
     """True where the samples of an iteration are not rows of the training set as they stand in memory."""
-    return request.augmentation != NONE or isinstance(problem.x_train, StreamedImages)
+    return augmentation not in (None, NONE) or isinstance(samples, StreamedImages)
 
 
 def feed_of(request: RunRequest, problem: Problem) -> Iterator[Part] | None:
@@ -36,12 +37,12 @@ def feed_of(request: RunRequest, problem: Problem) -> Iterator[Part] | None:
     InvalidArgumentError
         If images that are streamed are asked for without mini-batches.
     """
-    if not is_fed(request, problem):
+    if not is_fed(request.augmentation, problem.x_train):
         return None
     if request.batch_size is None:
         raise InvalidArgumentError(
-            f"the images of task {request.task!r} are read from files batch by batch; got batch_size None. Choose a "
-            "batch_size, such as 128."
+            f"the images of task {request.task!r} are read from files batch by batch; got none. Choose "
+            f"{argument('batch_size')}, such as 128."
         )
 
     def make(iteration: int, rows: np.ndarray) -> Part:

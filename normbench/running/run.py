@@ -82,7 +82,7 @@ def _start(request: RunRequest, problem: Problem) -> Start:
 
 def rows_of(request: RunRequest, problem: Problem) -> np.ndarray | None:
     """Samples of every iteration's batch, shape (iterations, batch_size); None for full batches, or with a feed."""
-    if request.batch_size is None or is_fed(request, problem):
+    if request.batch_size is None or is_fed(request.augmentation, problem.x_train):
         return None
     drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
     return np.stack(list(islice(drawn, request.iterations)))

@@ -1,0 +1,39 @@
+"""Sizes that cannot work are found before anything is trained, by what a run really keeps."""
+
+import pytest
+
+from normbench.errors import InvalidArgumentError, called_by_options
+from normbench.running.sizes import check_sizes
+
+SHAPES, IMAGE = [(10, 20)], (3, 224, 224)
+RUN = {"iterations": 450_000, "batch_size": 1024}  # 350 epochs of ILSVRC2012
+
+
+def test_numbers_of_samples_count_where_they_are_drawn_before_and_not_where_batches_are_made():
+    """The numbers of 450,000 batches take 3.4 GiB, which a run that reads its images from files never has."""
+    with pytest.raises(
+        InvalidArgumentError, match=r"4.5e\+05 iterations leave curves and batches of at least 3.45 GiB"
+    ):
+        check_sizes(SHAPES, **RUN, available=3 * 2**30)
+    check_sizes(SHAPES, **RUN, fed=IMAGE, available=2 * 2**30)
+    with pytest.raises(InvalidArgumentError, match=r"iterations leave curves of at least 0.0201 GiB"):
+        check_sizes(SHAPES, **RUN, fed=IMAGE, available=2**24)
+
+
+def test_batches_that_are_made_count_with_those_that_wait():
+    with pytest.raises(
+        InvalidArgumentError, match=r"3 batches of 1024 samples of shape \(3, 224, 224\).* 1.72 GiB, and"
+    ):
+        check_sizes(SHAPES, **RUN, fed=IMAGE, available=2**30)
+    check_sizes(SHAPES, **RUN | {"batch_size": 512}, fed=IMAGE, available=2**30)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [({"iterations": 10**9}, "iterations"), ({"iterations": 1, "batch_size": 10**6, "fed": IMAGE}, "batch_size")],
+)
+def test_the_argument_is_named_as_the_caller_knows_it(given, name):
+    with pytest.raises(InvalidArgumentError, match=rf"Choose (fewer|a smaller) {name}\."):
+        check_sizes(SHAPES, **given, available=2**20)
+    with called_by_options(), pytest.raises(InvalidArgumentError, match=rf" --{name.replace('_', '-')}\."):
+        check_sizes(SHAPES, **given, available=2**20)
