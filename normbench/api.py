@@ -92,7 +92,7 @@ def run(
     hyperparameters : mapping, optional
         ``{"learning_rate": 0.01}`` for all optimisers, ``{"adam": {"beta1": 0.8}}`` for one.
     grids : mapping, optional
-        Likewise, values to search for optimisers of other packages.
+        Likewise, values to search for optimisers of other packages: numbers, or tuples of them.
     tune : str, optional
         "one", "two" or "none": hyperparameters that are searched; one by default.
     tuning_budget : int, optional

@@ -91,7 +91,7 @@ def _wanted(said: Mapping[str, Any], say: Callable[[str], None]) -> Wanted:
         lipschitz=[positive("lipschitz", each) for each in several(said["lipschitz"])],
         output_scale=[positive("output_scale", each) for each in several(said["output_scale"])],
         settings=_pairs("hyperparameters", said["hyperparameters"], _value),
-        grids=_pairs("grids", said["grids"], lambda values: ",".join(map(_value, several(values)))),
+        grids=_pairs("grids", said["grids"], _grid),
         axes=_checked(said["of_a_run"]),
         **{name: check(given[name]) for name, check in read.items() if name in given},
     )
@@ -197,10 +197,15 @@ def _value(value: Any) -> str:
     """As the command line has it; what is no value of a hyperparameter is left to its check."""
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim):
         return ",".join(map(_value, value))
     number = as_number(value)
     return value_text(number) if number is not None or value is None else str(value)
+
+
+def _grid(values: Any) -> str:
+    """As the command line has it: values of several numbers in parentheses."""
+    return ",".join(f"({_value(each)})" if is_several(each) else _value(each) for each in several(values))
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

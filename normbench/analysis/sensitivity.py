@@ -33,7 +33,8 @@ def learning_rate_sensitivity(records: Iterable[Record]) -> pd.DataFrame:
 
     The runs are those of the searches: of a search on a validation part every seed and every value that it tried, if
     these are three at least; of one on the training set a seed with every value of the optimiser's grid. A seed that
-    was not run at every value is left out, as is everything but the newest code and data.
+    was not run at every value is left out, as is everything but the newest code and data; and so are searches among
+    values of several numbers, which have no scale.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def _searches(records: Iterable[Record]) -> Iterator[tuple[specs.Hyperparameter,
     """What is tuned, and the runs in the order of their values, of every search and seed."""
     for runs in grouped(current(records), _key).values():
         tuned = runs[0].spec.tuned
-        if tuned is None:
+        if tuned is None or isinstance(tuned.default, tuple):
             continue
         by_seed: dict[int, dict[Any, Record]] = {}
         for run in sorted(runs, key=lambda run: run.request.seed):

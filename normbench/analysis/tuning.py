@@ -28,7 +28,7 @@ class Second:
     cost : int
         Runs that its search added.
     tried : pair of float
-        Smallest and largest value among which it was chosen.
+        Smallest and largest value among which it was chosen; of several numbers places in the grid, from 0.
     """
 
     name: str

@@ -27,6 +27,7 @@ from normbench.records.store import Store
 from normbench.records.versions import contradictions, environment
 from normbench.running.request import RunRequest
 from normbench.specs import SPECS, plug_ins
+from normbench.specs.values import grid_text
 from normbench.writing import probe_folder
 
 _TRIES = 2  # of a trial in one campaign
@@ -253,7 +254,7 @@ class Campaign:
         last, state = search.stages(self.find)[-1]
         if state.best is None:
             reason = "a trial failed" if state.waiting else "none gave a finite error on every seed"
-            trial, values = last.trial, ", ".join(f"{value:g}" for value in state.tried)
+            trial, values = last.trial, ", ".join(grid_text([value]) for value in state.tried)
             where = f"{trial.optimiser} on {trial.task} ({trial.backend})"
             self.on_remark(f"No {last.name} is chosen for {where}, of {values}: {reason}.")
 

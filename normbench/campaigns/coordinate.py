@@ -58,8 +58,8 @@ class CoordinateSearch:
             return {}
         [(search, state)] = others
         more = TUNING_SEEDS * (len(state.tried) - 1)
-        one = first.state.tuned
-        both = Tuned(one.tuning_runs + more, *one[1:3], more, state.tried[0], state.tried[-1])
+        one, two = first.search.tuned(first.state), search.tuned(state)
+        both = Tuned(one.tuning_runs + more, *one[1:3], more, *two[1:3])
         return dict.fromkeys(search.at(state.best), both)
 
     def marks(self, find: Find) -> dict[RunRequest, Tuned]:

@@ -18,13 +18,13 @@ from normbench.backends import get as get_backend
 from normbench.backends.trajectory import Status
 from normbench.campaigns.grid import Grid
 from normbench.data.splits import VALIDATION
-from normbench.errors import InvalidArgumentError
-from normbench.numbers import as_number
+from normbench.errors import InvalidArgumentError, argument
 from normbench.records.record import UNTUNED, Tuned
 from normbench.records.schema import Record
 from normbench.running.axis import Place
 from normbench.running.request import RunRequest, axes
 from normbench.specs import Value
+from normbench.specs.values import Searched
 
 TUNING_SEEDS = 3
 FIRST_TUNING_SEED = 1000
@@ -62,7 +62,7 @@ def judging(targets: Sequence[RunRequest]) -> tuple[RunRequest, ...]:
     return tuple(replace(first, seed=seed, judged_on=VALIDATION) for seed in seeds)
 
 
-def usual_budget(grid: Sequence[float]) -> int:
+def usual_budget(grid: Sequence[Searched]) -> int:
     """Trial runs of a search unless the user says otherwise: enough for the grid and four values beyond it."""
     return TUNING_SEEDS * (len(grid) + GROWTHS)
 
@@ -76,7 +76,7 @@ def check_budget(budget: int | None) -> None:
     """
     if budget is not None and budget < TUNING_SEEDS:
         raise InvalidArgumentError(
-            f"--tuning-budget must be at least {TUNING_SEEDS} runs, one a seed for a value; got "
+            f"{argument('tuning_budget')} must be at least {TUNING_SEEDS} runs, one a seed for a value; got "
             f"{budget}. Give {TUNING_SEEDS} or more, or leave it out for the grid and {GROWTHS} values beyond."
         )
 
@@ -87,22 +87,17 @@ class State:
 
     Attributes
     ----------
-    tried : tuple of float
+    tried : tuple of float, or of tuples of numbers
         Values whose trials it has asked for, in ascending order.
     waiting : bool
         True if a trial of one of them is missing or failed.
-    best : float or None
+    best : float, tuple or None
         The value that is chosen; None while trials are missing, or where none gave a finite result.
     """
 
-    tried: tuple[float, ...]
+    tried: tuple[Searched, ...]
     waiting: bool = False
-    best: float | None = None
-
-    @property
-    def tuned(self) -> Tuned:
-        """What the choice has cost and covered, for the records of the runs at the best value."""
-        return Tuned(TUNING_SEEDS * len(self.tried), self.tried[0], self.tried[-1])
+    best: Searched | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,7 @@ class Search:
     ----------
     name : str
         The hyperparameter.
-    grid : tuple of float
+    grid : tuple of float, or of tuples of numbers
     targets : tuple of RunRequest
         The runs, over all seeds and backends, that are made at the best value.
     budget : int or None
@@ -127,7 +122,7 @@ class Search:
     """
 
     name: str
-    grid: tuple[float, ...]
+    grid: tuple[Searched, ...]
     targets: tuple[RunRequest, ...]
     budget: int | None = None
     known: Value = None
@@ -202,7 +197,12 @@ class Search:
     def chosen(self, find: Find) -> dict[RunRequest, Tuned]:
         """The runs at the chosen value, each with what the choice has cost; none while nothing is chosen."""
         state = self.state(find)
-        return {} if state.best is None else dict.fromkeys(self.at(state.best), state.tuned)
+        return {} if state.best is None else dict.fromkeys(self.at(state.best), self.tuned(state))
+
+    def tuned(self, state: State) -> Tuned:
+        """What a choice has cost and covered, for the records of the runs at the best value."""
+        low, high = map(self._grid.place, (state.tried[0], state.tried[-1]))
+        return Tuned(TUNING_SEEDS * len(state.tried), low, high)
 
     def marks(self, find: Find) -> dict[RunRequest, Tuned]:
         """What is to be said in every run that a search for the same, with whatever budget, may have chosen.
@@ -213,7 +213,7 @@ class Search:
         runs = dict.fromkeys((run for value in values for run in self.at(value)), UNTUNED) | self.chosen(find)
         return {run: tuned for run, tuned in runs.items() if not is_of_two(find(run))}
 
-    def values(self, find: Find) -> list[float]:
+    def values(self, find: Find) -> list[Searched]:
         """Every value that a search for the same, with whatever budget, may have chosen so far."""
         beyond = (
             takewhile(lambda v: any(map(find, self.trials(v))), self._grid.outwards(k)) for k in (-1, len(self._grid))
@@ -227,9 +227,8 @@ class Search:
 
     def _start(self) -> tuple[int, int]:
         """The part of the grid that is tried first: from its centre outwards, of two values that nearer the default."""
-        default = as_number(self.given) or 0.0
-        centre = (len(self.grid) - 1) / 2 if self.known is None else self.grid.index(self.known)
-        away = [self._grid.away(value, default) for value in self.grid]
+        centre = (len(self.grid) - 1) / 2 if self.known is None else list[Value](self.grid).index(self.known)
+        away = [self._grid.away(value, self.given) for value in self.grid]
         order = sorted(range(len(self.grid)), key=lambda k: (abs(k - centre), away[k]))
         chosen = order[: self._most]
         return min(chosen), max(chosen) + 1
@@ -239,10 +238,10 @@ class Search:
         """Values that the budget allows."""
         return (usual_budget(self.grid) if self.budget is None else self.budget) // TUNING_SEEDS
 
-    def _may_try(self, k: int, *, beside: Sequence[float]) -> bool:
+    def _may_try(self, k: int, *, beside: Sequence[Searched]) -> bool:
         return len(beside) < self._most and self._grid.is_admissible(k)
 
-    def _score(self, value: float, find: Find) -> float | None:
+    def _score(self, value: Searched, find: Find) -> float | None:
         """Mean validation RMS over the seeds, infinite where one of them diverged; None where one gave no result."""
         records = [find(trial) for trial in self.trials(value)]
         found: list[float] = []

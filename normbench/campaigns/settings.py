@@ -1,16 +1,17 @@
 """Hyperparameters that a user sets, and grids that a user gives: ``name=value`` for all optimisers, or for one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from normbench import specs
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.specs import Hyperparameter, Value, plug_ins
-from normbench.specs.values import OFF, numbers_in, value_text
+from normbench.specs.values import OFF, Searched, grid_text, groups_in, numbers_in, value_text
 
-T = TypeVar("T", bound=Value)
-_EXAMPLES = {"--set": "learning_rate=0.01", "--grid": "learning_rate=0.001,0.01,0.1"}
+T = TypeVar("T", bound=Value | tuple[Searched, ...])
+_SET, _GRID = "hyperparameters", "grids"  # as Python calls them
+_EXAMPLES = {_SET: "learning_rate=0.01", _GRID: "learning_rate=0.001,0.01,0.1"}
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Settings:
     """By optimiser the values that are set, and the grids, by the names of the declarations."""
 
     values: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-    grids: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    grids: Mapping[str, Mapping[str, tuple[Searched, ...]]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, settings: Sequence[str], grids: Sequence[str], optimisers: Sequence[str]) -> "Settings":
@@ -37,14 +38,15 @@ class Settings:
         PlugInError
             If an optimiser of another package cannot be imported.
         """
-        values: _Given[Value] = _Given("--set")
-        for h, key, text, own in _read("--set", settings, optimisers):
+        values: _Given[Value] = _Given(_SET, value_text)
+        for h, key, text, own in _read(_SET, settings, optimisers):
             values.add(h.name, key, h.check(_value(h, text)), own=own)
-        found: _Given[tuple[float, ...]] = _Given("--grid")
-        for h, key, text, own in _read("--grid", grids, optimisers):
+        found: _Given[tuple[Searched, ...]] = _Given(_GRID, grid_text)
+        for h, key, text, own in _read(_GRID, grids, optimisers):
             if key in specs.SPECS:
                 raise InvalidArgumentError(
-                    f"--grid is for optimisers of other packages; that of {h.name} of {key} is declared. Leave it out."
+                    f"{argument(_GRID)} is for optimisers of other packages; that of {h.name} of {key} is "
+                    "declared. Leave it out."
                 )
             found.add(h.name, key, _grid(h, text), own=own)
         return cls(values.found, found.found)
@@ -68,17 +70,17 @@ class Settings:
 class _Given(Generic[T]):
     """What texts of an option give, by optimiser and name: one for an optimiser counts before one for all."""
 
-    def __init__(self, option: str) -> None:
+    def __init__(self, option: str, text: Callable[[T], str]) -> None:
         self.found: dict[str, dict[str, T]] = {}
-        self._option = option
+        self._option, self._text = option, text
         self._own: dict[tuple[str, str], bool] = {}
 
     def add(self, name: str, key: str, value: T, *, own: bool) -> None:
         """Raises :class:`InvalidArgumentError` where the name has another value that is meant as well."""
         before = self._own.get((key, name))
         if before is not None and before == own and self.found[key][name] != value:
-            both = f"{value_text(self.found[key][name])} and {value_text(value)}"
-            raise InvalidArgumentError(f"{self._option} gives {name} of {key} twice: {both}. Give one.")
+            both = f"{self._text(self.found[key][name])} and {self._text(value)}"
+            raise InvalidArgumentError(f"{argument(self._option)} gives {name} of {key} twice: {both}. Give one.")
         if before is None or own:
             self.found.setdefault(key, {})[name] = value
             self._own[key, name] = own
@@ -91,7 +93,7 @@ def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[
         left, equals, value = text.partition("=")
         if not equals or not left or not value:
             example = _EXAMPLES[option]
-            raise InvalidArgumentError(f"{option} takes NAME=VALUE; got {text!r}. Example: {option} {example}.")
+            raise InvalidArgumentError(f"{argument(option)} takes NAME=VALUE; got {text!r}. Example: {example}.")
         named = [key for key in optimisers if left.startswith(f"{key}.")]
         of = max(named, key=len, default="")
         name = plug_ins.canonical(left.removeprefix(f"{of}.") if of else left)
@@ -120,14 +122,25 @@ def _value(h: Hyperparameter, text: str) -> Value:
         return text
 
 
-def _grid(h: Hyperparameter, text: str) -> tuple[float, ...]:
+def _grid(h: Hyperparameter, text: str) -> tuple[Searched, ...]:
+    """The values in ascending order, each once: numbers, or several of them in parentheses."""
     if isinstance(h.default, tuple):
-        raise InvalidArgumentError(
-            f"--grid is for hyperparameters of one number, and {h.name} has several, such as {value_text(h.default)}; "
-            f"got {text!r}. Give it values, one command each: --set {h.name}={value_text(h.default)}."
-        )
+        return _grid_of_several(h, text)
     values = [h.check(_value(h, part)) for part in text.split(",")]
     numbers = [value for value in values if isinstance(value, int | float)]
     if len(numbers) < len(values) or any(number <= 0 for number in numbers):
-        raise InvalidArgumentError(f"--grid {h.name} takes positive numbers, tried on a log scale; got {text!r}.")
+        raise InvalidArgumentError(
+            f"{argument(_GRID)} {h.name} takes positive numbers, tried on a log scale; got {text!r}."
+        )
     return tuple(sorted(set(numbers)))
+
+
+def _grid_of_several(h: Hyperparameter, text: str) -> tuple[Searched, ...]:
+    groups = groups_in(text)
+    if groups is None:
+        raise InvalidArgumentError(
+            f"a value of {h.name} has several numbers, and {argument(_GRID)} takes each in parentheses, such as "
+            f"'{h.name}={grid_text([h.default, h.default])}', in Python a list of tuples; got {text!r}."
+        )
+    values = [h.check(_value(h, group)) for group in groups]
+    return tuple(sorted({value for value in values if isinstance(value, tuple)}))

@@ -16,7 +16,7 @@ from normbench.records.plug_ins import given_grids
 from normbench.records.schema import Record
 from normbench.running.axis import Axis, Level
 from normbench.running.request import axes, setting
-from normbench.specs.values import value_text
+from normbench.specs.values import grid_text, value_text
 
 _HYPERPARAMETERS = "hyperparameters"
 Searched = Board | Frontier
@@ -70,7 +70,7 @@ def _set(row: Row, option: str) -> list[str]:
     grids = [h for h in spec.searched if h.name in given_grids(first)]
     return [
         *(word for name in names for word in (option, f"{name}={value_text(values[name])}")),
-        *(word for h in grids for word in ("--grid", f"{h.name}={','.join(map(value_text, h.grid))}")),
+        *(word for h in grids for word in ("--grid", f"{h.name}={grid_text(h.grid)}")),
     ]
 
 
@@ -127,15 +127,17 @@ def _searches(row: Row) -> list[str]:
 
 def _is_usual(h: specs.Hyperparameter, tried: tuple[float, float], cost: int, *, ended: bool) -> bool:
     """True if a search with the usual budget makes the same trials; it ended by itself where its best lies inside."""
-    low, high = tried
+    (low, high), grid = tried, Grid(h.grid, h)
     usual = usual_budget(h.grid)
-    return low <= h.grid[0] and high >= h.grid[-1] and (cost == usual or (ended and cost < usual))
+    whole = low <= grid.place(h.grid[0]) and high >= grid.place(h.grid[-1])
+    return whole and (cost == usual or (ended and cost < usual))
 
 
 def _goes_on(h: specs.Hyperparameter, found: Second) -> bool:
     """True if a search may try another value beyond the end at which the chosen one lies."""
     grid, (low, high) = Grid(h.grid, h), found.tried
-    least, most = min((*grid.outwards(-1), low)), max((*grid.outwards(len(grid)), high))
+    beyond = [value for k in (-1, len(grid)) for value in grid.outwards(k) if not isinstance(value, tuple)]
+    least, most = min((*beyond, low)), max((*beyond, high))
     return found.value in ([low] if least < low else []) + ([high] if most > high else [])
 
 

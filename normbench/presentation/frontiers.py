@@ -103,8 +103,11 @@ def tuning_words(line: Line) -> str:
 
 
 def _range(values: Iterable[Value]) -> str:
-    """``0.003 to 0.01``, the one value, or "" where there is none."""
-    known = sorted({value for value in values if isinstance(value, int | float)})
+    """``0.003 to 0.01``, the one value, each of several numbers at a time, or "" where there is none."""
+    given = set(values)
+    known = sorted(value for value in given if isinstance(value, int | float))
+    if several := sorted(value for value in given if isinstance(value, tuple)):
+        return " or ".join(map(value_text, several))
     return " to ".join(value_text(value) for value in dict.fromkeys((*known[:1], *known[-1:])))
 
 

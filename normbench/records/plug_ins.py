@@ -146,7 +146,7 @@ def declared(key: str, said: Mapping[str, str]) -> OptimiserSpec:
 
 def _hyperparameter(said: Mapping[str, Any]) -> Hyperparameter:
     known = {f.name for f in fields(Hyperparameter)}
-    read: dict[str, Any] = {name: tuple(v) if name in _TUPLES else v for name, v in said.items() if name in known}
+    read: dict[str, Any] = {name: _frozen(v) if name in _TUPLES else v for name, v in said.items() if name in known}
     read["default"] = _frozen(read["default"])
     found = Hyperparameter(**read)
     if not isinstance(found.name, str):

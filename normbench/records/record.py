@@ -51,8 +51,9 @@ class Provenance:
     tuning_runs : int
         Runs that the choice of the hyperparameters cost, of two both searches; 0 for defaults. No part of the identity.
     tuning_low, tuning_high : float or None
-        Smallest and largest value that the search tried on its validation part. None where there was no search, or one
-        of before schema 6: on the declared grid, by the training error of one seed.
+        Smallest and largest value that the search tried on its validation part; of values of several numbers their
+        places in the grid, from 0. None where there was no search, or one of before schema 6: on the declared grid, by
+        the training error of one seed.
     tuning_second_runs : int
         Those among ``tuning_runs`` that the search for the second hyperparameter added.
     tuning_second_low, tuning_second_high : float or None

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, NamedTuple, NoReturn
 
-from normbench.errors import InvalidArgumentError
-from normbench.numbers import as_float, as_integer
-from normbench.specs.values import Value, as_numbers, value_text
+from normbench.errors import InvalidArgumentError, argument
+from normbench.specs.hyperparameter import SWITCH as SWITCH
+from normbench.specs.hyperparameter import Hyperparameter as Hyperparameter
+from normbench.specs.values import Value, value_text
 
 LEARNING_RATE = "learning_rate"  # what schedules change, by this name in every declaration
-SWITCH = ("false", "true")  # choices of a hyperparameter that is on or off
 
 
 class Normalisation(Enum):
@@ -48,92 +48,6 @@ class Family(StrEnum):
     BASELINE = "baseline"  # what everyone tries first, with a reference of our own
     PEER = "peer"  # what a user would pick instead; from kept libraries, or with a reference where none holds its word
     PLUG_IN = "plug-in"  # of another package, see normbench.specs.plug_ins
-
-
-@dataclass(frozen=True)
-class Hyperparameter:
-    """One hyperparameter: its default, its closed range or its choices and, where it can be tuned, a log grid.
-
-    Attributes
-    ----------
-    name : str
-    default : float, int, str, tuple of numbers or None
-        An ``int`` default makes the hyperparameter integer-valued; None means "off". Of a tuple, such as the betas of
-        Adam, every value is one of any number of numbers.
-    low, high : float
-        Inclusive range of admissible values, of a tuple of each number; of no meaning where there are choices.
-    meaning : str
-        One line, with the unit.
-    grid : tuple of float
-        Values tried when the hyperparameter is tuned; empty if it needs no tuning.
-    choices : tuple of str
-        Admissible values of one that is a name.
-    near_one : bool
-        True where the distance to 1 is what counts, as of a momentum: its grid is one of distances.
-    required : bool
-        True if there is no default: every run has to be given a value, and ``default`` says its type alone.
-    """
-
-    name: str
-    default: Value
-    low: float = 0.0
-    high: float = 0.0
-    meaning: str = ""
-    grid: tuple[float, ...] = ()
-    choices: tuple[str, ...] = ()
-    near_one: bool = False
-    required: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.high:
-            raise InvalidArgumentError(f"hyperparameter {self.name!r} has an empty range [{self.low}, {self.high}].")
-        for value in (self.default, *self.grid):
-            self.check(value)
-
-    def check(self, value: Value) -> Value:
-        """Return ``value`` if it is admissible.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the value has the wrong type, lies outside [low, high] or is none of the choices.
-        """
-        if self.choices:
-            return self._choice(value)
-        if value is None and self.default is None:
-            return value
-        if isinstance(self.default, tuple):
-            return self._numbers(value, self.default)
-        integer = isinstance(self.default, int)
-        number = as_integer(value) if integer else as_float(value)
-        if number is None:
-            raise InvalidArgumentError(f"{self.name} must be {'an integer' if integer else 'a number'}; got {value!r}.")
-        if not self.low <= number <= self.high:  # false for NaN
-            raise InvalidArgumentError(f"{self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}.")
-        return number
-
-    def _numbers(self, value: Value, default: tuple[float, ...]) -> tuple[float, ...]:
-        numbers = as_numbers(value, default)
-        if numbers is None:
-            kind = "integers" if all(isinstance(number, int) for number in default) else "numbers"
-            raise InvalidArgumentError(f"{self.name} must be {kind} such as {value_text(default)}; got {value!r}.")
-        if not all(self.low <= number <= self.high for number in numbers):
-            raise InvalidArgumentError(
-                f"each number of {self.name} must lie in [{self.low:g}, {self.high:g}]; got {value!r}."
-            )
-        return numbers
-
-    @property
-    def example(self) -> Value:
-        """A value that is admissible."""
-        return self.grid[len(self.grid) // 2] if self.grid else self.default
-
-    def _choice(self, value: Value) -> str:
-        if self.choices == SWITCH and isinstance(value, bool):
-            return SWITCH[value]
-        if not isinstance(value, str) or value not in self.choices:
-            raise InvalidArgumentError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}.")
-        return value
 
 
 class Constant(NamedTuple):
@@ -191,6 +105,8 @@ class OptimiserSpec:
         What holds after every step; each is a test.
     notes : tuple of str
         What the paper leaves open and is pinned here, and each departure from it.
+    fixed : tuple of pairs of str
+        Of another package's: arguments that stay at their defaults, each with its default.
     """
 
     key: str
@@ -213,6 +129,7 @@ class OptimiserSpec:
     state: tuple[str, ...] = ()
     invariants: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    fixed: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         names = [h.name for h in self.hyperparameters]
@@ -271,18 +188,27 @@ class OptimiserSpec:
                 self.refuse(name)
         for name, h in known.items():
             if h.required and name not in given:
-                example = f"--set {name}={value_text(h.example)}"
-                raise InvalidArgumentError(f"{name} of {self.key} has no default. Give it a value, such as {example}.")
+                example = f"{name}={value_text(h.example)}"
+                raise InvalidArgumentError(
+                    f"{name} of {self.key} has no default. Give it a value by {argument('hyperparameters')}, such as "
+                    f"{example}."
+                )
         return {name: h.check(given.get(name, h.default)) for name, h in known.items()}
 
     def refuse(self, name: str) -> NoReturn:
-        """Say that there is no hyperparameter of that name.
+        """Say that there is no hyperparameter of that name, or that it cannot be set.
 
         Raises
         ------
         InvalidArgumentError
         """
         known = {h.name: h for h in self.hyperparameters}
+        if name in dict(self.fixed):
+            raise InvalidArgumentError(
+                f"{name} of {self.key} is {dict(self.fixed)[name]} unless the package says otherwise, and cannot be "
+                "set: only numbers, several of them, and truth values can. Set it in a class or function of your own, "
+                "and name that as the optimiser."
+            )
         raise InvalidArgumentError(
             f"{self.key} has no hyperparameter {name!r}.{suggestion(name, known)}"
             f" It takes: {', '.join(known) or 'none'}."

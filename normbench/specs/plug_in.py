@@ -13,7 +13,7 @@ from typing import Any
 from normbench.errors import InvalidArgumentError
 from normbench.specs.base import LEARNING_RATE, SWITCH, Family, Hyperparameter, OptimiserSpec
 from normbench.specs.baselines import ADAM, UNCONSTRAINED
-from normbench.specs.values import as_numbers
+from normbench.specs.values import Searched, as_numbers
 
 LEARNING_RATES = (LEARNING_RATE, "lr")  # what classes and functions call it
 _TORCH = ("torch.optim.optimizer", "Optimizer")
@@ -55,6 +55,8 @@ class PlugIn:
     notes : tuple of str
     given_grids : tuple of str
         Hyperparameters whose grids are not the package's, but a user's, see :meth:`with_grids`.
+    fixed : tuple of pairs of str
+        Arguments that are no hyperparameters and stay at their defaults, each with its default.
 
     Examples
     --------
@@ -77,6 +79,7 @@ class PlugIn:
     unsuited: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     given_grids: tuple[str, ...] = ()
+    fixed: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.factories:
@@ -107,9 +110,10 @@ class PlugIn:
             unsuited=self.unsuited,
             hyperparameters=self.hyperparameters,
             notes=(*self.notes, UNCONSTRAINED),
+            fixed=self.fixed,
         )
 
-    def with_grids(self, grids: Mapping[str, tuple[float, ...]]) -> "PlugIn":
+    def with_grids(self, grids: Mapping[str, tuple[Searched, ...]]) -> "PlugIn":
         """The same with other values to search; a name that it does not have is left to the caller."""
         own = tuple(replace(h, grid=grids[h.name]) if h.name in grids else h for h in self.hyperparameters)
         return replace(self, hyperparameters=own, given_grids=tuple(h.name for h in own if h.name in grids))
@@ -172,12 +176,25 @@ def _from_signature(found: Callable[..., Any], address: str, backend: str, *, fi
             f"{address} has no signature from which its hyperparameters could be read: {error}. Declare it as a "
             "normbench.specs.PlugIn."
         ) from error
-    named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    arguments = {
+        p.name: (p.default, _hyperparameter(p))
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
     return PlugIn(
         title=address.rpartition(":")[2],
         factories={backend: address},
-        hyperparameters=tuple(filter(None, map(_hyperparameter, named))),
+        hyperparameters=tuple(h for _, h in arguments.values() if h is not None),
+        fixed=tuple((name, _shown(default)) for name, (default, h) in arguments.items() if h is None),
     )
+
+
+def _shown(default: Any) -> str:
+    """A default as Python has it, if it has words for it."""
+    try:
+        return " ".join(repr(default).split())[:60]
+    except Exception:  # the code of others
+        return f"of type {type(default).__name__}"
 
 
 def _hyperparameter(parameter: inspect.Parameter) -> Hyperparameter | None:

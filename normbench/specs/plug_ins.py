@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from normbench.errors import InvalidArgumentError, PlugInError
+from normbench.errors import InvalidArgumentError, PlugInError, argument
 from normbench.specs.base import LEARNING_RATE, SWITCH, suggestion
 from normbench.specs.plug_in import LEARNING_RATES, PlugIn, from_object
 
@@ -165,4 +165,4 @@ def refusal(key: str, given: Mapping[str, Any], error: BaseException, *, does: s
     """What to say where the code of others does not take its arguments, or cannot do something with them."""
     values = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "no arguments"
     said = " ".join(str(error).split()) or "no message"
-    return f"{key} cannot {does} with {values}: {type(error).__name__}: {said}. Change them with --set NAME=VALUE."
+    return f"{key} cannot {does} with {values}: {type(error).__name__}: {said}. Change {argument('hyperparameters')}."

@@ -1,11 +1,16 @@
 """Values of hyperparameters: what they may be, and the text of each on a command line and on boards."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from normbench.numbers import as_number
 
 Value = float | int | str | tuple[float, ...] | None
+Searched = float | tuple[float, ...]  # what a search may try: numbers, or several at a time
 OFF = "off"  # None
+
+_GROUP = r"\s*(?:\([^()\[\]]*\)|\[[^()\[\]]*\])\s*"
 
 
 def value_text(value: Value) -> str:
@@ -45,6 +50,30 @@ def _number(text: str) -> int | float | str:
         except ValueError:
             pass
     return text
+
+
+def grid_text(values: Iterable[Value]) -> str:
+    """The values of a grid in words; those of several numbers in parentheses, which tell where one ends.
+
+    Examples
+    --------
+    >>> grid_text((0.001, 0.01)), grid_text(((0.9, 0.99), (0.9, 0.999)))
+    ('0.001,0.01', '(0.9,0.99),(0.9,0.999)')
+    """
+    return ",".join(f"({value_text(value)})" if isinstance(value, tuple) else value_text(value) for value in values)
+
+
+def groups_in(text: str) -> list[str] | None:
+    """The parts of a text such as ``(0.9,0.99),(0.9,0.999)``, each in parentheses; None if it is no such list.
+
+    Examples
+    --------
+    >>> groups_in("(0.9, 0.99), [0.8]"), groups_in("0.9,0.99")
+    (['(0.9, 0.99)', '[0.8]'], None)
+    """
+    if not re.fullmatch(f"{_GROUP}(?:,{_GROUP})*,?", text):
+        return None
+    return [part.strip() for part in re.findall(_GROUP, text)]
 
 
 def as_numbers(value: Any, like: tuple[float, ...]) -> tuple[float, ...] | None:

@@ -72,7 +72,7 @@ def test_the_mean_over_the_seeds_decides_and_nothing_else(finds):
     search = searched()
     state = search.state(finds(search, lambda value, k: errors.get(value, (1.0,) * 3)[k]))
     assert state == State(GRID, best=1e-2)
-    assert state.tuned == Tuned(15, 1e-4, 1.0)
+    assert search.tuned(state) == Tuned(15, 1e-4, 1.0)
 
 
 @pytest.mark.quick
@@ -99,8 +99,8 @@ def test_the_grid_grows_where_its_best_is_an_end_and_the_budget_lasts(finds, bes
     state = search.state(finds(search, around(best)))
     assert state.tried == pytest.approx(tried, rel=1e-12)
     assert state.best == min(state.tried, key=lambda value: abs(math.log10(value / best)))
-    assert state.tuned == Tuned(3 * len(tried), state.tried[0], state.tried[-1])
-    assert budget is None or state.tuned.tuning_runs <= budget
+    assert search.tuned(state) == Tuned(3 * len(tried), state.tried[0], state.tried[-1])
+    assert budget is None or search.tuned(state).tuning_runs <= budget
 
 
 @pytest.mark.quick
@@ -155,7 +155,7 @@ def test_a_campaign_runs_the_value_of_its_search_and_a_killed_one_comes_to_the_s
     assert {r.request.seed for r in trials} == {1000, 1001, 1002}
     assert len(trials) == TUNING_SEEDS * len(state.tried)
     assert {r.provenance.tuning_runs for r in trials} == {0}
-    assert marks(records) == {(s, 1e-3): UNTUNED for s in seeds} | {(s, state.best): state.tuned for s in seeds}
+    assert marks(records) == {(s, 1e-3): UNTUNED for s in seeds} | {(s, state.best): search.tuned(state) for s in seeds}
 
     def kill_after(runs):
         def on_progress(tally):

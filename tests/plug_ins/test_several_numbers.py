@@ -42,7 +42,9 @@ def test_signatures_say_which_have_several_numbers_and_of_which_kind(module):
     kinds = {name: {type(number) for number in default} for name, (default, _) in found.items()}
     assert kinds["steps"] == kinds["sizes"] == {int}
     assert all(kinds[name] == {float} for name in ("needed", "betas", "rates", "rho"))
-    with pytest.raises(InvalidArgumentError, match=r"needed of several:made has no default.*--set needed=0,0"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"needed of several:made has no default.* hyperparameters, such as needed=0,0"
+    ):
         specs.get("several:made").resolve({"learning_rate": 0.1})
 
 
@@ -123,7 +125,7 @@ def test_they_are_stored_shown_kept_by_every_format_and_made_again(tmp_path):
         (["--set", "betas=0.8,0.9,0.99"], r"cannot take a step with .*betas=\(0.8, 0.9, 0.99\).*too many values"),
         (["--set", "betas=0.8,2"], r"cannot be made with .*Invalid beta parameter"),
         (["--set", "lr=0.1,0.2"], r"learning_rate must be a number; got '0.1,0.2'"),
-        (["--grid", "betas=0.8,0.9"], r"--grid is for .* one number, and betas has several, such as 0.9,0.999"),
+        (["--grid", "betas=0.8,0.9"], r"--grid takes each in parentheses, .*'betas=\(0.9,0.999\),.*; got '0.8,0.9'"),
     ],
 )
 @pytest.mark.usefixtures("in_this_process")
@@ -147,3 +149,18 @@ def test_a_tuple_of_integers_takes_integers():
         steps.check((0.5, 1))
     with pytest.raises(InvalidArgumentError, match="betas must be numbers"):
         Hyperparameter("betas", (0.9, 0.999), 0.0, 1.0, grid=(0.9, 0.99))
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "name", "default"),
+    [
+        ("torch.optim:Adafactor", "eps", r"\(None, 0.001\)"),
+        ("torch.optim:LBFGS", "line_search_fn", "None"),
+        ("optax:adamw", "mask", "None"),
+    ],
+)
+def test_what_stays_at_its_default_is_said_so_and_not_unknown(optimiser, name, default):
+    with pytest.raises(InvalidArgumentError, match=f"{name} of {optimiser} is {default} unless .* cannot be set: only"):
+        specs.get(optimiser).resolve({name: (0.1, 0.2)})
+    with pytest.raises(InvalidArgumentError, match=f"has no hyperparameter '{name}x'"):
+        specs.get(optimiser).resolve({f"{name}x": 1.0})
