@@ -66,10 +66,12 @@ class Widths(click.ParamType):
 )
 @click.option(
     "--optimiser",
-    type=click.Choice(["automatic", *SPECS]),
+    type=options.PluggedIn(["automatic", *SPECS], options.plug_in),
     metavar="O",
-    help="What trains it; automatic is geodesic_lbfgs, and polar_average with --batch-size.  [default: automatic]",
+    help=f"What trains it: one of normbench list optimisers, or {options.ANOTHERS}; automatic is geodesic_lbfgs, and "
+    "polar_average with --batch-size.  [default: automatic]",
 )
+@options.settings("of the optimiser: beta1=0.8")
 @click.option(
     "--parametrisation", type=click.Choice(list(PARAMETRISATIONS)), help="[default: one that keeps the bound]"
 )
@@ -102,6 +104,7 @@ def command(
     split: str | None,
     test_share: float,
     seed: int,
+    settings: tuple[str, ...],
     save: Path | None,
     format_: str,
     **parameters: Any,
@@ -111,13 +114,14 @@ def command(
     FILE is a table with named columns: CSV with a header, Parquet, NPZ or MAT (up to version 7). Several files, a
     folder or a pattern are one table. Part of it is held out, the rest trains a network whose outputs change by at most
     L per unit of change of its inputs, for all inputs, with a proof that normbench certify checks from the saved file
-    alone. There is no learning rate and nothing else to tune. The same call gives the same network.
+    alone. Nothing has to be tuned, unless you name another optimiser. The same call gives the same network.
 
     \b
     Examples:
       normbench fit log.csv --inputs v,q,pwm --outputs fa --time t --lipschitz 20 --unit N --save net.npz
       normbench fit flights/ --inputs v,q,pwm --outputs fa --group file --lipschitz 1 --standardise
       normbench fit iris.csv --inputs length,width --outputs species --lipschitz 5
+      normbench fit log.csv --inputs v --outputs fa --lipschitz 20 --optimiser torch.optim:NAdam --set lr=0.01
     """
     from normbench.cli.fit_report import fields_of, print_report
     from normbench.data.tables import read
@@ -139,6 +143,8 @@ def command(
     if save is not None:
         check_apart("--save", save, table.files)
     chosen = {name: value for name, value in parameters.items() if value is not None}
+    if settings:
+        chosen["hyperparameters"] = _hyperparameters(settings, **chosen)
     chosen["inputs"] = "standardised" if standardise else "affine"
     with _working(format_ == "table"):
         fit = fit_table(table, rule=split, test_share=test_share, seed=seed, **chosen)
@@ -151,6 +157,17 @@ def command(
         click.echo(json.dumps(fields_of(fit, save), allow_nan=False))
     else:
         print_report(fit, save)
+
+
+def _hyperparameters(
+    settings: tuple[str, ...], *, optimiser: str = "automatic", batch_size: int | None = None, **others: Any
+) -> dict[str, Any]:
+    """What ``--set`` gives to the optimiser that will train, by the names of its declaration."""
+    from normbench.campaigns.settings import Settings
+    from normbench.estimators.batches import chosen
+
+    key = chosen(optimiser, batch_size).key
+    return dict(Settings.read(settings, (), [key]).values[key])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from normbench.campaigns.usual import TUNE, TUNED
 from normbench.errors import InvalidArgumentError
 from normbench.machine import runs_at_once
 from normbench.paths import as_path
+from normbench.specs import plug_ins
 
 DEFAULT_OUT = Path("normbench-results")
 
@@ -173,6 +175,28 @@ class PluggedIn(click.Choice[str]):
         if value in self.choices or not isinstance(value, str) or self._find(value) is None:
             return super().convert(value, param, ctx)
         return value
+
+
+ANOTHERS = "another package's, by the name of its entry point or as my_module:MyClass, see docs/plug_ins.md"
+
+
+def plug_in(key: str) -> object:
+    """Another package's optimiser; modules in the present folder are found, too."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # behind what is installed
+    return plug_ins.get(key)
+
+
+def settings(of: str) -> Decorator:
+    """``--set NAME=VALUE``, any number of times."""
+    return click.option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help=f"A hyperparameter that is not to be at its default, {of}. Repeat for several.",
+    )
 
 
 def many_plugged_in(

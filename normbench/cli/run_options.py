@@ -1,9 +1,7 @@
 """The options that say what is run, on the command line and in a campaign file, and what they ask for together."""
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,17 +15,9 @@ from normbench.cli.own_tables import GivenTable, own_tables
 from normbench.data.dataset import TABLE_MARK
 from normbench.problems import plug_ins as tasks_of_others
 from normbench.problems.tasks import TASKS
-from normbench.specs import PEERS, SPECS, plug_ins
+from normbench.specs import PEERS, SPECS
 
 _MOST_LAYERS = 10_000
-
-
-def _plug_in(key: str) -> object:
-    """Another package's optimiser; modules in the present folder are found, too."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # behind what is installed
-    return plug_ins.get(key)
 
 
 def _other_task(key: str) -> object:
@@ -49,9 +39,9 @@ _OPTIONS: tuple[options.Decorator, ...] = (
         "optimiser",
         "What trains it",
         [*SPECS, ALL_PEERS],
-        _plug_in,
+        options.plug_in,
         default=f"all but the peers, {', '.join(PEERS)}",
-        others="or another package's, by the name of its entry point or as my_module:MyClass, see docs/plug_ins.md",
+        others=f"or {options.ANOTHERS}",
     ),
     options.many_backends("What computes", backend_names()),
     options.seed_range,
@@ -85,14 +75,7 @@ _OPTIONS: tuple[options.Decorator, ...] = (
     click.option(
         "--depth", type=click.IntRange(min=1, max=_MOST_LAYERS), help="Number of weight matrices, with --width."
     ),
-    click.option(
-        "--set",
-        "settings",
-        metavar="NAME=VALUE",
-        multiple=True,
-        help="A hyperparameter that is not to be at its default, of every optimiser, or of one: adam.beta1=0.8. Repeat "
-        "for several.",
-    ),
+    options.settings("of every optimiser, or of one: adam.beta1=0.8"),
     options.tune,
     click.option(
         "--tuning-budget",
@@ -106,8 +89,9 @@ _OPTIONS: tuple[options.Decorator, ...] = (
         "grids",
         metavar="NAME=V1,V2,...",
         multiple=True,
-        help="Values of a hyperparameter of another package's optimiser that are searched.  [default: of its learning "
-        "rate those of Adam, or what the package declares]",
+        help="Values of a hyperparameter of another package's optimiser that are searched; those of several numbers in "
+        "parentheses: 'betas=(0.9,0.99),(0.9,0.999)'.  [default: of its learning rate those of Adam, or what the "
+        "package declares]",
     ),
     click.option(
         "--choose-bound",

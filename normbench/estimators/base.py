@@ -1,5 +1,7 @@
 """What both estimators share: parameters, one fit, predictions in float64 NumPy, the proof, and the ways out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -8,7 +10,6 @@ from warnings import warn
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from normbench import backends, exports
@@ -17,8 +18,8 @@ from normbench.errors import InvalidArgumentError
 from normbench.estimators import columns, files, input_maps
 from normbench.estimators.batches import AUTOMATIC
 from normbench.estimators.samples import Samples, digest
-from normbench.estimators.training import Fit, Settings
-from normbench.numbers import as_integer
+from normbench.estimators.settings import Settings, seed_of
+from normbench.estimators.training import Fit
 from normbench.paths import as_path
 
 
@@ -103,7 +104,8 @@ class LipschitzEstimator(BaseEstimator):
         n_iter_no_change : int
             Training ends where so many iterations lower the loss of the held-out part by at most ``tol``, as above.
         random_state : int, RandomState or None
-            Seeds the initial weights and what is held out. With the default, 0, the same table gives the same network.
+            Seeds the initial weights and what is held out. With the default, 0, the same table gives the same network
+            on the same machine, however it lies in memory.
         """
         self.lipschitz = lipschitz
         self.hidden = hidden
@@ -123,27 +125,29 @@ class LipschitzEstimator(BaseEstimator):
 
     def _settings(self) -> Settings:
         """The parameters, checked."""
-        seed = self._seed()
+        seed = seed_of(self.random_state)
         if not isinstance(self.hidden, tuple | list):
             raise InvalidArgumentError(f"hidden must be a tuple of widths; got {self.hidden!r}. Example: (25, 30, 15).")
         given = self.get_params(deep=False) | {"hidden": tuple(self.hidden), "seed": seed}
         return Settings(**{f.name: given[f.name] for f in fields(Settings)})
 
-    def _seed(self) -> int:
-        given = as_integer(self.random_state)
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """A fit: what an earlier one left is forgotten, and what this one has set, too, where it does not end well."""
+        self._forget()
         try:
-            found = int(check_random_state(self.random_state).randint(2**31 - 1)) if given is None else given
-        except ValueError:
-            found = -1
-        if found < 0:
-            raise InvalidArgumentError(
-                f"random_state must be an integer of at least 0, a numpy.random.RandomState or None; got "
-                f"{self.random_state!r}."
-            )
-        return found
+            yield
+        except BaseException:  # an interruption as well: half a network would predict
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        for name in [name for name in vars(self) if name.endswith("_") and not name.startswith("_")]:
+            delattr(self, name)
 
     def _keep(self, fit: Fit, settings: Settings, table: Samples) -> Self:
         """Set what a fit leaves; warn where ``max_iter`` ended it."""
+        self._fitted_with = self.get_params(deep=False)
         self.network_ = fit.network
         self.certificate_ = fit.certificate
         self.lipschitz_bound_ = fit.certificate.bound
@@ -169,7 +173,7 @@ class LipschitzEstimator(BaseEstimator):
         """A table of the columns that were fitted, float64."""
         check_is_fitted(self)
         columns.check("X", X)
-        return validate_data(self, X, dtype=np.float64, reset=False)
+        return validate_data(self, X, dtype=np.float64, order="C", reset=False)
 
     def verify(self) -> None:
         """Return if the certificate proves ``lipschitz_bound_`` for the weights as they are; raise if not.
@@ -197,7 +201,7 @@ class LipschitzEstimator(BaseEstimator):
         OutputError
             If it cannot be written.
         InvalidArgumentError
-            If a parameter or a class is neither number nor text.
+            If a parameter or a class is neither number nor text, or a parameter was changed since the fit.
         """
         check_is_fitted(self)
         files.save(self, as_path("path", path))

@@ -33,7 +33,7 @@ class Samples(NamedTuple):
 
 
 class Division(Protocol):
-    """What of :class:`normbench.estimators.training.Settings` says which rows are held out."""
+    """What of :class:`normbench.estimators.settings.Settings` says which rows are held out."""
 
     @property
     def early_stopping(self) -> bool:
@@ -86,7 +86,7 @@ def checked(given: Any, rows: int, name: str) -> np.ndarray:
     try:
         kind = np.asarray(given).dtype
         found = np.asarray(given, dtype=None if kind.kind == "c" else np.float64)
-        if kind.kind in "USc":
+        if kind.kind in "USmMc":
             raise ValueError(f"they are {kind}")
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"{name} must be numbers, one a row: {error}.") from error
@@ -146,9 +146,8 @@ def divided(table: Samples, settings: Division, classes: np.ndarray | None = Non
         return table, None
     _check_divisible(len(table.x), settings.validation_fraction, classes)
     arrays = [array for array in table if array is not None]
-    parts = train_test_split(
-        *arrays, test_size=settings.validation_fraction, random_state=settings.seed % 2**32, stratify=classes
-    )
+    share = float(settings.validation_fraction)  # scikit-learn takes no float32
+    parts = train_test_split(*arrays, test_size=share, random_state=settings.seed % 2**32, stratify=classes)
     return Samples(*parts[::2]), Samples(*parts[1::2])
 
 

@@ -13,7 +13,7 @@ PATIENCE = 10  # passes in which the training loss has to fall by the tolerance
 
 
 class Limits(Protocol):
-    """What of :class:`normbench.estimators.training.Settings` says when to end."""
+    """What of :class:`normbench.estimators.settings.Settings` says when to end."""
 
     @property
     def max_iter(self) -> int:

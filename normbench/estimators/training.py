@@ -1,113 +1,33 @@
 """From a table to a plain network in the table's units, and the proof of its bound: one run, until it is done."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from normbench import backends, specs
-from normbench.backends import Backend, Start
+from normbench import specs
+from normbench.backends import Start
 from normbench.backends.trajectory import Status, Trainer
 from normbench.certificates import Certificate
 from normbench.certificates.constant import KIND as CONSTANT
 from normbench.certificates.stored import StoredNetwork
-from normbench.errors import DataError, InvalidArgumentError, TrainingError
-from normbench.estimators.batches import batches_of_a_pass, chosen, feed
+from normbench.errors import DataError, TrainingError, argument
+from normbench.estimators.batches import batches_of_a_pass, feed
 from normbench.estimators.input_maps import InputMap
 from normbench.estimators.samples import Samples, folded, mean
+from normbench.estimators.settings import Settings
 from normbench.estimators.stopping import Advanced, until_settled, until_worse
 from normbench.estimators.trained_bound import WIDEST, WIDEST_OF_LOGITS, trained_bound
 from normbench.networks import Loss
 from normbench.networks.families import perceptron
-from normbench.numbers import as_number, count, positive
 from normbench.problems.bound import at_bound
 from normbench.problems.problem import Problem
 from normbench.reference.network import forward
 from normbench.running.export import proven
-from normbench.running.request import DTYPES
 from normbench.running.start import bounded_start
 from normbench.specs import parametrisations
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a network is trained, checked when it is made; as the parameters of the estimators."""
-
-    lipschitz: float
-    hidden: tuple[int, ...]
-    optimiser: str
-    hyperparameters: Mapping[str, Any] | None
-    parametrisation: str | None
-    backend: str | None
-    dtype: str
-    max_iter: int
-    batch_size: int | None
-    tol: float
-    early_stopping: bool
-    validation_fraction: float
-    n_iter_no_change: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        positive("lipschitz", self.lipschitz)
-        if not isinstance(self.hyperparameters or {}, Mapping):
-            raise InvalidArgumentError(f"hyperparameters must map names to values; got {self.hyperparameters!r}.")
-        for width in self.hidden:
-            count("every width in hidden", width)
-        count("max_iter", self.max_iter)
-        if self.batch_size is not None:
-            count("batch_size", self.batch_size)
-        tolerance = as_number(self.tol)
-        if tolerance is None or not tolerance >= 0.0:
-            raise InvalidArgumentError(f"tol must be at least 0; got {self.tol!r}. 0 makes max_iter iterations.")
-        if not isinstance(self.early_stopping, bool | np.bool_):
-            raise InvalidArgumentError(f"early_stopping must be True or False; got {self.early_stopping!r}.")
-        fraction = as_number(self.validation_fraction)
-        if fraction is None or not 0.0 < fraction < 1.0:
-            raise InvalidArgumentError(
-                f"validation_fraction must be a number between 0 and 1; got {self.validation_fraction!r}."
-            )
-        count("n_iter_no_change", self.n_iter_no_change)
-        if self.dtype not in DTYPES:
-            raise InvalidArgumentError(f"dtype must be {' or '.join(DTYPES)}; got {self.dtype!r}.")
-
-    @property
-    def spec(self) -> specs.OptimiserSpec:
-        """The optimiser that is named, or the automatic one."""
-        return chosen(self.optimiser, self.batch_size)
-
-    @property
-    def chosen_backend(self) -> Backend:
-        """The named one; else the first of torch, which compiles nothing, JAX and NumPy that has the optimiser."""
-        spec = self.spec
-        if self.backend is None:
-            usable = (each.name for each in backends.every() if not each.missing() and spec.runs_on(each.name))
-            return backends.get(next(usable, (spec.backends or backends.names())[0]))
-        found = backends.usable(self.backend)
-        specs.check_backend(spec, found.name)
-        return found
-
-    @property
-    def trained_in(self) -> str:
-        """The dtype of the training."""
-        return self.chosen_backend.dtype_for(self.dtype)
-
-    def provenance(self) -> dict[str, str]:
-        """What makes the numbers, beside the table: choices that are left open in the parameters, and versions."""
-        backend = self.chosen_backend
-        return {
-            "normbench": version("normbench"),
-            "numpy": version("numpy"),
-            "optimiser": self.spec.key,
-            "backend": backend.name,
-            **{library: version(library) for library in backend.libraries},
-            "dtype": self.trained_in,
-            "seed": str(self.seed),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +129,8 @@ def _run(
     ended = (until_settled if held_out is None else until_worse)(trainer, settings, batches)
     if ended.whole.status is Status.DIVERGED:
         raise TrainingError(
-            f"{ended.whole.reason}. Scale X or y to sizes near 1, raise lipschitz, or choose another optimiser."
+            f"{ended.whole.reason}. Scale X or y to sizes near 1, raise {argument('lipschitz')}, or choose another "
+            f"{argument('optimiser')}."
         )
     return _Run(problem, parametrisations.way(spec, key, problem.network), ended)
 
@@ -255,7 +176,9 @@ def _proven(settings: Settings, inputs: InputMap, run: _Run, mean: np.ndarray) -
     if proof is None:
         raise TrainingError("the trained weights are not finite. Scale X or y to sizes near 1.")
     if proof.certificate.bound > settings.lipschitz:
-        raise TrainingError(f"only {proof.certificate.bound!r} is proven, and lipschitz is {settings.lipschitz!r}.")
+        raise TrainingError(
+            f"only {proof.certificate.bound!r} is proven, and {argument('lipschitz')} is {settings.lipschitz!r}."
+        )
     first, *others = proof.weights
     biases = [first[:, columns:] @ np.array(inputs.constants), *(np.zeros(len(w)) for w in others)]
     biases[-1] = scale * biases[-1] + mean  # those of the last layer come behind the scale

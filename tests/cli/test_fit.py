@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,9 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
-from normbench import LipschitzClassifier, LipschitzRegressor
+from normbench import LipschitzClassifier, LipschitzRegressor, specs
+from normbench.certificates.stored import StoredNetwork
+from normbench.reference.trainer import ReferenceTrainer
 from tests.cli.calls import call
 from tests.estimators.tables import flights, gains, rings
 
@@ -249,19 +252,53 @@ def test_what_looks_wrong_is_remarked(table, bound, more, remark, tmp_path):
         ([*COLUMNS], 2, "Missing option '--lipschitz'"),
         ([*COLUMNS, "--lipschitz", -1], 2, "'-1' is not a positive finite number"),
         ([*COLUMNS, "--lipschitz", "nan"], 2, "'nan' is not a positive finite number"),
-        ([*COLUMNS, "--lipschitz", 1, "--test-share", 1], 2, "test_share must be at least 0 and below 1; got 1.0"),
-        ([*COLUMNS, "--lipschitz", 1, "--test-share", "nan"], 2, "test_share must be at least 0 and below 1; got nan"),
+        ([*COLUMNS, "--lipschitz", 1, "--test-share", 1], 2, "--test-share must be at least 0 and below 1; got 1.0"),
+        (
+            [*COLUMNS, "--lipschitz", 1, "--test-share", "nan"],
+            2,
+            "--test-share must be at least 0 and below 1; got nan",
+        ),
         ([*COLUMNS, "--lipschitz", 1, "--split", "grouped"], 2, "--split grouped needs --group"),
         ([*COLUMNS, "--lipschitz", 1, "--split", "blocked"], 2, "--split blocked needs --time"),
         ([*COLUMNS, "--lipschitz", 1, "--hidden", "6,-1"], 2, "'6,-1' is no list of widths"),
         ([*COLUMNS, "--lipschitz", 1, "--save", "net.txt"], 2, "--save net.txt must end in .npz"),
         ([*COLUMNS, "--lipschitz", 1, "--parametrisation", "free"], 2, "free"),
         ([*COLUMNS, "--lipschitz", 1, "--batch-size", 0], 2, "0 is not in the range x>=1"),
-        ([*COLUMNS, "--lipschitz", 1, "--batch-size", 200], 2, "batch_size 200 is more than the 96 rows that train"),
+        ([*COLUMNS, "--lipschitz", 1, "--batch-size", 200], 2, "--batch-size 200 is more than the 96 rows that train"),
         (
             [*COLUMNS, "--lipschitz", 1, "--batch-size", 9, "--optimiser", "method1"],
             2,
             "'method1' searches along a line",
+        ),
+        *(
+            ([*COLUMNS, "--lipschitz", 1, "--test-share", share, *how], 2, f"--test-share {share} is what parts {then}")
+            for share, how, then in (
+                ("0.999", [], "them: choose a smaller one"),
+                ("0.999", ["--group", "flight"], "them: choose a smaller one"),
+                ("0.001", [], "them: choose a larger one"),
+            )
+        ),
+        ([*COLUMNS, "--lipschitz", 1e-30], 2, "--lipschitz 1e-30 lets the outputs move by"),
+        ([*COLUMNS, "--lipschitz", 1, "--set", "history=0"], 2, "history must lie in [1,"),
+        ([*COLUMNS, "--lipschitz", 1, "--set", "histroy=3"], 2, "geodesic_lbfgs has no hyperparameter 'histroy'. Did"),
+        ([*COLUMNS, "--lipschitz", 1, "--set", "history"], 2, "--set takes NAME=VALUE; got 'history'"),
+        ([*COLUMNS, "--lipschitz", 1, "--optimiser", "adan"], 2, "'adan' is not one of"),
+        ([*COLUMNS, "--lipschitz", 1, "--optimiser", "no_such:Adam"], 2, "'no_such:Adam' cannot be imported"),
+        ([*COLUMNS, "--lipschitz", 1, "--optimiser", "math:sqrt"], 2, "math:sqrt"),
+        (
+            [*COLUMNS, "--lipschitz", 1, "--optimiser", "torch.optim:SGD", "--set", "lr=-1"],
+            2,
+            "learning_rate must lie in",
+        ),
+        (
+            [*COLUMNS, "--lipschitz", 1, "--optimiser", "torch.optim:NAdam", "--set", "betas=0.5,2"],
+            2,
+            "Invalid beta parameter at index 1: 2.0. Change --set.",
+        ),
+        (
+            [*COLUMNS, "--lipschitz", 1, "--optimiser", "torch.optim:SGD", "--backend", "jax"],
+            2,
+            "torch.optim:SGD is not implemented on backend 'jax'",
         ),
         ([*COLUMNS, "--lipschitz", 1, "--weight", "w"], 2, "wind tunnel.csv has no column 'w'."),
         (["--inputs", "fx", "--outputs", "flight,fz", "--lipschitz", 1], 1, "column 'flight', row 1: 'a' is no number"),
@@ -275,7 +312,7 @@ def test_what_cannot_be_fitted_is_one_error(table, arguments, code, message):
 
 
 def test_the_defaults_of_the_help_are_those_of_the_estimator():
-    text = " ".join(call("fit", "--help").stdout.split())
+    text = " ".join(call("fit", "--help").stdout.partition("Options:")[2].split())
     said = {
         name: re.search(rf"--{option} .*?\[default: ([^\]]*)\]", text)[1]
         for name in ("hidden", "optimiser", "dtype", "max_iter", "tol")
@@ -297,3 +334,55 @@ def test_the_network_is_not_written_over_the_table(surfaces, tmp_path):
         assert (result.exit_code, result.stdout) == (2, "")
         assert "which would be lost. Choose another name." in result.stderr
     assert table.read_bytes() == surfaces.read_bytes()
+
+
+def test_an_optimiser_of_another_package_trains_as_the_estimator_has_it(table, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from torch.optim import SGD\n\n\nclass Own(SGD):\n"
+        "    def __init__(self, params, lr=0.1, momentum=0.5):\n        super().__init__(params, lr, momentum)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    asked = ["--optimiser", "mine:Own", "--set", "lr=0.05", "--set", "mine:Own.momentum=0.25", "--hidden", "4"]
+    arguments = [table, *COLUMNS, "--lipschitz", 20, *asked, "--max-iter", 4, "--tol", 0, "--test-share", 0]
+    result = call("fit", *arguments, "--save", "net.npz", "--format", "json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["made_by"]["optimiser"], found["made_by"]["optimiser_package"]) == ("mine:Own", "mine")
+    model = LipschitzRegressor.load(tmp_path / "net.npz")
+    assert model.get_params()["hyperparameters"] == {"learning_rate": 0.05, "momentum": 0.25}
+    named = pd.DataFrame(X, columns=found["inputs"])
+    np.testing.assert_array_equal(
+        LipschitzRegressor(**model.get_params()).fit(named, Y).predict(named), model.predict(named)
+    )
+    assert call("certify", "net.npz").exit_code == 0
+
+
+def test_hyperparameters_reach_the_automatic_optimiser_of_both_kinds(table):
+    def losses(*more):
+        return fit(table, *COLUMNS, "--lipschitz", 20, "--test-share", 0, *more)["scores"]["network"]["train"]
+
+    usual = specs.get("geodesic_lbfgs").defaults["history"]
+    assert losses("--set", "history=1") != losses() == losses("--set", f"geodesic_lbfgs.history={usual}")
+    batches = ["--batch-size", 30]
+    assert losses(*batches, "--set", "momentum=0.5") != losses(*batches)
+
+
+def test_an_interrupted_fit_leaves_no_file_and_says_so(table, tmp_path, monkeypatch):
+    """It said that what was finished is stored, and that the same command goes on from there."""
+
+    def interrupted(trainer, steps):
+        signal.raise_signal(signal.SIGINT)
+
+    net = tmp_path / "nets" / "net.npz"
+    with monkeypatch.context() as patch:
+        patch.setattr(ReferenceTrainer, "advance", interrupted)
+        result = call("fit", table, *COLUMNS, "--lipschitz", 5, *QUICK, "--save", net)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "Interrupted. Files are written whole or not at all: none is half finished.\n"
+    assert not list(tmp_path.rglob("*.*"))
+    fit(table, *COLUMNS, "--lipschitz", 5, "--save", net)  # which makes the folder
+    before = net.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(StoredNetwork, "write", interrupted)
+        assert call("fit", table, *COLUMNS, "--lipschitz", 2, *QUICK, "--save", net).exit_code == 130
+    assert net.read_bytes() == before

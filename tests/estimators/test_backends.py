@@ -8,7 +8,7 @@ import torch
 
 from normbench import LipschitzClassifier, LipschitzRegressor
 from normbench.errors import CertificateError, InvalidArgumentError, PlugInError
-from normbench.estimators.training import Settings
+from normbench.estimators.settings import Settings
 from tests.estimators.tables import QUICK, flights, rings
 
 X, Y = flights()
