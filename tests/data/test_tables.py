@@ -124,7 +124,7 @@ def test_dates_are_seconds(tmp_path):
     dated.to_parquet(tmp_path / "t.parquet")
     table = read([tmp_path / "t.parquet"], inputs=["v_0"], outputs=["fa_0"], time="t")
     np.testing.assert_allclose(table.time - table.time[0], T, atol=1e-6)
-    with pytest.raises(DataError, match=r"column 't': dates, such as 2024.*Only --time takes dates"):
+    with pytest.raises(DataError, match=r"column 't': dates, such as 2024.*Only time takes dates"):
         read([tmp_path / "t.parquet"], inputs=["t"], outputs=["fa_0"])
 
 

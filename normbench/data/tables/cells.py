@@ -1,11 +1,12 @@
 """From a column as a file has it to numbers. Lists in cells are vectors; what is no number is named with its row."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 
-from normbench.errors import DataError
+from normbench.errors import DataError, argument
 
 
 def numbers(where: str, name: str, column: np.ndarray) -> np.ndarray:
@@ -16,11 +17,11 @@ def numbers(where: str, name: str, column: np.ndarray) -> np.ndarray:
     DataError
         If a cell holds text or a date, or the lists are of unequal length; the message names the first and its row.
     """
-    if column.dtype.kind == "f":
-        return column
+    if column.dtype.kind in "fb":
+        return column.astype(np.float64)
     if column.dtype.kind == "M":
         raise DataError(
-            f"{where}, column {name!r}: dates, such as {column[0]}. Only --time takes dates; write numbers."
+            f"{where}, column {name!r}: dates, such as {column[0]}. Only {argument('time')} takes dates; write numbers."
         )
     first = next((cell for cell in column if not _is_missing(cell)), None)
     if first is None:
@@ -33,11 +34,11 @@ def seconds(where: str, name: str, column: np.ndarray) -> np.ndarray:
     if column.dtype.kind == "M":
         since = column.astype("datetime64[ns]").astype(np.int64) / 1e9
         return np.where(np.isnat(column), np.nan, since)
-    if is_text(column):
+    if is_text(where, name, column):
         return seconds(where, name, _dates(where, name, column))
     found = numbers(where, name, column)
     if found.ndim != 1:
-        raise DataError(f"{where}, column {name!r}: vectors; --time needs one number a row.")
+        raise DataError(f"{where}, column {name!r}: vectors; {argument('time')} needs one number a row.")
     return found
 
 
@@ -57,7 +58,7 @@ def _dates(where: str, name: str, column: np.ndarray) -> np.ndarray:
 
 
 def texts(where: str, name: str, column: np.ndarray) -> np.ndarray:
-    """A column of groups or classes as text; whole numbers without a point.
+    """A column of groups or classes as text; whole numbers without a point, and 007 as it stands.
 
     Raises
     ------
@@ -75,15 +76,31 @@ def texts(where: str, name: str, column: np.ndarray) -> np.ndarray:
     return np.array([_as_text(cell) for cell in column.tolist()])
 
 
-def is_text(column: np.ndarray) -> bool:
-    """True if the cells are words and neither numbers nor lists: what a classifier learns."""
+def is_text(where: str, name: str, column: np.ndarray) -> bool:
+    """True if the cells are words, or true and false, and neither numbers nor lists: what a classifier learns.
+
+    Raises
+    ------
+    DataError
+        If words stand among numbers: one of both is a mistake.
+    """
     if column.dtype != object:
-        return False
-    first = next((cell for cell in column if not _is_missing(cell)), None)
-    return isinstance(first, str) and not _is_list(first) and not np.isfinite(_as_float(first))
+        return column.dtype.kind == "b"
+    said = [(row, cell) for row, cell in enumerate(column) if not _is_missing(cell)]
+    words = [row for row, cell in said if isinstance(cell, str) and not _is_list(cell) and not _is_number(cell)]
+    if words and len(words) < len(said):
+        other = next(row for row, _ in said if row not in set(words[: row + 1]))
+        raise DataError(
+            f"{where}, column {name!r}: words among numbers, {str(column[words[0]])[:40]!r} in row {words[0] + 1} and "
+            f"{str(column[other])[:40]!r} in row {other + 1}. Make it one of both; classes that are called so are told "
+            f"by {argument('classes')}."
+        )
+    return bool(words)
 
 
 def _as_text(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell.partition(".")[0] if re.fullmatch(r"-?(0|[1-9]\d*)\.0*", cell) else cell
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
@@ -95,11 +112,19 @@ def _is_list(cell: Any) -> bool:
     return isinstance(cell, list | tuple | np.ndarray) or (isinstance(cell, str) and cell.lstrip().startswith("["))
 
 
-def _as_float(cell: Any) -> float:
+def _float(cell: Any) -> float:
+    """As Python reads it, but for "1_000": in a table that is a name."""
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _is_number(cell: Any) -> bool:
+    """True for a finite one."""
     try:
-        return float(cell)
-    except (TypeError, ValueError):
-        return np.nan
+        return bool(np.isfinite(_float(cell)))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _scalars(where: str, name: str, column: np.ndarray) -> np.ndarray:
@@ -108,10 +133,14 @@ def _scalars(where: str, name: str, column: np.ndarray) -> np.ndarray:
         if _is_missing(cell):
             continue
         try:
-            found[row] = float(cell)
-        except (TypeError, ValueError):
-            comma = isinstance(cell, str) and np.isfinite(_as_float(cell.replace(",", ".")))
-            remedy = "Write decimal points, not commas." if comma else "Leave the column out, or make it numbers."
+            found[row] = _float(cell)
+        except (TypeError, ValueError, OverflowError):
+            comma = isinstance(cell, str) and _is_number(cell.replace(",", "."))
+            remedy = (
+                "Write decimal points, not commas, and nothing between thousands."
+                if comma
+                else "Leave the column out, or make it numbers."
+            )
             raise DataError(
                 f"{where}, column {name!r}, row {row + 1}: {str(cell)[:40]!r} is no number. {remedy}"
             ) from None

@@ -5,7 +5,7 @@ import importlib
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,7 @@ from normbench.errors import BackendUnavailableError, DataError, InvalidArgument
 from normbench.numbers import as_number
 
 Arrays = dict[str, np.ndarray]
+_TOLD_APART = 2**53  # integers up to this are all floats
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -34,22 +35,23 @@ class TableFile:
         Of its columns, in the order of the file.
     arrays : callable
         From some of the names to the columns: shape (rows,), or (rows, width) where a name stands for a matrix;
-        numbers, texts, dates or objects as the file has them.
+        numbers, texts, dates or objects as the file has them. Then the names of those that are words, though they may
+        look like numbers: where a file has text alone, 007 is not 7.
     """
 
     path: Path
     names: tuple[str, ...]
-    arrays: Callable[[Sequence[str]], Arrays]
+    arrays: Callable[[Sequence[str], Collection[str]], Arrays]
 
-    def read(self, names: Iterable[str]) -> Arrays:
-        """The columns of these names, all of one length.
+    def read(self, names: Iterable[str], words: Collection[str] = ()) -> Arrays:
+        """The columns of these names, all of one length; those in ``words`` as the text that the file has, if any.
 
         Raises
         ------
         DataError
             If the file is damaged, has no rows, or columns of unequal length.
         """
-        found = self.arrays(list(dict.fromkeys(names)))
+        found = self.arrays(list(dict.fromkeys(names)), words)
         lengths = {name: len(array) for name, array in found.items()}
         if len(set(lengths.values())) > 1:
             listing = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -103,7 +105,7 @@ def _delimited(path: Path) -> TableFile:
         raise DataError(
             f"{path.name} has no header: its first line is {first.strip()[:60]!r}. Write names of columns above it."
         )
-    return TableFile(path, names, lambda wanted: _cells(path, delimiter, names, wanted))
+    return TableFile(path, names, lambda wanted, words: _cells(path, delimiter, names, wanted, words))
 
 
 def _number(text: str) -> float | None:
@@ -113,18 +115,19 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _cells(path: Path, delimiter: str, names: Sequence[str], wanted: Sequence[str]) -> Arrays:
+def _cells(path: Path, delimiter: str, names: Sequence[str], wanted: Sequence[str], words: Collection[str]) -> Arrays:
     import pandas as pd
 
     positions = [names.index(name) for name in wanted]
+    kinds = {names.index(name): str for name in wanted if name in words}
     beyond = len(names)  # where the fields of a line that has too many begin
     try:
         try:
-            frame = _frame(path, delimiter, beyond + 1, [*positions, beyond])
+            frame = _frame(path, delimiter, beyond + 1, [*positions, beyond], kinds)
         except pd.errors.ParserError as error:
             if "Too many columns specified" not in str(error):
                 raise
-            frame = _frame(path, delimiter, beyond, positions)  # no line has too many
+            frame = _frame(path, delimiter, beyond, positions, kinds)  # no line has too many
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{path.name} cannot be read as a table: {error}") from error
     if beyond in frame and frame[beyond].notna().any():
@@ -136,7 +139,7 @@ def _cells(path: Path, delimiter: str, names: Sequence[str], wanted: Sequence[st
     return {name: _array(frame[position]) for name, position in zip(wanted, positions, strict=True)}
 
 
-def _frame(path: Path, delimiter: str, width: int, positions: Sequence[int]) -> Any:
+def _frame(path: Path, delimiter: str, width: int, positions: Sequence[int], kinds: Mapping[int, type]) -> Any:
     import pandas as pd
 
     with warnings.catch_warnings():
@@ -148,6 +151,7 @@ def _frame(path: Path, delimiter: str, width: int, positions: Sequence[int]) -> 
             names=range(width),
             usecols=np.array(positions),
             index_col=False,
+            dtype=dict(kinds),
             low_memory=False,  # in parts, a line that has too many fields would pass
             encoding="utf-8-sig",
             skipinitialspace=True,
@@ -156,7 +160,7 @@ def _frame(path: Path, delimiter: str, width: int, positions: Sequence[int]) -> 
 
 
 def _array(column: Any) -> np.ndarray:
-    """A column of a data frame: float64, dates, or objects."""
+    """A column of a data frame: float64, truth values, dates, or objects."""
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(column):
@@ -164,9 +168,20 @@ def _array(column: Any) -> np.ndarray:
             column if column.dt.tz is None else column.dt.tz_convert(None)
         )  # clocks that are put back repeat hours
         return np.asarray(instants.to_numpy(dtype="datetime64[ns]"))
+    whole = pd.api.types.is_bool_dtype(column) or pd.api.types.is_integer_dtype(column)
+    if whole and not column.isna().any():
+        return _numbers(column.to_numpy())
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     return np.asarray(column.to_numpy(dtype=object, na_value=None))
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """As float64; truth values as they are, and integers too where float64 does not tell them apart: they may be the
+    names of groups."""
+    if array.dtype.kind in "iu" and array.size and max(abs(int(array.max())), abs(int(array.min()))) > _TOLD_APART:
+        return array.astype(object)
+    return array if array.dtype.kind == "b" else array.astype(np.float64)
 
 
 def _parquet(path: Path) -> TableFile:
@@ -180,7 +195,7 @@ def _parquet(path: Path) -> TableFile:
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name} is no Parquet file: {error}") from error
 
-    def arrays(wanted: Sequence[str]) -> Arrays:
+    def arrays(wanted: Sequence[str], words: Collection[str]) -> Arrays:
         try:
             table = parquet.read_table(path, columns=list(wanted), use_threads=False)
         except (OSError, ValueError) as error:
@@ -197,7 +212,7 @@ def _npz(path: Path) -> TableFile:
     except DAMAGE as error:
         raise DataError(f"{path.name} is no NPZ file of arrays: {error}") from error
 
-    def arrays(wanted: Sequence[str]) -> Arrays:
+    def arrays(wanted: Sequence[str], words: Collection[str]) -> Arrays:
         try:
             with np.load(path, allow_pickle=False) as file:
                 found = {name: file[name] for name in wanted}
@@ -221,7 +236,7 @@ def _mat(path: Path) -> TableFile:
     except (*DAMAGE, TypeError, io.matlab.MatReadError) as error:
         raise DataError(f"{path.name} is no MAT file: {error}") from error
 
-    def arrays(wanted: Sequence[str]) -> Arrays:
+    def arrays(wanted: Sequence[str], words: Collection[str]) -> Arrays:
         try:
             found = io.loadmat(path, variable_names=list(wanted), chars_as_strings=True)
         except (*DAMAGE, TypeError, io.matlab.MatReadError) as error:
@@ -233,6 +248,8 @@ def _mat(path: Path) -> TableFile:
 
 def _of_matlab(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     """Where everything is a matrix, one row or one column is a column; a cell array of texts holds each in an array."""
+    if hasattr(array, "toarray"):
+        raise DataError(f"{path.name}: {name} is sparse. Save it in full: {name} = full({name}).")
     if array.dtype.names:
         raise DataError(
             f"{path.name}: {name} is a struct. Save its fields as variables: save('FILE', '-struct', '{name}', '-v7')."
@@ -252,9 +269,19 @@ def _columns(path: Path, name: str, array: np.ndarray) -> np.ndarray:
         )
     if array.dtype.kind == "c":
         raise DataError(f"{path.name}: {name} is complex. Store its real and imaginary parts as columns of their own.")
+    if array.dtype.kind in "mV":
+        what = "spans of time" if array.dtype.kind == "m" else f"of {array.dtype}"
+        raise DataError(f"{path.name}: {name} is {what}. Store arrays of numbers, such as seconds, or text.")
     if array.dtype.kind in "US":
-        return array.astype(str).astype(object)
-    return array if array.dtype.kind in "OM" else array.astype(np.float64)
+        return _texts(path, name, array).astype(object)
+    return array if array.dtype.kind in "OM" else _numbers(array)
+
+
+def _texts(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    try:
+        return array.astype(str)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name}: {name} holds bytes that are no ASCII text. Store text as such.") from error
 
 
 READERS: "MappingProxyType[str, Callable[[Path], TableFile]]" = MappingProxyType(

@@ -55,10 +55,13 @@ def part_of(file: Path, wanted: Wanted) -> Part:
     time = () if wanted.time is None else (wanted.time,)
     weight = () if wanted.weight is None else (wanted.weight,)
     asked = picks(file.name, (*wanted.inputs, *wanted.outputs, *group, *time, *weight), table.names)
-    arrays = table.read(pick.column for pick in asked)
+    named = {pick.name: pick.column for pick in asked}
+    words = {named[name] for name in (*group, *(wanted.outputs if wanted.classes else ()))}
+    words -= {named[name] for name in (*wanted.inputs, *time, *weight)}  # which are numbers as well
+    arrays = table.read((pick.column for pick in asked), words)
     n, m = len(wanted.inputs), len(wanted.inputs) + len(wanted.outputs)
     input_names, x = _matrix(file.name, asked[:n], arrays)
-    if wanted.classes or (m == n + 1 and cells.is_text(arrays[asked[n].column])):
+    if wanted.classes or (m == n + 1 and cells.is_text(file.name, asked[n].column, arrays[asked[n].column])):
         output_names, y = _labels(file.name, asked[n:m], arrays)
     else:
         output_names, y = _matrix(file.name, asked[n:m], arrays)
