@@ -38,6 +38,8 @@ INPUT_MAPS = {
     "unit_norm": "x / ||x||",  # bounds are over z
 }
 
+# what NumPy and zipfile raise on what is no such file; the last two of shapes that none holds
+_DAMAGE = (*(ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error), OverflowError, MemoryError)
 _WEIGHT, _BIAS, _MODEL = "weight_", "bias_", "model_"
 _NUMBERS = ("output_scale", "lipschitz")
 _SCALE, _SPREAD = _OF_INPUTS = ("input_scale", "input_spread")
@@ -171,7 +173,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             if len(file.files) > len(set(file.files)):
                 raise ValueError("two of its arrays have one name")  # programs differ in which they take
             return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         reason = str(error) or type(error).__name__
         if "pickle" in reason.lower():
             reason = "it needs pickle, which can run any program; store arrays of numbers"
@@ -219,7 +221,6 @@ def _input_map(arrays: Mapping[str, np.ndarray], first: np.ndarray) -> dict[str,
     if mean is not None:
         _check_vector(_INPUT_MEAN, mean, inputs)
     scale, spread = (arrays.get(name) for name in _OF_INPUTS)
-    number = None if scale is not None and scale.ndim else _number(_SCALE, scale)
     if scale is not None and scale.ndim:
         _check_vector(_SCALE, scale, inputs)
     elif spread is not None:
@@ -227,8 +228,9 @@ def _input_map(arrays: Mapping[str, np.ndarray], first: np.ndarray) -> dict[str,
     if spread is not None:
         _check_vector(_SPREAD, spread, inputs)
     for name, values in ((_SCALE, scale), (_SPREAD, spread)):
-        if values is not None and not ((values > 0.0) & (values < math.inf)).all():
-            raise InvalidArgumentError(f"{name} must be positive and finite; got {values.min()!r}.")
+        if values is not None and (values.dtype.kind not in "fiu" or not (np.isfinite(values) & (values > 0.0)).all()):
+            raise InvalidArgumentError(f"{name} must be positive and finite; got {values.ravel()[:3].tolist()}.")
+    number = None if scale is not None and scale.ndim else _number(_SCALE, scale)
     return {
         "input_map": found,
         "input_mean": mean,

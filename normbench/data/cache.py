@@ -15,7 +15,10 @@ from normbench.paths import path_from
 
 CACHE_VARIABLE = "NORMBENCH_CACHE"
 # What NumPy and zipfile raise on files with flipped or missing bytes.
-DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (
+    *(OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    *(OverflowError, MemoryError),  # of shapes that no file holds
+)
 
 
 def cache_folder() -> Path:

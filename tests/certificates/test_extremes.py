@@ -112,7 +112,7 @@ def test_a_kink_is_no_evidence(activation: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "reason"), [(np.inf, "positive and finite"), ("one", "one number"), (5e-324, "beyond")]
+    ("scale", "reason"), [(np.inf, "positive and finite"), ("one", "positive and finite"), (5e-324, "beyond")]
 )
 def test_a_file_whose_input_scale_is_no_number_to_divide_by_is_refused(
     scale: object, reason: str, tmp_path: Path

@@ -1,19 +1,21 @@
 """``normbench certify`` on files that hold, that lie, and that are no networks."""
 
 import json
+import re
 import zipfile
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from normbench.certificates import Certificate
+from normbench import LipschitzRegressor
+from normbench.certificates import Certificate, stored
 from normbench.certificates.certify import TIME_LIMIT
 from normbench.certificates.lipsdp import lipsdp
 from normbench.certificates.plain import plain
-from normbench.certificates.stored import read
 from normbench.cli import certify as command
 from normbench.cli import main
+from normbench.data import tables
 from normbench.errors import DataError
 from tests.certificates.networks import gaussian
 
@@ -152,6 +154,13 @@ def test_a_constant_network_has_the_bound_0(call):
         ({"weight_0": np.ones((1, 2)), "input_scale": np.ones(2), "input_spread": -np.ones(2)}, "input_spread must be"),
         ({"weight_0": np.ones((1, 1)), "input_map": np.array("polar")}, "input_map must be affine or unit_norm"),
         ({"weight_0": np.ones((1, 1)), "input_map": np.array("unit_norm"), "input_scale": 2.0}, "of the affine map"),
+        *(
+            (
+                {"weight_0": np.ones((1, 1)), "input_scale": np.array(value)},
+                "input_scale must be positive and finite; got",
+            )
+            for value in (np.inf, np.nan, "1", 1j, True, np.datetime64("2020"))
+        ),
         ({"weight_0": np.array([[None]])}, "pickle"),
         ({"weight_0": np.array([[2**53 + 1]])}, "weight 0 has integers of 2"),
         (
@@ -198,7 +207,32 @@ def test_two_arrays_of_one_name_are_refused(tmp_path):
         with pytest.warns(UserWarning, match="Duplicate"):
             file.writestr("weight_0.npy", content)
     with pytest.raises(DataError, match="two of its arrays have one name"):
-        read(path)
+        stored.read(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("(1000000000000000,)", "Unable to allocate"),
+        ("(99999999999999999999999,)", "too large"),
+        ("(4611686018427387904, 4)", "cannot reshape"),
+        ("(-4, 3)", "negative"),
+        ("(2**3,)", "malformed"),
+    ],
+)
+def test_a_shape_that_no_file_holds_is_one_error(shape, words, tmp_path):
+    path = tmp_path / "net.npz"
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("weight_0.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    result = CliRunner().invoke(main, ["certify", str(path)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.search(rf"net.npz is no NPZ file of arrays: .*{words}", result.stderr)
+    for read in (LipschitzRegressor.load, stored.read):
+        with pytest.raises(DataError, match=words):
+            read(path)
+    with pytest.raises(DataError, match=words):
+        tables.read([path], inputs=["weight_0"], outputs=["weight_0_1"])
 
 
 def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path):
