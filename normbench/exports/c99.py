@@ -18,6 +18,11 @@ from normbench.exports.network import Exported
 from normbench.paths import as_path
 from normbench.writing import probe_file, write_text
 
+_HEADERS = (  # of C itself: a file of that name beside the others of a program would stand before it
+    *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math"),
+    *("setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib"),
+    *("stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype"),
+)
 _NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")  # two underscores in a row are the compiler's
 
 
@@ -67,6 +72,10 @@ def c_files(path: str | Path) -> tuple[Path, Path]:
         raise InvalidArgumentError(
             "the C file must have the name that its functions shall begin with, a letter before letters, digits and "
             f"single underscores, and .c behind it; got {path.name!r}. Example: lift_force.c."
+        )
+    if path.stem.lower() in _HEADERS:
+        raise InvalidArgumentError(
+            f"{path.name} would come with {path.stem}.h, which is a header of C itself. Choose another name."
         )
     files = path, path.with_suffix(".h")
     for file in files:

@@ -143,6 +143,25 @@ def test_a_name_that_c_has_not_is_one_error(name, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["math", "stddef", "Float", "time"])
+def test_a_header_of_c_itself_is_not_taken_the_place_of(name, tmp_path):
+    """``#include <math.h>`` of a program that is compiled with -I of that folder would get ours."""
+    with pytest.raises(InvalidArgumentError, match=rf"would come with {name}.h, which is a header of C itself"):
+        exports.to_c(exports.exported(bare()), tmp_path / f"{name}.c")
+    assert not list(tmp_path.iterdir())
+
+
+@needs_compiler
+def test_words_of_c_are_names_of_files(tmp_path):
+    sources = []
+    for name in ("double", "if", "int", "NULL", "dense", "x", "logits", "best"):
+        for folder, network in (("1", bare()), ("2", CLASSIFIERS["text"])):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            sources.append(exports.to_c(exports.exported(network), tmp_path / folder / f"{name}.c")[0])
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([*compiler.split(), "-std=c99", *STRICT, "-fsyntax-only", *sources], check=True)
+
+
 def test_a_header_that_cannot_be_written_leaves_no_source(tmp_path):
     (tmp_path / "net.h").mkdir()
     with pytest.raises(OutputError, match=r"net\.h: Is a directory"):
