@@ -48,10 +48,15 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
         TrainingError
             If the loss did not stay finite.
         """
+        with self._fitting():
+            return self._fitted(X, y, sample_weight)
+
+    def _fitted(self, X: Any, y: Any, sample_weight: Any) -> Self:
         settings = self._settings()
         columns.check("X", X)
         columns.check("y", y, texts=True)
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        y = columns.labels(y)
+        X, y = validate_data(self, X, y, dtype=np.float64, order="C", ensure_min_samples=2)  # as of the regressor
         check_classification_targets(y)
         table = samples.weighted(X, y, sample_weight)
         self.classes_, members = np.unique(table.y, return_inverse=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from normbench.errors import DataError
 
+_TIMES = (np.datetime64, np.timedelta64)
 _REMEDIES = {
     "X": "Make numbers of it first, such as by a OneHotEncoder in a pipeline, or leave it out.",
     "y": "Classes are for LipschitzClassifier.",
@@ -38,13 +39,14 @@ def check(name: str, given: Any, *, texts: bool = False) -> None:
     if hasattr(given, "columns") and hasattr(given, "iloc"):
         for position, column in enumerate(given.columns):
             _check_column(f"column {column!r} of {name}", given.iloc[:, position], _REMEDIES[name])
-    elif hasattr(given, "dtype"):
-        _check_column(name, given, _REMEDIES[name])
+    elif not hasattr(given, "toarray"):
+        _check_column(name, given if hasattr(given, "dtype") else np.asarray(given), _REMEDIES[name])
 
 
 def _check_column(where: str, column: Any, remedy: str) -> None:
     kind = getattr(column.dtype, "kind", "O")
-    if kind in "mM":
+    hidden = isinstance(column, np.ndarray) and kind == "O" and any(isinstance(cell, _TIMES) for cell in column.flat)
+    if kind in "mM" or hidden:
         raise DataError(
             f"{where} holds dates or spans of time. Write them as numbers, such as seconds, or leave it out."
         )
@@ -55,3 +57,22 @@ def _check_column(where: str, column: Any, remedy: str) -> None:
             float(cell)
         except (TypeError, ValueError, OverflowError):
             raise DataError(f"{where} holds {str(cell)[:40]!r}, which is no number. {remedy}") from None
+
+
+def labels(given: Any) -> Any:
+    """Names of classes; truth values and whole numbers of a data frame as NumPy has them, not as floats.
+
+    Raises
+    ------
+    DataError
+        If they are of kinds that have no order among each other.
+    """
+    kind = getattr(getattr(given, "dtype", None), "numpy_dtype", None)
+    if kind is not None and hasattr(given, "to_numpy") and not given.isna().any():
+        return given.to_numpy(dtype=kind)
+    array = np.asarray(given)
+    if array.dtype.kind == "O":
+        kinds = sorted({type(cell).__name__ for cell in array.flat})
+        if len(kinds) > 1:
+            raise DataError(f"y has classes of several types, {' and '.join(kinds)}. Give names of one type.")
+    return given

@@ -48,8 +48,9 @@ def stored(estimator: "LipschitzEstimator") -> StoredNetwork:
     Raises
     ------
     InvalidArgumentError
-        If a parameter or a class is neither number nor text.
+        If a parameter or a class is neither number nor text, or a parameter was changed since the fit.
     """
+    _check_unchanged(estimator)
     about = {
         "class": type(estimator).__name__,
         "parameters": {name: _plain(name, value) for name, value in estimator.get_params().items()},
@@ -65,6 +66,16 @@ def stored(estimator: "LipschitzEstimator") -> StoredNetwork:
     if hasattr(estimator, "feature_names_in_"):
         arrays[FEATURE_NAMES] = _without_objects("feature names", estimator.feature_names_in_)
     return replace(estimator.network_, model=arrays)
+
+
+def _check_unchanged(estimator: "LipschitzEstimator") -> None:
+    """Raise where the parameters are not those of the fit: the file would not say what made its network."""
+    for name, value in estimator.get_params(deep=False).items():
+        before = estimator._fitted_with[name]
+        if value is not before and not np.array_equal(value, before):
+            raise InvalidArgumentError(
+                f"parameter {name} was set to {value!r} after the fit with {before!r}. Fit again, or set it back."
+            )
 
 
 def load(kind: type[Estimator], path: Path) -> Estimator:
@@ -121,6 +132,7 @@ def _restored(kind: type[Estimator], network: StoredNetwork, about: dict[str, An
     estimator.validation_loss_curve_ = network.model.get(_HELD_OUT)
     estimator.n_iter_ = len(estimator.loss_curve_) - 1
     estimator.provenance_ = dict(about["provenance"])
+    estimator._fitted_with = estimator.get_params(deep=False)
     estimator.n_features_in_ = network.weights[0].shape[1]
     if "y_dimensions" in about:
         estimator.y_dimensions_ = about["y_dimensions"]
@@ -148,6 +160,8 @@ def _without_objects(what: str, values: np.ndarray) -> np.ndarray:
 
 def _plain(name: str, value: Any) -> Any:
     """A parameter as JSON has it; a RandomState is None, since the seed that it gave is in the provenance."""
+    if isinstance(value, np.bool_):
+        return bool(value)
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, tuple | list):

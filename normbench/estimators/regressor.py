@@ -49,12 +49,19 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
         TrainingError
             If the loss did not stay finite.
         """
+        with self._fitting():
+            return self._fitted(X, y, sample_weight)
+
+    def _fitted(self, X: Any, y: Any, sample_weight: Any) -> Self:
         settings = self._settings()
         columns.check("X", X)
         columns.check("y", y)
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        # in one order, so that sums do not depend on how a table lies in memory
+        X, y = validate_data(
+            self, X, y, dtype=np.float64, order="C", multi_output=True, y_numeric=True, ensure_min_samples=2
+        )
         try:
-            y = np.asarray(y, dtype=np.float64)
+            y = np.asarray(y, dtype=np.float64, order="C")
         except ValueError as error:
             raise DataError(f"y must be numbers: {error}. For classes there is LipschitzClassifier.") from error
         table = samples.weighted(X, y.reshape(len(y), -1), sample_weight)
