@@ -50,7 +50,6 @@ def test_a_weight_is_as_many_copies_of_a_row(optimiser, kind):
 @pytest.mark.parametrize(
     ("backend", "kind", "optimiser"),
     [
-        ("jax", LipschitzRegressor, "adam"),  # the others differ from it in what they do with the same losses
         ("reference", LipschitzRegressor, "method1"),
         ("reference", LipschitzClassifier, "method2"),  # whose majorant has the weights, too
     ],
@@ -60,6 +59,22 @@ def test_a_weight_is_as_many_copies_on_every_backend(backend, kind, optimiser):
     if backend == "reference":
         plain = kind(5.0, backend=backend, optimiser=optimiser, **SHORT).fit(*KINDS[kind])
         assert abs(plain.loss_curve_[-1] / found.loss_curve_[-1] - 1) > 1e-3
+
+
+@pytest.mark.parametrize("optimiser", [key for key in BOUNDED if specs.get(key).runs_on("jax")])
+def test_weights_that_rows_share_with_their_copies_change_nothing_in_jax(optimiser):
+    """Of two copies of a row one has the weight 1.5 and the other 0.5: tables of one shape, and of one layer, are quick
+    to compile. The last loss has seen updates, line searches and curvature."""
+    kind = LipschitzRegressor
+    x, y = (array[:12].repeat(2, axis=0) for array in KINDS[kind])
+    options = {"backend": "jax", "optimiser": optimiser, **SHORT, "hidden": (), "max_iter": 2}
+    plain, found, other = (
+        kind(5.0, **options).fit(x, y, sample_weight=weight)
+        for weight in (None, np.tile([1.5, 0.5], 12), np.repeat([1.5, 0.5], 12))
+    )
+    np.testing.assert_allclose(found.loss_curve_, plain.loss_curve_, rtol=1e-7)
+    np.testing.assert_allclose(found.predict(x), plain.predict(x), rtol=1e-6, atol=1e-8 * np.abs(y).max())
+    assert abs(other.loss_curve_[-1] / plain.loss_curve_[-1] - 1) > 1e-3
 
 
 @pytest.mark.parametrize("inputs", ["affine", "standardised", "unit_norm"])
