@@ -6,7 +6,7 @@ pixels, crops them and mirrors half of them (jxbz/agd, ``data/cifar10.py``; jxbz
 
 import numpy as np
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 
 NONE, CROP_FLIP = AUGMENTATIONS = ("none", "crop_flip")
 PADDING = 4  # pixels on every side
@@ -28,7 +28,7 @@ def check(augmentation: str, shape: tuple[int, ...], *, batch_size: int | None) 
         )
     if batch_size is None:
         raise InvalidArgumentError(
-            f"augmentation {augmentation!r} draws anew for every mini-batch; got batch_size None. Choose a batch_size, "
+            f"augmentation {augmentation!r} draws anew for every mini-batch; got none. Choose {argument('batch_size')}, "
             "such as 128, or leave augmentation out."
         )
 

@@ -50,12 +50,12 @@ def stored(estimator: "LipschitzEstimator") -> StoredNetwork:
     InvalidArgumentError
         If a parameter or a class is neither number nor text, or a parameter was changed since the fit.
     """
-    _check_unchanged(estimator)
     about = {
         "class": type(estimator).__name__,
         "parameters": {name: _plain(name, value) for name, value in estimator.get_params().items()},
         "provenance": estimator.provenance_,
     }
+    _check_unchanged(estimator)
     if hasattr(estimator, "y_dimensions_"):
         about["y_dimensions"] = estimator.y_dimensions_
     arrays = {_ABOUT: np.array(json.dumps(about)), _LOSSES: estimator.loss_curve_}

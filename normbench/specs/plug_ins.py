@@ -165,4 +165,5 @@ def refusal(key: str, given: Mapping[str, Any], error: BaseException, *, does: s
     """What to say where the code of others does not take its arguments, or cannot do something with them."""
     values = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "no arguments"
     said = " ".join(str(error).split()) or "no message"
-    return f"{key} cannot {does} with {values}: {type(error).__name__}: {said}. Change {argument('hyperparameters')}."
+    remedy = f"Change them by {argument('hyperparameters')}."
+    return f"{key} cannot {does} with {values}: {type(error).__name__}: {said}. {remedy}"

@@ -90,7 +90,7 @@ def test_more_parts_than_there_are_pieces_leave_some_without_any(plan):
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/2", "-1/2", "1/2/3", "", f"1/{10**9}", 2])
 def test_what_is_no_part_is_refused(text):
-    with pytest.raises(InvalidArgumentError, match=r"--shard takes I/N, part I of N counted from 1; got"):
+    with pytest.raises(InvalidArgumentError, match=r"shard takes I/N, part I of N counted from 1; got"):
         Shard.read(text)
 
 

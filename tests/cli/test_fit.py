@@ -293,7 +293,7 @@ def test_what_looks_wrong_is_remarked(table, bound, more, remark, tmp_path):
         (
             [*COLUMNS, "--lipschitz", 1, "--optimiser", "torch.optim:NAdam", "--set", "betas=0.5,2"],
             2,
-            "Invalid beta parameter at index 1: 2.0. Change --set.",
+            "Invalid beta parameter at index 1: 2.0. Change them by --set.",
         ),
         (
             [*COLUMNS, "--lipschitz", 1, "--optimiser", "torch.optim:SGD", "--backend", "jax"],

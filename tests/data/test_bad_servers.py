@@ -91,7 +91,7 @@ def test_bad_server_ends_in_one_clear_error_soon_and_leaves_nothing(
     file, start = server.answer(reply), time.monotonic()
     with pytest.raises(DownloadError, match=said) as caught:
         download(file, empty_cache)
-    assert "--data-dir" in str(caught.value)
+    assert "data_dir" in str(caught.value)
     assert files_in(empty_cache) == []
     assert time.monotonic() - start < 10
 

@@ -93,7 +93,7 @@ def test_without_network_the_error_says_how_to_supply_the_file(closed_url: str, 
     file = RemoteFile(quadrotor.TABLE_FILE, f"{closed_url}/{quadrotor.TABLE_FILE}", "git-blob", "0" * 40)
     with pytest.raises(DownloadError) as caught:
         table_source(file).load(None)
-    for part in (file.url, "by hand", "--data-dir", "NORMBENCH_DATA"):
+    for part in (file.url, "by hand", "data_dir", "NORMBENCH_DATA"):
         assert part in str(caught.value)
     assert files_in(empty_cache) == []
 

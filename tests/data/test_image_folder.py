@@ -138,7 +138,7 @@ def test_the_identity_covers_the_size_of_the_crops(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda root: shutil.rmtree(root / "val"), r"data set 'imagenet' is not in .*Get it from https.*--data-dir"),
+        (lambda root: shutil.rmtree(root / "val"), r"data set 'imagenet' is not in .*Get it from https.*data_dir"),
         (
             lambda root: shutil.rmtree(root / "val" / CLASSES[1]),
             f"different classes: 1 are in one alone, .*{CLASSES[1]}",

@@ -39,7 +39,7 @@ def test_groups_and_classes_that_are_long_numbers_stay_apart(ending, first, tmp_
 
 def test_names_in_text_are_as_they_stand_and_whole_numbers_without_a_point(tmp_path):
     """007 and 7 were one group."""
-    names = ["007", "7", "7.0", "7.", "0.10", "0.1", "-3.00", "1e3", "1_0", "0", "00", "x"]
+    names = ["007", "7", "7.0", "7.", "0.10", "0.1", "-3.00", "1e3", "1_0", " 0 ", "00", "x"]
     table = read(written(tmp_path, ".csv", y=names, g=names), inputs=["a"], outputs=["y"], classes=True, group="g")
     said = ["007", "7", "7", "7", "0.10", "0.1", "-3", "1e3", "1_0", "0", "00", "x"]
     assert np.array(table.groups)[table.flight].tolist() == np.array(table.classes)[table.outputs].tolist() == said

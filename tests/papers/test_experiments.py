@@ -175,7 +175,7 @@ def test_an_epoch_is_every_sample_once_in_whole_batches():
 
 
 def test_a_batch_larger_than_the_training_set_raises():
-    with pytest.raises(InvalidArgumentError, match="batch_size 11 is larger than the training set of 10"):
+    with pytest.raises(InvalidArgumentError, match="batch_size=11 is larger than the training set of 10"):
         next(batches(10, 11, seed=0))
 
 

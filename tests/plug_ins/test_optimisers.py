@@ -160,7 +160,7 @@ def test_what_cannot_be_found_is_one_clear_line(key, said, module):
         (["--optimiser", TORCH, "--backend", "jax"], "not implemented on backend 'jax'; choose torch"),
         (
             ["--optimiser", OPTAX, "--backend", "jax"],
-            "learning_rate of .* has no default. Give it a value, such as --set",
+            "learning_rate of .* has no default. Give it a value by --set, such as",
         ),
         (
             ["--optimiser", TORCH, "--set", "speed=1"],

@@ -126,7 +126,7 @@ def test_errors_are_those_on_images_as_they_are(backend: str) -> None:
     [
         ("quadrotor-sim", {"batch_size": 8}, r"is for images.*got samples of shape \(12,\). Leave augmentation out"),
         ("wikitext2-transformer", {"batch_size": 8}, "is for images"),
-        ("digits", {}, "draws anew for every mini-batch; got batch_size None. Choose a batch_size"),
+        ("digits", {}, "draws anew for every mini-batch; got none. Choose batch_size"),
         ("digits", {"augmentation": "mixup"}, "augmentation must be one of none, crop_flip; got 'mixup'"),
     ],
 )

@@ -148,7 +148,7 @@ def _errors_by_hand(problem: Any, trajectory: Trajectory) -> list[float]:
 
 
 def test_a_batch_larger_than_the_training_set_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="batch_size 97 is larger than the training set of 96 samples"):
+    with pytest.raises(InvalidArgumentError, match="batch_size=97 is larger than the training set of 96 samples"):
         run(asked(TASK, "agd", "reference", batch_size=97), few_digits())
     with pytest.raises(InvalidArgumentError, match="batch_size must be at least 1; got 0"):
         asked(TASK, "agd", "reference", batch_size=0)

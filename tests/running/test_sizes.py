@@ -2,8 +2,12 @@
 
 import pytest
 
+from normbench.campaigns.samples import Samples
+from normbench.campaigns.wanted import Wanted, plan_of
 from normbench.errors import InvalidArgumentError, called_by_options
+from normbench.running import sizes
 from normbench.running.sizes import check_sizes
+from tests.image_folders import small_images, write_images
 
 SHAPES, IMAGE = [(10, 20)], (3, 224, 224)
 RUN = {"iterations": 450_000, "batch_size": 1024}  # 350 epochs of ILSVRC2012
@@ -37,3 +41,19 @@ def test_the_argument_is_named_as_the_caller_knows_it(given, name):
         check_sizes(SHAPES, **given, available=2**20)
     with called_by_options(), pytest.raises(InvalidArgumentError, match=rf" --{name.replace('_', '-')}\."):
         check_sizes(SHAPES, **given, available=2**20)
+
+
+def test_a_plan_for_images_in_files_counts_what_they_take(tmp_path, monkeypatch):
+    """Full batches of the numbers of their rows would be 7.5 GiB."""
+    dataset = small_images(write_images(tmp_path))
+    monkeypatch.setattr(sizes, "memory", lambda: 6 * 2**30)
+    wanted = Wanted(
+        tasks=["imagenet-resnet50"],
+        optimisers=["agd"],
+        seeds=range(1),
+        tune="none",
+        axes={"iterations": 10**8, "batch_size": 4},
+    )
+    monkeypatch.setattr(Samples, "of", lambda samples, task: dataset)
+    plan = plan_of(wanted, ["torch"], Samples(), pytest.fail)
+    assert [run.iterations for run in plan.requests] == [10**8]

@@ -89,7 +89,7 @@ def is_text(where: str, name: str, column: np.ndarray) -> bool:
     said = [(row, cell) for row, cell in enumerate(column) if not _is_missing(cell)]
     words = [row for row, cell in said if isinstance(cell, str) and not _is_list(cell) and not _is_number(cell)]
     if words and len(words) < len(said):
-        other = next(row for row, _ in said if row not in set(words[: row + 1]))
+        other = next(row for (row, _), word in zip(said, [*words, None], strict=False) if row != word)
         raise DataError(
             f"{where}, column {name!r}: words among numbers, {str(column[words[0]])[:40]!r} in row {words[0] + 1} and "
             f"{str(column[other])[:40]!r} in row {other + 1}. Make it one of both; classes that are called so are told "
@@ -100,6 +100,7 @@ def is_text(where: str, name: str, column: np.ndarray) -> bool:
 
 def _as_text(cell: Any) -> str:
     if isinstance(cell, str):
+        cell = cell.strip()
         return cell.partition(".")[0] if re.fullmatch(r"-?(0|[1-9]\d*)\.0*", cell) else cell
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 

@@ -177,7 +177,7 @@ def test_the_devices_that_are_ours_are_those_of_the_variable(text, names, monkey
 
 
 def test_one_place_for_the_workers():
-    with pytest.raises(InvalidArgumentError, match="either --scheduler"):
+    with pytest.raises(InvalidArgumentError, match="either scheduler"):
         Workers(1, scheduler="tcp://x:1", cluster="y.yaml")
     with pytest.raises(InvalidArgumentError, match="--memory-limit"):
         Workers(1, scheduler="tcp://x:1", memory=1)
