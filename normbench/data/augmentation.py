@@ -28,8 +28,8 @@ def check(augmentation: str, shape: tuple[int, ...], *, batch_size: int | None) 
         )
     if batch_size is None:
         raise InvalidArgumentError(
-            f"augmentation {augmentation!r} draws anew for every mini-batch; got none. Choose {argument('batch_size')}, "
-            "such as 128, or leave augmentation out."
+            f"augmentation {augmentation!r} draws anew for every mini-batch; got none. Choose "
+            f"{argument('batch_size')}, such as 128, or leave augmentation out."
         )
 
 
