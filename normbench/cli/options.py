@@ -15,7 +15,6 @@ from normbench.campaigns.usual import TUNE, TUNED
 from normbench.errors import InvalidArgumentError
 from normbench.machine import runs_at_once
 from normbench.paths import as_path
-from normbench.specs import plug_ins
 
 DEFAULT_OUT = Path("normbench-results")
 
@@ -182,6 +181,8 @@ ANOTHERS = "another package's, by the name of its entry point or as my_module:My
 
 def plug_in(key: str) -> object:
     """Another package's optimiser; modules in the present folder are found, too."""
+    from normbench.specs import plug_ins
+
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # behind what is installed

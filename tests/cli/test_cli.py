@@ -131,7 +131,7 @@ def test_a_backend_runs_from_the_command_line(tmp_path):
         (["run", "--seeds", "1..x"], "'1..x' is neither"),
         (["run", "--seeds", "0..100000"], "below 100000"),
         (["run", "--shard", "0/4"], "counted from 1; got '0/4'"),
-        (["run", "--choose-bound"], "got no bound. Repeat --lipschitz"),
+        (["run", "--choose-bound"], "got no bound. Give several of --lipschitz"),
         (["run", "--choose-bound", "--lipschitz", "5", "--lipschitz", "5.0"], "several bounds; got L = 5 alone"),
         (["run", "--data-dir", "/no/such/folder"], "does not exist"),
         (["leaderboard", "--out", "/no/such/folder"], "no records"),
