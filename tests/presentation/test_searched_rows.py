@@ -27,8 +27,9 @@ def test_the_budget_is_said_where_the_usual_one_may_choose_another_value(make, b
         value = request.hyperparameters["learning_rate"]
         return changed(make("adam"), test_rms=1 + abs(math.log10(value / best)))
 
-    state = Search("learning_rate", GRID, (TARGET,), budget).state(find)
-    row = make("adam", state.best, backend="torch", **state.tuned._asdict())
+    search = Search("learning_rate", GRID, (TARGET,), budget)
+    state = search.state(find)
+    row = make("adam", state.best, backend="torch", **search.tuned(state)._asdict())
     trials = [make("adam", v, seed=1000, backend="jax", judged_on="validation") for v in state.tried]
     [board] = boards([row, *trials])
     words = shlex.split(command(board.optimisers[0], board))
