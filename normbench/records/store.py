@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from normbench.errors import InvalidArgumentError, RecordError
+from normbench.errors import InvalidArgumentError, RecordError, argument
 from normbench.records.schema import Record, from_json
 from normbench.records.strict_json import reason
 from normbench.writing import TEMPORARY, write_text
@@ -55,9 +55,12 @@ class Store:
         nested, found = folder / RECORDS, cls(folder)
         if not nested.is_dir() and any(_RECORD_FILE.fullmatch(path.name) for path in found.files()):
             raise InvalidArgumentError(
-                f"{folder} holds records itself. Name the results folder that it is in: --out {folder.parent}"
-                if folder.name == RECORDS
-                else f"{folder} holds records itself, not in a sub-folder {RECORDS}. Name another folder, or move them."
+                f"{folder} holds records itself"
+                + (
+                    f". Name the results folder that it is in: {argument('out', str(folder.parent))}"
+                    if folder.name == RECORDS
+                    else f", not in a sub-folder {RECORDS}. Name another folder, or move them."
+                )
             )
         return cls(nested)
 

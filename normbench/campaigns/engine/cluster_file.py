@@ -49,8 +49,8 @@ def made(path: Path, demand: Demand) -> Any:
     kind, workers = _imported(path, said["cluster"]), said["workers"]
     if isinstance(workers, Limits) and own_class(kind) is None:
         raise InvalidArgumentError(
-            f"--cluster {path}: workers of {said['cluster']} cannot follow the runs that wait, as its adapt takes no "
-            "class of dask's Adaptive. Write a number: workers: 20."
+            f"{argument('cluster')} {path}: workers of {said['cluster']} cannot follow the runs that wait, as its "
+            "adapt takes no class of dask's Adaptive. Write a number: workers: 20."
         )
     cluster = None
     try:
@@ -145,13 +145,13 @@ def _workers(path: Path, said: dict[str, Any]) -> int | Limits:
         return int(said["workers"])
     if set(limits) != set(_LIMITS):
         raise InvalidArgumentError(
-            f"--cluster {path}: workers must have {' and '.join(_LIMITS)}, as in workers: {{minimum: 1, maximum: 20}}; "
-            f"got {limits!r}."
+            f"{argument('cluster')} {path}: workers must have {' and '.join(_LIMITS)}, as in workers: "
+            f"{{minimum: 1, maximum: 20}}; got {limits!r}."
         )
     _check(path, limits, "minimum", int, "a number of at least 0", least=0)
     _check(path, limits, "maximum", int, "a number of at least 1")
     if limits["minimum"] > limits["maximum"]:
-        raise InvalidArgumentError(f"--cluster {path}: minimum must not be above maximum; got {limits!r}.")
+        raise InvalidArgumentError(f"{argument('cluster')} {path}: minimum must not be above maximum; got {limits!r}.")
     return Limits(**limits)
 
 

@@ -22,7 +22,7 @@ from normbench.errors import WorkerError
 
 _CONNECT_SECONDS = 20.0
 _KILL_SECONDS = 10.0
-_FETCH_SECONDS = 5.0  # for a result that is there; it vanishes with its worker
+_FETCH_SECONDS = 5.0  # for a result that is there, before we look whether its worker is; then twice as many
 _OF_NANNIES = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # variables that they leave in our environment
 
 # Work is neither tried again nor moved by dask, because we place it.
@@ -94,6 +94,7 @@ class Crew:
             from distributed import Client
 
         self._workers, self._names, self._ended = workers, count(), set[str]()
+        self._last_said: dict[str, Any] = {}
         self.demand = Demand(wanted)
         with ExitStack() as ending:
             ending.enter_context(_unchanged_environment())
@@ -157,7 +158,7 @@ class Crew:
 
     def seats(self) -> dict[str, Seat]:
         """Who is there, by address."""
-        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        found = self._workers_of_the_scheduler()
         everyone = {
             address: Seat(address, said["host"], said.get("resources", {}).get(GPU, 0) >= 1)
             for address, said in found.items()
@@ -166,6 +167,18 @@ class Crew:
         if self._workers.is_local and not any(seat.has_gpu for seat in everyone.values()):
             return {a: Seat(a, seat.host, has_gpu=True) for a, seat in everyone.items()}  # the run says what is missing
         return everyone
+
+    def _workers_of_the_scheduler(self) -> dict[str, Any]:
+        """What the scheduler says of its workers, by address; what it said last where it does not answer.
+
+        The client's ``scheduler_info`` answers from what a timer of its own overwrites, every two seconds, with none of
+        the workers: all would be taken for dead.
+        """
+        scheduler = self._client.scheduler  # None while the client connects anew
+        if self.is_there and scheduler is not None:
+            with suppress(OSError):
+                self._last_said = self._client.sync(scheduler.identity, n_workers=-1)["workers"]
+        return self._last_said
 
     def give(self, job: Any, seat: Seat, on_end: Callable[[], None]) -> Any:
         """Let a worker do a job; ``on_end`` is called in another thread when it has ended.
@@ -189,17 +202,27 @@ class Crew:
         future.add_done_callback(lambda done: on_end())
         return future
 
-    @staticmethod
-    def outcome(job: Any, future: Any) -> Outcome | None:
+    def outcome(self, job: Any, future: Any, seat: Seat) -> Outcome | None:
         """How it ended; None where worker or scheduler vanished, with the result if there was one."""
+        seconds = _FETCH_SECONDS
+        while True:
+            try:
+                return self._ended_as(job, future, seconds)
+            except TimeoutError:  # of a busy machine, too: the worker may be there
+                if not self.is_there or seat.address not in self.seats():
+                    return None
+                seconds *= 2
+
+    @staticmethod
+    def _ended_as(job: Any, future: Any, seconds: float) -> Outcome | None:
         from distributed import KilledWorker
 
         try:
             if future.status == "finished":
-                value, error = future.result(timeout=_FETCH_SECONDS)
+                value, error = future.result(timeout=seconds)
                 return Outcome(job, value=value, error=error)
-            raised = future.exception(timeout=_FETCH_SECONDS)
-        except (KilledWorker, TimeoutError, CancelledError):
+            raised = future.exception(timeout=seconds)
+        except (KilledWorker, CancelledError):
             return None
         if raised is None or isinstance(raised, KilledWorker):  # cancelled, as the connection was lost
             return None

@@ -109,7 +109,7 @@ class Shift:
         """What has ended since; waits a moment for the first."""
         for flight in self._new_ends():
             if self._flights.get(flight.seat.address) is flight:  # it was not given up before
-                outcome = self._crew.outcome(flight.job, flight.future)
+                outcome = self._crew.outcome(flight.job, flight.future, flight.seat)
                 if outcome is None and not self._crew.is_there:
                     return  # the scheduler has gone, which is no fault of the job's
                 if outcome is None:

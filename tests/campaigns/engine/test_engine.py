@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from normbench.campaigns.engine import crew as crew_module
 from normbench.campaigns.engine import local_processes
-from normbench.campaigns.engine.crew import Seat
+from normbench.campaigns.engine.crew import Crew, Seat
 from normbench.campaigns.engine.engine import Engine, results_of
 from normbench.campaigns.engine.workers import Workers, gpus
 from normbench.errors import DataError, InvalidArgumentError, WorkerError
@@ -72,6 +73,25 @@ def test_a_process_that_is_killed_between_runs_is_replaced(engine):
     again, _ = done(engine, [Work(n, seconds=0.1) for n in range(4)])
     assert again.keys() == set(range(4))
     assert not pids & {outcome.value[1] for outcome in again.values()}
+
+
+def test_nobody_is_taken_for_dead_while_dask_s_client_looks_for_itself():
+    """Its timer asks for none of the workers, and what it is told took the place of our answer."""
+    import dask
+    import distributed  # noqa: F401 (declares its settings; loaded late, as it teaches exceptions that are there to travel)
+
+    with dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}):
+        crew = Crew(Workers(1, threads=1), wanted=1)
+    try:
+        assert all(len(crew.seats()) == 1 for _ in range(300))
+    finally:
+        crew.close()
+
+
+def test_a_result_that_takes_longer_to_fetch_is_no_death(engine, monkeypatch):
+    monkeypatch.setattr(crew_module, "_FETCH_SECONDS", 1e-9)
+    found, _ = done(engine, [Work(0, cost=2.0), Work(1)])
+    assert [found[n].value[0] for n in (0, 1)] == [0, 1]
 
 
 def test_what_a_job_raises_comes_home_as_it_is_or_in_words(engine):
