@@ -133,7 +133,7 @@ def run(
         False for silence; else a bar on a terminal and in notebooks, and lines elsewhere.
     **of_a_run
         ``iterations``, ``split``, ``dtype``, ``device``, ``batch_size``, ``schedule``, ``activation``,
-        ``initialisation``, ``augmentation``, ``parametrisation``, ``judged_on``: the fields of a request,
+        ``initialisation``, ``augmentation``, ``parametrisation``, ``judged_on``, ``devices``: the fields of a request,
         :class:`normbench.running.request.Asked`, that the command has options for.
 
     Returns

@@ -15,7 +15,6 @@ from normbench.cli.campaign_file import parts_of
 from normbench.cli.own_tables import OF_COLUMNS, given_tables
 from normbench.cli.quick import note, quick_runs
 from normbench.errors import InvalidArgumentError
-from normbench.machine import runs_at_once
 from normbench.numbers import as_number, count, positive
 from normbench.paths import as_path
 from normbench.running.request import axes
@@ -114,7 +113,7 @@ def workers(
     InvalidArgumentError
     """
     return Workers(
-        jobs=runs_at_once() if jobs is None else count("jobs", jobs),
+        jobs=None if jobs is None else count("jobs", jobs),
         scheduler=_address(scheduler),
         cluster=None if cluster is None else as_path("cluster", cluster),
         seconds=None if time_limit is None else positive("time_limit", time_limit),

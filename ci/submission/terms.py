@@ -21,7 +21,7 @@ from normbench.running.request import setting
 # What of a row a submission may choose; in every other field that separates rows it must do as a published one does.
 CHOSEN = (
     *("optimiser", "hyperparameters", "parametrisation", "schedule", "output_scale"),  # the way that is submitted
-    *("backend", "device"),  # where it runs
+    *("backend", "device", "devices"),  # where it runs
     *("iterations", "judged_on"),  # have rules of their own
 )
 Files = Mapping[str, Sequence[Record]]  # by name

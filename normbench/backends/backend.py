@@ -41,6 +41,8 @@ class Start:
         *network.input_shape) and as ``problem.y_train``. It is read once, by one trainer.
     parametrisation : str or None
         Through which the optimiser moves the weights; None for its own.
+    devices : int
+        Over how many the samples are spread; the first of them has the weights.
     """
 
     problem: "Problem"
@@ -52,6 +54,7 @@ class Start:
     rows: "np.ndarray | None" = None
     feed: "Iterator[tuple[np.ndarray, np.ndarray]] | None" = None
     parametrisation: str | None = None
+    devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,9 @@ class Backend:
     compilation_cache : callable, or None
         Variables of the environment by which processes that start later keep what they compile; raises
         :class:`normbench.errors.OutputError` where the cache cannot be written. None where nothing is compiled.
+    processor_devices : callable, or None
+        Has this process compute on so many devices of its processor, which ends what it has computed on before: for
+        processes that are ours. None where every process has as many as it likes.
     oracle : bool
         True for the one that the others are judged by. It is slow and runs only where it is asked for.
     """
@@ -156,12 +162,18 @@ class Backend:
     players: Address[Any] | None = None
     plug_ins: Address[None] | None = None
     compilation_cache: Callable[[], dict[str, str]] | None = None
+    processor_devices: Callable[[int], None] | None = None
     oracle: bool = False
 
     def missing(self) -> str:
         """Which of its libraries are not installed, with the remedy, or ""; imports none of them."""
         absent = [name for name in self.libraries if find_spec(name) is None]
         return f"{' and '.join(absent)} not installed; {install(self.name)}" if absent else ""
+
+    @property
+    def spreads(self) -> bool:
+        """True if its trainer spreads samples over devices."""
+        return "devices" in self.trainer.options
 
     @property
     def compiles(self) -> bool:

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
+
+from normbench.errors import BackendUnavailableError
+
+Device = TypeVar("Device")
 
 Counts = Sequence[float] | np.ndarray  # evaluations of the loss and of its gradient
 
@@ -15,6 +19,32 @@ EVALUATED, VALUES = 1024, 2**24  # samples at a time where no gradient is wanted
 def samples_at_once(outputs: int) -> int:
     """How many samples of so many outputs each are evaluated at a time where no gradient is wanted."""
     return max(1, min(EVALUATED, VALUES // outputs))
+
+
+def first_devices(devices: int, found: Sequence[Device], kind: str, *, remedy: str = "") -> list[Device]:
+    """The first of those that were found.
+
+    Parameters
+    ----------
+    devices : int
+        That are asked for.
+    found : sequence
+    kind : str
+        "CUDA": what they are.
+    remedy : str
+        What else to do than to ask for fewer.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If there are fewer.
+    """
+    if devices > len(found):
+        some = f"{len(found)} {kind} device" + ("s" if len(found) != 1 else "")
+        raise BackendUnavailableError(
+            f"devices={devices} where this process has {some}. Ask for at most {len(found)}{remedy}."
+        )
+    return list(found[:devices])
 
 
 class Status(StrEnum):

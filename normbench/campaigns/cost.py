@@ -21,4 +21,5 @@ def estimated_cost(request: RunRequest) -> float:
     except InvalidArgumentError:
         return _STARTUP_COST
     samples = request.batch_size or task.source_info.samples
-    return _STARTUP_COST + backends.get(request.backend).slowness * request.iterations * samples * work
+    each = samples / request.devices
+    return _STARTUP_COST + backends.get(request.backend).slowness * request.iterations * each * work

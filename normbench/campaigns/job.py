@@ -77,10 +77,13 @@ class RunJob:
         if self.plug_in is not None:
             plug_ins.adopt(self.request.optimiser, self.plug_in)
         dataset = of_worker(self.data_dir).of(self.request.task)
+        backend = backends.get(self.request.backend)
+        if backend.processor_devices is not None and not self.on_gpu:
+            backend.processor_devices(self.request.devices)
         try:
             with plug_ins.quiet():
                 result = run(self.request, dataset)
-            record = self._record(result.outcome, dataset, threads=backends.get(self.request.backend).threads())
+            record = self._record(result.outcome, dataset, threads=backend.threads())
             return Made(record, result.network if self.keep else None)
         except BackendUnavailableError:
             raise

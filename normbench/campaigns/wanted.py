@@ -104,7 +104,7 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
         layers = _layers(entry, dataset, wanted)
         network = entry.network(dataset, layers)
         asked = Asked(task=task, layers=layers, optimiser="", backend="", seed=0, **_said(wanted.axes, entry))
-        fits = partial(check_split, dataset, split=asked.split, batch_size=asked.batch_size)
+        fits = partial(check_split, dataset, split=asked.split, batch_size=asked.batch_size, devices=asked.devices)
         fits(seeds=seeds, judged_on=asked.judged_on)
         iterations = asked.iterations or entry.iterations or 1
         fed = network.input_shape if is_fed(asked.augmentation, dataset.inputs) else None

@@ -24,6 +24,17 @@ def _compilation_cache() -> dict[str, str]:
     return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
 
+def _processor_devices(count: int) -> None:
+    """One device is what JAX begins with; its client is made again where another number is wanted."""
+    import jax
+    from jax.extend.backend import clear_backends
+
+    wanted = count if count > 1 else -1  # as XLA's own flag says
+    if jax.config.jax_num_cpu_devices != wanted:
+        clear_backends()
+        jax.config.update("jax_num_cpu_devices", wanted)
+
+
 BACKEND = Backend(
     name="jax",
     title="JAX",
@@ -34,12 +45,13 @@ BACKEND = Backend(
     trainer=Address(
         "normbench.jax.benchmark.trainer",
         "JaxTrainer",
-        ("iterations", "dtype", "device", "rows", "feed", "parametrisation"),
+        ("iterations", "dtype", "device", "rows", "feed", "parametrisation", "devices"),
     ),
     plain=Address("normbench.jax.benchmark.plain", "PlainTrainer", ("dtype",)),
     players=Address("normbench.jax.benchmark.gan", "JaxPlayers"),
     plug_ins=Address("normbench.jax.updates.plug_ins", "check"),
     compilation_cache=_compilation_cache,
+    processor_devices=_processor_devices,
     threads=xla_threads,
     dash=(6, 3),
     shape="diamond",

@@ -19,6 +19,7 @@ from normbench.networks.families import check_layers
 from normbench.problems import tasks
 from normbench.problems.initial_weights import INITIALISATIONS, USUAL, check, usual
 from normbench.running.axis import Axis, Level, Place, declared
+from normbench.running.devices import check_devices
 from normbench.running.schedule import SCHEDULES
 from normbench.specs import Value, parametrisations
 from normbench.specs.parametrisations import PARAMETRISATIONS
@@ -26,6 +27,7 @@ from normbench.specs.parametrisations import PARAMETRISATIONS
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
 SPLITS = tuple(RULES)
+_OVER = "Over how many the samples of a run are spread: GPUs, or threads of the processor."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,8 @@ class Asked:
     augmentation : str
         One of :data:`normbench.data.augmentation.AUGMENTATIONS`: what happens to the images of a mini-batch before an
         iteration sees them. Errors are those on images as they are.
+    devices : int
+        Over how many the samples of an iteration are spread, see :mod:`normbench.running.devices`.
     """
 
     task: str = field(metadata=Axis(Level.BOARD, original=True).metadata)
@@ -192,6 +196,10 @@ class Asked:
             of_task=True,
         ).metadata,
     )
+    devices: int = field(
+        default=1,
+        metadata=Axis(Level.ROW, Place.WHERE, words="{} devices", at_least=1, help=_OVER).metadata,
+    )
 
     def resolved(self) -> "RunRequest":
         """The run, fully specified.
@@ -215,6 +223,7 @@ class Asked:
         check_layers(self.layers)
         augmentation.check(self.augmentation, entry.source_info.shape, batch_size=self.batch_size)
         network = entry.declared_network(self.layers, self.activation)
+        check_devices(self.devices, backend=has, network=network, batch_size=self.batch_size)
         initialisation = USUAL if self.initialisation == usual(spec.normalisation) else self.initialisation
         if self.activation != "relu" or initialisation != USUAL:
             check(network.weight_shapes, initialisation if initialisation != USUAL else usual(spec.normalisation))

@@ -20,6 +20,7 @@ from normbench.problems.predictors import trivial_predictors
 from normbench.problems.problem import Problem
 from normbench.running.batches import batches
 from normbench.running.certificate import largest_gain
+from normbench.running.devices import check_samples
 from normbench.running.export import exported
 from normbench.running.feed import feed_of, is_fed
 from normbench.running.request import RunRequest
@@ -63,10 +64,13 @@ def build_plain_trainer(request: RunRequest, problem: Problem) -> Path:
         raise InvalidArgumentError(
             f"backend {backend.name!r} has no drop-in classes, so there is no plain trainer of it. Use {others}."
         )
+    if request.devices > 1:
+        raise InvalidArgumentError(f"the plain trainer computes on one device; got devices={request.devices}.")
     return backend.plain.build(_start(request, problem))
 
 
 def _start(request: RunRequest, problem: Problem) -> Start:
+    check_samples(request.devices, len(problem.x_train))
     return Start(
         problem=problem,
         optimiser=request.optimiser,
@@ -77,6 +81,7 @@ def _start(request: RunRequest, problem: Problem) -> Start:
         rows=rows_of(request, problem),
         feed=feed_of(request, problem),
         parametrisation=request.parametrisation,
+        devices=request.devices,
     )
 
 

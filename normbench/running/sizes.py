@@ -8,6 +8,7 @@ from normbench.data.splits import TEST, split_indices
 from normbench.errors import InvalidArgumentError, argument
 from normbench.machine import memory
 from normbench.networks.base import Shape
+from normbench.running.devices import check_samples
 from normbench.running.feed import AHEAD
 
 # lower bounds, in bytes: more is needed, so that what is refused here could never have run
@@ -69,9 +70,15 @@ def check_sizes(
 
 
 def check_split(
-    dataset: Dataset, *, split: str, seeds: Sequence[int], batch_size: int | None, judged_on: str = TEST
+    dataset: Dataset,
+    *,
+    split: str,
+    seeds: Sequence[int],
+    batch_size: int | None,
+    judged_on: str = TEST,
+    devices: int = 1,
 ) -> None:
-    """Raise where the data have no such split, or a batch is larger than what a run trains on.
+    """Raise where the data have no such split, or a batch or the devices are more than what a run trains on.
 
     Raises
     ------
@@ -79,6 +86,7 @@ def check_split(
     """
     for seed in seeds[:_SEEDS]:
         samples = len(split_indices(dataset, rule=split, seed=seed, judged_on=judged_on).train)
+        check_samples(devices, samples)
         if batch_size is not None and batch_size > samples:
             where = f"split {split}, seed {seed}" + (f", judged on {judged_on}" if judged_on != TEST else "")
             raise InvalidArgumentError(

@@ -17,7 +17,9 @@ BACKEND = Backend(
     devices=("cpu", "cuda"),
     slowness=1.6,  # median of the published boards
     trainer=Address(
-        "normbench.torch.benchmark.trainer", "TorchTrainer", ("dtype", "device", "rows", "feed", "parametrisation")
+        "normbench.torch.benchmark.trainer",
+        "TorchTrainer",
+        ("dtype", "device", "rows", "feed", "parametrisation", "devices"),
     ),
     plain=Address("normbench.torch.benchmark.plain", "PlainTrainer", ("dtype", "device")),
     players=Address("normbench.torch.benchmark.gan", "TorchPlayers"),

@@ -42,11 +42,12 @@ def build(
     dtype: str = "float64",
     device: str = "cpu",
     parametrisation: str | None = None,
+    devices: int = 1,
     **given: Any,
 ) -> Trainer:
     """A trainer at the start of its run, as a run gets it; ``given`` are hyperparameters that are not the defaults."""
     hyper = specs.get(key).resolve(given)
-    start = Start(problem, key, hyper, capacity, dtype, device, parametrisation=parametrisation)
+    start = Start(problem, key, hyper, capacity, dtype, device, parametrisation=parametrisation, devices=devices)
     return backends.get(backend).trainer.build(start)
 
 

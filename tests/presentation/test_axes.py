@@ -44,6 +44,7 @@ OTHER = {
     "output_scale": 3.0,
     "parametrisation": "spectral",
     "judged_on": "validation",
+    "devices": 2,
     "flavour": "bitter",
 }
 PLANTED = make_dataclass(

@@ -54,6 +54,7 @@ CHANGES = {
     "output_scale": 3.0,
     "parametrisation": "spectral",
     "judged_on": "validation",
+    "devices": 2,
 }
 
 

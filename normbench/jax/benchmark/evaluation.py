@@ -13,6 +13,7 @@ from normbench.backends.trajectory import samples_at_once
 from normbench.data.streamed import StreamedImages
 from normbench.jax.benchmark.objective import NetworkObjective
 from normbench.jax.benchmark.perceptron import Objective
+from normbench.jax.benchmark.spread import Spread, SpreadBatches
 from normbench.networks import Network
 
 
@@ -47,6 +48,19 @@ def pieces(objective: NetworkObjective | Streamed) -> Iterator[NetworkObjective]
     at_once = samples_at_once(math.prod(objective.network.output_shape))
     for start in range(0, len(objective.x), at_once):
         yield objective.at(slice(start, start + at_once))
+
+
+def on_one(objective: Any, samples: int, device: Any) -> Iterator[tuple[Any, int]]:
+    """Objectives of some samples at a time on one device, and how many each has: padding lies behind them."""
+    each = objective.each if isinstance(objective, Spread) else samples
+    for own in objective.on(device) if isinstance(objective, Spread | SpreadBatches) else [objective]:
+        left = min(each, samples)
+        samples -= left
+        for piece in [own] if isinstance(own, Objective) else pieces(own):
+            count = left if isinstance(piece, Objective) else min(left, len(piece.x))
+            if count > 0:
+                yield piece, count
+            left -= count
 
 
 def mean_loss(objective: Any, weights: Any) -> float:

@@ -16,13 +16,12 @@ from jax import Array
 
 from normbench import specs
 from normbench.backends.trajectory import Part, Trajectory, ending
-from normbench.data.streamed import StreamedImages
-from normbench.errors import BackendUnavailableError
-from normbench.jax.benchmark.evaluation import Streamed, mean_loss, outputs_of, pieces
+from normbench.jax.benchmark.evaluation import Streamed, mean_loss, on_one, outputs_of
 from normbench.jax.benchmark.methods import method, traced
-from normbench.jax.benchmark.objective import NetworkObjective
-from normbench.jax.benchmark.perceptron import CPU_TILE, Objective, Point, tiles
+from normbench.jax.benchmark.perceptron import Point
+from normbench.jax.benchmark.place import Place
 from normbench.jax.benchmark.precision import of_run
+from normbench.jax.benchmark.spread import Layout, Spread, SpreadBatches
 from normbench.jax.updates.through import Moved, asked, plain
 from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
@@ -131,9 +130,10 @@ class JaxTrainer:
         rows: np.ndarray | None = None,
         feed: Iterator[tuple[np.ndarray, np.ndarray]] | None = None,
         parametrisation: str | None = None,
+        devices: int = 1,
     ) -> None:
         self._dtype = dtype
-        self._device = _find_device(device)
+        self._place = Place(device, devices, dtype)
         # floats are traced, so that one program serves every learning rate; integers and None choose the program
         left_open = traced(key, hyperparameters)
         way = parametrisations.way(specs.get(key), parametrisation, problem.network)
@@ -146,16 +146,16 @@ class JaxTrainer:
         }
         with self._precision():
             self._hyper = {name: self._array(value) for name, value in left_open.items()}
-            place = self._tiled if rows is None and feed is None and problem.is_by_hand else self._whole
-            self._objective = place(problem, problem.x_train, problem.y_train)
-            self._test = place(problem, problem.x_test, problem.y_test)
             self._sizes = {Part.TRAIN: len(problem.x_train), Part.TEST: len(problem.x_test)}
-            self._feed = feed
-            self._at_hand = self._objective if feed is None else self._of(*next(feed))  # what an iteration sees
             self._samples = self._sizes[Part.TRAIN] if rows is None else rows.shape[1]  # of a sweep
+            self._by_hand = rows is None and feed is None and problem.is_by_hand
+            self._make = partial(self._place.by_hand if self._by_hand else self._place.network, problem)
+            self._test = self._place.on_first(self._make(problem.x_test, problem.y_test))
+            self._objective, self._rows = self._training(problem.x_train, problem.y_train, rows, fed=feed is not None)
+            self._feed, self._at_hand = feed, self._objective  # what an iteration sees
             if feed is not None:
-                self._samples = len(self._at_hand.x)
-            self._rows = None if rows is None else jax.device_put(np.asarray(rows, np.int32), self._device)
+                x, y = next(feed)
+                self._samples, self._at_hand = len(x), self._of(x, y)
             self._weights = tuple(self._array(w) for w in start)
             self._buffer = self._array(np.zeros(iterations))
             jax.block_until_ready((self._at_hand, self._test, self._weights))
@@ -165,47 +165,38 @@ class JaxTrainer:
         return of_run(self._dtype)
 
     def _array(self, value: Any) -> Array:
-        return jax.device_put(np.asarray(value, dtype=self._dtype), self._device)
+        found: Array = self._place.put(self._place.cast(value))
+        return found
 
-    def _placed(self, array: np.ndarray) -> Array:
-        return self._array(array) if array.dtype.kind == "f" else jax.device_put(array.astype(np.int32), self._device)
+    def _training(self, x: Any, y: np.ndarray, rows: np.ndarray | None, *, fed: bool) -> tuple[Any, Array | None]:
+        """What iterations learn from, and the rows of each; of batches that are fed what they are evaluated on."""
+        mesh, put = self._place.mesh, self._place.put
+        if mesh is None or fed:
+            return self._place.on_first(self._make(x, y)), None if rows is None else put(np.asarray(rows, np.int32))
+        if rows is None:
+            return Spread.of(self._make, x, y, mesh), None
+        layout = Layout.of(rows.shape[1], mesh.size)
+        return SpreadBatches.of(self._make(x, y), layout, mesh), put(np.asarray(rows[:, layout.rows], np.int32))
 
     def _of(self, x: np.ndarray, y: np.ndarray) -> Any:
         """The objective of a batch."""
+        if self._place.mesh is not None:
+            return Spread.of(self._make, x, y, self._place.mesh)
         whole: Any = self._objective
-        return whole.of(x, y) if isinstance(whole, Streamed) else replace(whole, x=self._placed(x), y=self._placed(y))
-
-    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective | Streamed:
-        if isinstance(x, StreamedImages):
-            return Streamed(x, y, problem.network, self._precision, lambda *part: self._whole(problem, *part))
-        return NetworkObjective(
-            x=self._placed(x),
-            y=self._placed(y),
-            loss_divisor=self._array(problem.loss_divisor),
-            majorant_scale=self._array(problem.majorant_scale),
-            network=problem.network,
-            kind=problem.loss,
-        )
-
-    def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
-        size = min(CPU_TILE, len(x)) if self._device.platform == "cpu" else len(x)
-        return Objective(
-            x=self._array(tiles(x, size)),
-            y=self._array(tiles(y, size)),
-            weight_of_sample=self._array(1.0 / (problem.loss_divisor * len(x))),
-            majorant_scale=self._array(np.square(x).sum() / len(x) / problem.loss_divisor),
-        )
+        own = map(self._place.put, map(self._place.samples, (x, y)))
+        return whole.of(x, y) if isinstance(whole, Streamed) else replace(whole, **dict(zip("xy", own, strict=True)))
 
     def _plain_weights(self, run: _Run) -> Any:
-        """Plain weights of a run."""
+        """Plain weights of a run, where they are evaluated."""
         moved = run.point.weights
-        return moved if self._through is None else plain(moved, through=self._through)
+        found = moved if self._through is None else plain(moved, through=self._through)
+        return found if self._place.mesh is None else self._place.on_first(found)
 
     def compile(self) -> None:
         """Trace and compile every program of the run, by asking for no iterations."""
         with self._precision():
             mean_loss(self._test, self._plain_weights(self._advance_to(0)))
-        if not isinstance(self._objective, Objective):
+        if not self._by_hand:
             for part in Part:
                 next(self.outputs(part))
 
@@ -243,11 +234,10 @@ class JaxTrainer:
         objective = {Part.TRAIN: self._objective, Part.TEST: self._test}[part]
         with self._precision():
             weights = self._plain_weights(self._advance_to(0))
-            parts = [objective] if isinstance(objective, Objective) else pieces(objective)
-        for piece in parts:
+        for piece, count in on_one(objective, self._sizes[part], self._place.first):
             with self._precision():
                 found = np.asarray(outputs_of(piece, weights))
-            yield found[: self._sizes[part]]  # tiles are padded
+            yield found[:count]
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of all further iterations."""
@@ -285,10 +275,3 @@ class JaxTrainer:
             reason=reason,
             variables=variables,
         )
-
-
-def _find_device(name: str) -> Any:
-    try:
-        return jax.devices(name)[0]
-    except RuntimeError as error:
-        raise BackendUnavailableError(f"device {name!r} is not available to JAX on this machine: {error}") from error

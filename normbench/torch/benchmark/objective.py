@@ -5,6 +5,7 @@ Both answer the same questions, so that one update serves both: :mod:`normbench.
 
 import math
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from normbench.torch.benchmark.series import has_series, output_series
 from normbench.torch.line_derivatives import at_zero
 
 ACCUMULATED = 8192  # samples at a time where a gradient is wanted
+_FORWARD = Lock()  # torch counts how deep forward mode is nested for all threads together
 
 
 class Point(NamedTuple):
@@ -165,7 +167,8 @@ class NetworkObjective:
             def along(t: Tensor) -> tuple[Tensor]:
                 return (self._value([a + t * (b + t * c) for a, b, c in curve], chunk),)
 
-            return at_zero(along, point.loss.new_zeros(()), 2)
+            with _FORWARD:
+                return at_zero(along, point.loss.new_zeros(()), 2)
 
         return torch.stack([of_chunk(chunk) for chunk in self._chunks()]).sum(dim=0).tolist()
 
@@ -189,7 +192,8 @@ class NetworkObjective:
             layers = zip(weights, velocity, turning, strict=True)
             return (self._value([w * torch.cos(t) + v * torch.sin(t) if m else w for w, v, m in layers], chunk),)
 
-        return at_zero(along, weights[0].new_zeros(()), order)
+        with _FORWARD:
+            return at_zero(along, weights[0].new_zeros(()), order)
 
 
 def _gradient(leaves: list[Tensor], value: Tensor) -> list[Tensor]:

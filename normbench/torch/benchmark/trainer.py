@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from normbench import specs
-from normbench.backends.trajectory import Part, Progress, Trajectory
+from normbench.backends.trajectory import Part, Progress, Trajectory, first_devices
 from normbench.data.streamed import StreamedImages
 from normbench.errors import BackendUnavailableError
 from normbench.problems.initial_variables import initial_variables
@@ -18,6 +19,7 @@ from normbench.specs import parametrisations
 from normbench.torch.benchmark.methods import method
 from normbench.torch.benchmark.objective import NetworkObjective
 from normbench.torch.benchmark.perceptron import Objective
+from normbench.torch.benchmark.spread import Spread, SpreadBatches
 from normbench.torch.dtypes import DTYPES
 from normbench.torch.updates.parametrisations import chart
 from normbench.torch.updates.through import Through
@@ -62,10 +64,10 @@ class TorchTrainer:
         rows: np.ndarray | None = None,
         feed: Iterator[tuple[np.ndarray, np.ndarray]] | None = None,
         parametrisation: str | None = None,
+        devices: int = 1,
     ) -> None:
-        if device == "cuda" and not torch.cuda.is_available():
-            raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
-        self._device = torch.device(device)
+        self._devices = _find_devices(device, devices)
+        self._device = self._devices[0]
         self._dtype = DTYPES[dtype]
         self._key = key
         self._hyperparameters = dict(hyperparameters)
@@ -75,10 +77,10 @@ class TorchTrainer:
         self._chart = None if way is None else chart(*way, problem.network.weight_shapes)
         start = problem.weights if way is None else initial_variables(*way, problem.weights)
         with torch.no_grad():
-            tiled = rows is None and feed is None and problem.is_by_hand
-            place: Callable[..., Any] = self._tiled if tiled else self._whole
-            self._objective = place(problem, problem.x_train, problem.y_train)
-            self._test = place(problem, problem.x_test, problem.y_test)
+            whole = rows is None and feed is None
+            place: Callable[..., Any] = self._tiled if whole and problem.is_by_hand else self._whole
+            self._objective = self._training(place, problem, whole=whole)
+            self._test = place(problem, problem.x_test, problem.y_test, self._device)
             weights = [self._tensor(w) for w in start]
             self._asked = self._objective
             if way is not None and self._chart is not None:
@@ -97,22 +99,41 @@ class TorchTrainer:
         moved = self._point.weights
         return moved if self._chart is None else self._chart.weights(moved)
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.tensor(array, dtype=self._dtype, device=self._device)
+    def _tensor(self, array: np.ndarray, device: torch.device | None = None) -> Tensor:
+        return torch.tensor(array, dtype=self._dtype, device=device or self._device)
 
-    def _placed(self, array: np.ndarray) -> Tensor:
-        """On the device; integers as they are."""
-        return torch.tensor(array, dtype=self._dtype if array.dtype.kind == "f" else None, device=self._device)
+    def _placed(self, array: np.ndarray, device: torch.device | None = None) -> Tensor:
+        """On the device, the first where none is named; integers as they are."""
+        dtype = self._dtype if array.dtype.kind == "f" else None
+        return torch.tensor(array, dtype=dtype, device=device or self._device)
 
-    def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> Objective:
-        samples, targets = (self._tensor(array.T).contiguous() for array in (x, y))
+    def _training(self, place: Callable[..., Any], problem: Problem, *, whole: bool) -> Any:
+        """The objective of the training set, or of batches of it."""
+        x, y, devices = problem.x_train, problem.y_train, self._devices
+        if len(devices) == 1:
+            return place(problem, x, y, self._device)
+        if whole:
+            shares = list(zip(*(np.array_split(samples, len(devices)) for samples in (x, y)), devices, strict=True))
+            return Spread([place(problem, *share) for share in shares], devices, [len(own) for own, *_ in shares])
+        samples = {device: self._samples(x, y, device) for device in dict.fromkeys(devices)}
+        return SpreadBatches([self._network(problem, *samples[device]) for device in devices], devices, len(x))
+
+    def _tiled(self, problem: Problem, x: np.ndarray, y: np.ndarray, device: torch.device) -> Objective:
+        samples, targets = (self._tensor(array.T, device).contiguous() for array in (x, y))
         return Objective(samples, targets, [w.shape[0] for w in problem.weights], problem.loss_divisor)
 
-    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray) -> NetworkObjective:
+    def _whole(self, problem: Problem, x: np.ndarray, y: np.ndarray, device: torch.device) -> NetworkObjective:
+        return self._network(problem, *self._samples(x, y, device))
+
+    def _samples(self, x: np.ndarray, y: np.ndarray, device: torch.device) -> tuple[Any, Tensor]:
+        place = partial(self._placed, device=device)
+        return Streamed(x, place) if isinstance(x, StreamedImages) else place(x), place(y)
+
+    def _network(self, problem: Problem, x: Any, y: Tensor) -> NetworkObjective:
         return NetworkObjective(
             problem.network,
-            Streamed(x, self._placed) if isinstance(x, StreamedImages) else self._placed(x),
-            self._placed(y),
+            x,
+            y,
             problem.loss,
             problem.loss_divisor,
             dtype=self._dtype,
@@ -132,7 +153,8 @@ class TorchTrainer:
 
     def _synchronise(self) -> None:
         if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+            for device in self._devices:
+                torch.cuda.synchronize(device)
 
     def compile(self) -> None:
         """Load what torch loads at the first step of an optimiser or the first derivative along a curve: a second."""
@@ -171,6 +193,16 @@ class TorchTrainer:
         """Everything so far."""
         variables = [] if self._chart is None else self._point.weights
         return self._progress.trajectory(_arrays(self._plain_weights()), _arrays(variables))
+
+
+def _find_devices(name: str, count: int) -> list[torch.device]:
+    if name != "cuda":
+        return [torch.device(name)] * count
+    if not torch.cuda.is_available():
+        raise BackendUnavailableError("device 'cuda' is not available to torch on this machine; use device 'cpu'.")
+    if count == 1:
+        return [torch.device(name)]
+    return first_devices(count, [torch.device(name, index) for index in range(torch.cuda.device_count())], "CUDA")
 
 
 def _arrays(tensors: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
