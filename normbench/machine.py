@@ -131,6 +131,6 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def runs_at_once() -> int:
-    """As many as have a core of ours for each of their threads, at least one."""
-    return max(1, cores() // threads_per_run())
+def runs_at_once(devices: int = 1) -> int:
+    """As many as have a core of ours for each of their threads on each of their devices, at least one."""
+    return max(1, cores() // (threads_per_run() * devices))

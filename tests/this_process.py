@@ -25,12 +25,12 @@ class ThisProcess:
         pass
 
     def runs_beside(self):
-        return self.workers.jobs
+        return self.workers.at_once
 
     def run(self, jobs, on_done, may_start=lambda job: True):
         waiting, left_out, family = Queue(jobs), [], None
         while waiting:
-            job = waiting.take(family, "GPU" if waiting.waiting("GPU") else None)
+            job = waiting.take(family, waiting.most())
             family = job.family
             if not may_start(job):
                 left_out.append(job)

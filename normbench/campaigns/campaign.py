@@ -105,7 +105,8 @@ class Campaign:
         self._given = set(plan.given)
         tries: Counter[RunRequest] = Counter()
         tables = None if self.workers.is_local else copies(request.task for request in plan.requests)
-        with Engine(self.workers, self.on_remark, tables) as engine, Claims(self.store) as claims:
+        workers = replace(self.workers, devices=plan.devices)
+        with Engine(workers, self.on_remark, tables) as engine, Claims(self.store) as claims:
             due = self._due(plan, tries)
             while due:
                 started = self._make(engine, claims, due)

@@ -58,9 +58,9 @@ class RunJob:
         return setting(self.request, without=("seed", "hyperparameters"))
 
     @property
-    def on_gpu(self) -> bool:
-        """True where a worker with a GPU is needed."""
-        return self.request.device != "cpu"
+    def gpus(self) -> int:
+        """How many GPUs a worker needs."""
+        return 0 if self.request.device == "cpu" else self.request.devices
 
     def __call__(self) -> Made:
         """Train; what the optimiser or the network raises is a record, too.
@@ -78,7 +78,7 @@ class RunJob:
             plug_ins.adopt(self.request.optimiser, self.plug_in)
         dataset = of_worker(self.data_dir).of(self.request.task)
         backend = backends.get(self.request.backend)
-        if backend.processor_devices is not None and not self.on_gpu:
+        if backend.processor_devices is not None and not self.gpus:
             backend.processor_devices(self.request.devices)
         try:
             with plug_ins.quiet():

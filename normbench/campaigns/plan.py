@@ -30,6 +30,11 @@ class Plan:
     def __add__(self, other: "Plan") -> "Plan":
         return Plan(self.requests + other.requests, self.searches + other.searches, self.given + other.given)
 
+    @property
+    def devices(self) -> int:
+        """The most over which one of the runs is spread."""
+        return max((request.devices for request in self.requests), default=1)
+
     def without_repeats(self) -> "Plan":
         """The same plan, every run and every search of it once."""
         once = dict.fromkeys

@@ -1,7 +1,7 @@
 """How far a campaign is: what of it is done, running, failed or missing, and how long the rest may take."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from itertools import chain
@@ -91,7 +91,8 @@ def standing(plan: Plan, campaign: Campaign, *, running: Collection[str] = ()) -
     left += chain.from_iterable(search.targets for search in waiting)  # at the values that they will choose
     done = (campaign.find(request) for request, state in states.items() if state is State.DONE)
     timed = [record for record in done if record is not None and _is_of_here(record)]
-    seconds = _seconds(left, _seconds_per_cost(timed), campaign.workers.jobs)
+    at_once = replace(campaign.workers, devices=plan.devices).at_once
+    seconds = _seconds(left, _seconds_per_cost(timed), at_once)
     return Standing(states, tuple(failures), len(plan.searches), len(waiting), seconds, len(timed))
 
 

@@ -13,7 +13,6 @@ import click
 from normbench import backends
 from normbench.campaigns.usual import TUNE, TUNED
 from normbench.errors import InvalidArgumentError
-from normbench.machine import runs_at_once
 from normbench.paths import as_path
 
 DEFAULT_OUT = Path("normbench-results")
@@ -212,11 +211,6 @@ def many_plugged_in(
         multiple=True,
         help=f"{what}: {', '.join(choices)}; {others}. Repeat for several.  [default: {default}]",
     )
-
-
-def job_count(given: int | None) -> int:
-    """What was asked for, else as many as have a core of ours for every thread."""
-    return given or runs_at_once()
 
 
 def backend(choices: Sequence[str]) -> Decorator:

@@ -44,9 +44,11 @@ def command(
     from normbench.records.claims import Claims
     from normbench.records.store import Store
 
-    samples, at_once = Samples(data_dir), options.job_count(jobs)
+    samples = Samples(data_dir)
     plan, store = asked.plan(samples), Store.of_results(out)
-    campaign = Campaign(store, samples, Workers(at_once), keep_networks=keep_networks)
+    workers = Workers(jobs, devices=plan.devices)
+    at_once = workers.at_once
+    campaign = Campaign(store, samples, workers, keep_networks=keep_networks)
     found = standing(plan, campaign, running=Claims(store).held_by_others())
     if format_ == "json":
         click.echo(json.dumps(as_dict(found, at_once), allow_nan=False))

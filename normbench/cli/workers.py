@@ -79,7 +79,7 @@ def given_workers(command: Callable[..., Any]) -> Callable[..., Any]:
         **others: Any,
     ) -> Any:
         chosen = Workers(
-            jobs=options.job_count(jobs),
+            jobs=jobs,
             scheduler=scheduler,
             cluster=cluster,
             seconds=time_limit,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from normbench import machine
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.cost import estimated_cost
 from normbench.campaigns.engine.workers import Workers
@@ -49,6 +50,19 @@ def test_running_again_computes_nothing(store):
 def test_a_request_asked_twice_runs_once(store):
     plan = tiny("agd")
     assert len(Campaign(store, workers=Workers(1)).run(plan + plan)) == 1
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_runs_over_devices_are_fewer_at_a_time_and_stand_apart(store, monkeypatch):
+    """By the run of a campaign that is spread over most; each record says how many ran beside it."""
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    several = sweep(replace(ASKED, devices=3), optimisers=["agd"], backends=["torch"], seeds=[0])
+    found = Campaign(store).run(tiny("agd", backends=["torch"]) + several)
+    assert [run.request.devices for run in found] == [1, 3]
+    assert {run.provenance.environment["jobs"] for run in found} == {"2"}
+    assert found[1].outcome.train_loss == pytest.approx(found[0].outcome.train_loss, rel=1e-5)
+    assert found[1].record_id != found[0].record_id
 
 
 @pytest.mark.usefixtures("in_this_process")

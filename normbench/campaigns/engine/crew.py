@@ -53,12 +53,13 @@ class Seat:
     Attributes
     ----------
     address, host : str
-    has_gpu : bool
+    gpus : int
+        That it has to itself.
     """
 
     address: str
     host: str
-    has_gpu: bool
+    gpus: int
 
 
 class Crew:
@@ -129,7 +130,7 @@ class Crew:
 
     def grow(self, wanted: int) -> None:
         """Have more processes of this machine, as many as are asked for and there will be jobs for."""
-        size = min(self._workers.jobs, wanted)
+        size = min(self._workers.at_once, wanted)
         if self._workers.is_local and size > len(self._cluster.worker_spec):
             self._cluster.worker_spec.update(local_processes.nannies(self._workers, size))
             self._cluster.scale(size)
@@ -160,12 +161,13 @@ class Crew:
         """Who is there, by address."""
         found = self._workers_of_the_scheduler()
         everyone = {
-            address: Seat(address, said["host"], said.get("resources", {}).get(GPU, 0) >= 1)
+            address: Seat(address, said["host"], int(said.get("resources", {}).get(GPU, 0)))
             for address, said in found.items()
             if said.get("status", "running") == "running" and address not in self._ended
         }
-        if self._workers.is_local and not any(seat.has_gpu for seat in everyone.values()):
-            return {a: Seat(a, seat.host, has_gpu=True) for a, seat in everyone.items()}  # the run says what is missing
+        most = self._workers.devices
+        if self._workers.is_local and all(seat.gpus < most for seat in everyone.values()):
+            return {a: Seat(a, seat.host, most) for a, seat in everyone.items()}  # the run says what is missing
         return everyone
 
     def _workers_of_the_scheduler(self) -> dict[str, Any]:
@@ -197,7 +199,7 @@ class Crew:
             key=f"normbench-{self._client.id}-{next(self._names)}",
             pure=False,
             workers=[seat.address],
-            resources={GPU: 1} if needs(job) and not self._workers.is_local else None,
+            resources={GPU: needs(job)} if needs(job) and not self._workers.is_local else None,
         )
         future.add_done_callback(lambda done: on_end())
         return future
@@ -275,7 +277,7 @@ def _cluster(workers: Workers, demand: Demand) -> tuple[Any, dict[str, Any]]:
     if workers.scheduler is not None:
         return None, {"address": address_of(workers.scheduler, seconds=_CONNECT_SECONDS)}
     made = (
-        local_processes.started(workers, min(workers.jobs, demand.jobs))
+        local_processes.started(workers, min(workers.at_once, demand.jobs))
         if workers.cluster is None
         else cluster_file.made(workers.cluster, demand)
     )

@@ -73,7 +73,7 @@ class Engine:
 
     def runs_beside(self) -> int:
         """Runs that share a machine, where most do."""
-        return self._workers.jobs if self._workers.is_local else most_on_a_host(self.seats)
+        return self._workers.at_once if self._workers.is_local else most_on_a_host(self.seats)
 
     def start(self, wanted: int) -> None:
         """Have workers; those of this machine are no more than there will be jobs, those of a cluster may come later.
@@ -137,7 +137,7 @@ class Engine:
                 idle_since = time.monotonic()
             elif not told and time.monotonic() - idle_since > _PATIENCE:
                 told = True
-                self._say(self._missing(shift.waits_for_gpu))
+                self._say(self._missing(shift.waits_for))
         return shift.left_out
 
     def _look(self, crew: Crew) -> None:
@@ -159,15 +159,16 @@ class Engine:
         now = time.monotonic()
         self._next_look = now + max(TICK, _LOOK_SHARE * (now - began))
 
-    def _missing(self, gpu: bool) -> str:
+    def _missing(self, gpus: int) -> str:
         """What a user has to start."""
         scheduler = self._workers.scheduler
         where = scheduler or str(self._workers.cluster or "this machine")
         start = "" if scheduler is None else f" Start some: {worker_command(scheduler)}"
-        if self.seats and gpu:
-            start = start and f"{start} --resources {GPU}=1"
-            seen = f"none of the {len(self.seats)} of {where} says that it has one"
-            return f"Waiting for a worker with a GPU; {seen}.{start}"
+        if self.seats and gpus:
+            start = start and f"{start} --resources {GPU}={gpus}"
+            what, that = ("a GPU", "one") if gpus == 1 else (f"{gpus} GPUs", "as many")
+            seen = f"none of the {len(self.seats)} of {where} says that it has {that}"
+            return f"Waiting for a worker with {what}; {seen}.{start}"
         return f"Waiting for workers of {where}.{start}"
 
 

@@ -24,9 +24,9 @@ class Job(Protocol[Result_co]):
         """Do the work; the result is sent to the engine."""
 
 
-def needs(job: Any) -> str | None:
-    """What a worker must have to do the job: :data:`GPU`, or nothing."""
-    return GPU if getattr(job, "on_gpu", False) else None
+def needs(job: Any) -> int:
+    """How many GPUs a worker must have to do the job."""
+    return int(getattr(job, "gpus", 0))
 
 
 @dataclass(frozen=True)

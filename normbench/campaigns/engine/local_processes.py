@@ -53,14 +53,17 @@ def started(workers: Workers, size: int) -> Any:
 
 
 def nannies(workers: Workers, size: int) -> dict[int, dict[str, Any]]:
-    """What SpecCluster makes processes from; the first ones have a GPU each, where there are any."""
+    """What SpecCluster makes processes from; the first ones have a GPU each, or as many as a run is spread over."""
     from distributed import Nanny
 
-    devices = [device for device in gpus() for _ in range(workers.runs_per_gpu)]
+    ours, each = gpus(), workers.devices
+    groups = [ours[k : k + each] for k in range(0, len(ours) - each + 1, each) for _ in range(workers.runs_per_gpu)]
     common = {"nthreads": 1, "memory_limit": workers.memory or 0, "dashboard": False, "silence_logs": logging.CRITICAL}
     alone = workers.runs_per_gpu == 1 or _XLA_MEMORY in os.environ
     share = {} if alone else {_XLA_MEMORY: f"{_XLA_USUAL / workers.runs_per_gpu:.3f}"}
-    with_gpu = [{"resources": {GPU: 1}, "env": {**share, "CUDA_VISIBLE_DEVICES": device}} for device in devices[:size]]
+    with_gpu = [
+        {"resources": {GPU: each}, "env": {**share, "CUDA_VISIBLE_DEVICES": ",".join(own)}} for own in groups[:size]
+    ]
     own = with_gpu + [{}] * (size - len(with_gpu))
     return {place: {"cls": Nanny, "options": common | special} for place, special in enumerate(own)}
 

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from normbench.campaigns.engine.crew import Crew, Seat
-from normbench.campaigns.engine.jobs import GPU, Outcome, needs
+from normbench.campaigns.engine.jobs import Outcome, needs
 from normbench.campaigns.engine.queue import Queue
 
 TICK = 0.25  # seconds between two looks at who is there
@@ -73,9 +73,9 @@ class Shift:
         return self.jobs > 0
 
     @property
-    def waits_for_gpu(self) -> bool:
-        """True if a job waits that needs one."""
-        return bool(self._waiting.waiting(GPU) or any(map(needs, self._again)))
+    def waits_for(self) -> int:
+        """How many GPUs a worker must have for every job that waits."""
+        return max(self._waiting.most(), *map(needs, self._again), 0)
 
     def hand_out(self, seats: dict[str, Seat]) -> None:
         """Give every worker that has nothing a job, as long as there are jobs for it."""
@@ -90,14 +90,13 @@ class Shift:
                     self.left_out.append(job)
 
     def _chosen(self, seat: Seat) -> tuple[Any | None, int]:
-        """What a worker does next, and how often it was tried: with a GPU what needs one, as long as that waits."""
-        again = next((job for job in self._again if seat.has_gpu or not needs(job)), None)
+        """What a worker does next, and how often it was tried: with GPUs what needs most of them, while that waits."""
+        again = next((job for job in self._again if needs(job) <= seat.gpus), None)
         if again is not None:
             self._again.remove(again)
             return again, 1
-        need = GPU if seat.has_gpu and self._waiting.waiting(GPU) else None
         under_way = (flight.family for flight in self._flights.values())
-        return self._waiting.take(self._families.get(seat.address), need, under_way), 0
+        return self._waiting.take(self._families.get(seat.address), self._waiting.most(seat.gpus), under_way), 0
 
     def _give(self, job: Any, seat: Seat, tries: int) -> None:
         flight = _Flight(job, job.family, seat, tries + 1, time.monotonic())

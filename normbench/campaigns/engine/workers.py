@@ -19,9 +19,9 @@ class Workers:
 
     Attributes
     ----------
-    jobs : int
+    jobs : int or None
         Processes of this machine, each of which makes one run at a time; the results do not depend on it, because each
-        run has the same number of threads.
+        run has the same number of threads. None for as many as the cores allow, see :attr:`at_once`.
     scheduler : str or None
         Address of a dask scheduler, or the path of its ``scheduler.json``: its workers instead.
     cluster : Path or None
@@ -37,9 +37,11 @@ class Workers:
         Runs at the same time on each GPU of this machine.
     dashboard : bool
         True for dask's page on what runs, for processes of this machine, too; it costs a second to start.
+    devices : int
+        The most over which a run is spread: each process of this machine has so many GPUs, or cores for so many shares.
     """
 
-    jobs: int = field(default_factory=runs_at_once)
+    jobs: int | None = None
     scheduler: str | None = None
     cluster: Path | None = None
     threads: int = field(default_factory=threads_per_run)
@@ -47,6 +49,7 @@ class Workers:
     seconds: float | None = None
     runs_per_gpu: int = 1
     dashboard: bool = False
+    devices: int = 1
 
     def __post_init__(self) -> None:
         if self.scheduler is not None and self.cluster is not None:
@@ -62,6 +65,11 @@ class Workers:
                 "started with: "
                 f"dask worker --memory-limit 4GiB, or memory in the file of {argument('cluster')}."
             )
+
+    @property
+    def at_once(self) -> int:
+        """Runs at the same time on this machine."""
+        return self.jobs or runs_at_once(self.devices)
 
     @property
     def is_local(self) -> bool:

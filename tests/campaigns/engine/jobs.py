@@ -16,7 +16,7 @@ class Work:
     seconds: float = 0.0
     cost: float = 1.0
     family: object = None
-    on_gpu: bool = False
+    gpus: int = 0
 
     def __call__(self) -> Any:
         time.sleep(self.seconds)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from normbench import machine
 from normbench.campaigns.engine import crew as crew_module
 from normbench.campaigns.engine import local_processes
 from normbench.campaigns.engine.crew import Crew, Seat
@@ -122,7 +123,7 @@ def test_a_run_beyond_a_limit_is_stopped_with_its_process_and_the_next_one_runs(
 def test_jobs_for_a_gpu_run_where_one_is_and_each_has_its_own(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     with Engine(Workers(3, threads=1)) as engine:
-        found, _ = done(engine, [Work(n, seconds=0.2, on_gpu=n % 2 == 0) for n in range(10)])
+        found, _ = done(engine, [Work(n, seconds=0.2, gpus=1 - n % 2) for n in range(10)])
     assert {found[n].value[3] for n in range(0, 10, 2)} == {"5", "7"}
     assert len({found[n].value[1] for n in range(0, 10, 2)}) == 2
     assert found.keys() == set(range(10))
@@ -152,6 +153,27 @@ def test_processes_that_share_a_gpu_share_its_memory_unless_the_user_says_how(mo
     assert environments(3) == [gpu | {share: "0.250"}] * 3 + [{}]
     monkeypatch.setenv(share, "0.1")
     assert environments(3) == [gpu] * 3 + [{}]
+
+
+def test_a_process_has_as_many_gpus_and_cores_as_a_run_is_spread_over(monkeypatch):
+    """What is left over of them lies idle, and so do all where there are fewer: then the run says so."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,9")
+    made = local_processes.nannies(Workers(3, threads=1, devices=2), 3).values()
+    assert [one["options"].get("env", {}) for one in made] == [{"CUDA_VISIBLE_DEVICES": "5,7"}, {}, {}]
+    assert [one["options"].get("resources", {}) for one in made] == [{"GPU": 2}, {}, {}]
+    assert not any("env" in one["options"] for one in local_processes.nannies(Workers(devices=4), 2).values())
+    monkeypatch.setattr(machine, "cores", lambda: 9)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert [Workers(devices=n).at_once for n in (1, 2, 4, 8)] == [4, 2, 1, 1]
+    assert Workers(3, devices=4).at_once == 3
+
+
+def test_a_run_over_gpus_goes_where_there_are_enough(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    with Engine(Workers(2, threads=1, devices=2)) as engine:
+        found, _ = done(engine, [Work(n, seconds=0.1, gpus=n % 3) for n in range(6)])
+    assert {found[n].value[3] for n in (1, 2, 4, 5)} == {"5,7"}
+    assert found.keys() == set(range(6))
 
 
 def test_workers_start_with_the_first_job_and_end_with_the_engine():
@@ -201,7 +223,7 @@ def test_one_place_for_the_workers():
         Workers(1, scheduler="tcp://x:1", cluster="y.yaml")
     with pytest.raises(InvalidArgumentError, match="--memory-limit"):
         Workers(1, scheduler="tcp://x:1", memory=1)
-    assert Seat("a", "b", has_gpu=False).host == "b"
+    assert Seat("a", "b", gpus=0).host == "b"
 
 
 def test_a_program_that_comes_through_a_pipe_is_told_why_it_has_no_processes(monkeypatch):

@@ -157,7 +157,7 @@ def test_a_job_waits_for_a_worker_with_a_gpu_and_says_so(machines, monkeypatch):
             machines.start("gpu", "--resources", "GPU=1")
 
     with Engine(Workers(scheduler=machines.file), say) as engine:
-        engine.run([Work(0, on_gpu=True), Work(1)], outcomes.append)
+        engine.run([Work(0, gpus=1), Work(1)], outcomes.append)
     assert [outcome.job.number for outcome in outcomes] == [1, 0]
     assert outcomes[1].value[1] == machines.workers["gpu"].pid != outcomes[0].value[1]
     assert (
