@@ -176,7 +176,7 @@ def test_the_campaign_is_the_papers_and_prints_their_figures_beside(
 
 
 def test_whole_batches_are_refused(dataset: Dataset) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"'{TASK}' are read from files.*Choose a batch_size"):
+    with pytest.raises(InvalidArgumentError, match=f"'{TASK}' are read from files.*Choose batch_size, such as 128"):
         run(asked(dataset, "torch", batch_size=None, augmentation="none"), dataset)
 
 

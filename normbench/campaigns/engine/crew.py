@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
@@ -22,7 +23,7 @@ from normbench.errors import WorkerError
 
 _CONNECT_SECONDS = 20.0
 _KILL_SECONDS = 10.0
-_FETCH_SECONDS = 5.0  # for a result that is there, before we look whether its worker is; then twice as many
+_FETCH_SECONDS = 5.0  # for a result that is there, before we look whether its worker is
 _OF_NANNIES = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # variables that they leave in our environment
 
 # Work is neither tried again nor moved by dask, because we place it.
@@ -206,29 +207,14 @@ class Crew:
 
     def outcome(self, job: Any, future: Any, seat: Seat) -> Outcome | None:
         """How it ended; None where worker or scheduler vanished, with the result if there was one."""
-        seconds = _FETCH_SECONDS
-        while True:
+        fetched: SimpleQueue[Outcome | None] = SimpleQueue()
+        Thread(target=lambda: fetched.put(_ended_as(job, future)), name="normbench-fetch", daemon=True).start()
+        while True:  # a busy machine takes its time: as long as the worker is there, the result may come
             try:
-                return self._ended_as(job, future, seconds)
-            except TimeoutError:  # of a busy machine, too: the worker may be there
+                return fetched.get(timeout=_FETCH_SECONDS)
+            except Empty:
                 if not self.is_there or seat.address not in self.seats():
                     return None
-                seconds *= 2
-
-    @staticmethod
-    def _ended_as(job: Any, future: Any, seconds: float) -> Outcome | None:
-        from distributed import KilledWorker
-
-        try:
-            if future.status == "finished":
-                value, error = future.result(timeout=seconds)
-                return Outcome(job, value=value, error=error)
-            raised = future.exception(timeout=seconds)
-        except (KilledWorker, CancelledError):
-            return None
-        if raised is None or isinstance(raised, KilledWorker):  # cancelled, as the connection was lost
-            return None
-        return Outcome(job, error=WorkerError(f"a worker could not do {type(job).__name__}: {last_line(raised)}"))
 
     def restart(self, seat: Seat) -> None:
         """End a process, whatever it is doing, and let another take its place; others need not wait for that."""
@@ -242,6 +228,22 @@ class Crew:
 
         self._ended.add(seat.address)  # the next one has an address of its own
         Thread(target=end, name="normbench-restart", daemon=True).start()
+
+
+def _ended_as(job: Any, future: Any) -> Outcome | None:
+    """What a future has become, as long as that takes; None where it was lost."""
+    from distributed import KilledWorker
+
+    try:
+        if future.status == "finished":
+            value, error = future.result()
+            return Outcome(job, value=value, error=error)
+        raised = future.exception()
+    except (KilledWorker, TimeoutError, CancelledError, RuntimeError):  # the last where the client was closed meanwhile
+        return None
+    if raised is None or isinstance(raised, KilledWorker):  # cancelled, as the connection was lost
+        return None
+    return Outcome(job, error=WorkerError(f"a worker could not do {type(job).__name__}: {last_line(raised)}"))
 
 
 @contextmanager

@@ -229,6 +229,6 @@ def test_one_place_for_the_workers():
 def test_a_program_that_comes_through_a_pipe_is_told_why_it_has_no_processes(monkeypatch):
     """Each process would read ``<stdin>`` anew, which is there only once."""
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
     with pytest.raises(WorkerError, match=r"each would read the program <stdin>, which is no file\. Write it into one"):
         local_processes.started(Workers(1), 1)
