@@ -62,7 +62,8 @@ def _classes(rows: Sequence[Row]) -> list[str]:
 
 def _threads(board: Board) -> str:
     threads = sorted({run.provenance.threads for run in board.runs})
-    return f"{' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} per run"
+    each = "device of a run" if any(run.request.devices > 1 for run in board.runs) else "run"
+    return f"{' or '.join(map(str, threads))} thread{'' if threads == [1] else 's'} per {each}"
 
 
 def _certificate(board: Board) -> list[str]:

@@ -92,6 +92,12 @@ def test_threads_are_part_of_the_environment_and_a_note_is_not(make):
     assert not any("environment" in note for note in captions(boards(noted)[0]))
 
 
+@pytest.mark.parametrize(("devices", "said"), [(1, "1 thread per run"), (2, "1 thread per device of a run")])
+def test_threads_are_those_of_every_device(make, devices, said):
+    [board] = boards([changed(make(), devices=devices)])
+    assert any(note.endswith(f"{said}.") for note in captions(board))
+
+
 def test_rows_of_one_environment_each_are_said_to_differ(make):
     runs = [make(seed=0), on(make("agd", seed=0), cpu="Other")]
     [note] = [note for note in captions(boards(runs)[0]) if "environment" in note]
