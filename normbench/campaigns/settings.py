@@ -44,9 +44,10 @@ class Settings:
         found: _Given[tuple[Searched, ...]] = _Given(_GRID, grid_text)
         for h, key, text, own in _read(_GRID, grids, optimisers):
             if key in specs.SPECS:
+                others = [] if own else [other for other in optimisers if other not in specs.SPECS]
                 raise InvalidArgumentError(
                     f"{argument(_GRID)} is for optimisers of other packages; that of {h.name} of {key} is "
-                    "declared. Leave it out."
+                    f"declared. {_for_one(others, h.name, text) or 'Leave it out.'}"
                 )
             found.add(h.name, key, _grid(h, text), own=own)
         return cls(values.found, found.found)
@@ -101,9 +102,24 @@ def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[
             spec = specs.get(key)
             known = {h.name: h for h in spec.hyperparameters}
             if name not in known:
+                others = [] if of else [other for other in optimisers if _has(other, name)]
+                if others:
+                    raise InvalidArgumentError(
+                        f"{argument(option)} {text} is for all optimisers that are asked for, and {key} has no "
+                        f"hyperparameter {name!r}. {_for_one(others, name, value)}"
+                    )
                 spec.refuse(name)
             found.append((known[name], key, value, bool(of)))
     return found
+
+
+def _has(key: str, name: str) -> bool:
+    return any(h.name == name for h in specs.get(key).hyperparameters)
+
+
+def _for_one(keys: Sequence[str], name: str, value: str) -> str:
+    """How to set it for one of these instead of for all; empty where there is none."""
+    return f"Name the one that it is for: {keys[0]}.{name}={value}." if keys else ""
 
 
 def _value(h: Hyperparameter, text: str) -> Value:

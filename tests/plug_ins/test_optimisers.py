@@ -170,7 +170,19 @@ def test_what_cannot_be_found_is_one_clear_line(key, said, module):
         (["--optimiser", TORCH, "--set", "nesterov=maybe"], "nesterov must be one of false, true"),
         (["--optimiser", TORCH, "--set", "momentum"], "--set takes NAME=VALUE; got 'momentum'"),
         (["--optimiser", TORCH, "--grid", "lr=0,1"], "takes positive numbers"),
-        (["--optimiser", "adam", "--grid", "lr=0.1,1"], "that of learning_rate of adam is declared"),
+        (["--optimiser", "adam", "--grid", "lr=0.1,1"], "that of learning_rate of adam is declared. Leave it out"),
+        (
+            ["--optimiser", "adam", "--optimiser", TORCH, "--grid", "lr=0.1,1"],
+            rf"learning_rate of adam is declared. Name the one that it is for: {TORCH}\.learning_rate=0\.1,1\.$",
+        ),
+        *(
+            (
+                ["--optimiser", "method1", "--optimiser", TORCH, option, f"lr={value}"],
+                rf"{option} lr={value} is for all optimisers that are asked for, and method1 has no hyperparameter "
+                rf"'learning_rate'\. Name the one that it is for: {TORCH}\.learning_rate={value}\.$",
+            )
+            for option, value in (("--set", "1"), ("--grid", "1,10"))
+        ),
         (
             ["--optimiser", "json:dumps", "--backend", "jax", "--set", "obj=1"],
             "returns an optax.GradientTransformation",
