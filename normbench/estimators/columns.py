@@ -27,8 +27,13 @@ def check(name: str, given: Any, *, texts: bool = False) -> None:
     Raises
     ------
     DataError
-        If a cell is masked, or a column holds dates or text; the message names the column.
+        If a cell is masked, or a column holds dates or text; the message names the column. If the table is a plan for
+        one, as the lazy frames of polars and Spark are.
     """
+    if hasattr(given, "collect") and not hasattr(given, "__array__"):
+        raise DataError(
+            f"{name} is a {type(given).__name__}, whose rows are not there yet. Give what collect() returns."
+        )
     if np.ma.is_masked(given):
         raise DataError(
             f"{name} has masked cells, {np.ma.getmaskarray(given).sum()} of {np.size(given)}. Fill them in, or leave "

@@ -166,3 +166,19 @@ def test_tools_of_scikit_learn_that_copy_weigh_group_and_spread(tmp_path):
         same.verify()
         np.testing.assert_array_equal(same.predict(X), model.predict(X))
         same.save(tmp_path / "same.npz")
+
+
+def test_a_lazy_frame_is_one_line():
+    """NumPy makes one object of it, and scikit-learn says that it is a sequence."""
+
+    class LazyFrame:
+        def collect(self):
+            return X
+
+    for x, y in ((LazyFrame(), Y), (X, LazyFrame())):
+        with pytest.raises(
+            DataError, match=r"^[Xy] is a LazyFrame, whose rows are not there yet\. Give what collect\(\)"
+        ):
+            LipschitzRegressor(5.0, **SHORT).fit(x, y)
+    with pytest.raises(DataError, match="X is a LazyFrame"):
+        LipschitzRegressor(5.0, **SHORT).fit(X, Y).predict(LazyFrame())
