@@ -336,17 +336,26 @@ def test_the_network_is_not_written_over_the_table(surfaces, tmp_path):
 
 
 def test_an_optimiser_of_another_package_trains_as_the_estimator_has_it(table, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "own_of_fit.py").write_text(
         "from torch.optim import SGD\n\n\nclass Own(SGD):\n"
         "    def __init__(self, params, lr=0.1, momentum=0.5):\n        super().__init__(params, lr, momentum)\n"
     )
     monkeypatch.chdir(tmp_path)
-    asked = ["--optimiser", "mine:Own", "--set", "lr=0.05", "--set", "mine:Own.momentum=0.25", "--hidden", "4"]
+    asked = [
+        "--optimiser",
+        "own_of_fit:Own",
+        "--set",
+        "lr=0.05",
+        "--set",
+        "own_of_fit:Own.momentum=0.25",
+        "--hidden",
+        "4",
+    ]
     arguments = [table, *COLUMNS, "--lipschitz", 20, *asked, "--max-iter", 4, "--tol", 0, "--test-share", 0]
     result = call("fit", *arguments, "--save", "net.npz", "--format", "json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert (found["made_by"]["optimiser"], found["made_by"]["optimiser_package"]) == ("mine:Own", "mine")
+    assert (found["made_by"]["optimiser"], found["made_by"]["optimiser_package"]) == ("own_of_fit:Own", "own_of_fit")
     model = LipschitzRegressor.load(tmp_path / "net.npz")
     assert model.get_params()["hyperparameters"] == {"learning_rate": 0.05, "momentum": 0.25}
     named = pd.DataFrame(X, columns=found["inputs"])
