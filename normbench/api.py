@@ -158,7 +158,8 @@ def run(
     say: Callable[[str], None] = (lambda text: None) if silent else (lambda text: print(text, file=sys.stderr))
     samples = Samples(None if data_dir is None else as_path("data_dir", data_dir))
     made_by = workers(
-        jobs=1 if jobs is None and quick else jobs,
+        quick=quick,
+        jobs=jobs,
         scheduler=scheduler,
         cluster=cluster,
         time_limit=time_limit,

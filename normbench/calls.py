@@ -13,7 +13,7 @@ from normbench.campaigns.usual import TUNE
 from normbench.campaigns.wanted import Wanted
 from normbench.cli.campaign_file import parts_of
 from normbench.cli.own_tables import OF_COLUMNS, given_tables
-from normbench.cli.quick import note, quick_runs
+from normbench.cli.quick import in_one_process, note, quick_runs
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_number, count, positive
 from normbench.paths import as_path
@@ -98,6 +98,7 @@ def _wanted(said: Mapping[str, Any], say: Callable[[str], None]) -> Wanted:
 
 def workers(
     *,
+    quick: Any = False,
     jobs: Any,
     scheduler: Any,
     cluster: Any,
@@ -112,6 +113,8 @@ def workers(
     ------
     InvalidArgumentError
     """
+    if quick:
+        jobs = in_one_process({"jobs": jobs})["jobs"]
     return Workers(
         jobs=None if jobs is None else count("jobs", jobs),
         scheduler=_address(scheduler),

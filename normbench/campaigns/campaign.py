@@ -105,8 +105,7 @@ class Campaign:
         self._given = set(plan.given)
         tries: Counter[RunRequest] = Counter()
         tables = None if self.workers.is_local else copies(request.task for request in plan.requests)
-        workers = replace(self.workers, devices=plan.devices)
-        with Engine(workers, self.on_remark, tables) as engine, Claims(self.store) as claims:
+        with Engine(self.workers_for(plan), self.on_remark, tables) as engine, Claims(self.store) as claims:
             due = self._due(plan, tries)
             while due:
                 started = self._make(engine, claims, due)
@@ -120,6 +119,10 @@ class Campaign:
             self._mark(request, given=True)
         found = [self.find(request) for request in plan.runs(self.find)]
         return [record for record in found if record is not None]
+
+    def workers_for(self, plan: Plan) -> Workers:
+        """The workers with room for each run of a plan: those that are spread over devices need more of a process."""
+        return replace(self.workers, devices=plan.devices)
 
     def find(self, request: RunRequest) -> Record | None:
         """The record of a request under the present code and data, if there is a readable one."""

@@ -1,7 +1,7 @@
 """How far a campaign is: what of it is done, running, failed or missing, and how long the rest may take."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import chain
@@ -42,6 +42,8 @@ class Standing:
         How long it may take until all is done; 0.0 where it is, None where no run was made on this machine to judge by.
     timed : int
         Runs that were made on this machine, by which that is judged.
+    at_once : int
+        Runs that share the time.
     """
 
     states: Mapping[RunRequest, State]
@@ -50,6 +52,7 @@ class Standing:
     open_searches: int
     seconds: float | None
     timed: int
+    at_once: int
 
     @property
     def is_complete(self) -> bool:
@@ -91,9 +94,9 @@ def standing(plan: Plan, campaign: Campaign, *, running: Collection[str] = ()) -
     left += chain.from_iterable(search.targets for search in waiting)  # at the values that they will choose
     done = (campaign.find(request) for request, state in states.items() if state is State.DONE)
     timed = [record for record in done if record is not None and _is_of_here(record)]
-    at_once = replace(campaign.workers, devices=plan.devices).at_once
+    at_once = campaign.workers_for(plan).at_once
     seconds = _seconds(left, _seconds_per_cost(timed), at_once)
-    return Standing(states, tuple(failures), len(plan.searches), len(waiting), seconds, len(timed))
+    return Standing(states, tuple(failures), len(plan.searches), len(waiting), seconds, len(timed), at_once)
 
 
 def _seconds(left: Collection[RunRequest], speeds: Mapping[str, float], jobs: int) -> float | None:

@@ -46,15 +46,13 @@ def command(
 
     samples = Samples(data_dir)
     plan, store = asked.plan(samples), Store.of_results(out)
-    workers = Workers(jobs, devices=plan.devices)
-    at_once = workers.at_once
-    campaign = Campaign(store, samples, workers, keep_networks=keep_networks)
+    campaign = Campaign(store, samples, Workers(jobs), keep_networks=keep_networks)
     found = standing(plan, campaign, running=Claims(store).held_by_others())
     if format_ == "json":
-        click.echo(json.dumps(as_dict(found, at_once), allow_nan=False))
+        click.echo(json.dumps(as_dict(found), allow_nan=False))
     else:
         terminal.console().print(table(found))
-        for remark in remarks(found, at_once):
+        for remark in remarks(found):
             click.echo(remark)
     print_failures(found.failures, "normbench run")
     if not found.is_complete:

@@ -43,7 +43,7 @@ def _number(state: State, line: tuple[str, Counter[State]]) -> str:
     return f"{line[1][state]:,}"
 
 
-def remarks(standing: Standing, jobs: int) -> Iterator[str]:
+def remarks(standing: Standing) -> Iterator[str]:
     """What stands below the table: searches that go on, and the time that is left."""
     waiting = standing.open_searches
     if waiting:
@@ -55,7 +55,7 @@ def remarks(standing: Standing, jobs: int) -> Iterator[str]:
         yield "Expected time: not known, since none of these runs was made on this machine yet."
     else:
         least = "at least" if waiting else "about"
-        with_ = f"{jobs} at a time" if jobs > 1 else "one at a time"
+        with_ = f"{standing.at_once} at a time" if standing.at_once > 1 else "one at a time"
         judged = "the one run" if standing.timed == 1 else f"the {standing.timed:,} runs"
         yield f"Expected time: {least} {duration(standing.seconds)}, {with_}, by {judged} that this machine has made."
 
@@ -72,7 +72,7 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
-def as_dict(standing: Standing, jobs: int) -> dict[str, Any]:
+def as_dict(standing: Standing) -> dict[str, Any]:
     """The same in plain types: runs in each state, of all and of each task, what failed and why, and the time."""
     tasks = _counts(standing)
     total = sum(tasks.values(), Counter[State]())
@@ -83,7 +83,7 @@ def as_dict(standing: Standing, jobs: int) -> dict[str, Any]:
         "open_searches": standing.open_searches,
         "expected_seconds": standing.seconds,
         "timed": standing.timed,
-        "jobs": jobs,
+        "jobs": standing.at_once,
         "tasks": {task: {str(state): found[state] for state in State} for task, found in tasks.items()},
         "failures": [
             {"record": record.record_id, "run": run_name(record.request), "reason": record.outcome.reason}
