@@ -8,10 +8,12 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from normbench.certificates.arithmetic import ClassMargin, rounding_error
 from normbench.errors import DataError
 from normbench.estimators import columns, input_maps, samples
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.training import classification
+from normbench.networks.activations import ACTIVATIONS
 
 
 class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
@@ -92,7 +94,8 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
         """Distance, in the unit of X, within which no other class is predicted: margin / (sqrt 2 ``lipschitz_bound_``).
 
         The margin is the largest logit less the second: a difference of two outputs moves by at most sqrt 2 times their
-        distance. Infinite where the bound is 0. With inputs "unit_norm" the distance to the nearest x whose direction
+        distance. What roundings may have added to it is taken off, so that a margin of no more has a radius of 0.
+        Infinite where the bound is 0. With inputs "unit_norm" the distance to the nearest x whose direction
         is so far away; with "standardised" columns one that holds in every direction.
 
         Parameters
@@ -104,7 +107,22 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
         array, shape (samples,)
         """
         X = self._checked(X)
+        inputs, margin = input_maps.of(self.network_), self._class_margin()
         second, first = np.sort(input_maps.outputs(self.network_, X), axis=1)[:, -2:].T
-        bound = math.sqrt(2.0) * self.lipschitz_bound_
-        radii = (first - second) / bound if bound else np.full(len(X), math.inf)
-        return input_maps.of(self.network_).distances(X, radii)
+        radii = np.full(len(X), math.inf)
+        if self.lipschitz_bound_:
+            radii = margin.radius(first - second, np.linalg.norm(inputs.mapped(X), axis=1))
+        return inputs.distances(X, radii) * (1.0 - margin.spare)
+
+    def _class_margin(self) -> ClassMargin:
+        """What holds for the class that is computed, in float64."""
+        network, dtype = self.network_, np.dtype(np.float64)
+        error = rounding_error(
+            network.weights,
+            network.biases,
+            activation=ACTIVATIONS[network.activation],
+            output_scale=network.output_scale,
+            dtype=dtype,
+        )
+        scale, width = input_maps.of(network).unit, network.weights[0].shape[1]
+        return ClassMargin.of(self.lipschitz_bound_, error, scale=scale, inputs=width, dtype=dtype)

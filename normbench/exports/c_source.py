@@ -101,14 +101,29 @@ $real ${name}_certified_radius(const $real x[${upper}_INPUTS])
     $radius
 }"""
 
+# |z_1| + ... + |z_n| is no less than ||z||, and needs no square root
+_RADIUS = """\
+{
+        $real size = $zero;
+        for (size_t i = 0; i < ${upper}_INPUTS; ++i) {
+            const $real z = $z;
+            size += z < $zero ? -z : z;
+        }
+        margin -= $part * size + $rest; /* what rounding may have added to it, here and at the other x */
+        return margin > $zero ? margin / $steepest : $zero;
+    }"""
+
 # the way to the nearest direction at chord r, ||x|| sin(2 asin(r / 2)), and to the origin from r = sqrt 2 on
 _RADIUS_OF_DIRECTIONS = """\
 {
         $real z[${upper}_INPUTS], chord = $chord;
+        if (!(chord > $zero)) {
+            return $zero;
+        }
         if (chord > $most) {
             chord = $most;
         }
-        return direction(x, ${upper}_INPUTS, z) * chord * $sqrt($one - chord * chord / $four);
+        return $less * direction(x, ${upper}_INPUTS, z) * chord * $sqrt($one - chord * chord / $four);
     }"""
 
 
@@ -220,20 +235,30 @@ def _forward(network: Exported) -> str:
 def _mapped(network: Exported) -> list[str]:
     if network.input_map == "unit_norm":
         return ["direction(x, ${upper}_INPUTS, a);"]
+    return ["for (size_t i = 0; i < ${upper}_INPUTS; ++i) {", f"    a[i] = {_affine(network)};", "}"]
+
+
+def _affine(network: Exported) -> str:
+    """Entry i of (x - mean) / scale."""
     moved = "(x[i] - input_mean[i])" if network.input_mean.any() else "x[i]"
-    scale = " / input_scale[i]"
-    if not network.input_scale.ndim:
-        scale = "" if network.input_scale == 1.0 else f" / {text.number(network.dtype.type(network.input_scale))}"
-    return ["for (size_t i = 0; i < ${upper}_INPUTS; ++i) {", f"    a[i] = {moved}{scale};", "}"]
+    if network.input_scale.ndim:
+        return f"{moved} / input_scale[i]"
+    return moved if network.input_scale == 1.0 else f"{moved} / {text.number(network.dtype.type(network.input_scale))}"
 
 
 def _radius(network: Exported) -> str:
-    """A difference of two logits moves by at most sqrt 2 times their distance; a step may be along any column."""
+    if network.input_map == "affine" and not network.bound:
+        return "return ($real)INFINITY;"
     real = network.dtype.type
-    unit = 1.0 if network.input_spread is None else float(network.input_spread.min())
-    steepest = np.nextafter(real(math.sqrt(2.0) * float(network.bound) / unit), real(math.inf))
-    most = text.number(real(math.sqrt(2.0)))
+    margin = network.class_margin
+    with np.errstate(over="ignore"):
+        numbers = [np.nextafter(real(number), real(math.inf)) for number in margin[:3]]
+    if not np.isfinite(numbers).all():
+        return "return $zero; /* roundings may be as large as what the type holds */"
+    part, rest, steepest = map(text.number, numbers)
     if network.input_map == "affine":
-        return f"return margin / {text.number(steepest)};" if network.bound else "return ($real)INFINITY;"
-    chord = f"margin / {text.number(steepest)}" if network.bound else most
-    return _RADIUS_OF_DIRECTIONS.replace("$chord", chord).replace("$most", most)
+        return Template(_RADIUS).safe_substitute(part=part, rest=rest, steepest=steepest, z=_affine(network))
+    most = text.number(real(math.sqrt(2.0)))
+    chord = f"(margin - {part} - {rest}) / {steepest}" if network.bound else most
+    less = text.number(real(1.0 - 2.0 * margin.spare))
+    return Template(_RADIUS_OF_DIRECTIONS).safe_substitute(chord=chord, most=most, less=less)

@@ -13,6 +13,8 @@ from tests.exports.compiled import STRICT, Library, needs_compiler
 from tests.exports.networks import (
     CLASSES,
     CLASSIFIERS,
+    INPUTS,
+    MEAN,
     REGRESSORS,
     UNIT,
     bare,
@@ -53,8 +55,36 @@ def test_a_classifier_in_c_says_its_class_and_how_far_it_holds(name, dtype, tmp_
     np.testing.assert_allclose(net.values("logits", x, CLASSES), wanted, rtol=0, atol=close * abs(wanted).max())
     np.testing.assert_array_equal(net.numbers("predict", x, integer=True), wanted.argmax(axis=1))
     found, certified = net.numbers("certified_radius", x), radii(network, x)
-    apart = close * abs(wanted).max() / max(exports.exported(network, dtype).certificate.bound, 1e-9)
-    np.testing.assert_allclose(found, certified, rtol=20 * close, atol=2 * apart * np.linalg.norm(x, axis=1).max())
+    np.testing.assert_allclose(found, certified, rtol=20 * close, atol=charged(network, x, dtype))
+    assert (found < certified).all() or name.startswith("constant")
+
+
+def charged(network, x, dtype):
+    """What a radius may be smaller by at most for the roundings behind it; ||z||_1 <= 2 ||z|| of four inputs."""
+    margin = exports.exported(network, dtype).class_margin
+    if not margin.steepest:
+        return 0.0
+    unit = network.input_map == "unit_norm"
+    size = (
+        1.0
+        if unit
+        else 2.0 * np.linalg.norm((x - (network.input_mean is not None) * MEAN) / network.input_scale, axis=1).max()
+    )
+    return (margin.part * size + margin.rest) / margin.steepest * (np.linalg.norm(x, axis=1).max() if unit else 1.0)
+
+
+@needs_compiler
+def test_a_margin_that_rounding_may_have_made_is_none(tmp_path):
+    """The weights of two classes are one rounding of float32 apart."""
+    rng = np.random.default_rng(0)
+    row, sign = rng.normal(size=INPUTS), np.array([[1.0], [1.0 + 2.0**-23], [-9.0]])
+    weights = (np.diag(row), (sign * np.ones((CLASSES, INPUTS))))
+    network = made(bias=False, weights=weights, input_mean=None, model=CLASSIFIERS["booleans"].model)
+    net, *_ = library(tmp_path, network, "float32")
+    x = abs(samples("float32")) * np.sign(row)
+    logits = net.values("logits", x, CLASSES)
+    assert (logits[:, 1] > logits[:, 0]).any()
+    assert not np.any(net.numbers("certified_radius", x))
 
 
 @needs_compiler
@@ -85,7 +115,7 @@ def test_the_length_of_an_input_neither_overflows_nor_vanishes(tmp_path):
     net, *_ = library(tmp_path, network, "float32")
     x = of_all_lengths()
     np.testing.assert_allclose(net.values("logits", x, CLASSES), outputs(network, x), atol=1e-5)
-    np.testing.assert_allclose(net.numbers("certified_radius", x), radii(network, x), rtol=1e-3)
+    np.testing.assert_allclose(net.numbers("certified_radius", x), radii(network, x), rtol=2e-2)
     nowhere = np.zeros((1, 4))
     assert net.numbers("predict", nowhere, integer=True) == [-1]
     assert net.numbers("certified_radius", nowhere) == [0.0]
