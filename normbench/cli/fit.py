@@ -88,6 +88,15 @@ class Widths(click.ParamType):
     type=float,
     help="Training ends where ten iterations, or passes, gain less than this share.  [default: 0.001]",
 )
+@click.option(
+    "--early-stopping",
+    is_flag=True,
+    default=None,
+    help="Hold part of the training rows out, as --split does with test rows, and keep the network that is best there.",
+)
+@click.option(
+    "--validation-fraction", type=float, metavar="F", help="Of the training rows, blocks or groups.  [default: 0.1]"
+)
 @click.option("--save", type=options.UserPath(dir_okay=False), metavar="NET", help="Write the network, as NPZ.")
 @options.output_format("table", "json")
 def command(

@@ -111,6 +111,13 @@ def split_indices(
     return split
 
 
+def units(dataset: Samples, rule: str) -> np.ndarray | None:
+    """Number of what a rule holds out whole, of each sample, shape (samples,); None where that is single samples."""
+    if rule == "blocked":
+        return block_ids(dataset)
+    return dataset.flight if rule == "grouped" else None
+
+
 def block_ids(dataset: Samples) -> np.ndarray:
     """Number of the 5 s block that each sample lies in, counted through all flights.
 

@@ -29,7 +29,7 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
     classes_ : array, shape (classes,)
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on a table.
 
         Parameters
@@ -41,6 +41,9 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
             What the loss of every row counts, at least 0, normalised by its mean: 0 leaves a row out, and a whole
             number is as many copies of it, but for what is drawn by chance, mini-batches and what is held out. Means
             and spreads of the columns and the held-out loss have the weights, too. None for all rows alike.
+        groups : array, shape (samples,), optional
+            Flight, subject or block of every row, numbers or text: ``early_stopping`` then holds out whole ones, since
+            neighbours in a log are nearly copies. None for single rows.
 
         Raises
         ------
@@ -51,16 +54,16 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
             If the loss did not stay finite.
         """
         with self._fitting():
-            return self._fitted(X, y, sample_weight)
+            return self._fitted(X, y, sample_weight, groups)
 
-    def _fitted(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fitted(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
         settings = self._settings()
         columns.check("X", X)
         columns.check("y", y, texts=True)
         y = columns.labels(y)
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", ensure_min_samples=2)  # as of the regressor
         check_classification_targets(y)
-        table = samples.weighted(X, y, sample_weight)
+        table = samples.table_of(X, y, sample_weight, groups)
         self.classes_, members = np.unique(table.y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"y has one class, {str(self.classes_[0])!r}; a classifier needs at least two.")

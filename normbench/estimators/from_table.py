@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
-from normbench.data.splits import BLOCK_SECONDS, TEST_SHARE, Split, block_ids, split_indices
+from normbench.data.splits import BLOCK_SECONDS, TEST_SHARE, Split, block_ids, split_indices, units
 from normbench.data.tables import Table
 from normbench.errors import InvalidArgumentError, argument
 from normbench.estimators.base import LipschitzEstimator
@@ -135,10 +135,11 @@ def fit_table(
     kind = LipschitzClassifier if table.classes else LipschitzRegressor
     model = kind(**parameters, random_state=seed)
     x, y = _named(table, split.train), _targets(table, split.train)
+    groups = _held_together(table, rule, split.train) if model.early_stopping else None
     start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(x, y, _weight(table, split.train))
+        model.fit(x, y, _weight(table, split.train), groups)
     seconds = time.perf_counter() - start
     model.verify()
     del x
@@ -169,6 +170,12 @@ def _split(table: Table, rule: str | None, test_share: float, seed: int) -> tupl
         return "none", Split(np.arange(len(table.inputs)), np.arange(0))
     rule = rule or table.split
     return rule, split_indices(table, rule=rule, seed=seed, test_share=share)
+
+
+def _held_together(table: Table, rule: str, rows: np.ndarray) -> np.ndarray | None:
+    """Groups of these rows for early stopping, which holds out by the rule of the test rows, or what it would be."""
+    numbers = units(table, table.split if rule == "none" else rule)
+    return None if numbers is None else numbers[rows]
 
 
 def _parts(split: Split) -> list[tuple[str, np.ndarray]]:

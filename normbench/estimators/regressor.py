@@ -29,7 +29,7 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
     True
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on a table.
 
         Parameters
@@ -40,6 +40,9 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
             What the loss of every row counts, at least 0, normalised by its mean: 0 leaves a row out, and a whole
             number is as many copies of it, but for what is drawn by chance, mini-batches and what is held out. Means
             and spreads of the columns and the held-out loss have the weights, too. None for all rows alike.
+        groups : array, shape (samples,), optional
+            Flight, subject or block of every row, numbers or text: ``early_stopping`` then holds out whole ones, since
+            neighbours in a log are nearly copies. None for single rows.
 
         Raises
         ------
@@ -50,9 +53,9 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
             If the loss did not stay finite.
         """
         with self._fitting():
-            return self._fitted(X, y, sample_weight)
+            return self._fitted(X, y, sample_weight, groups)
 
-    def _fitted(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fitted(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Self:
         settings = self._settings()
         columns.check("X", X)
         columns.check("y", y)
@@ -64,7 +67,7 @@ class LipschitzRegressor(MultiOutputMixin, RegressorMixin, LipschitzEstimator):
             y = np.asarray(y, dtype=np.float64, order="C")
         except ValueError as error:
             raise DataError(f"y must be numbers: {error}. For classes there is LipschitzClassifier.") from error
-        table = samples.weighted(X, y.reshape(len(y), -1), sample_weight)
+        table = samples.table_of(X, y.reshape(len(y), -1), sample_weight, groups)
         part, held_out = samples.divided(table, settings)
         fit = regression(settings, input_maps.fitted(self.inputs, part.x, part.weight), part, held_out)
         self.y_dimensions_ = y.ndim

@@ -53,11 +53,13 @@ class Settings:
                 f"{argument('tol')} must be at least 0; got {self.tol!r}. 0 makes {argument('max_iter')} iterations."
             )
         if not isinstance(self.early_stopping, bool | np.bool_):
-            raise InvalidArgumentError(f"early_stopping must be True or False; got {self.early_stopping!r}.")
+            raise InvalidArgumentError(
+                f"{argument('early_stopping')} must be True or False; got {self.early_stopping!r}."
+            )
         fraction = as_number(self.validation_fraction)
         if fraction is None or not 0.0 < fraction < 1.0:
             raise InvalidArgumentError(
-                f"validation_fraction must be a number between 0 and 1; got {self.validation_fraction!r}."
+                f"{argument('validation_fraction')} must be a number between 0 and 1; got {self.validation_fraction!r}."
             )
         count("n_iter_no_change", self.n_iter_no_change)
         if self.dtype not in DTYPES:

@@ -2,10 +2,12 @@
 
 import json
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -41,6 +43,21 @@ def fit(*arguments):
     result = call("fit", *arguments, *QUICK, "--format", "json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("columns", "together"), [(["--group", "flight"], GROUP), (["--time", "t"], np.arange(120) // 10), ([], None)]
+)
+def test_early_stopping_holds_out_by_the_rule_of_the_test_rows(columns, together, table, tmp_path):
+    net, share = tmp_path / "net.npz", ["--test-share", 0, "--validation-fraction", 0.3]
+    found = fit(table, *COLUMNS, "--lipschitz", 500, *columns, *share, "--early-stopping", "--save", net)
+    options = {"backend": "reference", "hidden": (5,), "max_iter": 15, "tol": 0.0, "early_stopping": True}
+    model = LipschitzRegressor(500.0, **options, validation_fraction=0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, Y, groups=together)
+    np.testing.assert_array_equal(LipschitzRegressor.load(net).validation_loss_curve_, model.validation_loss_curve_)
+    assert found["iterations"] == model.n_iter_
 
 
 @pytest.mark.quick

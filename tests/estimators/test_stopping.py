@@ -1,6 +1,7 @@
 """When a fit ends: where nothing is left to gain, however much of the loss a bound leaves."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -52,6 +53,55 @@ def test_of_what_was_held_out_the_best_iterate_is_kept():
     shorter = LipschitzRegressor(1e3, **QUICK | HELD_OUT | {"max_iter": best}).fit
     with pytest.warns(ConvergenceWarning, match=f"still falls after max_iter={best}"):
         np.testing.assert_array_equal(shorter(x, y).predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("label", [int, str, float])
+def test_whole_groups_are_held_out(label):
+    """What is held out is a third of the groups, whatever they are called and wherever rows of no weight lie."""
+    x, y = flights(samples=60)
+    of_row = np.repeat(np.arange(10), 6)
+    groups = np.array([label(number) for number in of_row])
+    model = LipschitzRegressor(1e3, **QUICK | HELD_OUT | {"max_iter": 5, "n_iter_no_change": 50})
+    with pytest.warns(ConvergenceWarning):
+        model.fit(x, y, groups=groups)
+    squares = np.square(model.predict(x) - y).sum(axis=1) / 2
+    held_out = np.random.default_rng(0).permutation(10)[:3]
+    assert squares[np.isin(of_row, held_out)].mean() == pytest.approx(min(model.validation_loss_curve_), rel=1e-9)
+    without = of_row != held_out[0]
+    with pytest.warns(ConvergenceWarning):
+        fewer, weighted = (
+            model.fit(x[rows], y[rows], weights, groups[rows]).predict(x)
+            for rows, weights in ((without, None), (slice(None), np.float64(without)))
+        )
+    np.testing.assert_array_equal(fewer, weighted)
+
+
+def test_groups_are_held_out_so_that_every_class_trains():
+    x, y = rings(samples=60)
+    groups = np.arange(60) % 12
+    y[groups > 0] = y[0]
+    y[0] = "only in the first"
+    model = LipschitzClassifier(1.0, **QUICK | HELD_OUT | {"validation_fraction": 0.9, "max_iter": 3})
+    with pytest.warns(ConvergenceWarning):
+        assert len(model.fit(x, y, groups=groups).classes_) == len(np.unique(y))
+    with pytest.raises(InvalidArgumentError, match=r"whole groups, .*every class.* each of 1 groups is needed"):
+        model.fit(x, y, groups=np.zeros(60))
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        (np.zeros(3), r"one entry for each of the 60 rows, shape \(60,\); got shape \(3,\)"),
+        (np.zeros((60, 1)), r"got shape \(60, 1\)"),
+        ([np.nan, *range(59)], "row 0 has nan, the first of 1"),
+        (np.array([*range(59), None], dtype=object), "row 59 has None"),
+        (pd.Series([*range(58), pd.NA, pd.NA]), "row 58 has <NA>, the first of 2"),
+        (np.array([*range(59), "a"], dtype=object), "all of one kind"),
+    ],
+)
+def test_groups_that_say_nothing_are_refused(groups, said):
+    with pytest.raises(InvalidArgumentError, match=said):
+        LipschitzRegressor(1.0, **QUICK | HELD_OUT).fit(X, Y, groups=groups)
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
