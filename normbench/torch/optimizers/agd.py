@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from normbench.torch.optimizers.base import Coupled
+from normbench.torch.optimizers.coupled import Coupled
 from normbench.torch.updates.agd import agd_
 
 

@@ -10,7 +10,8 @@ from normbench import specs
 from normbench.backends.method import Update
 from normbench.errors import InvalidArgumentError
 from normbench.numbers import positive
-from normbench.torch.optimizers.base import Coupled, live_radii
+from normbench.torch.optimizers.base import live_radii
+from normbench.torch.optimizers.coupled import Coupled
 from normbench.torch.optimizers.gate import Group
 from normbench.torch.precision import full_precision
 from normbench.torch.updates.method2 import MajorantState, method2, method2_exp
