@@ -98,8 +98,7 @@ class LipschitzEstimator(BaseEstimator):
             has fallen by, or the root of the loss is this part of what it was at first; 0 for all of ``max_iter``.
         early_stopping : bool
             Hold a part of the table out of the training, end where its loss no longer falls, and keep the network of
-            the iteration in which it was smallest. Rows are drawn at random, of a classifier class by class, or whole
-            groups, where :meth:`fit` is given any.
+            the iteration in which it was smallest. Rows are drawn at random, by class, or groups that ``fit`` is given.
         validation_fraction : float
             The part that is held out, between 0 and 1.
         n_iter_no_change : int
