@@ -1,7 +1,7 @@
 """What the engine of campaigns costs: a run, a queue of 100,000, more workers than cores, real runs on one and two.
 
-``python -m benchmarks.engine`` prints all of it but ``many``; ``--only NAME`` one part. Sleeping jobs show the engine alone: they
-need no processor, so that 16 workers fit on two cores. The figures of docs/clusters.md are from here.
+``python -m benchmarks.engine`` prints all of it but ``many``; ``--only NAME`` one part. Sleeping jobs show the engine
+alone: they need no processor, so that 16 workers fit on two cores. The figures of docs/clusters.md are from here.
 """
 
 import argparse
