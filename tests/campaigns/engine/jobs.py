@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed import get_worker
-from psutil import Process
-
 _KEPT: list[bytes] = []
 
 
@@ -75,6 +72,9 @@ class Full(Work):
     """Fills nine tenths of the memory of its worker, and never gives it back."""
 
     def __call__(self) -> Any:
+        from distributed import get_worker  # not above: it has errors pickled in its own way, of classes that are there
+        from psutil import Process
+
         limit = get_worker().memory_manager.memory_limit
         _KEPT.append(b"1" * (9 * limit // 10 - Process().memory_info().rss))
         return super().__call__()
