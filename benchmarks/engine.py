@@ -1,7 +1,7 @@
 """What the engine of campaigns costs: a run, a queue of 100,000, more workers than cores, real runs on one and two.
 
-``python -m benchmarks.engine`` prints all of it; ``--only NAME`` one part. Sleeping jobs show the engine alone: they
-need no processor, so that 16 workers fit on two cores. The figures of docs/clusters.md are from here.
+``python -m benchmarks.engine`` prints all of it but ``many``; ``--only NAME`` one part. Sleeping jobs show the engine
+alone: they need no processor, so that 16 workers fit on two cores. The figures of docs/clusters.md are from here.
 """
 
 import argparse
@@ -59,13 +59,13 @@ def start() -> None:
         print(f"first result of two processes: {first:.2f} s")
 
 
-def workers() -> None:
+def workers(sizes: tuple[int, ...] = (2, 4, 8, 16)) -> None:
     """Sleeping jobs of a second on more and more workers: the share of the time in which a worker sleeps.
 
     Then jobs that do nothing: time a job, and processor time of this process, in which client and scheduler are.
     """
     print("workers  runs  took s of 10  efficiency  empty: ms a run  processor ms a run")
-    for size in (2, 4, 8, 16):
+    for size in sizes:
         with _started(size) as (engine, _):
             jobs = [Sleep(n, 1.0) for n in range(10 * size)]
             took = _timed(engine, jobs)
@@ -73,6 +73,11 @@ def workers() -> None:
             empty = 1e3 * _timed(engine, [Sleep(n, 0.0) for n in range(1000)]) / 1000
             used = time.process_time() - before
         print(f"{size:7d}  {len(jobs):4d}  {took:12.2f}  {10.0 / took:10.3f}  {empty:15.1f}  {used:18.1f}", flush=True)
+
+
+def many() -> None:
+    """The same with 32 and 64 workers, which take 6 and 12 GiB: not without ``--only many``."""
+    workers((32, 64))
 
 
 def queue(length: int = 100_000, done: int = 2_000) -> None:
@@ -166,12 +171,12 @@ def _line(process: psutil.Process) -> list[str]:
         return []
 
 
-PARTS: dict[str, Callable[[], None]] = {part.__name__: part for part in (start, workers, queue, real, kills)}
+PARTS: dict[str, Callable[[], None]] = {part.__name__: part for part in (start, workers, many, queue, real, kills)}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append")
-    for name in parser.parse_args().only or PARTS:
+    for name in parser.parse_args().only or [name for name in PARTS if name != "many"]:
         print(f"== {name}", flush=True)
         PARTS[name]()

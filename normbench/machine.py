@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-_SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
+_ALLOCATED = (  # cores, as batch systems tell their jobs
+    "SLURM_CPUS_PER_TASK",
+    "SLURM_CPUS_ON_NODE",
+    "SLURM_JOB_CPUS_PER_NODE",  # all that salloc tells without srun
+    "PBS_NUM_PPN",  # Torque
+    "LSB_DJOB_NUMPROC",  # LSF
+)
+_PBS = ("PBS_JOBID", "NCPUS")  # PBS Pro's name for them may be anybody's, but for in its jobs
 _XLA_THREADS = "xla_cpu_multi_thread_eigen"
 _NO_LIMIT = 1 << 60  # cgroup v1 writes a number near 2^63 where there is no limit
 
@@ -18,7 +25,7 @@ def variable(name: str) -> str | None:
 
 
 def cores(root: Path = Path("/")) -> int:
-    """Processor cores that this process may use: its affinity, the quota of its cgroup, and SLURM's allocation.
+    """Processor cores that this process may use: its affinity, the quota of its cgroup, what a batch system gave it.
 
     Parameters
     ----------
@@ -29,7 +36,8 @@ def cores(root: Path = Path("/")) -> int:
     if hasattr(os, "sched_getaffinity"):
         found.append(len(os.sched_getaffinity(0)))
     found += [int(quota) for quota in _quotas(root)]
-    found += [count for name in _SLURM if (count := _count(variable(name)))]
+    said = [*map(variable, _ALLOCATED), variable(_PBS[1]) if variable(_PBS[0]) else None]
+    found += [count for text in said if (count := _count(text))]
     return max(1, min(found))
 
 
@@ -97,8 +105,8 @@ def xla_threads() -> int:
 
 
 def _count(text: str | None) -> int | None:
-    """A positive integer; of OpenMP's lists, one entry per nesting level, the first."""
-    first = (text or "").partition(",")[0].strip()
+    """A positive integer; of OpenMP's lists, one entry per nesting level, and SLURM's, as 4(x2),1, the first."""
+    first = (text or "").partition(",")[0].partition("(")[0].strip()
     return int(first) if first.isascii() and first.isdecimal() and int(first[:19]) > 0 else None
 
 

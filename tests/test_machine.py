@@ -20,11 +20,18 @@ from normbench.machine import (
 )
 
 BLANKS = ["", " ", "\t\n"]
+ALLOCATED = (
+    "SLURM_CPUS_PER_TASK",
+    "SLURM_CPUS_ON_NODE",
+    "SLURM_JOB_CPUS_PER_NODE",
+    "PBS_NUM_PPN",
+    "LSB_DJOB_NUMPROC",
+)
 
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
-    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS"):
+    for name in (*ALLOCATED, "PBS_JOBID", "NCPUS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(48)), raising=False)
@@ -70,10 +77,23 @@ def test_cores_are_those_of_the_control_group(own, files, expected, tmp_path):
 
 
 @pytest.mark.parametrize(("text", "expected"), [("3", 3), ("999", 48), ("0", 48), ("-2", 48), ("x", 48), ("", 48)])
-@pytest.mark.parametrize("name", ["SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"])
-def test_cores_are_those_that_slurm_gave(name, text, expected, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ALLOCATED)
+def test_cores_are_those_that_a_batch_system_gave(name, text, expected, tmp_path, monkeypatch):
     monkeypatch.setenv(name, text)
     assert cores(tmp_path) == expected
+
+
+@pytest.mark.parametrize("text", ["4(x2)", "4(x2),1", "4,2"])
+def test_of_the_nodes_of_an_allocation_of_slurm_the_first_counts(text, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", text)
+    assert cores(tmp_path) == 4
+
+
+def test_what_pbs_calls_its_cores_counts_in_its_jobs_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("NCPUS", "3")
+    assert cores(tmp_path) == 48
+    monkeypatch.setenv("PBS_JOBID", "17.host")
+    assert cores(tmp_path) == 3
 
 
 def test_affinity_counts_where_the_system_has_it(tmp_path, monkeypatch):

@@ -1,10 +1,13 @@
 """From exceptions to one line on standard error and an exit code."""
 
 import errno
+import signal
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from normbench.cli.signals import ending_as_interrupts, number_of
 from normbench.cli.streams import safe_streams
 from normbench.errors import (
     BackendUnavailableError,
@@ -14,7 +17,8 @@ from normbench.errors import (
     called_by_options,
 )
 
-CHECK_FAILED, WRONG_CALL, INTERRUPTED = 1, 2, 130
+CHECK_FAILED, WRONG_CALL = 1, 2
+_SIGNALS = 128  # added to the number of the signal that has ended a command, as shells do
 
 
 class ReportedError(click.ClickException):
@@ -37,7 +41,7 @@ class ReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; every error that normbench raises on purpose, or the system, becomes a message."""
         try:
-            with called_by_options():
+            with called_by_options(), ending_as_interrupts():
                 return super().invoke(ctx)
         except NormbenchError as error:
             raise ReportedError(error) from error
@@ -47,9 +51,12 @@ class ReportingGroup(click.Group):
             raise ReportedError(OutputError(_in_words(error))) from error
         except MemoryError as error:
             raise ReportedError(OutputError("out of memory.")) from error
-        except KeyboardInterrupt:
-            click.echo(f"Interrupted. {self._left_by(ctx)}", err=True)
-            ctx.exit(INTERRUPTED)
+        except KeyboardInterrupt as interrupt:
+            number = number_of(interrupt)
+            how = "Interrupted" if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}"
+            with suppress(OSError):  # the terminal may have gone
+                click.echo(f"{how}. {self._left_by(ctx)}", err=True)
+            ctx.exit(_SIGNALS + number)
 
     def _left_by(self, ctx: click.Context) -> str:
         """What a command has left where it was interrupted: only those that make runs keep what is finished."""

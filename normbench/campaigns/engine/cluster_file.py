@@ -10,20 +10,21 @@
       walltime: "04:00:00"
 """
 
-from collections.abc import Hashable
-from contextlib import suppress
+import signal
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from normbench.campaigns.engine.adaptive import Demand, Limits, adapt, own_class
-from normbench.campaigns.engine.reasons import last_line
+from normbench.campaigns.engine.reasons import in_full, last_line
+from normbench.campaigns.engine.replacements import forget_refused
 from normbench.errors import InvalidArgumentError, WorkerError, argument
 from normbench.specs import suggestion
 
 _KEYS = ("cluster", "workers", "options")
 _LIMITS = ("minimum", "maximum")
-_LONGEST = 600  # characters
 _EXAMPLE = "Example: cluster: dask_jobqueue.SLURMCluster, workers: 20, options: {cores: 1, memory: 4GiB}."
 
 
@@ -43,8 +44,6 @@ def made(path: Path, demand: Demand) -> Any:
     WorkerError
         If the class refuses its options or makes no cluster.
     """
-    from distributed import Status
-
     said = read(path)
     kind, workers = _imported(path, said["cluster"]), said["workers"]
     if isinstance(workers, Limits) and own_class(kind) is None:
@@ -62,12 +61,11 @@ def made(path: Path, demand: Demand) -> Any:
             _scale(cluster, workers)
     except Exception as error:
         if cluster is not None:
-            for worker in getattr(cluster, "_created", ()):
-                worker.status = Status.failed  # dask does not close with a worker that was never submitted
+            forget_refused(cluster)
             with suppress(Exception):
                 cluster.close()
         raise WorkerError(
-            f"{argument('cluster')} {path}: {said['cluster']} with these options gives no workers: {_in_full(error)}."
+            f"{argument('cluster')} {path}: {said['cluster']} with these options gives no workers: {in_full(error)}."
         ) from error
     return cluster
 
@@ -88,13 +86,6 @@ def _scale(cluster: Any, workers: int) -> None:
     cluster.scale(workers)
     del vars(cluster)["_correct_state"]
     cluster.sync(submit)
-
-
-def _in_full(error: BaseException) -> str:
-    """Type and message in one line, with what a command that failed has printed, and the same of its cause."""
-    causes = [error] if error.__cause__ is None else [error, error.__cause__]
-    said = (f"{type(each).__name__}: {' '.join(str(each).split())}" for each in causes)
-    return "; ".join(said)[:_LONGEST].rstrip(".:")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -161,10 +152,23 @@ def _check(path: Path, said: dict[str, Any], key: str, kind: type, what: str, le
         raise InvalidArgumentError(f"{argument('cluster')} {path}: {key} must be {what}; got {value!r}. {_EXAMPLE}")
 
 
+@contextmanager
+def _unchanged_handlers() -> Iterator[None]:
+    """What answers Ctrl-C stays: dask_jobqueue, when it is loaded, has it end the program at once, with exit code 0."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+
 def _imported(path: Path, name: str) -> Any:
     module, _, attribute = name.rpartition(".")
     try:
-        return getattr(import_module(module), attribute)
+        with _unchanged_handlers():
+            return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         package = module.partition(".")[0].replace("_", "-") or name
         raise InvalidArgumentError(

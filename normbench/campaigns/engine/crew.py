@@ -16,6 +16,7 @@ from normbench.campaigns.engine import cluster_file, local_processes
 from normbench.campaigns.engine.adaptive import Demand
 from normbench.campaigns.engine.jobs import GPU, Outcome, needs
 from normbench.campaigns.engine.reasons import last_line
+from normbench.campaigns.engine.replacements import Replacements
 from normbench.campaigns.engine.scheduler_address import address_of, unreachable
 from normbench.campaigns.engine.worker import attempt
 from normbench.campaigns.engine.workers import Workers
@@ -24,6 +25,7 @@ from normbench.errors import WorkerError
 _CONNECT_SECONDS = 20.0
 _KILL_SECONDS = 10.0
 _FETCH_SECONDS = 5.0  # for a result that is there, before we look whether its worker is
+_PAUSED = "paused"  # at 80 % of its memory, where it is not a process of this machine
 _OF_NANNIES = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # variables that they leave in our environment
 
 # Work is neither tried again nor moved by dask, because we place it.
@@ -56,11 +58,14 @@ class Seat:
     address, host : str
     gpus : int
         That it has to itself.
+    is_paused : bool
+        True while it does no more than it has begun, since most of its memory is taken.
     """
 
     address: str
     host: str
     gpus: int
+    is_paused: bool = False
 
 
 class Crew:
@@ -103,6 +108,7 @@ class Crew:
             ending.enter_context(dask.config.set(_OURS | _QUIET))  # also for processes that start later
             self._cluster, where = _cluster(workers, self.demand)
             ending.callback(_close, self._cluster)
+            self._replacements = Replacements(self._cluster)
             try:
                 self._client = Client(**where, timeout=_CONNECT_SECONDS, set_as_default=False)
             except (OSError, ValueError) as error:
@@ -136,10 +142,15 @@ class Crew:
             self._cluster.worker_spec.update(local_processes.nannies(self._workers, size))
             self._cluster.scale(size)
 
-    def heal(self) -> None:
-        """Have nannies again where dask has given up: 15 s after a death it looks once whether the worker is back."""
-        if self._workers.is_local and len(self._cluster.workers) < len(self._cluster.worker_spec):
-            self._cluster.scale(len(self._cluster.worker_spec))
+    def heal(self) -> str | None:
+        """Have workers again in the place of those that were lost; why there are none, see :class:`Replacements`."""
+        return self._replacements.ask(self.demand.jobs)
+
+    @property
+    def batch_jobs(self) -> list[str]:
+        """Under which names a batch system has the workers that we asked it for."""
+        workers = list(getattr(self._cluster, "workers", {}).values())
+        return [str(name) for worker in workers if (name := getattr(worker, "job_id", None))]
 
     def close(self) -> None:
         """End what was started here, whatever it is doing; of workers that were there before, only our work."""
@@ -162,9 +173,9 @@ class Crew:
         """Who is there, by address."""
         found = self._workers_of_the_scheduler()
         everyone = {
-            address: Seat(address, said["host"], int(said.get("resources", {}).get(GPU, 0)))
+            address: Seat(address, said["host"], int(said.get("resources", {}).get(GPU, 0)), status == _PAUSED)
             for address, said in found.items()
-            if said.get("status", "running") == "running" and address not in self._ended
+            if (status := said.get("status", "running")) in ("running", _PAUSED) and address not in self._ended
         }
         most = self._workers.devices
         if self._workers.is_local and all(seat.gpus < most for seat in everyone.values()):

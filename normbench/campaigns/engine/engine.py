@@ -20,6 +20,7 @@ from normbench.errors import NormbenchError, WorkerError
 Result = TypeVar("Result")
 
 _LOOK_SHARE = 20  # a look at a thousand workers takes longer: at most a twentieth of the time goes into looking
+_NAMED = 3  # jobs of a batch system
 _PATIENCE = 10.0  # seconds without a worker after which that is said
 
 
@@ -133,11 +134,12 @@ class Engine:
                 self._look(self._crew)
                 for outcome in shift.lost(self.seats):
                     on_done(outcome)
+                shift.restart_full(self.seats)
             if shift.is_busy:
-                idle_since = time.monotonic()
+                idle_since, told = time.monotonic(), False
             elif not told and time.monotonic() - idle_since > _PATIENCE:
                 told = True
-                self._say(self._missing(shift.waits_for))
+                self._say(self._missing(self._crew, shift.waits_for))
         return shift.left_out
 
     def _look(self, crew: Crew) -> None:
@@ -154,12 +156,14 @@ class Engine:
                 f"the dask scheduler at {crew.address} has gone, and with it the runs in flight. What had ended before "
                 "is stored; the same command goes on from there."
             )
-        crew.heal()
+        if refused := crew.heal():
+            where = str(self._workers.cluster or "this machine")
+            self._say(f"{where} gives no worker in the place of one that it lost: {refused}. It is asked every minute.")
         self.seats = crew.seats()
         now = time.monotonic()
         self._next_look = now + max(TICK, _LOOK_SHARE * (now - began))
 
-    def _missing(self, gpus: int) -> str:
+    def _missing(self, crew: Crew, gpus: int) -> str:
         """What a user has to start."""
         scheduler = self._workers.scheduler
         where = scheduler or str(self._workers.cluster or "this machine")
@@ -169,7 +173,12 @@ class Engine:
             what, that = ("a GPU", "one") if gpus == 1 else (f"{gpus} GPUs", "as many")
             seen = f"none of the {len(self.seats)} of {where} says that it has {that}"
             return f"Waiting for a worker with {what}; {seen}.{start}"
-        return f"Waiting for workers of {where}.{start}"
+        names = crew.batch_jobs
+        jobs = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        asked = (
+            jobs and f" Their jobs are {jobs}: squeue, qstat or bjobs and what the jobs print say why none has come."
+        )
+        return f"Waiting for workers of {where}.{asked}{start}"
 
 
 def results_of(

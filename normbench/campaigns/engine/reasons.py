@@ -1,6 +1,7 @@
-"""Why a job failed, in one line."""
+"""Why a job failed, or a batch system refused one, in one line."""
 
 LONGEST_REASON, _LONGEST_CHAIN = 300, 4  # characters; errors within errors
+_LONGEST_TOLD = 600  # characters
 
 
 def last_line(error: BaseException) -> str:
@@ -18,6 +19,13 @@ def last_line(error: BaseException) -> str:
         found = found.exceptions[0] if isinstance(found, BaseExceptionGroup) else cause
     reason = ": ".join(parts)
     return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 3]}..."
+
+
+def in_full(error: BaseException) -> str:
+    """Type and message in one line, with what a command that failed has printed, and the same of its cause."""
+    causes = [error] if error.__cause__ is None else [error, error.__cause__]
+    said = (f"{type(each).__name__}: {' '.join(str(each).split())}" for each in causes)
+    return "; ".join(said)[:_LONGEST_TOLD].rstrip(".:")
 
 
 def _name(kind: type) -> str:

@@ -4,9 +4,15 @@ import json
 import time
 from pathlib import Path
 
+from normbench.campaigns.engine.reasons import last_line
 from normbench.errors import InvalidArgumentError, WorkerError, argument
 
 _TICK = 0.1
+_CERTIFICATES = {  # of a client, by dask's names and the variables that give them
+    "ca_file": "DASK_DISTRIBUTED__COMM__TLS__CA_FILE",
+    "cert": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT",
+    "key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
+}
 _START = (
     "Start one, dask scheduler --scheduler-file scheduler.json, and workers, dask worker --scheduler-file "
     "scheduler.json --nthreads 1; then name scheduler.json."
@@ -76,12 +82,21 @@ def _checked(said: str, address: str) -> str:
             f"{argument('scheduler')} {said!r} is no address of a scheduler, such as tcp://HOST:PORT, and no file: "
             f"{error}."
         ) from error
-    encrypted = address.startswith(("tls://", "wss://"))
-    if encrypted and Security().get_connection_args("client").get("ssl_context") is None:
+    if not address.startswith(("tls://", "wss://")):
+        return address
+    try:
+        known = Security().get_connection_args("client").get("ssl_context") is not None
+    except (OSError, ValueError) as error:  # the first is that of ssl, too
+        own = Security().get_tls_config_for_role("client")
+        given = ", ".join(f"{name}={own[what]}" for what, name in _CERTIFICATES.items())
+        raise InvalidArgumentError(
+            f"{argument('scheduler')} {said}: the certificates that dask is given cannot be used: {last_line(error)}; "
+            f"they are {given}."
+        ) from error
+    if not known:
         raise InvalidArgumentError(
             f"{argument('scheduler')} {said} asks for certificates, and dask knows none here. Name them: "
-            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and "
-            "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY."
+            f"{', '.join(_CERTIFICATES.values())}."
         )
     return address
 

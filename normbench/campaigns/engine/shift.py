@@ -13,6 +13,7 @@ from normbench.campaigns.engine.queue import Queue
 
 TICK = 0.25  # seconds between two looks at who is there
 _TRIES = 2  # of a job whose worker dies
+_FULL_SECONDS = 5.0  # in which dask sees that memory is free again
 
 
 @dataclass(eq=False)
@@ -56,6 +57,7 @@ class Shift:
         self._again: list[Any] = []  # what a worker died over
         self._flights: dict[str, _Flight] = {}  # by address
         self._ends: SimpleQueue[_Flight] = SimpleQueue()
+        self._full_since: dict[str, float] = {}  # by address, of paused workers that do nothing
 
     @property
     def is_busy(self) -> bool:
@@ -80,7 +82,7 @@ class Shift:
     def hand_out(self, seats: dict[str, Seat]) -> None:
         """Give every worker that has nothing a job, as long as there are jobs for it."""
         for seat in seats.values():
-            while seat.address not in self._flights:
+            while seat.address not in self._flights and not seat.is_paused:
                 job, tries = self._chosen(seat)
                 if job is None:
                     break
@@ -133,6 +135,15 @@ class Shift:
                 self._crew.restart(flight.seat)
                 seats.pop(flight.seat.address)
                 yield self._given_up(flight, f"it took longer than the limit of {self._seconds:g} s")
+
+    def restart_full(self, seats: dict[str, Seat]) -> None:
+        """Start idle workers anew that stay paused: what they did before has left their memory full."""
+        now = time.monotonic()
+        full = [seat for seat in seats.values() if seat.is_paused and seat.address not in self._flights]
+        self._full_since = {seat.address: self._full_since.get(seat.address, now) for seat in full}
+        for seat in full:
+            if now - self._full_since[seat.address] > _FULL_SECONDS:
+                self._crew.restart(seats.pop(seat.address))
 
     def _died(self, flight: _Flight) -> Iterator[Outcome]:
         """Another worker tries what one died over; where that dies, too, it is taken for the job's doing."""

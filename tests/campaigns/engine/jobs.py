@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_KEPT: list[bytes] = []
+
 
 @dataclass(frozen=True)
 class Work:
@@ -63,6 +65,19 @@ class Hungry(Work):
         taken = b"1" * (512 << 20)
         time.sleep(60.0)
         return len(taken)
+
+
+@dataclass(frozen=True)
+class Full(Work):
+    """Fills nine tenths of the memory of its worker, and never gives it back."""
+
+    def __call__(self) -> Any:
+        from distributed import get_worker  # not above: it has errors pickled in its own way, of classes that are there
+        from psutil import Process
+
+        limit = get_worker().memory_manager.memory_limit
+        _KEPT.append(b"1" * (9 * limit // 10 - Process().memory_info().rss))
+        return super().__call__()
 
 
 @dataclass(frozen=True)

@@ -26,20 +26,25 @@ class Machines:
 
     Attributes
     ----------
+    tls : sequence of str
+        Options that name certificates, where it is encrypted.
     file : str
         The scheduler.json.
     workers : dict of str to subprocess.Popen
         Those that live, by the name that they were given.
     """
 
-    def __init__(self, folder):
-        self.folder, self.workers = folder, {}
+    def __init__(self, folder, tls=()):
+        self.folder, self.workers, self.tls = folder, {}, tls
         self.file = str(folder / "scheduler.json")
         self.scheduler = None
 
     def __enter__(self):
         at_any_port = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
-        self.scheduler = self._started("scheduler", "scheduler", "--scheduler-file", self.file, *at_any_port)
+        encrypted = ["--protocol", "tls", *self.tls] if self.tls else []
+        self.scheduler = self._started(
+            "scheduler", "scheduler", "--scheduler-file", self.file, *at_any_port, *encrypted
+        )
         until(lambda: Path(self.file).exists() and Path(self.file).stat().st_size)
         return self
 
@@ -56,7 +61,9 @@ class Machines:
         """Start a worker; it is there once a job waits for it."""
         usual = ["--scheduler-file", self.file, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"]
         watched = "--nanny" if nanny else "--no-nanny"
-        self.workers[name] = self._started(name, "worker", watched, *usual, *options, python_path=python_path)
+        self.workers[name] = self._started(
+            name, "worker", watched, *usual, *self.tls, *options, python_path=python_path
+        )
         return self.workers[name]
 
     def end(self, *names):

@@ -1,6 +1,8 @@
 """A cluster is made as a file says, used and ended; what the file says wrongly is one error."""
 
 import gc
+import re
+import signal
 import stat
 import sys
 import time
@@ -9,12 +11,14 @@ from pathlib import Path
 import dask
 import pytest
 
+from normbench.campaigns.engine import engine as engine_module
+from normbench.campaigns.engine import replacements
 from normbench.campaigns.engine.adaptive import Demand
 from normbench.campaigns.engine.cluster_file import made
 from normbench.campaigns.engine.engine import Engine
 from normbench.campaigns.engine.workers import Workers
 from normbench.errors import InvalidArgumentError, WorkerError
-from tests.campaigns.engine.jobs import Work
+from tests.campaigns.engine.jobs import Deadly, Work
 from tests.campaigns.engine.test_engine import gone
 
 WRONG = {
@@ -141,6 +145,46 @@ def test_a_cluster_of_slurm_is_made_used_and_ended_and_no_run_with_an_idle_proce
         pids = {outcome.value[1] for outcome in outcomes}
     assert sorted(outcome.value[0] for outcome in outcomes) == [0, 1, 2]
     assert gone(pids, 30.0)
+
+
+def test_a_worker_is_asked_for_in_the_place_of_one_that_was_lost_and_again_where_that_is_refused(slurm, monkeypatch):
+    """As after a walltime, or a memory limit; the first refusal is said, with what it printed."""
+    monkeypatch.setattr(engine_module, "_PATIENCE", 0.3)
+    monkeypatch.setattr(replacements, "_RETRY_SECONDS", 0.1)
+    slurm.write_text(slurm.read_text().replace("processes: 1", "processes: 1, nanny: false"))
+    deaths, real = slurm.parent / "deaths", slurm.parent / "bin" / "sbatch"
+    deaths.mkdir()
+    real.write_text(real.read_text().replace("cp ", f"echo >> {slurm.parent}/asked\ncp "))
+    real.write_text(real.read_text().replace("cp ", '[ "$(wc -l < asked)" = 2 ] && { echo drained >&2; exit 1; }\ncp '))
+    monkeypatch.chdir(slurm.parent)
+    said, outcomes = [], []
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}),
+        Engine(Workers(1, cluster=slurm, threads=1), said.append) as engine,
+    ):
+        engine.run([Deadly(0, folder=deaths)], outcomes.append)
+        pids = {outcome.value[1] for outcome in outcomes}
+    assert [(outcome.value[0], outcome.died) for outcome in outcomes] == [(0, "")]
+    assert len((slurm.parent / "asked").read_text().splitlines()) == 3
+    assert any(re.search(r"Waiting for workers of \S+slurm.yaml. Their jobs are \d+: squeue", line) for line in said)
+    [refused] = [line for line in said if "in the place of one that it lost" in line]
+    assert "drained" in refused
+    assert gone(pids, 30.0)
+
+
+def test_a_class_that_is_loaded_does_not_change_what_ctrl_c_does(monkeypatch, tmp_path):
+    """dask_jobqueue has it end the program at once, with exit code 0."""
+    before = signal.getsignal(signal.SIGINT)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dask_jobqueue"]:
+        monkeypatch.delitem(sys.modules, name)
+    try:
+        (tmp_path / "none.yaml").write_text("cluster: dask_jobqueue.NoCluster\nworkers: 1")
+        with pytest.raises(InvalidArgumentError, match="NoCluster cannot be imported"):
+            made(tmp_path / "none.yaml", Demand())
+        assert "dask_jobqueue" in sys.modules
+        assert signal.getsignal(signal.SIGINT) is before
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_submission_that_fails_is_said_at_once_with_what_it_printed(slurm, capfd):

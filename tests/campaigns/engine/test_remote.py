@@ -12,6 +12,7 @@ import pytest
 from normbench.analysis.selection import current
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.engine import engine as module
+from normbench.campaigns.engine import shift
 from normbench.campaigns.engine.engine import Engine
 from normbench.campaigns.engine.workers import Workers
 from normbench.campaigns.plan import sweep
@@ -20,7 +21,7 @@ from normbench.cli.own_tables import GivenTable
 from normbench.errors import WorkerError
 from normbench.records.store import RECORDS, Store
 from normbench.running.request import Asked
-from tests.campaigns.engine.jobs import Deadly, Work
+from tests.campaigns.engine.jobs import Deadly, Full, Work
 from tests.campaigns.engine.machines import Machines, until
 from tests.cli.calls import COMMAND, call
 from tests.pages import ROOT
@@ -165,6 +166,19 @@ def test_a_job_waits_for_a_worker_with_a_gpu_and_says_so(machines, monkeypatch):
     )
     assert said[-1].endswith("--resources GPU=1")
     machines.end("gpu")
+
+
+def test_a_worker_whose_memory_is_nearly_full_ends_its_run_and_is_started_anew_for_the_next(machines, monkeypatch):
+    """dask pauses it at 80 %."""
+    monkeypatch.setattr(shift, "_FULL_SECONDS", 0.5)
+    machines.start("small", "--memory-limit", "700MiB", "--resources", "GPU=1", nanny=True)
+    outcomes = []
+    with Engine(Workers(scheduler=machines.file)) as engine:
+        engine.run([Full(0, gpus=1, seconds=2.0)], outcomes.append)
+        engine.run([Work(1, gpus=1)], outcomes.append)
+    assert [(outcome.died, outcome.value[0]) for outcome in outcomes] == [("", 0), ("", 1)]
+    assert outcomes[0].value[1] != outcomes[1].value[1]
+    machines.end("small")
 
 
 def test_a_worker_with_other_versions_says_so_and_its_runs_are_not_in_one_row_with_others(machines, plan_of, tmp_path):

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+import dask
 import pytest
 
 from normbench.campaigns.engine import crew
@@ -32,6 +33,19 @@ def test_what_is_no_address_is_said_at_once(said):
 def test_encryption_without_certificates_says_how_to_name_them(said):
     with pytest.raises(InvalidArgumentError, match=r"asks for certificates.*DASK_DISTRIBUTED__COMM__TLS__CA_FILE"):
         address_of(said, seconds=0.0)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("no certificate", "SSLError")])
+def test_certificates_that_cannot_be_used_are_said_with_their_paths(content, reason, tmp_path, monkeypatch):
+    path = tmp_path / "own.pem"
+    if content is not None:
+        path.write_text(content)
+    names = ("ca-file", "client.cert", "client.key")
+    with (
+        dask.config.set({f"distributed.comm.tls.{name}": str(path) for name in names}),
+        pytest.raises(InvalidArgumentError, match=rf"cannot be used: .*{reason}.*__CLIENT__KEY=\S+own\.pem"),
+    ):
+        address_of("tls://10.0.0.1:8786", seconds=0.0)
 
 
 def test_a_file_is_read_once_it_is_there(tmp_path):
