@@ -132,9 +132,8 @@ def run(
     progress : bool, optional
         False for silence; else a bar on a terminal and in notebooks, and lines elsewhere.
     **of_a_run
-        ``iterations``, ``split``, ``dtype``, ``device``, ``batch_size``, ``schedule``, ``activation``,
-        ``initialisation``, ``augmentation``, ``parametrisation``, ``judged_on``, ``devices``: the fields of a request,
-        :class:`normbench.running.request.Asked`, that the command has options for.
+        Other fields of a request that the command has options for, such as ``iterations=200``, ``split="blocked"``,
+        ``batch_size=32`` or ``parametrisation="ball"``: :class:`normbench.running.request.Asked` says what each is.
 
     Returns
     -------

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from normbench.certificates.plain import plain
-from normbench.networks.activations import ACTIVATIONS, Activation, LeakyRelu, MaxMin, Tanh
+from normbench.errors import InvalidArgumentError
+from normbench.networks.activations import ACTIVATIONS, Activation, MaxMin, UnitByUnit
 
 _STARTS, _STEPS = 256, 20  # points that are drawn, and how often each moves on
 _AT_A_KINK = 2.0**-40  # part of the size of a sum's terms: the sum's sign is one of rounding
@@ -84,7 +85,7 @@ def _jacobians(
 
 def _at_a_kink(between: Activation, x: np.ndarray, sizes: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
     """Whether rounding may have chosen among different slopes of a unit, point by point; ``sizes`` are of x's terms."""
-    if isinstance(between, Tanh):
+    if isinstance(between, UnitByUnit) and not between.has_kink:
         return np.zeros(len(x), bool)
     if isinstance(between, MaxMin):
         even = x.shape[1] // 2 * 2
@@ -95,13 +96,12 @@ def _at_a_kink(between: Activation, x: np.ndarray, sizes: np.ndarray, jacobians:
 
 def _behind(between: Activation, x: np.ndarray, jacobians: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What an activation makes of values and their Jacobians."""
+    if isinstance(between, UnitByUnit):
+        values, slopes = between.at(x)
+        return values, slopes[..., None] * jacobians
     if isinstance(between, MaxMin):
         order = np.tile(np.arange(x.shape[1]), (len(x), 1))
         pairs = x[:, : x.shape[1] // 2 * 2].reshape(len(x), -1, 2)
         order[:, : pairs[0].size] ^= np.repeat(pairs[..., 0] < pairs[..., 1], 2, axis=1)
         return np.take_along_axis(x, order, axis=1), np.take_along_axis(jacobians, order[..., None], axis=1)
-    if isinstance(between, Tanh):
-        values = np.tanh(x)
-        return values, (1 - values**2)[..., None] * jacobians
-    slopes = np.where(x > 0, 1.0, between.slope if isinstance(between, LeakyRelu) else 0.0)
-    return slopes * x, slopes[..., None] * jacobians
+    raise InvalidArgumentError(f"the gain of {between} is not known here. Make it a UnitByUnit, or write it.")

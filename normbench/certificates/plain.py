@@ -22,7 +22,7 @@ import numpy as np
 
 from normbench.certificates.rounding import rounded_up
 from normbench.errors import InvalidArgumentError
-from normbench.networks.activations import ACTIVATIONS, Activation, LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.activations import ACTIVATIONS, Activation, MaxMin, UnitByUnit, has_unit_slopes
 from normbench.numbers import as_number
 
 EXACT = 2.0**53  # from here on float64 leaves out integers
@@ -135,14 +135,15 @@ def _is_exact(weights: Sequence[np.ndarray], scaled: Sequence[np.ndarray], steps
 
 def _together(activation: str | Activation) -> int:
     found = ACTIVATIONS.get(activation) if isinstance(activation, str) else activation
-    if isinstance(found, LeakyRelu) and not 0.0 <= found.slope <= 1.0:
-        raise InvalidArgumentError(
-            f"the slope of leaky_relu must be in [0, 1] to be certified; got {found.slope!r}. "
-            "Network.lipschitz has the product bound of any slope."
-        )
     if isinstance(found, MaxMin):
         return 2
-    if isinstance(found, Relu | LeakyRelu | Tanh):
+    if isinstance(found, UnitByUnit):
+        if not has_unit_slopes(found):
+            least, greatest = found.slopes
+            raise InvalidArgumentError(
+                f"the slopes of {found} must lie in [0, 1] to be certified; they go from {least:g} to {greatest:g}. "
+                "Network.lipschitz has the product bound of any slope."
+            )
         return 1
     known = ", ".join(ACTIVATIONS)
     raise InvalidArgumentError(f"activation must be one of {known}; got {activation!r}.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,24 +57,36 @@ def _only(certificate: Certificate, *names: str) -> None:
         raise CertificateError(f"a certificate of kind {certificate.kind} has no {', '.join(surplus)}.")
 
 
-CHECKS: Mapping[str, Callable[[Plain, Certificate], str]] = MappingProxyType(
+class Check(NamedTuple):
+    """How certificates of one kind are checked.
+
+    Attributes
+    ----------
+    refusal : callable
+        (network, certificate) -> why it does not prove its bound, empty if it does.
+    from_given_weights : bool
+        True if it takes the weights as they came; else it takes them scaled, which must not round them.
+    any_activation : bool
+        True if it holds for maxmin as well; else it needs slopes in [0, 1], entry by entry.
+    """
+
+    refusal: Callable[[Plain, Certificate], str]
+    from_given_weights: bool = False
+    any_activation: bool = False
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType(
     {
-        constant.KIND: _constant,
-        product.KIND: _product,
-        rescaling.KIND: _rescaled,
-        combettes_pesquet.KIND: _combettes_pesquet,
-        eclipse_fast.KIND: multipliers.refusal,
-        lipsdp.KIND: multipliers.refusal,
-        sandwich.KIND: _sandwich,
+        constant.KIND: Check(_constant, from_given_weights=True, any_activation=True),
+        product.KIND: Check(_product, from_given_weights=True, any_activation=True),
+        rescaling.KIND: Check(_rescaled, any_activation=True),
+        combettes_pesquet.KIND: Check(_combettes_pesquet),
+        eclipse_fast.KIND: Check(multipliers.refusal),
+        lipsdp.KIND: Check(multipliers.refusal),
+        sandwich.KIND: Check(_sandwich, from_given_weights=True),
     }
 )
-"""By kind: why a certificate does not prove its bound, empty if it does."""
-
-FROM_GIVEN_WEIGHTS = (constant.KIND, product.KIND, sandwich.KIND)
-"""The kinds that take the weights as they came; the others take them scaled, which must not round them."""
-
-FOR_ANY_ACTIVATION = (constant.KIND, product.KIND, rescaling.KIND)
-"""The kinds that hold for maxmin as well; the others need slopes in [0, 1], entry by entry."""
+"""By kind of certificate; :mod:`normbench.certificates.certify` makes them."""
 
 
 def verify(
@@ -116,15 +128,16 @@ def verify(
         raise CertificateError(f"there is no certificate of kind {certificate.kind!r}; known are {', '.join(CHECKS)}.")
     if network.is_constant:
         return  # whatever the bound is, 0 is below
-    if network.together > 1 and certificate.kind not in FOR_ANY_ACTIVATION:
+    check = CHECKS[certificate.kind]
+    if network.together > 1 and not check.any_activation:
         raise CertificateError(f"a certificate of kind {certificate.kind} does not hold for {activation}.")
     _check_numbers(certificate)
-    if not network.exact and certificate.kind not in FROM_GIVEN_WEIGHTS:
+    if not network.exact and not check.from_given_weights:
         raise CertificateError(
             f"a certificate of kind {certificate.kind} does not hold for these weights: those of one layer lie too far "
             "apart for float64."
         )
-    if reason := CHECKS[certificate.kind](network, certificate):
+    if reason := check.refusal(network, certificate):
         raise CertificateError(f"the certificate of kind {certificate.kind} does not hold: {reason}.")
 
 

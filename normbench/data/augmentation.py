@@ -4,11 +4,13 @@ The paper says no more. The code that its authors published, and that of arXiv 2
 pixels, crops them and mirrors half of them (jxbz/agd, ``data/cifar10.py``; jxbz/fromage, ``classify-cifar/main.py``).
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from normbench.errors import InvalidArgumentError, argument
 
-NONE, CROP_FLIP = AUGMENTATIONS = ("none", "crop_flip")
+NONE, CROP_FLIP = "none", "crop_flip"
 PADDING = 4  # pixels on every side
 
 
@@ -63,3 +65,10 @@ def crop_flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     empty = ~found.any(axis=(1, 2, 3))
     found[empty] = images[empty]
     return found
+
+
+AUGMENTATIONS: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray] | None] = {
+    NONE: None,
+    CROP_FLIP: crop_flip,
+}
+"""By name: (images, random numbers) -> images of the same shape; None where they stay as they are."""

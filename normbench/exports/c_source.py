@@ -1,14 +1,17 @@
 """The source file of a network in C99: its numbers, one loop a layer, and what it says of classes."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from string import Template
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from normbench.exports import c_text as text
 from normbench.exports.network import Exported
-from normbench.networks.activations import Activation, LeakyRelu, MaxMin, Tanh
+from normbench.networks.activations import Activation, LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.base import Layer, entry
 
 _DENSE = """\
 /* out = W in + b, W row by row; no b is one of zeros. */
@@ -157,8 +160,8 @@ def _words(network: Exported, name: str) -> dict[str, str]:
 
 
 def _needs_math(network: Exported) -> bool:
-    tanh = isinstance(network.activation, Tanh) and len(network.weights) > 1
-    return network.input_map == "unit_norm" or tanh or (network.classes is not None and network.bound == 0.0)
+    activates = len(network.weights) > 1 and _change(network.activation, network.dtype).needs_math
+    return network.input_map == "unit_norm" or activates or (network.classes is not None and network.bound == 0.0)
 
 
 def _arrays(network: Exported) -> list[str]:
@@ -195,17 +198,32 @@ def stack_bytes(network: Exported) -> int:
     return (sum(_scratch(network)) + own) * network.dtype.itemsize
 
 
+class _Change(NamedTuple):
+    """What becomes of ``v[i]``, in place. A number that is none stays so: no comparison with it is true."""
+
+    code: str
+    units: int = 1  # that are changed at once, from v[i] on
+    needs_math: bool = False
+
+
+_CHANGES: dict[type[Layer], Callable[[Any, np.dtype], _Change]] = {
+    Relu: lambda activation, dtype: _Change("if (v[i] < $zero) {\n            v[i] = $zero;\n        }"),
+    LeakyRelu: lambda activation, dtype: _Change(
+        f"if (v[i] < $zero) {{\n            v[i] *= {text.number(dtype.type(activation.slope))};\n        }}"
+    ),
+    Tanh: lambda activation, dtype: _Change(f"v[i] = {text.function('tanh', dtype)}(v[i]);", needs_math=True),
+    MaxMin: lambda activation, dtype: _Change(_SWAP, units=2),
+}
+
+
+def _change(activation: Activation, dtype: np.dtype) -> _Change:
+    return entry(_CHANGES, activation, "exports/c_source.py")(activation, dtype)
+
+
 def _activation(activation: Activation, dtype: np.dtype) -> str:
-    """In place. A number that is none stays so: no comparison with it is true."""
-    limit, step, change = "i", "1", "if (v[i] < $zero) {\n            v[i] = $zero;\n        }"
-    if isinstance(activation, MaxMin):
-        limit, step, change = "i + 1", "2", _SWAP
-    elif isinstance(activation, Tanh):
-        change = f"v[i] = {text.function('tanh', dtype)}(v[i]);"
-    elif isinstance(activation, LeakyRelu):
-        slope = text.number(dtype.type(activation.slope))
-        change = f"if (v[i] < $zero) {{\n            v[i] *= {slope};\n        }}"
-    return _ACTIVATE.replace("$limit", limit).replace("$step", step).replace("$change", change)
+    change = _change(activation, dtype)
+    limit = "i" if change.units == 1 else f"i + {change.units - 1}"
+    return _ACTIVATE.replace("$limit", limit).replace("$step", str(change.units)).replace("$change", change.code)
 
 
 def _forward(network: Exported) -> str:

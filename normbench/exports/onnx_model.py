@@ -9,7 +9,8 @@ import numpy as np
 import normbench
 from normbench.errors import BackendUnavailableError, InvalidArgumentError, install
 from normbench.exports.network import Exported
-from normbench.networks.activations import Activation, LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.activations import LeakyRelu, MaxMin, Relu, Tanh
+from normbench.networks.base import Layer, entry
 from normbench.numbers import as_integer
 from normbench.paths import as_path
 from normbench.writing import write_bytes
@@ -21,6 +22,7 @@ OPSET = 17  # which runtimes have since 2022
 OLDEST = 13  # the first in which the graph is the same
 _AXES_AS_INPUT = 18  # of reductions; an attribute before
 
+_OPERATORS: dict[type[Layer], str] = {Relu: "Relu", Tanh: "Tanh"}  # of one node alone
 INPUT, OUTPUT, LOGITS, LABEL = "X", "y", "logits", "label"
 
 
@@ -127,8 +129,7 @@ class _Graph:
         if isinstance(activation, LeakyRelu):  # in operators that runtimes have in float64 too; slopes are at most 1
             sloped = self._node("Mul", value, self._constant("slope", self._network.dtype.type(activation.slope)))
             return self._node("Max", value, sloped)
-        operators: dict[type[Activation], str] = {Relu: "Relu", Tanh: "Tanh"}
-        return self._node(operators[type(activation)], value)
+        return self._node(entry(_OPERATORS, activation, "exports/onnx_model.py"), value)
 
     def _sorted(self, value: str, width: int) -> str:
         """Maximum and minimum of every pair in its place; the last of an odd number as it is."""

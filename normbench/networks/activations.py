@@ -1,5 +1,7 @@
 """What stands between two layers with weights.
 
+A new one is a class here, its name in :data:`ACTIVATIONS`, and what :mod:`normbench.networks.base` asks of a layer.
+
 Every one of :data:`ACTIVATIONS` is zero at zero and 1-Lipschitz: ||rho(v)|| <= ||v||, ||rho(v) - rho(w)|| <= ||v - w||.
 That is all that the bounds of arXiv 2312.10672 (section 2.3, eq. 17-21) and of arXiv 2304.05187 (lemmas 3 and 4) use of
 a ReLU, so that the majorant of method 2 and the step of AGD stand on the same ground with each of them. Both papers
@@ -7,8 +9,11 @@ also neglect how far the outputs are from linear in the weights (assumption 1 of
 neglects more there than the other three, which are linear in pieces.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from normbench.networks.base import Fixed, Shape
 
@@ -19,28 +24,74 @@ class Activation(Fixed):
     is_homogeneous: ClassVar[bool] = True  # rho(c x) = c rho(x) for c > 0
 
 
+class UnitByUnit(Activation):
+    """One function of one number for every unit. The slopes that it declares are what certificates rest on."""
+
+    has_kink: ClassVar[bool] = True  # at zero, and nowhere else
+
+    @property
+    @abstractmethod
+    def slopes(self) -> tuple[float, float]:
+        """The least and the greatest slope: (rho(a) - rho(b)) / (a - b) lies between them for all a, b."""
+
+    @abstractmethod
+    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values and derivatives at x, each of its shape."""
+
+    @property
+    def gain(self) -> float:
+        """The size of the steepest slope."""
+        return max(map(abs, self.slopes))
+
+
 @dataclass(frozen=True)
-class Relu(Activation):
+class Relu(UnitByUnit):
     """max(x, 0), with derivative 0 at 0."""
 
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """0 and 1."""
+        return 0.0, 1.0
+
+    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values and derivatives at x."""
+        slopes = np.where(x > 0, 1.0, 0.0)
+        return slopes * x, slopes
+
 
 @dataclass(frozen=True)
-class LeakyRelu(Activation):
+class LeakyRelu(UnitByUnit):
     """x where x > 0, else slope x; the slope of torch and JAX unless another is given. The derivative at 0 is it."""
 
     slope: float = 0.01
 
     @property
-    def gain(self) -> float:
-        """1, unless the slope is steeper."""
-        return max(1.0, abs(self.slope))
+    def slopes(self) -> tuple[float, float]:
+        """Its own and 1."""
+        return min(self.slope, 1.0), max(self.slope, 1.0)
+
+    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values and derivatives at x."""
+        slopes = np.where(x > 0, 1.0, self.slope)
+        return slopes * x, slopes
 
 
 @dataclass(frozen=True)
-class Tanh(Activation):
+class Tanh(UnitByUnit):
     """Hyperbolic tangent. Not homogeneous: tanh(c x) is not c tanh(x), so that the size of the weights matters."""
 
     is_homogeneous = False
+    has_kink = False
+
+    @property
+    def slopes(self) -> tuple[float, float]:
+        """0, far away, and 1 at zero."""
+        return 0.0, 1.0
+
+    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values and derivatives at x."""
+        values = np.tanh(x)
+        return values, 1 - values**2
 
 
 @dataclass(frozen=True)
@@ -64,6 +115,11 @@ ACTIVATIONS: dict[str, Activation] = {
     "maxmin": MaxMin(),
 }
 """What perceptrons and convolutional networks can have between their layers, by name."""
+
+
+def has_unit_slopes(activation: Activation) -> bool:
+    """True if the slopes of every unit lie in [0, 1], on which all certificates but the product of norms rest."""
+    return isinstance(activation, UnitByUnit) and min(activation.slopes) >= 0.0 and max(activation.slopes) <= 1.0
 
 
 def name_of(activation: Activation) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from normbench.data.augmentation import NONE, crop_flip
+from normbench.data.augmentation import AUGMENTATIONS, CROP_FLIP, NONE
 from normbench.data.streamed import StreamedImages
 from normbench.errors import InvalidArgumentError, argument
 from normbench.problems import tasks
@@ -35,7 +35,7 @@ def feed_of(request: RunRequest, problem: Problem) -> Iterator[Part] | None:
     Raises
     ------
     InvalidArgumentError
-        If images that are streamed are asked for without mini-batches.
+        If images that are streamed are asked for without mini-batches, or with an augmentation that reads no files.
     """
     if not is_fed(request.augmentation, problem.x_train):
         return None
@@ -44,21 +44,28 @@ def feed_of(request: RunRequest, problem: Problem) -> Iterator[Part] | None:
             f"the images of task {request.task!r} are read from files batch by batch; got none. Choose "
             f"{argument('batch_size')}, such as 128."
         )
+    if isinstance(problem.x_train, StreamedImages) and request.augmentation not in (NONE, CROP_FLIP):
+        raise InvalidArgumentError(
+            f"the images of task {request.task!r} are cropped as they are read: {argument('augmentation')} must be "
+            f"{NONE} or {CROP_FLIP}; got {request.augmentation!r}."
+        )
 
     def make(iteration: int, rows: np.ndarray) -> Part:
         rng = np.random.default_rng([request.seed, AUGMENTATION_STREAM, iteration])
-        x = problem.x_train[rows] if request.augmentation == NONE else _augmented(request, problem, rows, rng)
-        return x, problem.y_train[rows]
+        return _augmented(request, problem, rows, rng), problem.y_train[rows]
 
     drawn = batches(len(problem.x_train), request.batch_size, seed=request.seed)
     return _ahead(make, islice(enumerate(drawn), request.iterations))
 
 
 def _augmented(request: RunRequest, problem: Problem, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    augment = AUGMENTATIONS[request.augmentation]
+    if augment is None:
+        return problem.x_train[rows]
     if isinstance(problem.x_train, StreamedImages):
         return problem.x_train.crop_flip(rows, rng)
     images = problem.x_train[rows].reshape(-1, *tasks.get(request.task).source_info.shape)
-    x = unit_inputs(crop_flip(images, rng)) * problem.input_norm
+    x = unit_inputs(augment(images, rng)) * problem.input_norm
     return x.reshape(-1, *problem.network.input_shape)
 
 

@@ -190,7 +190,7 @@ class Asked:
             Level.ROW,
             Place.HOW,
             words="{} images",
-            choices=augmentation.AUGMENTATIONS,
+            choices=tuple(augmentation.AUGMENTATIONS),
             help="What happens to the images of a mini-batch. crop_flip: shifted by up to 4 pixels and mirrored, at "
             "random.",
             of_task=True,

@@ -25,12 +25,7 @@ _HYPERPARAMETERS: dict[str, tuple[dict[str, Value], ...]] = {
     "fromage": ({"p_bound": 1.0},),
     "fgsgd": ({"manifold": "stiefel"}, {"manifold": "oblique"}),
 }
-_PARAMETRISATIONS = {  # beside the defaults
-    "adam": ("spectral", "sandwich", "bjorck"),
-    "geodesic_lbfgs": ("ball", "sphere"),
-    "scion": ("sandwich",),
-    "muon_cap": ("sandwich",),
-}
+_THROUGH_ALL = ("adam", "geodesic_lbfgs", "scion", "muon_cap")  # at a bound, through every one beside the default
 _BOUND = 20.0
 
 
@@ -65,7 +60,8 @@ class Scope:
         if not self.variants:
             return ({},)
         others = [{"hyperparameters": values} for values in _HYPERPARAMETERS.get(optimiser, ())]
-        ways = [{"parametrisation": key, "lipschitz": _BOUND} for key in _PARAMETRISATIONS.get(optimiser, ())]
+        _, *through = parametrisations.through(specs.get(optimiser))
+        ways = [{"parametrisation": key, "lipschitz": _BOUND} for key in through if optimiser in _THROUGH_ALL]
         return ({}, *others, *ways)
 
     def combinations(self, backend: str, optimiser: str, changes: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,6 @@
 """Declaration of automatic gradient descent (arXiv 2304.05187, Algorithm 1 and appendix B)."""
 
-from normbench.specs.base import Normalisation, OptimiserSpec
+from normbench.specs.base import OTHERS, Normalisation, OptimiserSpec
 
 _PRESCRIBED = "steps as its paper derives it for plain weights that start with the norms of prescription 1"
 
@@ -10,7 +10,7 @@ AGD = OptimiserSpec(
     paper="arXiv 2304.05187",
     equations="Algorithm 1, Theorem 2",
     normalisation=Normalisation.PRESCRIPTION,
-    unsuited=tuple((key, _PRESCRIBED) for key in ("spectral", "sandwich", "bjorck")),
+    unsuited=((OTHERS, _PRESCRIBED),),
     invariants=(
         "||dW_k||_F = (eta / L) sqrt(d_k / d_{k-1}) for every layer with a gradient",
         "eta minimises -eta G + (exp(eta) - 1)^2 / 2",

@@ -11,6 +11,7 @@ from normbench.specs.hyperparameter import SWITCH as SWITCH
 from normbench.specs.hyperparameter import Hyperparameter as Hyperparameter
 from normbench.specs.values import Value, value_text
 
+OTHERS = "others"  # in place of a key: every parametrisation but an optimiser's own
 LEARNING_RATE = "learning_rate"  # what schedules change, by this name in every declaration
 
 
@@ -89,7 +90,7 @@ class OptimiserSpec:
         Through which it runs unless the caller says otherwise, see :mod:`normbench.specs.parametrisations`.
     unsuited : tuple of pairs of str
         Parametrisations that its geometries admit and that make no sense with it, each with the reason: a sentence
-        whose subject is the optimiser.
+        whose subject is the optimiser. :data:`OTHERS` stands for all but its own, those to come included.
     line_derivatives : LineDerivatives
     stable : int or None
         Iterations over which runs that differ in rounding alone stay together: to 1e-9 in float64, on real data. In

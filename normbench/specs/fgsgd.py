@@ -1,6 +1,6 @@
 """Declaration of FG-SGD: descent on products of weight manifolds (M. Ozay, Algorithm 1)."""
 
-from normbench.specs.base import Constant, Hyperparameter, Normalisation, OptimiserSpec
+from normbench.specs.base import OTHERS, Constant, Hyperparameter, Normalisation, OptimiserSpec
 
 FGSGD = OptimiserSpec(
     key="fgsgd",
@@ -8,7 +8,7 @@ FGSGD = OptimiserSpec(
     paper='M. Ozay, "Fine-grained Optimization of Deep Neural Networks"',
     equations="Algorithm 1, eq. 2-7",
     normalisation=Normalisation.MANIFOLDS,
-    unsuited=tuple((key, "keeps the weights on manifolds of its own") for key in ("spectral", "sandwich", "bjorck")),
+    unsuited=((OTHERS, "keeps the weights on manifolds of its own"),),
     hyperparameters=(
         Hyperparameter(
             "learning_rate",

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
-from normbench.networks.activations import ACTIVATIONS, Activation
+from normbench.networks.activations import ACTIVATIONS, Activation, has_unit_slopes
 from normbench.networks.base import Layer
 from normbench.networks.layers import Dense, Scale
-from normbench.specs.base import Geometry, OptimiserSpec, suggestion
+from normbench.specs.base import OTHERS, Geometry, OptimiserSpec, suggestion
 from normbench.specs.parametrisation import Certificate as Certificate
 from normbench.specs.parametrisation import Parametrisation as Parametrisation
 
@@ -70,7 +70,7 @@ SANDWICH = Parametrisation(
     geometries=(Geometry.STIEFEL, Geometry.FREE),
     bounded=True,
     certificate=Certificate.SANDWICH,
-    activations=("relu", "leaky_relu", "tanh"),
+    activations=tuple(name for name, known in ACTIVATIONS.items() if has_unit_slopes(known)),
     in_turn=True,
     notes=(
         "On the Stiefel manifold the variables are M_k = [A_k B_k], k < L: A_k is square but for the last one, whose "
@@ -98,7 +98,8 @@ BJORCK = Parametrisation(
     ),
 )
 
-PARAMETRISATIONS: dict[str, Parametrisation] = {p.key: p for p in (FREE, SPHERE, SPECTRAL, BALL, SANDWICH, BJORCK)}
+# those above, as they stand there
+PARAMETRISATIONS: dict[str, Parametrisation] = {p.key: p for p in vars().values() if isinstance(p, Parametrisation)}
 
 
 def get(key: str) -> Parametrisation:
@@ -134,7 +135,9 @@ def objection(spec: OptimiserSpec, parametrisation: Parametrisation) -> str:
     """Why an optimiser does not run through a parametrisation, as a sentence about it; empty if it does."""
     if not set(spec.geometries) & set(parametrisation.geometries):
         return f"moves {_variables(spec.geometries)}, where this one has {_variables(parametrisation.geometries)}"
-    return dict(spec.unsuited).get(parametrisation.key, "")
+    reasons = dict(spec.unsuited)
+    others = reasons.get(OTHERS, "") if parametrisation.key != spec.parametrisation else ""
+    return reasons.get(parametrisation.key, others)
 
 
 def geometry(spec: OptimiserSpec, parametrisation: Parametrisation) -> Geometry:

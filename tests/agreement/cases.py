@@ -81,6 +81,12 @@ CASES = [
     Case("polar_average", parametrisation="ball"),
     Case("polar_average", {"momentum": 0.5, "offset": 3, "power": 2}, layers=(6, 3, 8, 2), parametrisation="ball"),
 ]
+ELSEWHERE = ("fgsgd",)  # manifolds/
+CASES += [  # what nobody has written down is taken at its defaults
+    Case(key, parametrisation=own if (own := specs.get(key).parametrisation) in CONSTANTS else None)
+    for key in specs.AUTOMATIC
+    if key not in (*ELSEWHERE, *(case.key for case in CASES))
+]
 ONE_OF_EACH = [case for k, case in enumerate(CASES) if case.key not in {c.key for c in CASES[:k]}]
 
 

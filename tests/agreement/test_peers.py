@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 from functools import partial
 
 import jax
@@ -88,9 +89,14 @@ def library_class(key, params):
         )  # fmt: skip
     if key == "muon":
         return torch.optim.Muon(params, lr=lr, weight_decay=0.0)
-    library = importlib.import_module("pytorch_optimizer")
-    name = {"prodigy": "Prodigy", "dadapt_adamw": "DAdaptAdam", "schedule_free": "ScheduleFreeAdamW"}[key]
-    return getattr(library, name)(params, lr=lr)
+    return declared(key, r"(torch\.optim|pytorch_optimizer)\.(\w+)")(params, lr=lr)
+
+
+def declared(key, pattern):
+    """What the declaration of a peer names of a library."""
+    found = re.search(pattern, SPECS[key].equations)
+    assert found, f"equations of {key} must name its class, as in torch.optim.Adamax; got {SPECS[key].equations!r}"
+    return getattr(importlib.import_module(found[1]), found[2])
 
 
 def user_loop_in_jax(problem, key, steps):
@@ -130,9 +136,8 @@ def library_transformation(key):
     build = {
         "lbfgs": lambda lr: optax.lbfgs(),
         "muon": muon,
-        "schedule_free": optax.contrib.schedule_free_adamw,
     }
-    return build.get(key, getattr(optax.contrib, key, None))(lr)
+    return (build.get(key) or declared(key, r"(optax(?:\.contrib)?)\.(\w+)"))(lr)
 
 
 @pytest.mark.parametrize("key", TORCH)

@@ -14,7 +14,7 @@ import normbench.jax
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 
-RATED = ("fromage", "lars", "fgsgd")
+RATED = [key for key in KEYS if specs.LEARNING_RATE in specs.get(key).resolve({})]
 NUMERIC = {
     "fromage": {"learning_rate": 0.03, "p_bound": 1.0},
     "lars": {"learning_rate": 0.03},
@@ -25,6 +25,11 @@ NUMERIC = {
     "method2_exp": {"mean_square_input": 3.0, "curvature": 0.5, "gain": 2.0},
     "geodesic_lbfgs": {"decay": 0.5, "damping": 0.5, "max_trials": 3, "radius": 5.0},
     "polar_average": {"momentum": 0.5, "offset": 3, "power": 2, "radius": 5.0},
+}
+NUMERIC |= {  # what nobody has written down is given its floats
+    key: {h.name: h.example for h in specs.get(key).hyperparameters if isinstance(h.default, float)}
+    for key in KEYS
+    if key not in NUMERIC
 }
 INTEGERS = ("max_halvings", "max_trials", "offset", "power")
 STATIC = {

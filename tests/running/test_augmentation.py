@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from normbench.data.augmentation import PADDING, crop_flip
+from normbench.data.augmentation import AUGMENTATIONS, PADDING, crop_flip
 from normbench.errors import InvalidArgumentError
 from normbench.problems import tasks
 from normbench.running.batches import batches
@@ -127,7 +127,7 @@ def test_errors_are_those_on_images_as_they_are(backend: str) -> None:
         ("quadrotor-sim", {"batch_size": 8}, r"is for images.*got samples of shape \(12,\). Leave augmentation out"),
         ("wikitext2-transformer", {"batch_size": 8}, "is for images"),
         ("digits", {}, "draws anew for every mini-batch; got none. Choose batch_size"),
-        ("digits", {"augmentation": "mixup"}, "augmentation must be one of none, crop_flip; got 'mixup'"),
+        ("digits", {"augmentation": "mixup"}, f"augmentation must be one of {', '.join(AUGMENTATIONS)}; got 'mixup'"),
     ],
 )
 def test_augmentation_is_refused_where_it_has_no_meaning(task: str, changes: dict[str, Any], said: str) -> None:

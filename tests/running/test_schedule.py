@@ -9,7 +9,7 @@ import pytest
 from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.running.run import run
-from normbench.running.schedule import Plateau
+from normbench.running.schedule import SCHEDULES, Plateau
 from tests.running.few_digits import asked, assert_same_run, few_digits
 
 BACKENDS = ("reference", "torch", "jax")
@@ -92,7 +92,7 @@ def test_the_rate_falls_in_the_same_iterations_on_every_backend(backend: str) ->
     assert_same_run(found.trajectory, expected.trajectory, wanted, rtol=1e-8)
 
 
-@pytest.mark.parametrize("schedule", ["plateau", "linear"])
+@pytest.mark.parametrize("schedule", SCHEDULES[1:])
 @pytest.mark.parametrize("key", [key for key in specs.SPECS if key not in HAS_RATE])
 def test_a_schedule_without_a_learning_rate_is_refused(key: str, schedule: str) -> None:
     with pytest.raises(InvalidArgumentError, match=f"'{schedule}' changes a learning rate, and {key} has none"):
@@ -100,5 +100,5 @@ def test_a_schedule_without_a_learning_rate_is_refused(key: str, schedule: str) 
 
 
 def test_an_unknown_schedule_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="schedule must be one of constant, plateau, linear; got 'cosine'"):
-        asked("digits", "adam", "torch", schedule="cosine")
+    with pytest.raises(InvalidArgumentError, match=f"schedule must be one of {', '.join(SCHEDULES)}; got 'sawtooth'"):
+        asked("digits", "adam", "torch", schedule="sawtooth")

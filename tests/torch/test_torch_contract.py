@@ -10,6 +10,7 @@ import torch
 from torch_loop import same
 from torch_members import COUPLED, FROM_GRADIENTS, LAYERWISE, MEMBERS, advance, copies, loss, names, network
 
+from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.torch import AGD, FGSGD, Method2, Method2Exp
 
@@ -130,7 +131,8 @@ def test_schedulers_and_loggers_find_a_rate_everywhere(member, scheduler):
         advance(optimizer, params)
         made.step(*[1.0] * (scheduler == "plateau"))
     rates = [group["lr"] for group in optimizer.param_groups]
-    assert rates == [member.options["lr"] if member.rated else 1.0]
+    own = member.options.get("lr", specs.get(member.kind.key).defaults.get(specs.LEARNING_RATE))
+    assert rates == [own if member.rated else 1.0]
 
 
 @coupled

@@ -7,19 +7,14 @@ import shutil
 import pytest
 import torch
 from torch_convnet import GAIN, convnet, images, square_loss
-from torch_loop import FIRST_ORDER, Loop, same
+from torch_loop import CLASSES, FIRST_ORDER, Loop, same
 
-from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
+from normbench.torch import LARS, Fromage, Method2, Method2Exp
 
-OPTIMIZERS = {
-    "method1": Method1,
+OPTIMIZERS = CLASSES | {
     "method2": lambda params: Method2(params, gain=GAIN, mean_square_input=4.0),
     "method2_exp": lambda params: Method2Exp(params, gain=GAIN, mean_square_input=4.0),
-    "agd": AGD,
     "fromage": lambda params: Fromage(params, p_bound=1.5),
-    "lars": LARS,
-    "geodesic_lbfgs": GeodesicLBFGS,
-    "polar_average": PolarAverage,
 }
 COMPILED = {"agd": "inductor", "fromage": "aot_eager", "lars": "aot_eager"}  # C++ of one, whose step has most in it
 

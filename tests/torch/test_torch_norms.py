@@ -33,6 +33,13 @@ def polar_step(gradient, weight):
     return radius * moved(matrix / radius, gradient.reshape(len(weight), -1), 2 / 10).reshape(shape)
 
 
+REFERENCE |= {
+    member.kind: lambda g, w, member=member: reference_step(member.kind.key, g, w)[0]
+    for member in FROM_GRADIENTS
+    if member.kind not in REFERENCE and not member.options
+}
+
+
 BOUNDED = lambda g, w: reference_step("fromage", g, w, learning_rate=0.1, p_bound=1.25)[0]  # noqa: E731
 OWN = [member for member in FROM_GRADIENTS if member.kind is not FGSGD]
 # Of weights and of gradients: the extremes with each other, and those whose squares single precision cannot hold.

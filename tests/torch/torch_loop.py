@@ -4,17 +4,11 @@ from contextlib import contextmanager
 
 import torch
 
-from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
+from normbench.torch import PolarAverage
+from normbench.torch.optimizers import DROP_INS
 
-FIRST_ORDER = {
-    "method2": Method2,
-    "method2_exp": Method2Exp,
-    "agd": AGD,
-    "fromage": Fromage,
-    "lars": LARS,
-    "polar_average": PolarAverage,
-}
-CLASSES = {"method1": Method1, "geodesic_lbfgs": GeodesicLBFGS} | FIRST_ORDER
+CLASSES = {key: kind for key, kind in DROP_INS.items() if key != "fgsgd"}  # which has tests/agreement/manifolds
+FIRST_ORDER = {key: kind for key, kind in CLASSES.items() if not kind.differentiates}
 
 
 class Loop:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 
 from normbench.torch import AGD, FGSGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
+from normbench.torch.optimizers import DROP_INS
+from normbench.torch.optimizers.base import Coupled
 
 SHAPES = ((6, 4), (5, 6), (3, 5))
 
@@ -46,6 +48,16 @@ MEMBERS = [
     Member(Method1, coupled=True, closure=True),
     Member(GeodesicLBFGS, coupled=True, closure=True),
     Member(GeodesicLBFGS, {"manifold": "sphere"}, coupled=True, closure=True),
+]
+MEMBERS += [  # what nobody has written down is taken at its defaults, and for what its class says that it is
+    Member(
+        kind,
+        coupled=issubclass(kind, Coupled),
+        rated="lr" in inspect.signature(kind).parameters,
+        closure=kind.differentiates,
+    )
+    for kind in DROP_INS.values()
+    if kind not in [member.kind for member in MEMBERS]
 ]
 LAYERWISE = [member for member in MEMBERS if not member.coupled]
 COUPLED = [member for member in MEMBERS if member.coupled]
