@@ -12,9 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from normbench.certificates.rounding import frobenius_norm, operator_norm
-from normbench.networks.activations import Activation, LeakyRelu, Tanh
-
-_OF_TANH = 8  # units in the last place, more than libraries of C state
+from normbench.networks.activations import Activation
 
 
 class ClassMargin(NamedTuple):
@@ -103,14 +101,7 @@ def rounding_error(
         growth = operator_norm(weight)
         error = growth * error + rounded
         size = growth * size + inside
-        behind, roundings = (activation.gain, _roundings(activation)) if k < last else (abs(output_scale), 2)
+        behind, roundings = (activation.gain, activation.ulps) if k < last else (abs(output_scale), 2)
         error, size = behind * error, behind * size + (added - inside)
         error += roundings * ulp * (size + error)
     return RoundingError(*error.tolist())
-
-
-def _roundings(activation: Activation) -> int:
-    """Of an activation, in units in the last place: the others compare and copy."""
-    if isinstance(activation, Tanh):
-        return _OF_TANH
-    return 1 if isinstance(activation, LeakyRelu) else 0

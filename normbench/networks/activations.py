@@ -22,12 +22,14 @@ class Activation(Fixed):
     """What stands between two layers with weights."""
 
     is_homogeneous: ClassVar[bool] = True  # rho(c x) = c rho(x) for c > 0
+    ulps: ClassVar[int] = 0  # by how many units in the last place a computed value may be off
 
 
 class UnitByUnit(Activation):
     """One function of one number for every unit. The slopes that it declares are what certificates rest on."""
 
     has_kink: ClassVar[bool] = True  # at zero, and nowhere else
+    ulps = 8  # unless a class says less: more than libraries of C state of a function
 
     @property
     @abstractmethod
@@ -48,6 +50,8 @@ class UnitByUnit(Activation):
 class Relu(UnitByUnit):
     """max(x, 0), with derivative 0 at 0."""
 
+    ulps = 0
+
     @property
     def slopes(self) -> tuple[float, float]:
         """0 and 1."""
@@ -64,6 +68,7 @@ class LeakyRelu(UnitByUnit):
     """x where x > 0, else slope x; the slope of torch and JAX unless another is given. The derivative at 0 is it."""
 
     slope: float = 0.01
+    ulps = 1
 
     @property
     def slopes(self) -> tuple[float, float]:
