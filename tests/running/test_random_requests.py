@@ -32,7 +32,7 @@ from tests.running.few_digits import few_digits
 
 # torch's own: torch.func.jvp and geoopt load what torch still compiles by torch.jit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
-DRAWS = 40
+DRAWS = 30
 RANDOM = np.random.default_rng(0)
 TABLES = {  # inputs and outputs of the odd kinds that users bring
     "one-in-one-out": (RANDOM.normal(size=(9, 1)), RANDOM.normal(size=(9, 1))),
