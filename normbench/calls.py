@@ -219,7 +219,5 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"run has no argument {name!r}.{suggestion(name, AXES)} Of a run it takes: {', '.join(AXES)}."
             )
         if value is not None:
-            if AXES[name].at_least is not None:
-                found[name] = count(name, value, least=AXES[name].at_least or 0)
-            AXES[name].check(found[name])
+            found[name] = AXES[name].check(value)
     return found

@@ -101,7 +101,7 @@ def _behind(between: Activation, x: np.ndarray, jacobians: np.ndarray) -> tuple[
         return values, slopes[..., None] * jacobians
     if isinstance(between, MaxMin):
         order = np.tile(np.arange(x.shape[1]), (len(x), 1))
-        pairs = x[:, : x.shape[1] // 2 * 2].reshape(len(x), -1, 2)
+        pairs = x[:, : x.shape[1] // 2 * 2].reshape(len(x), x.shape[1] // 2, 2)
         order[:, : pairs[0].size] ^= np.repeat(pairs[..., 0] < pairs[..., 1], 2, axis=1)
         return np.take_along_axis(x, order, axis=1), np.take_along_axis(jacobians, order[..., None], axis=1)
     raise InvalidArgumentError(f"the gain of {between} is not known here. Make it a UnitByUnit, or write it.")

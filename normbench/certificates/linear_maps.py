@@ -26,8 +26,8 @@ def stretches(network: Network, weights: Sequence[np.ndarray]) -> tuple[list[np.
     """The network as matrices (n_k, n_{k-1}) with one activation between them, for ``certify`` and ``verify``.
 
     Units are the entries of a sample in C order; at a maxmin of channels they are reordered, so that the units of a
-    pair are neighbours. (The units of an odd channel, which passes unchanged, come in pairs as well: bounds then cover
-    more than the network.)
+    pair are neighbours. Each unit of an odd channel, which passes unchanged, stands there twice with the root of a half
+    of its weights, as maxmin leaves equal units as they are.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def stretches(network: Network, weights: Sequence[np.ndarray]) -> tuple[list[np.
             activation = layer
             order = _order(shape) if isinstance(layer, MaxMin) else np.arange(math.prod(shape))
             signals = _basis(shape) if signals is None else signals
-            matrices.append(signals.reshape(len(signals), -1).T[order])
-            signals = _basis(shape)[order]
+            matrices.append(_taken(signals.reshape(len(signals), -1).T, order))
+            signals = _taken(_basis(shape), order)
         else:
             behind = layer.output_shape(shape)
             columns = math.prod(shape) if signals is None else len(signals)
@@ -97,11 +97,22 @@ def _basis(shape: Shape) -> _Images:
 
 
 def _order(shape: Shape) -> np.ndarray:
-    """Units with the partners of maxmin side by side: position by position, channels 2i and 2i + 1."""
+    """Units with the partners of maxmin side by side: position by position, channels 2i and 2i + 1.
+
+    Those of a last channel without a partner come twice, each beside itself; the last of all, beside which there is
+    nothing, once.
+    """
     channels = shape[0]
     units = np.arange(math.prod(shape)).reshape(channels, -1)
-    pairs = units[: channels // 2 * 2].reshape(channels // 2, 2, -1).transpose(0, 2, 1)
-    return np.concatenate([pairs.ravel(), units[channels // 2 * 2 :].ravel()])
+    pairs = units[: channels // 2 * 2].reshape(channels // 2, 2, units.shape[1]).transpose(0, 2, 1)
+    alone = units[channels // 2 * 2 :].ravel()
+    return np.concatenate([pairs.ravel(), np.repeat(alone[:-1], 2), alone[-1:]])
+
+
+def _taken(units: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The units in this order; one that stands there twice counts the root of a half each time, as its norm stays."""
+    times, found = np.bincount(order)[order], units[order]
+    return found if times.max() == 1 else found / np.sqrt(times).reshape(-1, *[1] * (units.ndim - 1))
 
 
 def _check_map(layer: Layer) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from normbench import backends
-from normbench.campaigns.usual import TUNE, TUNED
+from normbench.campaigns.usual import MOST_SEEDS, TUNE, TUNED
 from normbench.errors import InvalidArgumentError
 from normbench.paths import as_path
 
 DEFAULT_OUT = Path("normbench-results")
 
-MOST_SEEDS, MOST_JOBS = 100_000, 1024
+MOST_JOBS = 1024
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -97,14 +97,20 @@ class Seeds(click.ParamType[range]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> range:
         """The seeds."""
-        read = re.fullmatch(r"(?:(\d{1,9})\.\.)?(\d{1,9})", value)
+        from normbench.running.axis import TOO_LARGE
+
+        read = re.fullmatch(r"(?:(\d{1,19})\.\.)?(\d{1,19})", value)
         found = range(0)
         if read:
             first, last = read.groups()
             found = range(int(last)) if first is None else range(int(first), int(last) + 1)
-        if not found or found[-1] >= MOST_SEEDS:
-            said = f"{value!r} is neither a number from 1, such as 10, nor a range, such as 10..19, below {MOST_SEEDS}."
-            self.fail(said, param, ctx)
+        if not 0 < found.stop - found.start <= MOST_SEEDS or found.stop > TOO_LARGE:
+            self.fail(
+                f"{value!r} is neither a number from 1, such as 10, nor a range, such as 10..19, of at most "
+                f"{MOST_SEEDS} seeds below 2^63.",
+                param,
+                ctx,
+            )
         return found
 
 

@@ -1,22 +1,32 @@
 """Networks by their widths, as tasks and the command line name them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from normbench.errors import InvalidArgumentError
 from normbench.networks.activations import Activation, Relu
 from normbench.networks.base import Layer, Network, Shape
 from normbench.networks.layers import AveragePool, Convolution, Dense, Flatten
+from normbench.numbers import as_integer
 
 RELU = Relu()
 
 
-def check_layers(layers: Shape) -> None:
-    """Raise InvalidArgumentError unless ``layers`` are at least two positive widths."""
-    if len(layers) < 2 or any(width < 1 for width in layers):
+def check_layers(layers: Iterable[Any]) -> Shape:
+    """The widths as Python's integers.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Unless they are at least two, all positive integers.
+    """
+    widths = tuple(as_integer(width) or 0 for width in layers)
+    if len(widths) < 2 or min(widths) < 1:
         raise InvalidArgumentError(
             f"layers must be at least two positive widths, input first; got {layers}. Example: 12,25,30,15,3."
         )
+    return widths
 
 
 def perceptron_layers(*, width: int, depth: int, inputs: int, outputs: int) -> Shape:

@@ -30,7 +30,8 @@ def _metric(quantity: Quantity, part: str) -> Metric:
     """The quantity of a run, to be judged relative to linear least squares on the same split, where there is a fit."""
 
     def difficulty(run: Record) -> float:
-        return run.outcome.predictors.get("linear", {}).get(part, 1.0)  # tokens have no linear fit
+        # tokens have no linear fit, and one without error is no measure
+        return run.outcome.predictors.get("linear", {}).get(part, 1.0) or 1.0
 
     return Metric(quantity.header, quantity.run, quantity.better, difficulty)
 

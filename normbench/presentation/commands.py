@@ -1,7 +1,7 @@
 """The command that makes the runs of a row again."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from normbench import backends, specs
 from normbench.analysis.frontier import Frontier
@@ -11,6 +11,7 @@ from normbench.analysis.selection import unusual_hyperparameters
 from normbench.analysis.tuning import Rule, Second
 from normbench.campaigns.grid import Grid
 from normbench.campaigns.search import TUNING_SEEDS, usual_budget
+from normbench.campaigns.usual import MOST_SEEDS
 from normbench.problems import tasks
 from normbench.records.plug_ins import given_grids
 from normbench.records.schema import Record
@@ -28,8 +29,8 @@ def command(row: Row, board: Searched) -> str:
     ``normbench run`` runs an optimiser at its default and at the best of its grid, so both rows have the same command;
     the best of two grids has one of its own. Hyperparameters off their defaults, other than those that were chosen, are
     given to it, as are the values of a search that a user named.
-    It takes the seeds 0 to N - 1: where the row has others, N is large enough to hold them. Full batches on a task that
-    has mini-batches cannot be asked for.
+    It takes the seeds from the first to the last of the row, which may have left some out; more of them than a command
+    takes, and full batches on a task that has mini-batches, cannot be asked for.
 
     Parameters
     ----------
@@ -51,7 +52,9 @@ def command(row: Row, board: Searched) -> str:
         if axis.name == "backend":
             words += [word for backend in _backends(row, board) for word in (axis.option, backend)]
         elif axis.name == "seed":
-            words += [axis.option, str(1 + max(row.seeds))]
+            if not (seeds := _seeds(row.seeds)):
+                return ""
+            words += [axis.option, seeds]
         elif value == _unsaid(axis, first):
             continue
         elif value is None or not axis.option:
@@ -59,6 +62,14 @@ def command(row: Row, board: Searched) -> str:
         else:
             words += [axis.option, _text(value)]
     return shlex.join([*words, *_searches(row)])
+
+
+def _seeds(seeds: Collection[int]) -> str:
+    """``N`` for 0 to N - 1, ``A..B`` for those from another first one, "" where they are too many."""
+    first, last = min(seeds), max(seeds)
+    if last - first >= MOST_SEEDS:
+        return ""
+    return f"{first}..{last}" if first else str(last + 1)
 
 
 def _set(row: Row, option: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The commands that make the runs of a way again, at all its bounds."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from normbench.analysis.chosen_bounds import ChosenBounds
 from normbench.analysis.frontier import Frontier
@@ -32,7 +32,7 @@ def commands(frontier: Frontier, line: Line, chosen: ChosenBounds | None = None)
 def _with_trials(found: Mapping[tuple[str, ...], list[str]]) -> dict[tuple[str, ...], list[str]]:
     """The option for all bounds in one command, that of the fewest seeds, where they differ in their seeds alone."""
     alike: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for words in sorted(found, key=lambda words: int(words[words.index(_SEEDS) + 1])):
+    for words in sorted(found, key=_seeds):
         at = words.index(_SEEDS)
         alike.setdefault((*words[:at], *words[at + 2 :]), []).append(words)
     made = {}
@@ -41,6 +41,12 @@ def _with_trials(found: Mapping[tuple[str, ...], list[str]]) -> dict[tuple[str, 
         made[first] = [*bounds, OPTION] if bounds.count(_BOUND) > 1 else bounds
         made |= {words: found[words] for words in others}
     return made
+
+
+def _seeds(words: Sequence[str]) -> int:
+    """How many they are."""
+    first, _, last = words[words.index(_SEEDS) + 1].rpartition("..")
+    return int(last) + 1 - int(first) if first else int(last)
 
 
 def _words(frontier: Frontier, line: Line) -> Iterator[list[str]]:

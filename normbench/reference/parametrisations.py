@@ -60,6 +60,11 @@ def _matrix(weight: np.ndarray) -> np.ndarray:
     return weight.reshape(len(weight), -1)
 
 
+def _norm(variable: np.ndarray) -> float:
+    """||V||_op; NaN where V is not finite, which LAPACK would refuse."""
+    return float(np.linalg.norm(_matrix(variable), 2)) if np.isfinite(variable).all() else math.nan
+
+
 def _inside(matrix: np.ndarray) -> np.ndarray:
     """The matrix if its operator norm is at most 1, else scaled to it."""
     norm = operator_norm(matrix)
@@ -98,7 +103,7 @@ def _spectral(shapes: Shapes) -> Chart:
     """V / ||V||_op, whose derivative is that of a simple top singular value: (G - <G, W> u v^T) / ||V||_op."""
 
     def weights(variables: Arrays) -> Arrays:
-        return tuple(V / np.linalg.norm(_matrix(V), 2) for V in variables)
+        return tuple(V / _norm(V) for V in variables)
 
     def pull_back(variables: Arrays, gradient: Arrays) -> Arrays:
         return tuple(map(_normalised_back, variables, gradient))
@@ -118,7 +123,7 @@ def _bjorck(shapes: Shapes) -> Chart:
     """W after so many steps W = W (3 I - W^T W) / 2 from V / ||V||_op."""
 
     def iterates(V: np.ndarray) -> list[np.ndarray]:
-        found = [_matrix(V) / np.linalg.norm(_matrix(V), 2)]
+        found = [_matrix(V) / _norm(V)]
         for _ in range(BJORCK_STEPS):
             found.append(1.5 * found[-1] - 0.5 * found[-1] @ (found[-1].T @ found[-1]))
         return found

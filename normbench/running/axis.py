@@ -5,9 +5,10 @@ from enum import Enum
 from typing import Any
 
 from normbench.errors import InvalidArgumentError
-from normbench.numbers import positive
+from normbench.numbers import as_integer, positive
 
 TOO_LARGE = 2**63  # an integer that records and other programs' files do not hold
+FACTORS = (1e-100, 1e100)  # what a run may multiply by: float64 holds the squares of data so scaled
 ALWAYS = object()  # in the place of a default: there is none, every value is said
 _DECLARED = "axis"
 
@@ -44,7 +45,7 @@ class Axis:
     at_least : int or None
         The smallest value of an integer.
     positive : bool
-        True if every number above 0 is a value.
+        True if every number above 0 is a value that :data:`FACTORS` allow.
     option : str
         Of ``normbench run``, which makes the value; "{}" stands for the name of the field.
     help : str
@@ -82,24 +83,38 @@ class Axis:
         """The value in words, or "" where it is the default."""
         return "" if value == self.default else self.words.format(value)
 
-    def check(self, value: Any) -> None:
-        """Raise where there is no such value.
+    def check(self, value: Any) -> Any:
+        """The value as requests hold it, a number of NumPy as Python's: equal values make one run.
 
         Raises
         ------
         InvalidArgumentError
+            Where there is no such value.
         """
         if value is None and self.default is None:
-            return
-        if self.choices and value not in self.choices:
+            return value
+        if self.choices and (not isinstance(value, str) or value not in self.choices):
             raise InvalidArgumentError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}.")
-        if self.at_least is not None and value < self.at_least:
-            remedy = "" if self.default is not None else " Leave it out for the default."
-            raise InvalidArgumentError(f"{self.name} must be at least {self.at_least}; got {value}.{remedy}")
-        if self.at_least is not None and value >= TOO_LARGE:
+        if self.at_least is not None:
+            return self._integer(value, self.at_least)
+        return self._factor(value) if self.positive else value
+
+    def _integer(self, value: Any, least: int) -> int:
+        remedy = "" if self.default is not None else " Leave it out for the default."
+        number = as_integer(value)
+        if number is None:
+            raise InvalidArgumentError(f"{self.name} must be an integer of at least {least}; got {value!r}.{remedy}")
+        if number < least:
+            raise InvalidArgumentError(f"{self.name} must be at least {least}; got {value}.{remedy}")
+        if number >= TOO_LARGE:
             raise InvalidArgumentError(f"{self.name} must be below 2^63; got {value}.")
-        if self.positive:
-            positive(self.name, value)
+        return number
+
+    def _factor(self, value: Any) -> float:
+        number, (least, most) = positive(self.name, value), FACTORS
+        if not least <= number <= most:
+            raise InvalidArgumentError(f"{self.name} must lie in [{least:g}, {most:g}]; got {value!r:.60}.")
+        return number
 
 
 def declared(kind: type[Any]) -> tuple[Axis, ...]:

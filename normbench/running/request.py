@@ -7,7 +7,7 @@ declaration, through :func:`axes` and :func:`setting`.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from normbench import backends, specs
@@ -212,17 +212,16 @@ class Asked:
         entry = tasks.get(self.task)
         spec = specs.get(self.optimiser)
         has = backends.get(self.backend)
-        for each in axes():
-            each.check(getattr(self, each.name))
+        said = {each.name: each.check(getattr(self, each.name)) for each in axes()}
         specs.check_backend(spec, self.backend)
         if self.dtype not in has.dtypes or self.device not in has.devices:
             raise InvalidArgumentError(
                 f"backend {self.backend!r} runs in {' or '.join(has.dtypes)} on {' or '.join(has.devices)} only; got "
                 f"dtype={self.dtype!r}, device={self.device!r}."
             )
-        check_layers(self.layers)
+        layers = check_layers(self.layers)
         augmentation.check(self.augmentation, entry.source_info.shape, batch_size=self.batch_size)
-        network = entry.declared_network(self.layers, self.activation)
+        network = entry.declared_network(layers, self.activation)
         check_devices(self.devices, backend=has, network=network, batch_size=self.batch_size)
         initialisation = USUAL if self.initialisation == usual(spec.normalisation) else self.initialisation
         if self.activation != "relu" or initialisation != USUAL:
@@ -241,15 +240,13 @@ class Asked:
                 "Leave schedule out."
             )
         filled = {
-            "layers": tuple(self.layers),
+            "layers": layers,
             "hyperparameters": hyperparameters,
-            "iterations": self.iterations or entry.iterations or spec.iterations,
+            "iterations": said["iterations"] or entry.iterations or spec.iterations,
             "initialisation": initialisation,
-            "lipschitz": None if self.lipschitz is None else float(self.lipschitz),
-            "output_scale": None if self.output_scale is None else float(self.output_scale),
             "parametrisation": None if parametrisations.is_own(spec, found) and not bounded else found.key,
         }
-        return RunRequest(**{f.name: getattr(self, f.name) for f in fields(self)} | filled)
+        return RunRequest(**said | filled)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from normbench.running.feed import feed_of, is_fed
 from normbench.running.request import RunRequest
 from normbench.running.result import Curves, Errors, Outcome, RunResult
 from normbench.running.schedule import schedule
-from normbench.running.start import bounded_start
+from normbench.running.start import bounded_start, check_range
 from normbench.running.support import check_support
 
 CHECKPOINTS = 20
@@ -112,8 +112,11 @@ def problem_of(request: RunRequest, dataset: Dataset) -> Problem:
         output_scale=request.output_scale,
         judged_on=request.judged_on,
     )
+    if request.output_scale is not None:
+        check_range(found, request.dtype, output_scale=request.output_scale)
     if request.lipschitz is None:
         return found
+    check_range(found, request.dtype, lipschitz=request.lipschitz)
     return bounded_start(found, specs.get(request.optimiser), request.parametrisation)
 
 

@@ -1,11 +1,12 @@
 """Declarations of the baselines that a user would try first: Adam and SGD, from torch.optim and optax."""
 
 from normbench.specs.base import Family, Hyperparameter, OptimiserSpec
+from normbench.specs.hyperparameter import BELOW_ONE
 
 MOMENTA = (0.8, 0.9, 0.95, 0.98)  # 5 to 50 gradients are averaged
 EPSILONS = (1e-8, 1e-6, 1e-4, 1e-2)  # the one thing in Adam that knows the scale of the gradient
 MUON_MOMENTUM = Hyperparameter(
-    "momentum", 0.95, 0.0, 1.0 - 1e-9, "of Nesterov's kind; default of torch.optim.Muon", MOMENTA, near_one=True
+    "momentum", 0.95, 0.0, BELOW_ONE, "of Nesterov's kind; default of torch.optim.Muon", MOMENTA, near_one=True
 )
 UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
 
@@ -19,8 +20,8 @@ ADAM = OptimiserSpec(
         Hyperparameter(
             "learning_rate", 1e-3, 0.0, 1e3, "alpha; default of torch.optim.Adam", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
         ),
-        Hyperparameter("beta1", 0.9, 0.0, 1.0 - 1e-9, "decay of the first moment"),
-        Hyperparameter("beta2", 0.999, 0.0, 1.0 - 1e-9, "decay of the second moment"),
+        Hyperparameter("beta1", 0.9, 0.0, BELOW_ONE, "decay of the first moment"),
+        Hyperparameter("beta2", 0.999, 0.0, BELOW_ONE, "decay of the second moment"),
         Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction", EPSILONS),
     ),
     state=("first moment m", "second moment v", "step count"),
@@ -41,7 +42,7 @@ def _sgd(key: str, title: str, momentum: float, momenta: tuple[float, ...] = ())
                 "momentum",
                 momentum,
                 0.0,
-                1.0 - 1e-9,
+                BELOW_ONE,
                 "heavy-ball momentum, no dampening, no Nesterov step",
                 momenta,
                 near_one=True,

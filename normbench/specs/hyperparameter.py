@@ -7,6 +7,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.numbers import as_float, as_integer
 from normbench.specs.values import Searched, Value, as_numbers, value_text
 
+BELOW_ONE = 1.0 - 1e-7  # the largest decay of an average: one that float32 tells from 1, by whose distance is divided
 SWITCH = ("false", "true")  # choices of a hyperparameter that is on or off
 
 

@@ -1,6 +1,7 @@
 """Declaration of the polar average: our own mini-batch rule at a Lipschitz bound."""
 
 from normbench.specs.base import Constant, Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.hyperparameter import BELOW_ONE
 
 POLAR_AVERAGE = OptimiserSpec(
     key="polar_average",
@@ -11,7 +12,7 @@ POLAR_AVERAGE = OptimiserSpec(
     parametrisation="ball",
     stable=20,
     hyperparameters=(
-        Hyperparameter("momentum", 0.9, 0.0, 1.0 - 1e-9, "decay of the average of the gradients"),
+        Hyperparameter("momentum", 0.9, 0.0, BELOW_ONE, "decay of the average of the gradients"),
         Hyperparameter("offset", 10, 2, 10_000, "c of eta = 2 / (k + c), k = 0, 1, ..."),
         Hyperparameter("power", 8, 0, 100, "the average of the iterates gives the k-th about the weight k^power"),
     ),

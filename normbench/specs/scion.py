@@ -2,6 +2,7 @@
 
 from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
 from normbench.specs.baselines import MOMENTA
+from normbench.specs.hyperparameter import BELOW_ONE
 
 LEAST = 1e-6  # of the largest singular value: what is smaller is no direction, to the peers that take polar factors
 ON_POLAR = (
@@ -24,7 +25,7 @@ SCION = OptimiserSpec(
             "learning_rate", 1e-3, 0.0, 1.0, "gamma; default of the authors' class", (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
         ),
         Hyperparameter(
-            "momentum", 0.9, 0.0, 1.0 - 1e-9, "1 - alpha of the paper, whose alpha is 0.1", MOMENTA, near_one=True
+            "momentum", 0.9, 0.0, BELOW_ONE, "1 - alpha of the paper, whose alpha is 0.1", MOMENTA, near_one=True
         ),
     ),
     state=("averaged gradients m_i, zero at the start",),

@@ -181,6 +181,16 @@ def test_a_line_search_without_a_gradient_stalls(key):
     assert (found.status, found.step_size[-1]) == (Status.STALLED, 0.0)
 
 
+@pytest.mark.parametrize("parametrisation", ["sphere", "ball", "sandwich"])
+def test_riemannian_cg_leaves_a_matrix_of_one_number_where_it_is(parametrisation):
+    """geoopt refuses a sphere of one number, whose two points are apart."""
+    problem = problem_for("riemannian_cg", layers=(6, 3, 1, 1, 3))
+    problem = dataclasses.replace(problem, weights=tuple(map(np.abs, problem.weights)))  # every unit fires
+    found = train("torch", problem, "riemannian_cg", iterations=5, parametrisation=parametrisation).trajectory()
+    assert found.loss[-1] < found.loss[0]
+    assert parametrisation != "sphere" or abs(found.weights[2]) == pytest.approx(1.0)
+
+
 def test_schedule_free_pays_for_the_gradient_and_for_the_average():
     losses, gradients = counts(train("torch", problem_for("schedule_free"), "schedule_free", iterations=5).trajectory())
     np.testing.assert_array_equal(losses, np.full(5, 2))

@@ -21,9 +21,9 @@ def drawn(seed, layers=LAYERS):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("seed", range(3))
-def test_it_lies_below_every_bound_and_above_what_pairs_of_points_show(activation, seed):
-    weights, network = drawn(seed), perceptron(LAYERS, ACTIVATIONS[activation])
+@pytest.mark.parametrize(("seed", "layers"), [*((seed, LAYERS) for seed in range(3)), (3, (5, 1, 1, 3))])
+def test_it_lies_below_every_bound_and_above_what_pairs_of_points_show(activation, seed, layers):
+    weights, network = drawn(seed, layers), perceptron(layers, ACTIVATIONS[activation])
     found = largest_gain(weights, activation=activation, output_scale=-2.0)
     assert found <= certify(weights, activation=activation, output_scale=2.0).bound
     x = np.random.default_rng(9).normal(size=(2000, 5))

@@ -25,8 +25,10 @@ NETWORKS = [
     Network((6,), (Scale(-2.0), Reshape((1, 2, 3)), Upsample(2), Convolution(1, 2), Tanh(), Flatten(), Dense(48, 1))),
     Network((3, 4, 2), (Convolution(3, 4), MaxMin(), Convolution(4, 6), MaxMin(), Flatten(), Dense(48, 3))),
     convolutional((1, 4, 6, 3), side=4),
+    # the last channel of an odd number passes unchanged
+    Network((3, 4, 2), (Convolution(3, 5), MaxMin(), Convolution(5, 1), MaxMin(), Flatten(), Dense(8, 3))),
+    Network((2, 3, 3), (Convolution(2, 3), MaxMin(), Flatten(), Dense(27, 1), MaxMin(), Dense(1, 2))),
 ]
-ODD = Network((3, 4, 2), (Convolution(3, 5), MaxMin(), Flatten(), Dense(40, 3)))  # its last channel passes unchanged
 
 
 def drawn(network, seed=0):
@@ -47,7 +49,7 @@ def test_the_matrices_compute_what_the_network_does(network):
     assert np.allclose(forward(between, matrices, x.reshape(7, -1)), expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("network", [*NETWORKS, ODD], ids=range(len(NETWORKS) + 1))
+@pytest.mark.parametrize("network", NETWORKS, ids=range(len(NETWORKS)))
 def test_the_bound_lies_between_measured_gains_and_the_product_over_layers(network):
     weights = drawn(network)
     matrices, activation = stretches(network, weights)

@@ -243,3 +243,12 @@ def test_the_command_of_a_way_names_the_backend_that_searched(level):
         [found] = frontiers(runs)
         [words] = commands(found, found.lines[0])
         assert f"--backend {backends} --" in words
+
+
+def test_ways_without_a_seed_in_common_make_a_picture_without_differences(level):
+    """Its table had no columns to name them."""
+    [frontier] = frontiers([*level("adam", 1.1, seeds=(0,)), *level("lbfgs", 0.9, seeds=(1,))])
+    assert drawn(frontier).excess == []
+    picture = frontier_picture(frontier, name="frontier")
+    assert set(picture.data["panel"]) == {"test RMS"}
+    assert len(picture.data) == 2 * len(BOUNDS)

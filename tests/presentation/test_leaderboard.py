@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from normbench.analysis.leaderboard import boards
+from normbench.cli.run_options import one_call
 from normbench.papers.asgd.published import board_rows
 from normbench.presentation import cells, exports, tables
 from normbench.presentation.boards import terminal
@@ -243,6 +244,18 @@ def test_a_command_names_what_is_not_the_default_and_nothing_it_cannot_make(make
         "normbench run --task quadrotor-sim --optimiser method1 --set order=3 --backend torch --seeds 1 "
         "--iterations 200 --layers 12,25,30,15,3"
     )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [((0, 1), "2"), ((10, 12), "10..12"), ((2**63 - 2, 2**63 - 1), f"{2**63 - 2}..{2**63 - 1}"), ((0, 100_000), None)],
+)
+def test_a_command_takes_the_seeds_of_the_row(seeds, said, make):
+    """Of seed 2^31 it had 2147483649 seeds, which no command takes."""
+    board = only([make(seed=seed) for seed in seeds])
+    words = shlex.split(command(board.optimisers[0], board))
+    assert (words[words.index("--seeds") + 1] if words else None) == said
+    assert not said or {*seeds} <= {*one_call.main(words[2:], standalone_mode=False).seeds}
 
 
 def test_every_command_of_a_board_is_understood(make):

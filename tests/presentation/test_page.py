@@ -14,9 +14,11 @@ from normbench.analysis.leaderboard import boards
 from normbench.cli.report import command
 from normbench.errors import InvalidArgumentError
 from normbench.papers.runs import perceptron_layers
+from normbench.presentation.charts.base import ticks
 from normbench.presentation.compact import script_json, significant
 from normbench.presentation.page import report_page
 from normbench.presentation.page.backends import backend_pairs
+from normbench.presentation.page.bounds import rms_range
 from normbench.presentation.page.cells import cell, lines
 from normbench.presentation.page.curves import learning_curves, thinned
 from normbench.presentation.page.figures import backends
@@ -66,6 +68,31 @@ def test_a_page_needs_records(make):
 
 def test_one_record_makes_a_page(make):
     assert "12-25-30-15-3" in report_page([make()])
+
+
+@pytest.mark.parametrize("linear", [{}, {"linear": {"train": 0.0, "test": 0.5}}], ids=["no fit", "without error"])
+def test_a_task_without_a_linear_fit_to_hold_runs_against_is_on_a_page_with_others(linear, make):
+    """Of tokens there is none, and of fewer rows than columns one without error, which no run reaches."""
+    figures = {"zero": {"train": 1.0, "test": 1.0}, "mean": {"train": 1.0, "test": 1.0}} | linear
+    runs = [
+        with_curve(make, [1.2, 1.0], optimiser=key, layers=layers, **changes)
+        for key in ("method1", "agd")
+        for layers, changes in (((12, 5, 3), {}), ((12, 6, 3), {"predictors": figures}))
+    ]
+    assert "<html" in report_page(runs)
+
+
+@pytest.mark.parametrize("others", [(), (3.0,)])
+def test_errors_of_zero_make_a_page(others, make):
+    """Of one class every prediction is right: no logarithmic axis holds that."""
+    nothing = {name: {"train": 0.0, "test": 0.0} for name in ("zero", "mean", "linear")}
+    found = dict(zip(("method1", "agd"), (0.0, *others), strict=False))
+    runs = [make(key, test_rms=rms, train_rms=rms, predictors=nothing) for key, rms in found.items()]
+    assert "<html" in report_page(runs)
+    low, high = rms_range(section_of(runs), "test")
+    assert 0.0 < low < high
+    assert len(ticks((low, high))) > 1
+    assert ticks((low, low)) == [low]
 
 
 def test_a_mean_curve_has_the_spread_over_seeds(make):

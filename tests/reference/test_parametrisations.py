@@ -54,6 +54,28 @@ def test_every_declared_geometry_has_a_chart_and_a_start():
     assert set(parametrisations._CHARTS) == set(starts._STARTS) == set(PAIRS)
 
 
+@every_pair
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_variables_that_are_not_finite_make_such_weights(key, geometry, number):
+    """LAPACK refused those of spectral and bjorck: the run was said to have failed, where it had diverged."""
+    import torch
+
+    from normbench.torch.updates import parametrisations as in_torch
+
+    network = perceptron((4, 5, 3))
+    start = begin(key, geometry, draw_weights(network, np.random.default_rng(0)))
+    for k in range(len(start)):
+        moved = [v.copy() for v in start]
+        moved[k].flat[0] = number
+        with np.errstate(all="ignore"):
+            found = chart(key, geometry, network.weight_shapes).weights(tuple(moved))
+        made = in_torch.chart(PARAMETRISATIONS[key], geometry, network.weight_shapes).weights(
+            list(map(torch.tensor, moved))
+        )
+        for weights in (found, made):
+            assert not all(np.isfinite(np.asarray(w)).all() for w in weights)
+
+
 @every_network
 @every_pair
 def test_the_pull_back_is_the_derivative(key, geometry, widths):

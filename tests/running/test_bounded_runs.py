@@ -119,6 +119,30 @@ def test_a_run_knows_its_certificate_and_the_measured_gain_is_below(few):
     assert outcome.certified_by in ("lipsdp", "sandwich")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"lipschitz": 1e30},
+            r"lipschitz=1e\+30 makes the squared targets .*e-60, and float32 .* smaller one, or dtype",
+        ),
+        ({"lipschitz": 1e-30}, "Choose a larger one, or dtype float64"),
+        ({"lipschitz": 1e-30, "task": "digits-xent"}, "gain behind the weights .*e-60.* a larger one"),
+        ({"lipschitz": 1e30, "task": "digits-xent"}, "Choose a smaller one"),
+        ({"lipschitz": None, "output_scale": 1e30}, r"output_scale=1e\+30 makes the squared targets"),
+        ({"lipschitz": None, "output_scale": 1e-30}, "Choose a larger one"),
+        ({"lipschitz": None, "output_scale": 1e30, "task": "digits-xent"}, "Choose a smaller one"),
+    ],
+)
+def test_a_unit_whose_losses_the_precision_does_not_hold_is_refused(changes, said, few):
+    """Their squares were 0 or infinite: a run of RMS 0, or one that diverged before it began."""
+    layers = {"layers": (64, 4, 10)} if "task" in changes else {}
+    data = few_digits() if layers else few
+    with pytest.raises(InvalidArgumentError, match=said):
+        run(asked("torch", "adam", None, **layers, **changes), data)
+    assert np.isfinite(run(asked("torch", "adam", None, **layers, **changes, dtype="float64"), data).outcome.test_rms)
+
+
 def test_names_of_parametrisations_in_requests():
     assert asked("torch", "adam", None).parametrisation == "spectral"
     assert asked("torch", "geodesic_lbfgs", None).parametrisation == "sandwich"

@@ -10,6 +10,7 @@ from normbench.data.dataset import Dataset
 from normbench.data.splits import split_indices
 from normbench.errors import BackendUnavailableError, InvalidArgumentError
 from normbench.problems import tasks
+from normbench.records.identity import identify
 from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, predictors_of, problem_of, run
 
@@ -115,6 +116,14 @@ def test_gpu_run_reaches_the_rms_of_the_cpu(simulated: Dataset, backend: str) ->
         ({"split": "odd"}, "split must be one of"),
         ({"iterations": 0}, "iterations must be at least 1; got 0"),
         ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"seed": 1.5}, "seed must be an integer of at least 0; got 1.5"),
+        ({"seed": 2**63}, "seed must be below 2"),
+        ({"iterations": True}, "iterations must be an integer of at least 1; got True. Leave it out"),
+        ({"batch_size": "8"}, "batch_size must be an integer of at least 1; got '8'"),
+        ({"split": ["random"]}, "split must be one of"),
+        ({"layers": (12, 2.5, 3)}, r"at least two positive widths, input first; got \(12, 2.5, 3\)"),
+        ({"lipschitz": 1e101}, r"lipschitz must lie in \[1e-100, 1e\+100\]; got 1e\+101"),
+        ({"output_scale": 1e-101}, r"output_scale must lie in \[1e-100, 1e\+100\]"),
         ({"optimiser": "frommage"}, "Did you mean 'fromage'"),
         ({"task": "quadrotr"}, "Did you mean 'quadrotor'"),
         ({"hyperparameters": {"lr": 1.0}}, "method1 has no hyperparameter 'lr'"),
@@ -125,6 +134,20 @@ def test_gpu_run_reaches_the_rms_of_the_cpu(simulated: Dataset, backend: str) ->
 def test_wrong_request_names_argument_and_value(changes: dict, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         asked(**changes)
+
+
+def test_equal_numbers_of_every_type_make_one_run_in_the_types_of_records() -> None:
+    """A seed of NumPy made a request that no record could hold."""
+    plain = {"seed": 3, "iterations": 2, "batch_size": 4, "devices": 1, "lipschitz": 2.0, "layers": (12, 4, 3)}
+    beta = {"optimiser": "adam", "hyperparameters": {"learning_rate": 1.0, "beta1": 0.5}}
+    expected = asked(**plain, **beta)
+    for number, width in ((np.int64, np.int32), (np.array, np.uint8), (int, np.int64)):
+        others = {name: number(value) for name, value in plain.items() if name not in ("layers", "lipschitz")}
+        others |= {"lipschitz": np.float32(2), "layers": np.array(plain["layers"], width)}
+        others |= {"optimiser": "adam", "hyperparameters": {"beta1": np.float32(0.5), "learning_rate": np.int8(1)}}
+        found = asked(**dict(reversed(others.items())))
+        assert repr(found) == repr(expected)
+        assert identify(found, data_sha256="", code_version="") == identify(expected, data_sha256="", code_version="")
 
 
 def test_layers_that_do_not_fit_the_data_are_refused(simulated: Dataset) -> None:

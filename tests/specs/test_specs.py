@@ -7,6 +7,7 @@ import math
 import re
 import textwrap
 
+import numpy as np
 import pytest
 
 from normbench import backends, specs
@@ -32,6 +33,13 @@ EVERY = [(spec.key, h.name) for spec in SPECS.values() for h in spec.hyperparame
 
 def hyperparameter(key, name):
     return next(h for h in SPECS[key].hyperparameters if h.name == name)
+
+
+def test_decays_below_one_are_so_in_float32():
+    """Adam divides by 1 - beta^t: of 1 - 1e-9 JAX, whose programs have it in float32, made 0, and the run diverged."""
+    below = [h for spec in SPECS.values() for h in spec.hyperparameters if 0.9 < h.high < 1.0]
+    assert {h.name for h in below} >= {"momentum", "beta1", "beta2"}
+    assert all(np.float32(h.high) < 1.0 for h in below)
 
 
 UPDATES = {"reference": "normbench.reference", "torch": "normbench.torch.updates", "jax": "normbench.jax.updates"}

@@ -125,6 +125,8 @@ def cost_axis(**changes: Any) -> alt.Axis:
 def ticks(domain: tuple[float, float]) -> list[float]:
     """Round values inside the domain: seven to fifteen of them, where a logarithmic axis would choose too few."""
     low, high = domain
+    if not low < high:
+        return [low]
     raw = (high - low) / 15
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)

@@ -20,6 +20,7 @@ from normbench.presentation.tables import number
 _HIGHLIGHTED = 9  # lines with colour and name; the others are grey
 _ROOM = 1.04  # above and below what is drawn
 SIDE = 1.12  # to the left and right of it
+_EXCESS = ["name", "place", "bound", "excess", "low", "high"]  # of which there is no row where no bound is compared
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,10 @@ def drawn(frontier: Frontier) -> Drawn:
     ]
     bounds = [point["bound"] for point in points]
     spanned = [value for p in points for value in (p["rms"], p["low"], p["high"]) if value is not None]
-    domain = min(spanned) / _ROOM, max(point["rms"] for point in points) * _ROOM
+    domain = (
+        min([value for value in spanned if value > 0] or [1.0]) / _ROOM,
+        max(point["rms"] for point in points) * _ROOM,
+    )
     return Drawn(
         points,
         [row for line, name in zip(every, names, strict=True) if line in chosen for row in _excess(line, name)],
@@ -148,6 +152,8 @@ def _looks(named: Sequence[tuple[str, Line]]) -> Looks:
 def numbers(found: Drawn) -> pd.DataFrame:
     """Everything that is drawn, by panel."""
     left = pd.DataFrame(found.points).drop(columns=["place", "banded"]).rename(columns={"rms": "test_rms"})
-    right = pd.DataFrame(found.excess).drop(columns="place").rename(columns={"excess": "excess_percent"})
+    right = (
+        pd.DataFrame(found.excess, columns=_EXCESS).drop(columns="place").rename(columns={"excess": "excess_percent"})
+    )
     both = [left.assign(panel="test RMS"), right.assign(panel="compared at each bound")]
     return pd.concat(both, ignore_index=True).rename(columns={"bound": "lipschitz_bound", "shown": "coloured"})

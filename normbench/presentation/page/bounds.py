@@ -39,8 +39,12 @@ def levels(section: Section, part: str) -> list[dict[str, Any]]:
 
 
 def rms_range(section: Section, part: str, *, start: float = 0.0) -> tuple[float, float]:
-    """From a little below the best row to a little above the worst and ``start``; what has blown up is left outside."""
-    finite = [v for v in (getattr(row, part).mean for row in section.board.rows) if math.isfinite(v)]
+    """From a little below the best row to a little above the worst and ``start``; what has blown up is left outside.
+
+    An error of 0 is on no logarithmic axis. Where there is no other, the range is one around 1.
+    """
+    found = [v for v in (getattr(row, part).mean for row in section.board.rows) if math.isfinite(v) and v > 0]
+    finite = found or [1.0]
     zero = section.board.predictor("zero")
-    ceiling = _BLOWN_UP * (getattr(zero, part).mean if zero else min(finite))
-    return 0.96 * min(finite), 1.02 * min(ceiling, max(start, *(v for v in finite if v <= ceiling)))
+    ceiling = _BLOWN_UP * ((getattr(zero, part).mean if zero else 0.0) or min(finite))
+    return 0.96 * min(finite), 1.02 * max(min(finite), min(ceiling, max([start, *(v for v in finite if v <= ceiling)])))

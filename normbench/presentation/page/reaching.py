@@ -55,8 +55,8 @@ def linear_rms(run: Record) -> float:
 
 
 def _best_ratio(run: Record) -> float:
-    curve = train_rms_curve(run)
-    return float(np.fmin.reduce(curve)) / linear_rms(run) if len(curve) else math.nan
+    curve, linear = train_rms_curve(run), linear_rms(run)
+    return float(np.fmin.reduce(curve)) / linear if len(curve) and linear else math.nan  # none of a fit without error
 
 
 def reaching_runs(sections: Sequence[Section], ratios: Sequence[float]) -> list[dict[str, Any]]:
@@ -85,7 +85,8 @@ def reaching_runs(sections: Sequence[Section], ratios: Sequence[float]) -> list[
 
 def _costs(run: Record, ratios: Sequence[float]) -> dict[str, Any]:
     linear = linear_rms(run)
-    found = [reach for reach in targets.reaches(run, [ratio * linear for ratio in ratios]) if not reach.censored]
+    wanted = [ratio * linear for ratio in ratios] if linear > 0 else []  # no fit, or one without error: no target
+    found = [reach for reach in targets.reaches(run, wanted) if not reach.censored]
     spent = targets.spent(run)
     return (
         {"reached": len(ratios) - len(found)}

@@ -54,8 +54,12 @@ def _spectral(shapes: Sequence[Shape]) -> Chart:
 
 
 def _operator_norm(matrix: Tensor) -> Tensor:
-    """||V||_op = <V, u v^T>, and with u and v held its derivative is u v^T, that of a simple top singular value."""
-    left, _, right = torch.linalg.svd(matrix.detach(), full_matrices=False)
+    """||V||_op = <V, u v^T>, and with u and v held its derivative is u v^T, that of a simple top singular value.
+
+    NaN where V is not finite, which LAPACK would refuse.
+    """
+    found = matrix.detach()
+    left, _, right = torch.linalg.svd(torch.where(found.isfinite().all(), found, 0), full_matrices=False)
     return torch.sum(matrix * torch.outer(left[:, 0], right[0]))
 
 

@@ -103,10 +103,14 @@ class _Conjugate(Searching):
         with warnings.catch_warnings():  # it scripts functions at import, which torch has deprecated
             warnings.simplefilter("ignore", DeprecationWarning)
             geoopt = import_module("geoopt")
-        manifold = geoopt.Sphere() if on_spheres else geoopt.EuclideanStiefel()
-        super().__init__(
-            objective, [geoopt.ManifoldParameter(Q.flatten() if on_spheres else Q, manifold=manifold) for Q in lifts]
-        )
+        sphere, stiefel = geoopt.Sphere(), geoopt.EuclideanStiefel()
+
+        def place(Q: Tensor) -> Tensor:
+            if on_spheres and Q.numel() > 1:
+                return geoopt.ManifoldParameter(Q.flatten(), manifold=sphere)
+            return geoopt.ManifoldParameter(Q, manifold=stiefel)  # geoopt has no sphere of one number, which is +-1
+
+        super().__init__(objective, list(map(place, lifts)))
         self._build = partial(
             geoopt.optim.RiemannianLineSearch, self._moved, line_search_method="wolfe", cg_method="pr"
         )
