@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from normbench.analysis.selection import (
     Sortable,
@@ -254,8 +253,12 @@ def _values(runs: Runs, metric: Metric) -> dict[int, float]:
 
 
 def _fisher(failed: Sequence[int], runs: Sequence[int]) -> float:
+    if not any(failed):
+        return 1.0
+    from scipy.stats import fisher_exact  # takes a second
+
     table = np.array([[k, n - k] for k, n in zip(failed, runs, strict=True)])
-    return float(fisher_exact(table).pvalue) if any(failed) else 1.0
+    return float(fisher_exact(table).pvalue)
 
 
 def _corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from normbench.analysis.statistics import TAILS, Difference, holm, paired_difference, resampled_counts, spread
 
@@ -64,6 +63,8 @@ def rank_spans(samples: Sequence[Sample]) -> list[RankSpan]:
 
 def spans_of_resamples(ranks: Sequence[int], drawn: np.ndarray) -> list[RankSpan]:
     """Spans of rows of these ranks from their figures in every resample; shape (rows, resamples), lower is better."""
+    from scipy.stats import rankdata  # takes a second: one seed has no other ranks
+
     found = rankdata(drawn, method="min", axis=0)
     bounds = np.quantile(found, TAILS, axis=1, method="inverted_cdf").astype(int)
     return [

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
-from scipy.stats import DegenerateDataWarning, bootstrap
 
 from normbench.errors import InvalidArgumentError
 
@@ -74,6 +73,8 @@ def _trivial(values: Sequence[float]) -> Interval:
 
 def _bootstrap(values: np.ndarray) -> list[Interval]:
     """One interval per row of ``values``, shape (samples, count)."""
+    from scipy.stats import DegenerateDataWarning, bootstrap  # takes a second: one seed has no interval
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
         result = bootstrap(

@@ -99,11 +99,12 @@ def draw(shapes: tuple[Shape, ...], *, seed: int, initialisation: str) -> Weight
 
 def _semi_orthogonal(fan_out: int, fan_in: int, rng: np.random.Generator) -> np.ndarray:
     size = max(fan_in, fan_out)
-    if size > LARGE:  # the thin factor is as uniform, and a square one of a vocabulary would not fit into memory
-        thin, upper = np.linalg.qr(rng.normal(size=(size, min(fan_in, fan_out))))
-        thin *= np.sign(np.diag(upper))
-        return (thin if fan_out >= fan_in else thin.T) * np.sqrt(fan_out / fan_in)
-    from scipy.stats import ortho_group
-
-    square = ortho_group.rvs(size, random_state=rng) if size > 1 else np.sign(rng.normal(size=(1, 1)))
-    return square[:fan_out, :fan_in] * np.sqrt(fan_out / fan_in)
+    if size == 1:
+        return np.sign(rng.normal(size=(1, 1)))
+    # Up to LARGE it is what scipy.stats.ortho_group draws, whose import takes two seconds. Beyond, a square matrix of a
+    # vocabulary would not fit into memory, and the thin factor is as uniform.
+    whole = size <= LARGE
+    factor, upper = np.linalg.qr(rng.normal(size=(size, size if whole else min(fan_in, fan_out))))
+    factor *= np.sign(np.diag(upper))
+    turned = factor if whole or fan_out >= fan_in else factor.T
+    return turned[:fan_out, :fan_in] * np.sqrt(fan_out / fan_in)

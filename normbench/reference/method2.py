@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from normbench.backends.method import Update
 from normbench.problems.problem import Weights
@@ -116,6 +115,8 @@ class Majorant:
             if upper == math.pi:
                 return math.pi
             upper = min(math.pi, 1.5 * upper)
+        from scipy.optimize import brentq  # takes a second; no other optimiser needs it
+
         return float(brentq(self.derivative, 0.0, upper, xtol=1e-300, rtol=4 * np.finfo(float).eps))
 
 

@@ -3,6 +3,7 @@
 Prints as JSON what the runs came to, which optimisers take a step, derivatives along curves and a worker's record.
 """
 
+import gc
 import json
 
 import jax
@@ -61,6 +62,7 @@ def job(devices):
 
 
 if __name__ == "__main__":
+    gc.disable()  # tracing makes thousands of objects a program, most of which live as long as this process
     counts = [len(jax.devices())]  # JAX has begun with these, as it has in a worker that made other runs
     record = job(DEVICES)
     counts.append(len(jax.devices()))

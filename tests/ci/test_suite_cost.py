@@ -1,6 +1,7 @@
 """What the suite costs is what its cases take, in whichever process they run, their own processes included."""
 
 import csv
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -29,8 +30,9 @@ def test_costs_of_all_processes_are_summed_by_room(tmp_path):
         (tmp_path / "tests" / room).mkdir(parents=True)
         (tmp_path / "tests" / room / f"test_{room}.py").write_text(BURN.replace("{seconds}", str(seconds)))
     ran = subprocess.run(
-        [sys.executable, "-m", "ci.suite_cost", tmp_path, "-c", "/dev/null", f"--rootdir={tmp_path}", "-n", "2"],
+        [sys.executable, "-m", "ci.suite_cost", tmp_path, "-c", "/dev/null", f"--rootdir={tmp_path}", "-n2", "-pxdist"],
         cwd=ROOT,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # each of three processes loads them
         capture_output=True,
         text=True,
         check=True,

@@ -24,6 +24,14 @@ UNWANTED = {  # in the order in which they may load more
     "list optimisers": HEAVY,
     "list tasks": HEAVY,
 }
+A_RUN = """
+from normbench.campaigns.job import RunJob
+from normbench.records.record import UNTUNED
+from normbench.running.request import Asked
+small = {"dtype": "float64", "seed": 0, "iterations": 1, "layers": (64, 4, 10)}
+asked = Asked(task="digits", optimiser="agd", backend="reference", **small)
+assert RunJob(asked.resolved(), None, UNTUNED, jobs=1, threads=1)().record.outcome.status == "done"
+"""
 NO_BACKENDS = ["module://no_such_library", "nonsense"]
 MEASURED = Path(__file__).parents[2] / "results" / "asv"
 ONE_MACHINE = ["--results", str(MEASURED), "--machine", "epyc-2-cores"]
@@ -66,7 +74,8 @@ def loaded(folder):
     It draws in the folder, and matplotlib is told there to draw with a library that nobody has.
     """
     commands = {command: f"main({command.split()!r})" for command in list(UNWANTED)[1:]}
-    steps = {"normbench": "import normbench", "cli": "from normbench.cli import main", **commands, **LATER}
+    steps = {"normbench": "import normbench", "cli": "from normbench.cli import main", **commands}
+    steps |= {"run": A_RUN, **LATER}
     done = subprocess.run(
         [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps(steps)],
         capture_output=True,
@@ -83,6 +92,14 @@ def test_nothing_heavy_is_imported_before_it_is_needed(what, loaded):
     assert f"normbench{'' if what == 'normbench' else '.cli'}" in loaded[what]
     assert "ended with 0" in loaded[what]
     assert (UNWANTED[what] | OWNERS.keys()) & loaded[what] == set()
+
+
+def test_a_run_loads_what_it_uses(loaded):
+    """The digits are in scikit-learn's folder, and a second or two is what each of these takes in every worker."""
+    assert "ended with 0" in loaded["run"]
+    assert {"numpy", "scipy.special"} - loaded["run"] == set()
+    unused = {"sklearn", "scipy.stats", "scipy.optimize", "pandas", "pyarrow", "matplotlib"}
+    assert unused & loaded["run"] == set()
 
 
 @pytest.mark.parametrize("what", list(LATER)[:-1])

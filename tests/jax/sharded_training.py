@@ -5,6 +5,7 @@ is given as well.
 """
 
 import contextlib
+import gc
 import io
 import json
 import runpy
@@ -92,6 +93,7 @@ def on_one(key, dtype, spread):
 
 
 def main():
+    gc.disable()  # tracing makes thousands of objects a program, most of which live as long as this process
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         runpy.run_path(sys.argv[1], run_name="__main__")
