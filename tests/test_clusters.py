@@ -20,7 +20,7 @@ from tests.pages import ROOT
 from tests.this_process import without_workers
 
 PAGE = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
-SCRIPT, COMMANDS, SMALLER = re.findall(r"^```bash\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+SCRIPT, COMMANDS, SMALLER, _ = re.findall(r"^```bash\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
 INSTALL, *REST = COMMANDS.splitlines()
 STAND_INS = {
     # runs the script for every number of its array, in the folder and environment of the caller, as SLURM does

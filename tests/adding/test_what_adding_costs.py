@@ -30,7 +30,7 @@ def planted(tmp_path_factory):
         from normbench.cli import main
 
         def call(*words):
-            found = CliRunner().invoke(
+            found = CliRunner(env={"COLUMNS": "200"}).invoke(
                 main, [word for each in words for word in each.split(" ")], catch_exceptions=False
             )
             assert found.exit_code == 0, found.output

@@ -7,7 +7,7 @@ import torch
 
 from normbench.torch import AGD, FGSGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
 from normbench.torch.optimizers import DROP_INS
-from normbench.torch.optimizers.base import Coupled
+from normbench.torch.optimizers.coupled import Coupled
 
 SHAPES = ((6, 4), (5, 6), (3, 5))
 

@@ -58,8 +58,13 @@ def _operator_norm(matrix: Tensor) -> Tensor:
 
     NaN where V is not finite, which LAPACK would refuse.
     """
-    found = matrix.detach()
-    left, _, right = torch.linalg.svd(torch.where(found.isfinite().all(), found, 0), full_matrices=False)
+    held = matrix.detach()
+    try:
+        left, _, right = torch.linalg.svd(held, full_matrices=False)
+    except torch.linalg.LinAlgError:
+        if held.isfinite().all():
+            raise
+        return torch.nan * matrix.sum()
     return torch.sum(matrix * torch.outer(left[:, 0], right[0]))
 
 
