@@ -96,7 +96,7 @@ def pytest_collection():
 class Programs:
     """Lets JAX forget the programs of modules that are over, which were most of the 3 GB of each process."""
 
-    _MAY_GROW = 400 << 20  # bytes; to forget takes a second
+    _MAY_GROW = 800 << 20  # bytes; to forget takes a second
 
     def __init__(self) -> None:
         self._left = _resident()
