@@ -36,9 +36,23 @@ class ClassMargin(NamedTuple):
     spare: float
 
     @classmethod
-    def of(cls, bound: float, error: "RoundingError", *, scale: float, inputs: int, dtype: np.dtype) -> "ClassMargin":
-        """What holds for a network of this Lipschitz bound over x, where ||z - z'|| <= ||x - x'|| / scale."""
-        spare = (inputs + 16) * float(np.finfo(dtype).eps)
+    def of(
+        cls,
+        weights: Sequence[np.ndarray],
+        biases: Sequence[np.ndarray],
+        *,
+        bound: float,
+        scale: float,
+        activation: Activation,
+        output_scale: float,
+        dtype: np.dtype,
+    ) -> "ClassMargin":
+        """What holds for a network of this Lipschitz bound over x, where ||z - z'|| <= ||x - x'|| / scale.
+
+        The rest as :func:`rounding_error` takes it.
+        """
+        error = rounding_error(weights, biases, activation=activation, output_scale=output_scale, dtype=dtype)
+        spare = (weights[0].shape[1] + 16) * float(np.finfo(dtype).eps)
         raised = math.sqrt(2.0) * (1.0 + spare)
         return cls(2.0 * raised * error.part, 2.0 * raised * error.rest, raised * (bound + error.part / scale), spare)
 

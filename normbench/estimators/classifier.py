@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from normbench.certificates.arithmetic import ClassMargin, rounding_error
+from normbench.certificates.arithmetic import ClassMargin
 from normbench.errors import DataError
 from normbench.estimators import columns, input_maps, samples
 from normbench.estimators.base import LipschitzEstimator
@@ -119,13 +119,13 @@ class LipschitzClassifier(ClassifierMixin, LipschitzEstimator):
 
     def _class_margin(self) -> ClassMargin:
         """What holds for the class that is computed, in float64."""
-        network, dtype = self.network_, np.dtype(np.float64)
-        error = rounding_error(
+        network = self.network_
+        return ClassMargin.of(
             network.weights,
             network.biases,
+            bound=self.lipschitz_bound_,
+            scale=input_maps.of(network).unit,
             activation=ACTIVATIONS[network.activation],
             output_scale=network.output_scale,
-            dtype=dtype,
+            dtype=np.dtype(np.float64),
         )
-        scale, width = input_maps.of(network).unit, network.weights[0].shape[1]
-        return ClassMargin.of(self.lipschitz_bound_, error, scale=scale, inputs=width, dtype=dtype)

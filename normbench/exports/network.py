@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from normbench.certificates import Certificate, certify, from_arrays, verify
-from normbench.certificates.arithmetic import ClassMargin, rounding_error
+from normbench.certificates.arithmetic import ClassMargin
 from normbench.certificates.stored import StoredNetwork
 from normbench.errors import CertificateError, InvalidArgumentError
 from normbench.networks.activations import ACTIVATIONS, Activation
@@ -85,19 +85,14 @@ class Exported:
     def class_margin(self) -> ClassMargin:
         """Within which distance of x a classifier that computes in these numbers gives no other class."""
         weights, biases = ([entry.astype(np.float64) for entry in arrays] for arrays in (self.weights, self.biases))
-        error = rounding_error(
-            weights,
-            biases,
-            activation=self.activation,
-            output_scale=float(self.output_scale),
-            dtype=self.dtype,
-        )
         spread = 1.0 if self.input_spread is None else float(self.input_spread.min())
         return ClassMargin.of(
-            self.certificate.bound / spread,
-            error,
+            weights,
+            biases,
+            bound=self.certificate.bound / spread,
             scale=float(self.input_scale.min()),
-            inputs=self.widths[0],
+            activation=self.activation,
+            output_scale=float(self.output_scale),
             dtype=self.dtype,
         )
 
