@@ -14,7 +14,7 @@ _COMMANDS = {
     "validate": ("validate", "Compare every optimiser with the reference."),
     "certify": ("certify", "Bound a network's Lipschitz constant and check its witness."),
     "export": ("export", "Write a network as C99 or ONNX, its bound proven."),
-    "list": ("listing", "List tasks, optimisers, backends or data."),
+    "list": ("listing", "List tasks, optimisers, parametrisations, backends or data."),
     "data": ("data", "Fetch, verify and describe data sets."),
     "reproduce": ("reproduce", "Repeat a published experiment."),
     "leaderboard": ("leaderboard", "Show stored runs again; nothing is computed."),

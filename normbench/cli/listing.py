@@ -63,6 +63,24 @@ def _optimisers() -> Rows:
     ]
 
 
+def _parametrisations() -> Rows:
+    from normbench.networks.activations import ACTIVATIONS
+    from normbench.specs import SPECS
+    from normbench.specs.parametrisations import PARAMETRISATIONS, through
+
+    return [
+        {
+            "parametrisation": p.key,
+            "title": p.title,
+            "source": p.source,
+            "keeps a bound": p.bounded,
+            "activations": ", ".join(p.activations or ACTIVATIONS),
+            "optimisers": ", ".join(spec.key for spec in SPECS.values() if p.key in through(spec)),
+        }
+        for p in PARAMETRISATIONS.values()
+    ]
+
+
 def _backends() -> Rows:
     from normbench import backends
 
@@ -90,26 +108,27 @@ def _data() -> Rows:
     ]
 
 
-_LISTS: dict[str, Callable[[], Rows]] = {
+LISTS: dict[str, Callable[[], Rows]] = {
     "tasks": _tasks,
     "optimisers": _optimisers,
+    "parametrisations": _parametrisations,
     "backends": _backends,
     "data": _data,
 }
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(list(_LISTS)))
+@click.argument("what", type=click.Choice(list(LISTS)))
 @options.output_format("table", "json")
 def command(*, what: str, format_: str) -> None:
-    """List tasks, optimisers, backends or data.
+    """List tasks, optimisers, parametrisations, backends or data.
 
     \b
     Examples:
       normbench list optimisers
       normbench list data --format json
     """
-    rows = _LISTS[what]()
+    rows = LISTS[what]()
     if format_ == "json":
         for row in rows:
             click.echo(json.dumps({key.replace(" ", "_"): value for key, value in row.items()}))

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.plan import bound_trials
 from normbench.cli import main
+from normbench.cli.listing import LISTS
 from normbench.problems import task
 from normbench.records.store import Store
 from tests.changes import changed
@@ -188,11 +189,21 @@ def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_
     assert len(list(tmp_path.glob("records/*"))) == 2
 
 
-@pytest.mark.parametrize("what", ["tasks", "optimisers", "backends", "data"])
+@pytest.mark.parametrize("what", LISTS)
 def test_list_prints_a_table_and_json(what):
     assert call("list", what).exit_code == 0
     rows = [json.loads(line) for line in call("list", what, "--format", "json").stdout.splitlines()]
     assert len(rows) >= 3
+
+
+def test_the_list_of_parametrisations_says_whom_each_takes():
+    rows = [json.loads(line) for line in call("list", "parametrisations", "--format", "json").stdout.splitlines()]
+    by_key = {row["parametrisation"]: row for row in rows}
+    assert "geodesic_lbfgs" in by_key["sandwich"]["optimisers"].split(", ")
+    assert "method1" in by_key["sphere"]["optimisers"].split(", ")
+    assert "method1" not in by_key["ball"]["optimisers"].split(", ")
+    assert "maxmin" not in by_key["sandwich"]["activations"]
+    assert [key for key, row in by_key.items() if not row["keeps_a_bound"]] == ["free"]
 
 
 def test_data_info_and_verify_report(tmp_path):

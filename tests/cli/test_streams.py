@@ -10,6 +10,7 @@ import pytest
 
 from normbench import data
 from normbench.cli import _COMMANDS, main
+from normbench.cli.listing import LISTS
 from normbench.cli.streams import readable
 from tests.cli.calls import COMMAND
 
@@ -37,7 +38,7 @@ def tables(results):
         ["compare", results, results],
         board,
         [*board, "--target-rms", "0.9"],
-        *(["list", what] for what in ("tasks", "optimisers", "backends", "data")),
+        *(["list", what] for what in LISTS),
     ]
 
 
