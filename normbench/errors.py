@@ -3,11 +3,17 @@
 Messages call an argument what the caller calls it: the same code is called from Python and from a command line.
 """
 
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+DAMAGE = (  # what NumPy and zipfile raise on an archive with flipped or missing bytes, beside an OSError
+    *(ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    *(OverflowError, MemoryError),  # of shapes that no file holds
+)
 _by_options: ContextVar[bool] = ContextVar("by_options", default=False)
 _OPTIONS = {"hyperparameters": "--set", "grids": "--grid", "random_state": "--seed"}  # of other names than in Python
 

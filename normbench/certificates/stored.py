@@ -18,7 +18,6 @@ model_*                   what an estimator keeps beside its network; no bound d
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -30,7 +29,7 @@ import numpy as np
 from normbench.certificates.certificate import PREFIX
 from normbench.certificates.plain import EXACT, plain
 from normbench.certificates.rounding import rounded_up
-from normbench.errors import DataError, InvalidArgumentError
+from normbench.errors import DAMAGE, DataError, InvalidArgumentError
 from normbench.writing import write_bytes
 
 INPUT_MAPS = {
@@ -38,8 +37,6 @@ INPUT_MAPS = {
     "unit_norm": "x / ||x||",  # bounds are over z
 }
 
-# what NumPy and zipfile raise on what is no such file; the last two of shapes that none holds
-_DAMAGE = (*(ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error), OverflowError, MemoryError)
 _WEIGHT, _BIAS, _MODEL = "weight_", "bias_", "model_"
 _NUMBERS = ("output_scale", "lipschitz")
 _SCALE, _SPREAD = _OF_INPUTS = ("input_scale", "input_spread")
@@ -173,7 +170,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             if len(file.files) > len(set(file.files)):
                 raise ValueError("two of its arrays have one name")  # programs differ in which they take
             return {name: file[name] for name in file.files}
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = str(error) or type(error).__name__
         if "pickle" in reason.lower():
             reason = "it needs pickle, which can run any program; store arrays of numbers"

@@ -1,8 +1,6 @@
 """Where downloaded and generated data are kept, and how they get there whole or not at all."""
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from normbench import writing
-from normbench.errors import DataError, OutputError
+from normbench.errors import DAMAGE, DataError, OutputError
 from normbench.paths import path_from
 
 CACHE_VARIABLE = "NORMBENCH_CACHE"
-# What NumPy and zipfile raise on files with flipped or missing bytes.
-DAMAGE = (
-    *(OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error),
-    *(OverflowError, MemoryError),  # of shapes that no file holds
-)
 
 
 def cache_folder() -> Path:
@@ -72,7 +65,7 @@ def read_table(path: Path) -> np.ndarray | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             table, stored = archive["table"], str(archive["sha256"])
-    except DAMAGE:
+    except (OSError, *DAMAGE):
         return None
     return table if table_hash(table) == stored else None
 

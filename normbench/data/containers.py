@@ -10,14 +10,13 @@ import io
 import lzma
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from normbench.data.contents import Content
-from normbench.errors import DataError
+from normbench.errors import DAMAGE, DataError
 
 CHUNK_BYTES = 1 << 20
 MOST_UNPACKED_BYTES = 1 << 30  # of everything in one archive; what is published has less than 200 MB
@@ -28,10 +27,6 @@ _OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {
     BZIP2: bz2.BZ2File,
     XZ: lzma.LZMAFile,
 }
-_DAMAGE = (
-    OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, MemoryError, OverflowError,
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError,
-)  # fmt: skip
 
 
 def read_file(path: Path, *, most_bytes: int) -> bytes:
@@ -112,7 +107,7 @@ def readable(path: Path) -> Iterator[None]:
         raise
     except EOFError as error:
         raise DataError(f"{path} is truncated: its compressed stream ends early. Get it again.") from error
-    except _DAMAGE as error:
+    except (OSError, *DAMAGE, lzma.LZMAError, tarfile.TarError) as error:
         found = str(error) or type(error).__name__
         raise DataError(f"{path} cannot be read or is damaged ({found}). Get it again.") from error
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from normbench.data.cache import CACHE_VARIABLE, DAMAGE, cache_folder, replaced_when_done
+from normbench.data.cache import CACHE_VARIABLE, cache_folder, replaced_when_done
 from normbench.data.dataset import TABLE_MARK, Dataset
 from normbench.data.files import FileCheck
 from normbench.data.source import SourceInfo
 from normbench.data.splits import rules
-from normbench.errors import DataError, InvalidArgumentError
+from normbench.errors import DAMAGE, DataError, InvalidArgumentError
 
 FOLDER = "tables"  # of the cache
 _DIGITS, _LONGEST = 8, 40
@@ -175,7 +175,7 @@ def _about(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return json.loads(str(file[_ABOUT])) | {"classes": len(file[_CLASSES]) if _CLASSES in file else 0}
-    except DAMAGE as error:
+    except (OSError, *DAMAGE) as error:
         raise DataError(_damaged(path)) from error
 
 
@@ -194,5 +194,5 @@ def _read(key: str) -> tuple[Dataset, dict[str, Any]]:
             inputs = arrays["inputs"].shape[1]
             named = {"unit": unit, "input_names": tuple(columns[:inputs]), "output_names": tuple(columns[inputs:])}
         return Dataset(name=key, simulated=False, **arrays, **named), about
-    except (*DAMAGE, TypeError, IndexError) as error:
+    except (OSError, *DAMAGE, TypeError, IndexError) as error:
         raise DataError(_damaged(path)) from error

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from normbench.data.cache import DAMAGE
 from normbench.data.exact import exactly
-from normbench.errors import BackendUnavailableError, DataError, InvalidArgumentError, install
+from normbench.errors import DAMAGE, BackendUnavailableError, DataError, InvalidArgumentError, install
 from normbench.numbers import as_number
 
 Arrays = dict[str, np.ndarray]
@@ -209,14 +208,14 @@ def _npz(path: Path) -> TableFile:
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             names = tuple(file.files)
-    except DAMAGE as error:
+    except (OSError, *DAMAGE) as error:
         raise DataError(f"{path.name} is no NPZ file of arrays: {error}") from error
 
     def arrays(wanted: Sequence[str], words: Collection[str]) -> Arrays:
         try:
             with np.load(path, allow_pickle=False) as file:
                 found = {name: file[name] for name in wanted}
-        except DAMAGE as error:
+        except (OSError, *DAMAGE) as error:
             reason = "it needs pickle, which can run any program" if "pickle" in str(error).lower() else str(error)
             raise DataError(f"{path.name} cannot be read: {reason}. Store arrays of numbers or text.") from error
         return {name: _columns(path, name, array) for name, array in found.items()}
@@ -233,13 +232,13 @@ def _mat(path: Path) -> TableFile:
         raise DataError(
             f"{path.name} is a MAT file of version 7.3, which is HDF5. Save it in MATLAB by save('{path.name}', '-v7')."
         ) from error
-    except (*DAMAGE, TypeError, io.matlab.MatReadError) as error:
+    except (OSError, *DAMAGE, TypeError, io.matlab.MatReadError) as error:
         raise DataError(f"{path.name} is no MAT file: {error}") from error
 
     def arrays(wanted: Sequence[str], words: Collection[str]) -> Arrays:
         try:
             found = io.loadmat(path, variable_names=list(wanted), chars_as_strings=True)
-        except (*DAMAGE, TypeError, io.matlab.MatReadError) as error:
+        except (OSError, *DAMAGE, TypeError, io.matlab.MatReadError) as error:
             raise DataError(f"{path.name} is damaged: {error}") from error
         return {name: _of_matlab(path, name, found[name]) for name in wanted}
 
