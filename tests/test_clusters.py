@@ -102,5 +102,4 @@ def test_the_installation_is_that_of_the_readme():
     (main_job,) = re.findall(r"<!-- main job -->\n```bash\n(.*)\n```", readme)
     installation, _, run = main_job.rpartition(" && ")
     assert run.startswith(".venv/bin/normbench run ")
-    compiled = installation.replace(" --no-compile", "")  # once, and not by every node that imports it
-    assert f"{compiled} && source .venv/bin/activate" == INSTALL
+    assert f"{installation} && source .venv/bin/activate" == INSTALL
