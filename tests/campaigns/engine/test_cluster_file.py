@@ -205,7 +205,8 @@ def test_an_option_that_the_class_does_not_know_is_said(slurm):
 def test_workers_follow_the_jobs_between_a_minimum_and_a_maximum(tmp_path):
     (tmp_path / "local.yaml").write_text(
         "cluster: distributed.LocalCluster\nworkers: {minimum: 1, maximum: 2}\n"
-        "options: {n_workers: 0, threads_per_worker: 1, dashboard_address: null}\n"
+        "options: {n_workers: 0, threads_per_worker: 1, dashboard_address: null, "
+        "scheduler_kwargs: {dashboard_address: ':0'}}\n"  # without a page, its server takes the usual port all the same
     )
     sizes, outcomes = [], []
 
