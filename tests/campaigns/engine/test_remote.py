@@ -105,8 +105,8 @@ def test_one_process_two_of_them_a_scheduler_and_parts_that_are_merged_make_the_
         "one": ["--jobs", "1"],
         "two": ["--jobs", "2"],
         "scheduler": ["--scheduler", machines.file],
-        "part1": ["--jobs", "1", "--shard", "1/2"],
-        "part2": ["--jobs", "2", "--shard", "2/2"],
+        "part1": ["--scheduler", machines.file, "--shard", "1/2"],
+        "part2": ["--scheduler", machines.file, "--shard", "2/2"],
     }
     for name, options in ways.items():
         made = call(*command, *options, "--keep-networks", "--out", tmp_path / name)
