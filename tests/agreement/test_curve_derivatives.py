@@ -72,23 +72,25 @@ def test_jax_matches_the_reference_and_nested_autodiff_at_every_order(seed: int)
 
     problem, V, derivatives = curve(seed)
     with jax.enable_x64(True):
-        x, y = (jnp.asarray(tiles(a, 64)) for a in (problem.x_train, problem.y_train))  # 160 samples: padding too
-        one = jnp.asarray(1.0)
-        objective = JaxObjective(x, y, one / (problem.loss_divisor * len(problem.x_train)), one)
-        weights = tuple(jnp.asarray(w) for w in problem.weights)
-        velocity, moving = tuple(jnp.asarray(v) for v in V), (jnp.asarray(True),) * len(V)
-        point = objective.point(weights)
+        x, y = (tiles(a, 64) for a in (problem.x_train, problem.y_train))  # 160 samples: padding too
+        objective = JaxObjective(*map(jnp.asarray, (x, y, 1 / (problem.loss_divisor * len(problem.x_train)), 1.0)))
+        weights, velocity = (tuple(map(np.asarray, matrices)) for matrices in (problem.weights, V))
+        moving = (np.asarray(True),) * len(V)
 
         def along(t: jax.Array) -> jax.Array:
             return objective.loss(
                 tuple(w * jnp.cos(t) + v * jnp.sin(t) for w, v in zip(weights, velocity, strict=True))
             )
 
-        nested, function = [], along
-        for _ in range(2):  # the program of a fourth derivative takes XLA half a minute
-            function = forward_derivative(function)
-            nested.append(float(function(jnp.asarray(0.0))))
-        for order in (2, 3, 4):
-            found = objective.curve_derivatives(point, velocity, moving, order)
+        @jax.jit  # one program, not one for every operation
+        def everything(t: jax.Array) -> Any:
+            first = forward_derivative(along)
+            second = forward_derivative(first)  # the program of a fourth derivative takes XLA half a minute
+            point, orders = objective.point(weights), (2, 3, 4)
+            by_hand = {order: objective.curve_derivatives(point, velocity, moving, order) for order in orders}
+            return by_hand, (first(t), second(t))
+
+        by_hand, nested = everything(jnp.asarray(0.0))
+        for order, found in by_hand.items():
             np.testing.assert_allclose(found, derivatives[:order], rtol=1e-10)
     np.testing.assert_allclose(nested, derivatives[:2], rtol=1e-9)

@@ -195,7 +195,7 @@ def test_what_are_not_the_variables_gives_no_weights(key, geometry):
         ):
             weights(other)
     for dtype in ("bfloat16", "float16", "int32"):
-        coarse = [v.astype(dtype) for v in start.variables]
+        coarse = [np.asarray(v).astype(jnp.dtype(dtype)) for v in start.variables]
         with pytest.raises(InvalidArgumentError, match=rf"variables\[0\] must be float32 or float64; got {dtype}"):
             weights(coarse)
 

@@ -38,9 +38,9 @@ def test_leading_axes_are_kept_and_vmap_and_grad_apply():
     np.testing.assert_allclose(folded, outputs(network, x).reshape(2, 3, 3), atol=1e-5)
     np.testing.assert_allclose(mapped, outputs(network, x), atol=1e-5)
     np.testing.assert_allclose(np.einsum("noi,ni->no", slopes, x), np.zeros((6, 3)), atol=1e-4)  # of the length of x
-    assert jnp.abs(slopes).max() > 0.01
+    assert np.abs(slopes).max() > 0.01
     assert jax.tree.map(jnp.shape, gradient) == jax.tree.map(jnp.shape, params)
-    assert all(jnp.any(leaf != 0) for leaf in jax.tree.leaves(gradient))
+    assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
 
 
 def test_a_dtype_that_is_none_or_turned_off_is_one_error():

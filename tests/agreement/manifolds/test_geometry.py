@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from functools import cache
 
 import jax
 import numpy as np
@@ -36,15 +37,20 @@ def backend(request):
     return request.param
 
 
+@cache
+def function_of(backend, manifold, function):
+    """In JAX one program for each shape, not one for each operation."""
+    where = "normbench.reference" if backend == "reference" else f"normbench.{backend}.updates"
+    found = getattr(importlib.import_module(f"{where}.geometry").MANIFOLDS[manifold], function)
+    return jax.jit(found) if backend == "jax" else found
+
+
 def call(backend, manifold, function, *arguments):
     """One function of one backend on stacks of matrices; the reference takes them one by one."""
-    where = "normbench.reference" if backend == "reference" else f"normbench.{backend}.updates"
-    geometry = importlib.import_module(f"{where}.geometry").MANIFOLDS[manifold]
+    found = function_of(backend, manifold, function)
     if backend == "reference":
-        return np.stack([getattr(geometry, function)(*each) for each in zip(*arguments, strict=True)])
-    return np.asarray(
-        getattr(geometry, function)(*map({"torch": torch.tensor, "jax": jax.numpy.asarray}[backend], arguments))
-    )
+        return np.stack([found(*each) for each in zip(*arguments, strict=True)])
+    return np.asarray(found(*map({"torch": torch.tensor, "jax": np.asarray}[backend], arguments)))
 
 
 def points(manifold, shape, seed=0, size=0.7):
