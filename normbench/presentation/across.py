@@ -21,7 +21,7 @@ from normbench.presentation.frontiers import (
     tuning_words,
     way_title,
 )
-from normbench.presentation.quantities import Quantity
+from normbench.presentation.quantity import Quantity
 from normbench.presentation.tables import percent
 
 

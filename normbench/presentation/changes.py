@@ -19,8 +19,8 @@ from normbench.presentation.quantities import (
     TEST_RMS,
     TRAIN_RMS,
     WHERE,
-    Quantity,
 )
+from normbench.presentation.quantity import Quantity
 from normbench.presentation.tables import Column, fitting, number, percent, stars, titled
 from normbench.presentation.terminal import plain_table
 from normbench.records.schema import Record

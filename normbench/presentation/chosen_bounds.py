@@ -9,7 +9,7 @@ from normbench.data.dataset import origin
 from normbench.presentation.frontier_captions import listed, unranked
 from normbench.presentation.frontier_commands import OPTION
 from normbench.presentation.frontiers import BACKEND, OVERALL, PLACE, WAY, at_bounds, cell_words, way_title
-from normbench.presentation.quantities import Quantity
+from normbench.presentation.quantity import Quantity
 
 TITLE = "Bound chosen on a validation part, none above L"
 

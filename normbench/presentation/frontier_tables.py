@@ -26,7 +26,8 @@ from normbench.presentation.frontiers import (
     shown,
     way_title,
 )
-from normbench.presentation.quantities import LEGEND, Quantity
+from normbench.presentation.quantities import LEGEND
+from normbench.presentation.quantity import Quantity
 from normbench.presentation.tables import Column, fitting, markdown_table, number, titled
 from normbench.presentation.terminal import plain_table
 from normbench.records.formats import markdown_code, markdown_text

@@ -15,7 +15,7 @@ from normbench.analysis.tuning import Rule
 from normbench.analysis.ways import SCALE
 from normbench.presentation.cells import rank_span
 from normbench.presentation.labels import how, network_title, where
-from normbench.presentation.quantities import Quantity
+from normbench.presentation.quantity import Quantity
 from normbench.presentation.tables import number, percent, stars
 from normbench.specs.values import Value, value_text
 

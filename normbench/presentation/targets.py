@@ -11,7 +11,8 @@ from normbench.analysis.leaderboard import Board
 from normbench.analysis.rows import Row
 from normbench.analysis.targets import Attainment, Median, attain
 from normbench.presentation.labels import board_title
-from normbench.presentation.quantities import EVALUATIONS, ITERATIONS, OPTIMISER, SECONDS, TUNING, WHERE, Quantity
+from normbench.presentation.quantities import EVALUATIONS, ITERATIONS, OPTIMISER, SECONDS, TUNING, WHERE
+from normbench.presentation.quantity import Quantity
 from normbench.presentation.tables import markdown_table, number, titled
 from normbench.presentation.terminal import plain_table
 from normbench.records.formats import markdown_text

@@ -13,7 +13,7 @@ from normbench.analysis.leaderboard import boards
 from normbench.presentation import exports, quantities
 from normbench.presentation.boards import terminal
 from normbench.presentation.page import report_page
-from normbench.presentation.quantities import Quantity
+from normbench.presentation.quantity import Quantity
 
 PLANTED = Quantity(
     name="wall_clock",

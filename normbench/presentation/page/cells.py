@@ -9,7 +9,8 @@ from normbench.presentation import quantities
 from normbench.presentation.labels import backend
 from normbench.presentation.page.backends import elsewhere
 from normbench.presentation.page.ways import Section, Way
-from normbench.presentation.quantities import OPTIMISER, Merged, Quantity, shown
+from normbench.presentation.quantities import OPTIMISER, shown
+from normbench.presentation.quantity import Merged, Quantity
 
 _LAST = 1e99  # what a column without a figure sorts by; DataTables knows no infinity
 

@@ -17,7 +17,7 @@ from normbench.presentation.frontier_captions import captions
 from normbench.presentation.frontier_tables import CEILINGS, PROVEN, proven_columns, proven_rows
 from normbench.presentation.frontiers import Shown, ceiling_columns, ceilings, columns, evaluations, shown, title
 from normbench.presentation.page.figures import Figure
-from normbench.presentation.quantities import Quantity
+from normbench.presentation.quantity import Quantity
 
 
 @dataclass(frozen=True)
