@@ -99,8 +99,8 @@ def test_the_pairs_of_all_steps_lie_in_one_memory_that_copies_do_not_share():
     rows = []
     for _ in range(6):
         optimizer.step(lambda: (model(x) - 1).square().mean())
-        rows.append(optimizer._memory._memory)
-    assert rows[0] is None
-    assert rows[-1][0].shape == (2, 10 * 4 + 8 * 2)
+        rows.append(optimizer._memory._S)
+    assert not rows[0].numel()
+    assert rows[-1].shape == (2, 10 * 4 + 8 * 2)
     assert rows[-1] is rows[-2]
     assert "_memory" not in copy.deepcopy(optimizer).__dict__

@@ -59,13 +59,14 @@ def geodesic_lbfgs(*, history: int, decay: float, damping: float, max_trials: in
         slope = objective.slope(point)
         G = state.manifold.gradient(state.Q, slope.gradient)
         entries = flat(G)
-        if not entries.isfinite().all():
+        square = float(entries @ entries)  # one pass instead of several, unless it leaves the range of the dtype
+        if not math.isfinite(square) and not entries.isfinite().all():
             lost = objective.point([torch.full_like(P, math.nan) for P in point.weights])
             return Step(lost, state, math.nan)  # shown by the variables: nothing is cut
         state = remembered(state, G, history=history, decay=decay, damping=damping)
         tried = 0
-        for _ in range(2 if entries.any() else 0):
-            D, pairs = direction(state, G)
+        for _ in range(2 if square or entries.any() else 0):
+            D, pairs, along = direction(state, G, entries)
             state = replace(state, pairs=pairs)
             curve = state.manifold.curve(state.Q, D)
             turn = curve.size
@@ -73,7 +74,6 @@ def geodesic_lbfgs(*, history: int, decay: float, damping: float, max_trials: in
                 state = replace(state, pairs=())
                 continue
             t = full_step(turn) if pairs else taylor_step(objective, point, slope, state, D, turn)
-            along = float(entries @ flat(D))
             found = search(objective, state.manifold, curve, point, along, t, max_trials)
             tried += found.evaluations
             if found.accepted:
@@ -99,20 +99,22 @@ def remembered(state: State, G: list[Tensor], *, history: int, decay: float, dam
     return replace(state, pairs=pairs, before=None, metric=state.metric.seen(G, decay=decay, damping=damping))
 
 
-def direction(state: State, G: list[Tensor]) -> tuple[list[Tensor], tuple[Pair, ...]]:
-    """Tangent of descent, and the pairs that made it: none where theirs does not descend and the metric's is taken."""
-    gradient = flat(G)
+def direction(state: State, G: list[Tensor], gradient: Tensor) -> tuple[list[Tensor], tuple[Pair, ...], float]:
+    """Tangent D of descent, the pairs that made it and <G, D>; ``gradient`` has the entries of G.
+
+    There are no pairs where theirs does not descend and the metric's is taken.
+    """
 
     def metric(vector: Tensor) -> Tensor:
         return flat(state.metric(parted(vector, G)))
 
     for pairs in (state.pairs, ()):
-        D = state.manifold.project(state.Q, parted(-two_loop(gradient, pairs, metric, state.memory), G))
+        D = state.manifold.project(state.Q, parted(two_loop(gradient, pairs, metric, state.memory).neg_(), G))
         tangent = flat(D)
         slope, sizes, steps = torch.stack([gradient @ tangent, gradient @ gradient, tangent @ tangent]).tolist()
         if not pairs or slope <= -DESCENT * math.sqrt(sizes) * math.sqrt(steps):
             break
-    return D, pairs
+    return D, pairs, slope
 
 
 def full_step(turn: float) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
+LONG = 2**17  # entries of vectors whose pairs no cache holds
 
 
 def flat(vectors: Sequence[Tensor]) -> Tensor:
@@ -42,23 +43,85 @@ def with_pair(pairs: Sequence[Pair], s: Tensor, y: Tensor, *, history: int) -> t
     return tuple(pairs)[-history:]
 
 
+class Rows(NamedTuple):
+    """Pairs as the rows of two matrices S and Y, with <s_i, y_j>, i <= j, oldest first.
+
+    ``order`` says in which row each pair is, oldest first, where that is not their order; below the diagonal of the
+    products stands nothing that is to be used.
+    """
+
+    S: Tensor
+    Y: Tensor
+    products: Tensor
+    order: Tensor | None = None
+
+    def of(self, matrix: Tensor, vector: Tensor) -> Tensor:
+        """The products of the rows of S or Y with a vector, shape (pairs, 1), oldest first."""
+        found = matrix @ vector
+        return (found if self.order is None else found[self.order])[:, None]
+
+    def sum(self, matrix: Tensor, factors: Tensor) -> Tensor:
+        """The rows of S or Y, each times its factor of shape (pairs, 1), oldest first."""
+        if self.order is None:
+            return factors[:, 0] @ matrix
+        return matrix.new_zeros(len(matrix)).index_put_((self.order,), factors[:, 0]) @ matrix
+
+
 class PairRows:
-    """Pairs as the rows of two matrices, in memory that is kept: of a wide network, fresh memory costs more."""
+    """Where pairs stand as rows: memory that is kept, for of a wide network fresh memory costs more than products.
+
+    Of vectors that are LONG a pass over all pairs is what counts, so that each stays in its row until it is given up,
+    and its products with the older ones are made once.
+    """
 
     def __init__(self) -> None:
-        self._memory: tuple[Tensor, Tensor] | None = None
+        self._S = self._Y = self._products = torch.empty((0, 0))
+        self._held: list[Pair | None] = []
 
-    def __call__(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
-        """S and Y; they stand there until the next call."""
+    def __call__(self, pairs: Sequence[Pair]) -> Rows:
+        """The rows; they stand there until the next call."""
+        if len(pairs[0].s) < LONG:
+            return self._stacked(pairs)
+        self._make_room(pairs)
+        rows = {id(pair.s): row for row, pair in enumerate(self._held) if pair is not None}
+        known = next((k for k, pair in enumerate(pairs) if id(pair.s) not in rows), len(pairs))
+        order = [rows[id(pair.s)] for pair in pairs[:known]]
+        free = iter(sorted(set(range(len(self._held))) - set(order)))
+        for pair in pairs[known:]:
+            order.append(next(free))
+            self._put(pair, order[-1])
+        self._held = [pair if row in order else None for row, pair in enumerate(self._held)]
+        used = max(order) + 1
+        places = torch.tensor(order, device=self._S.device)
+        return Rows(self._S[:used], self._Y[:used], self._products[places][:, places], places)
+
+    def _put(self, pair: Pair, row: int) -> None:
+        """Into a row, with its products with all that stand there."""
+        self._held[row] = pair
+        self._S[row], self._Y[row] = pair.s, pair.y
+        self._products[:, row] = self._S @ pair.y
+
+    def _make_room(self, pairs: Sequence[Pair]) -> None:
+        """Rows for all of them; where there are too few, or of another kind, twice as many, and all are put anew."""
+        first, kept = pairs[0].s, self._S
+        if len(pairs) <= len(kept) and _alike(kept[0], first):
+            return
+        count = max(len(pairs), 2 * len(kept) if len(kept) and _alike(kept[0], first) else 0)
+        self._S, self._Y = first.new_zeros((count, len(first))), first.new_zeros((count, len(first)))
+        self._products = first.new_zeros((count, count))
+        self._held = [None] * count
+
+    def _stacked(self, pairs: Sequence[Pair]) -> Rows:
         first, shape = pairs[0].s, (len(pairs), len(pairs[0].s))
-        if self._memory is None or not _fits(self._memory[0], first, shape):
-            self._memory = first.new_empty(shape), first.new_empty(shape)
-        S, Y = self._memory
-        return torch.stack([pair.s for pair in pairs], out=S), torch.stack([pair.y for pair in pairs], out=Y)
+        if self._S.shape != shape or not _alike(self._S[0], first):
+            self._S, self._Y = first.new_empty(shape), first.new_empty(shape)
+        S = torch.stack([pair.s for pair in pairs], out=self._S)
+        Y = torch.stack([pair.y for pair in pairs], out=self._Y)
+        return Rows(S, Y, S @ Y.T)
 
 
-def _fits(memory: Tensor, like: Tensor, shape: tuple[int, int]) -> bool:
-    return memory.shape == shape and (memory.dtype, memory.device) == (like.dtype, like.device)
+def _alike(a: Tensor, b: Tensor) -> bool:
+    return (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +170,12 @@ def two_loop(gradient: Tensor, pairs: Sequence[Pair], metric: Callable[[Tensor],
     """
     if not pairs:
         return metric(gradient)
-    S, Y = rows(pairs)
-    products = S @ Y.T
-    alpha = torch.linalg.solve_triangular(products, (S @ gradient)[:, None], upper=True)
+    known = rows(pairs)
+    products = known.products
+    alpha = torch.linalg.solve_triangular(products, known.of(known.S, gradient), upper=True)
     newest = pairs[-1]
     gamma = newest.curvature / (newest.y @ metric(newest.y))
-    q = gamma * metric(gradient - alpha[:, 0] @ Y)
-    rest = products.diagonal()[:, None] * alpha - (Y @ q)[:, None]
+    q = metric(gradient - known.sum(known.Y, alpha)).mul_(gamma)
+    rest = products.diagonal()[:, None] * alpha - known.of(known.Y, q)
     beta = torch.linalg.solve_triangular(products.T, rest, upper=False)
-    return q + beta[:, 0] @ S
+    return known.sum(known.S, beta).add_(q)
