@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.scipy.linalg import solve_triangular
 
 from normbench.jax.products import inner, matmul
 from normbench.jax.updates.decompositions import eigh
@@ -18,6 +19,7 @@ Sides = tuple[tuple[Array, Array], ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
+LONG = 2**17  # entries of vectors whose pairs no cache holds
 
 
 def flat(vectors: Sequence[Array]) -> Array:
@@ -37,19 +39,22 @@ def parted(vector: Array, like: Sequence[Array]) -> Arrays:
 class Memory(NamedTuple):
     """Steps s and gradient differences y, shape (history, entries), and <s, y> of each; how many there were.
 
-    The pairs go round: number k, counted from 0, lies in row k mod history.
+    The pairs go round: number k, counted from 0, lies in row k mod history. Of LONG vectors the products <s_i, y_j>
+    are kept, where i is not newer than j; of others they are None.
     """
 
     s: Array
     y: Array
     curvature: Array
     count: Array
+    products: Array | None = None
 
     @classmethod
     def empty(cls, history: int, like: Array) -> "Memory":
         """No pairs."""
         buffer = jnp.zeros((history, like.size), like.dtype)
-        return cls(buffer, buffer, buffer[:, 0], jnp.zeros((), jnp.int32))
+        products = jnp.zeros((history, history), like.dtype) if like.size >= LONG else None
+        return cls(buffer, buffer, buffer[:, 0], jnp.zeros((), jnp.int32), products)
 
     def with_pair(self, s: Array, y: Array, known: Array) -> "Memory":
         """With this pair as the newest, if it is ``known`` and the loss curves upwards along it."""
@@ -60,7 +65,10 @@ class Memory(NamedTuple):
         def put(rows: Array, value: Array) -> Array:  # of one row alone, so that no buffer is copied
             return rows.at[row].set(jnp.where(keeps, value, rows[row]))
 
-        return Memory(put(self.s, s), put(self.y, y), put(self.curvature, curvature), self.count + keeps)
+        S, products = put(self.s, s), self.products
+        if products is not None:
+            products = put(products.T, matmul(S, y)).T
+        return Memory(S, put(self.y, y), put(self.curvature, curvature), self.count + keeps, products)
 
     def row(self, k: Array) -> Array:
         """Where pair k lies."""
@@ -120,7 +128,17 @@ def two_loop(gradient: Array, memory: Memory, metric: Callable[[Array], Array]) 
 
     gamma = <s, y> / <y, metric y> of the newest pair, 1 without one
     """
-    S, Y, curvature, count = memory
+    newest = memory.row(memory.count - 1)
+    length = inner(memory.y[newest], metric(memory.y[newest]))
+    gamma = jnp.where(memory.count > 0, memory.curvature[newest] / jnp.where(length > 0, length, 1), 1)
+    if memory.products is None:
+        return _one_by_one(gradient, memory, lambda q: gamma * metric(q))
+    return _at_once(gradient, memory, memory.products, lambda q: gamma * metric(q))
+
+
+def _one_by_one(gradient: Array, memory: Memory, initial: Callable[[Array], Array]) -> Array:
+    """Both loops, pair by pair."""
+    S, Y, curvature, count, _ = memory
 
     def down(i: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         q, alphas = now
@@ -133,7 +151,22 @@ def two_loop(gradient: Array, memory: Memory, metric: Callable[[Array], Array]) 
         return q + (alphas[row] - inner(Y[row], q) / curvature[row]) * S[row]
 
     q, alphas = jax.lax.fori_loop(0, memory.kept, down, (gradient, jnp.zeros_like(curvature)))
-    newest = memory.row(count - 1)
-    length = inner(Y[newest], metric(Y[newest]))
-    gamma = jnp.where(count > 0, curvature[newest] / jnp.where(length > 0, length, 1), 1)
-    return jax.lax.fori_loop(0, memory.kept, up, gamma * metric(q))
+    return jax.lax.fori_loop(0, memory.kept, up, initial(q))
+
+
+def _at_once(gradient: Array, memory: Memory, products: Array, initial: Callable[[Array], Array]) -> Array:
+    """The same with four passes over the pairs: each loop is a system of equations.
+
+    U alpha = S q, then U^T beta = diag(U) alpha - Y q, with the upper triangle U of the <s_i, y_j>, oldest first
+    """
+    ages = jnp.arange(len(memory.s))
+    order, there = memory.row(memory.count - memory.kept + ages), ages < memory.kept
+    U = jnp.where(there[:, None] & there, products[order][:, order], jnp.eye(len(ages), dtype=gradient.dtype))
+
+    def placed(factors: Array) -> Array:
+        return jnp.zeros_like(factors).at[order].set(jnp.where(there, factors, 0))
+
+    alpha = solve_triangular(U, jnp.where(there, matmul(memory.s, gradient)[order], 0))
+    q = initial(gradient - matmul(placed(alpha), memory.y))
+    beta = solve_triangular(U, jnp.where(there, jnp.diagonal(U) * alpha - matmul(memory.y, q)[order], 0), trans="T")
+    return q + matmul(placed(beta), memory.s)
