@@ -15,6 +15,7 @@ Vectors = tuple[np.ndarray, ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
+WIDE = 96  # rows or columns; where the longer side of a matrix has as many, its average is the diagonal alone
 
 
 class Pair(NamedTuple):
@@ -31,6 +32,7 @@ class Metric:
     Attributes
     ----------
     averages, roots : tuple of pairs of arrays
+        A matrix, or its diagonal as a column.
     count : int
         Gradients seen.
     """
@@ -41,7 +43,7 @@ class Metric:
 
     def seen(self, gradient: Vectors, *, decay: float, damping: float) -> "Metric":
         """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
-        squares = tuple((G @ G.T, G.T @ G) for G in gradient)
+        squares = tuple((square(G), square(G.T)) for G in gradient)
         if self.count:
             averages = tuple(
                 (decay * L + (1 - decay) * left, decay * R + (1 - decay) * right)
@@ -56,11 +58,32 @@ class Metric:
 
     def __call__(self, vectors: Vectors) -> Vectors:
         """L^(-1/2) V R^(-1/2)."""
-        return tuple(L @ V @ R for V, (L, R) in zip(vectors, self.roots, strict=True))
+        return tuple(between(L, V, R) for V, (L, R) in zip(vectors, self.roots, strict=True))
+
+
+def square(G: np.ndarray) -> np.ndarray:
+    """G G^T; of a long G with WIDE rows its diagonal, as a column."""
+    if len(G) >= WIDE and len(G) > G.shape[1]:
+        return (G * G).sum(axis=1, keepdims=True)
+    return G @ G.T
+
+
+def between(L: np.ndarray, V: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """L V R, where L and R are matrices or diagonals."""
+    V = L * V if is_diagonal(L) else L @ V
+    return V * R.T if is_diagonal(R) else V @ R
+
+
+def is_diagonal(A: np.ndarray) -> bool:
+    """True for the diagonal of a matrix, as a column."""
+    return A.shape[0] != A.shape[1]
 
 
 def inverse_root(A: np.ndarray, damping: float) -> np.ndarray:
     """(A + damping tr(A) / n I)^(-1/2), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    if is_diagonal(A):
+        mean = A.mean()
+        return (A + damping * mean) ** -0.5 if mean else np.zeros_like(A)
     eigenvalues, vectors = np.linalg.eigh(A)
     eigenvalues = np.clip(eigenvalues, 0.0, None)
     mean = eigenvalues.mean()

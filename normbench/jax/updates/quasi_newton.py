@@ -19,6 +19,7 @@ Sides = tuple[tuple[Array, Array], ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
+WIDE = 96  # rows or columns; where the longer side of a matrix has as many, its average is the diagonal alone
 LONG = 2**17  # entries of vectors whose pairs no cache holds
 
 
@@ -81,7 +82,10 @@ class Memory(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """Averages of G G^T and G^T G of every matrix, the inverse square roots of both, and the number of gradients."""
+    """Averages of G G^T and G^T G of every matrix, the inverse square roots of both, and the number of gradients.
+
+    Each is a matrix, or its diagonal as a column.
+    """
 
     averages: Sides
     roots: Sides
@@ -90,16 +94,14 @@ class Metric(NamedTuple):
     @classmethod
     def empty(cls, like: Sequence[Array]) -> "Metric":
         """Nothing seen."""
-        sides = tuple(
-            (jnp.zeros((len(v), len(v)), v.dtype), jnp.zeros((v.shape[1], v.shape[1]), v.dtype)) for v in like
-        )
+        sides = tuple((jnp.zeros_like(square(v)), jnp.zeros_like(square(v.T))) for v in like)
         return cls(sides, sides, jnp.zeros((), jnp.int32))
 
     def seen(self, gradient: Sequence[Array], *, decay: Array, damping: Array) -> "Metric":
         """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
         old = jnp.where(self.count > 0, decay, 0)
         averages = tuple(
-            (old * L + (1 - old) * matmul(G, G.T), old * R + (1 - old) * matmul(G.T, G))
+            (old * L + (1 - old) * square(G), old * R + (1 - old) * square(G.T))
             for (L, R), G in zip(self.averages, gradient, strict=True)
         )
 
@@ -111,11 +113,32 @@ class Metric(NamedTuple):
 
     def __call__(self, vectors: Sequence[Array]) -> Arrays:
         """L^(-1/2) V R^(-1/2)."""
-        return tuple(matmul(matmul(L, V), R) for V, (L, R) in zip(vectors, self.roots, strict=True))
+        return tuple(between(L, V, R) for V, (L, R) in zip(vectors, self.roots, strict=True))
+
+
+def square(G: Array) -> Array:
+    """G G^T; of a long G with WIDE rows its diagonal, as a column."""
+    if len(G) >= WIDE and len(G) > G.shape[1]:
+        return (G * G).sum(axis=1, keepdims=True)
+    return matmul(G, G.T)
+
+
+def between(L: Array, V: Array, R: Array) -> Array:
+    """L V R, where L and R are matrices or diagonals."""
+    V = L * V if is_diagonal(L) else matmul(L, V)
+    return V * R.T if is_diagonal(R) else matmul(V, R)
+
+
+def is_diagonal(A: Array) -> bool:
+    """True for the diagonal of a matrix, as a column."""
+    return A.shape[0] != A.shape[1]
 
 
 def inverse_root(A: Array, damping: Array) -> Array:
     """(A + damping tr(A) / n I)^(-1/2), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    if is_diagonal(A):
+        mean = A.mean()
+        return jnp.where(mean == 0, 0, jnp.where(mean == 0, 1, A + damping * mean) ** -0.5)
     eigenvalues, vectors = eigh(A)
     eigenvalues = jnp.maximum(eigenvalues, 0)
     mean = eigenvalues.mean()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
+WIDE = 96  # rows or columns; where the longer side of a matrix has as many, its average is the diagonal alone
 LONG = 2**17  # entries of vectors whose pairs no cache holds
 
 
@@ -126,7 +127,10 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """Averages of G G^T and G^T G of every matrix, the inverse square roots of both, and the number of gradients."""
+    """Averages of G G^T and G^T G of every matrix, the inverse square roots of both, and the number of gradients.
+
+    Each is a matrix, or its diagonal as a column.
+    """
 
     averages: tuple[tuple[Tensor, Tensor], ...] = ()
     roots: tuple[tuple[Tensor, Tensor], ...] = ()
@@ -136,14 +140,11 @@ class Metric:
         """The metric after one more gradient: L <- decay L + (1 - decay) G G^T; the first is all of it."""
         if self.count:
             averages = tuple(
-                (
-                    torch.addmm(L, G, G.T, beta=decay, alpha=1 - decay),
-                    torch.addmm(R, G.T, G, beta=decay, alpha=1 - decay),
-                )
+                (averaged(L, G, decay), averaged(R, G.T, decay))
                 for (L, R), G in zip(self.averages, gradient, strict=True)
             )
         else:
-            averages = tuple((G @ G.T, G.T @ G) for G in gradient)
+            averages = tuple((square(G), square(G.T)) for G in gradient)
         roots = self.roots
         if self.count <= EVERY or self.count % EVERY == 0:
             roots = tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
@@ -151,11 +152,42 @@ class Metric:
 
     def __call__(self, vectors: Sequence[Tensor]) -> list[Tensor]:
         """L^(-1/2) V R^(-1/2)."""
-        return [L @ V @ R for V, (L, R) in zip(vectors, self.roots, strict=True)]
+        return [between(L, V, R) for V, (L, R) in zip(vectors, self.roots, strict=True)]
+
+
+def square(G: Tensor) -> Tensor:
+    """G G^T; of a long G with WIDE rows its diagonal, as a column."""
+    return diagonal_of_square(G) if len(G) >= WIDE and len(G) > G.shape[1] else G @ G.T
+
+
+def diagonal_of_square(G: Tensor) -> Tensor:
+    """The diagonal of G G^T, as a column."""
+    return torch.linalg.vecdot(G, G).unsqueeze(1)
+
+
+def averaged(A: Tensor, G: Tensor, decay: float) -> Tensor:
+    """decay A + (1 - decay) G G^T, of which A may be the diagonal."""
+    if is_diagonal(A):
+        return torch.add(decay * A, diagonal_of_square(G), alpha=1 - decay)
+    return torch.addmm(A, G, G.T, beta=decay, alpha=1 - decay)
+
+
+def between(L: Tensor, V: Tensor, R: Tensor) -> Tensor:
+    """L V R, where L and R are matrices or diagonals."""
+    V = L * V if is_diagonal(L) else L @ V
+    return V * R.T if is_diagonal(R) else V @ R
+
+
+def is_diagonal(A: Tensor) -> bool:
+    """True for the diagonal of a matrix, as a column."""
+    return A.shape[0] != A.shape[1]
 
 
 def inverse_root(A: Tensor, damping: float) -> Tensor:
     """(A + damping tr(A) / n I)^(-1/2), A positive semi-definite; zero where A is zero: what had no gradient rests."""
+    if is_diagonal(A):
+        damped = A + damping * A.mean()
+        return torch.where(damped > 0, damped**-0.5, 0)
     eigenvalues, vectors = torch.linalg.eigh(A)
     eigenvalues = eigenvalues.clamp(min=0)
     damped = eigenvalues + damping * eigenvalues.mean()
