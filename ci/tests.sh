@@ -5,6 +5,7 @@
 # With NORMBENCH_DATA naming a folder that holds neural_fly/, the tests on real flights run too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset PYTHONDONTWRITEBYTECODE  # with it each of the many processes that tests start compiles the package anew
 
 command=$(sed -n '/<!-- tests -->/,/^```$/p' README.md | sed '1,2d;$d')
 test -n "$command"
