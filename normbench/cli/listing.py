@@ -43,10 +43,16 @@ def _offered(group: str, ours: Collection[str], get: Callable[[str], Any]) -> li
     return found
 
 
-def _optimisers() -> Rows:
-    from normbench.backends import names
+def _every_optimiser() -> list[Any]:
+    """The declarations of ours, and of those that installed packages offer."""
     from normbench.specs import SPECS, get
     from normbench.specs.plug_ins import OPTIMISERS
+
+    return [*SPECS.values(), *_offered(OPTIMISERS, SPECS, get)]
+
+
+def _optimisers() -> Rows:
+    from normbench.backends import names
 
     return [
         {
@@ -59,15 +65,15 @@ def _optimisers() -> Rows:
             "iterations": spec.iterations,
             "to tune": ", ".join(h.name for h in spec.searched) or "none",
         }
-        for spec in (*SPECS.values(), *_offered(OPTIMISERS, SPECS, get))
+        for spec in _every_optimiser()
     ]
 
 
 def _parametrisations() -> Rows:
     from normbench.networks.activations import ACTIVATIONS
-    from normbench.specs import SPECS
     from normbench.specs.parametrisations import PARAMETRISATIONS, through
 
+    known = _every_optimiser()
     return [
         {
             "parametrisation": p.key,
@@ -75,7 +81,7 @@ def _parametrisations() -> Rows:
             "source": p.source,
             "keeps a bound": p.bounded,
             "activations": ", ".join(p.activations or ACTIVATIONS),
-            "optimisers": ", ".join(spec.key for spec in SPECS.values() if p.key in through(spec)),
+            "optimisers": ", ".join(spec.key for spec in known if p.key in through(spec)),
         }
         for p in PARAMETRISATIONS.values()
     ]
