@@ -196,6 +196,7 @@ def _supported(
             check_support(
                 spec,
                 network,
+                loss=task.loss,
                 batch_size=asked.batch_size,
                 parametrisation=asked.parametrisation,
                 bounded=bounded,

@@ -145,6 +145,7 @@ def run(request: RunRequest, dataset: Dataset) -> RunResult:
     check_support(
         specs.get(request.optimiser),
         problem.network,
+        loss=problem.loss,
         batch_size=request.batch_size,
         parametrisation=request.parametrisation,
         bounded=request.lipschitz is not None,

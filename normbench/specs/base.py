@@ -84,6 +84,8 @@ class OptimiserSpec:
         True if an iteration compares losses with the last one's, which mini-batches would mix up.
     bounded : bool
         True if it needs a network whose layers all have a known operator norm.
+    least_squares : bool
+        True if it needs the square loss of samples one by one, and a matrix with a row and a column for each weight.
     geometries : tuple of Geometry
         Where it can move variables.
     parametrisation : str
@@ -120,6 +122,7 @@ class OptimiserSpec:
     backends: tuple[str, ...] | None = None
     full_batch: bool = False
     bounded: bool = False
+    least_squares: bool = False
     geometries: tuple[Geometry, ...] = (Geometry.FREE,)
     parametrisation: str = "free"
     unsuited: tuple[tuple[str, str], ...] = ()

@@ -3,7 +3,7 @@
 Nothing here has a reference: the libraries' own code is what is compared.
 """
 
-from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
+from normbench.specs.base import OTHERS, Family, Geometry, Hyperparameter, OptimiserSpec
 from normbench.specs.baselines import UNCONSTRAINED
 
 _FREE = "Declared free of a learning rate by its authors: 1 is a scale that users leave alone."
@@ -129,4 +129,25 @@ RIEMANNIAN_CG = OptimiserSpec(
         "Where a search finds no step the run goes on from there along the gradient; it ends as stalled where that "
         "has no step either.",
     ),
+)
+LEVENBERG_MARQUARDT = OptimiserSpec(
+    key="levenberg_marquardt",
+    title="Levenberg-Marquardt",
+    paper="Marquardt, SIAM J. Appl. Math. 11, 1963",
+    equations="optimistix.LevenbergMarquardt: (J^T J + lambda I) D = -J^T r; lambda by the classical trust region",
+    iterations=50,
+    family=Family.PEER,
+    backends=("jax",),
+    full_batch=True,
+    least_squares=True,
+    state=("1 / lambda, which is 1 at the start",),
+    notes=(
+        "An iteration is one J^T J with as many steps as it takes until one is accepted. It counts as an evaluation "
+        "for each output, whose gradients are the rows of J, and one for each step; the products and the Cholesky "
+        "factor of J^T J, which take most of its time, count nothing.",
+        "optimistix solves [J; sqrt(lambda) I] D = [-r; 0] by QR; its own descent and trust region are given J^T J "
+        "here, which is made of some samples at a time, and solve the same by Cholesky.",
+        UNCONSTRAINED,
+    ),
+    unsuited=((OTHERS, "has the derivatives of residuals by the plain weights alone"),),
 )

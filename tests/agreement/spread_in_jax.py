@@ -1,6 +1,7 @@
 """The runs of spread_runs in JAX, where a process has as many devices as it begins with; test_devices runs it.
 
-Prints as JSON what the runs came to, which optimisers take a step, derivatives along curves and a worker's record.
+Prints as JSON what the runs came to, which optimisers take a step, derivatives along curves, Gauss-Newton matrices and
+a worker's record.
 """
 
 import gc
@@ -55,6 +56,20 @@ def derivatives(devices):
         return jax.tree.map(float, found(trainer._objective, trainer._weights))
 
 
+def gauss_newton(devices, activation):
+    """The Gauss-Newton matrix, by the hand-made perceptron and by that of any network, and what a sample counts."""
+    wanted = asked("digits", "levenberg_marquardt", "jax", devices=devices, activation=activation)
+    trainer = build_trainer(wanted, problem_of(wanted, few_digits()))
+
+    @jax.jit
+    def found(objective, weights):
+        matrix = objective.gauss_newton(weights)
+        return jnp.diagonal(matrix), matrix[-1], objective.weight_of_sample
+
+    with trainer._precision():
+        return jax.tree.map(lambda array: array.tolist(), found(trainer._objective, trainer._weights))
+
+
 def job(devices):
     """The record of a run as a worker makes it."""
     wanted = asked("digits", "sgd", "jax", devices=devices, iterations=2)
@@ -70,6 +85,8 @@ if __name__ == "__main__":
     found = {name: made(name, "jax", DEVICES) for name in CASES}
     stepped = {key: steps(key) for key in specs.on("jax")}
     along = [derivatives(devices) for devices in (1, DEVICES)]
+    matrices = {a: [gauss_newton(devices, a) for devices in (1, DEVICES)] for a in ("relu", "tanh")}
     get("jax").processor_devices(1)
     counts.append(len(jax.devices()))
-    print(json.dumps({"runs": found, "steps": stepped, "along": along, "record": record.to_json(), "counts": counts}))
+    said = {"runs": found, "steps": stepped, "along": along, "matrices": matrices, "record": record.to_json()}
+    print(json.dumps(said | {"counts": counts}))

@@ -75,6 +75,14 @@ def test_derivatives_along_curves_are_summed_in_jax(in_jax):
         np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_gauss_newton_matrices_are_summed_in_jax(activation, in_jax):
+    one, several = in_jax["matrices"][activation]
+    for found, expected in zip(several, one, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=TOLERANCE, atol=1e-14)
+    assert max(one[0]) > 0
+
+
 @pytest.mark.parametrize("key", specs.on("jax"))
 def test_every_optimiser_of_jax_takes_steps(key, in_jax):
     assert in_jax["steps"][key]

@@ -16,9 +16,12 @@ import torch
 from normbench import specs
 from normbench.backends.trajectory import Status
 from normbench.errors import InvalidArgumentError
+from normbench.networks import BatchNorm, Loss, Network, perceptron
+from normbench.networks.activations import Relu, Tanh
 from normbench.running.request import Asked
+from normbench.running.support import check_support
 from normbench.specs import PEERS, REFERENCED, SPECS
-from tests.agreement.conftest import problem_for, train
+from tests.agreement.conftest import build, problem_for, train
 
 STEPS = 40
 SHALLOW = (6, 9, 3)  # whose programs JAX compiles soonest
@@ -99,7 +102,31 @@ def declared(key, pattern):
     return getattr(importlib.import_module(found[1]), found[2])
 
 
+def user_loop_of_residuals(problem, key, steps):
+    """Losses at the points that optimistix's own solver accepts, of residuals whose Jacobian it takes itself."""
+    solver = declared(key, r"(optimistix)\.(\w+)")(rtol=0.0, atol=0.0)
+    x, y = jnp.asarray(problem.x_train), jnp.asarray(problem.y_train)
+
+    def residuals(weights, args):
+        h = x
+        for w in weights[:-1]:
+            h = jax.nn.relu(h @ w.T)
+        return h @ weights[-1].T - y, None
+
+    weights = tuple(map(jnp.asarray, problem.weights))
+    shape, _ = jax.eval_shape(residuals, weights, None)
+    state = solver.init(residuals, weights, None, {}, shape, None, frozenset())
+    losses = []
+    while len(losses) <= steps:
+        weights, state, _ = solver.step(residuals, weights, None, {}, state, frozenset())
+        if state.num_steps_since_acceptance == 0:  # its first step accepts the start
+            losses.append(float(jnp.sum(jnp.square(residuals(weights, None)[0]))) / (2 * len(x)))
+    return losses
+
+
 def user_loop_in_jax(problem, key, steps):
+    if key == "levenberg_marquardt":
+        return user_loop_of_residuals(problem, key, steps)
     x, y = jnp.asarray(problem.x_train), jnp.asarray(problem.y_train)
 
     @jax.jit
@@ -171,6 +198,62 @@ def test_line_searches_are_counted(framework, key):
     assert (losses >= 1).all()
     assert losses.sum() > STEPS  # some searches take more than one evaluation
     np.testing.assert_array_equal(found.loss_evaluations[1:], found.gradient_evaluations[1:])
+
+
+@pytest.mark.parametrize("activation", [Relu(), Tanh()])
+def test_levenberg_marquardt_counts_the_rows_of_its_matrix_and_its_steps(activation):
+    problem = problem_for("levenberg_marquardt", seed=3, layers=SHALLOW)
+    network = perceptron(SHALLOW, activation)  # by hand, and by automatic differentiation
+    found = train("jax", dataclasses.replace(problem, network=network), "levenberg_marquardt", iterations=STEPS)
+    losses, _ = counts(trajectory := found.trajectory())
+    assert losses.sum() == STEPS * (problem.y_train.shape[1] + 1) + trajectory.halvings
+    assert trajectory.halvings > 0  # where a step did not lower the loss enough
+    assert (np.diff(trajectory.loss) < 0).all()
+
+
+@pytest.mark.parametrize("activation", [Relu(), Tanh()])
+def test_the_gauss_newton_matrix_is_that_of_the_jacobian(activation):
+    problem = problem_for("levenberg_marquardt", layers=SHALLOW)
+    trainer = build("jax", dataclasses.replace(problem, network=perceptron(SHALLOW, activation)), "levenberg_marquardt")
+    with jax.enable_x64(True):
+        objective, weights = trainer._objective, trainer._weights
+
+        def outputs(weights):
+            h = jnp.asarray(problem.x_train)
+            for w in weights[:-1]:
+                h = (jnp.tanh if activation == Tanh() else jax.nn.relu)(h @ w.T)
+            return (h @ weights[-1].T).ravel()
+
+        J = np.hstack([np.reshape(d, (d.shape[0], -1)) for d in jax.jacrev(outputs)(weights)])
+        expected = J.T @ J / len(problem.x_train)
+        np.testing.assert_allclose(objective.gauss_newton(weights), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_levenberg_marquardt_stalls_where_nothing_has_a_gradient():
+    problem = problem_for("levenberg_marquardt", layers=SHALLOW)
+    weights = [-np.abs(problem.weights[0]), np.zeros_like(problem.weights[1])]
+    positive = dataclasses.replace(problem, weights=tuple(weights), x_train=np.abs(problem.x_train))  # no unit fires
+    found = train("jax", positive, "levenberg_marquardt", iterations=5).trajectory()
+    assert (found.status, found.step_size[-1]) == (Status.STALLED, 0.0)
+    for kept, given in zip(found.weights, weights, strict=True):
+        np.testing.assert_array_equal(kept, given)
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "message"),
+    [
+        (
+            perceptron(SHALLOW),
+            Loss.CROSS_ENTROPY,
+            "needs the square loss of samples one by one; got the loss cross_ent",
+        ),
+        (Network((1, 4, 4), (BatchNorm(),)), Loss.SQUARE, "got a network that mixes the samples of a batch"),
+        (perceptron((784, 256, 10)), Loss.SQUARE, "up to 20,000 of them; got 203,264"),
+    ],
+)
+def test_levenberg_marquardt_refuses_what_is_no_least_squares_of_few_weights(network, loss, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        check_support(specs.get("levenberg_marquardt"), network, loss=loss)
 
 
 @pytest.mark.parametrize("key", ["lbfgs", "riemannian_cg"])

@@ -236,7 +236,11 @@ def test_what_the_environment_says_besides_libraries_is_known(backend):
 
 def test_the_environment_names_every_library_that_made_the_numbers():
     shared = {"python", "numpy", "scipy", "pandas", "scikit-learn", "blas", "cpu", "cores", "platform"}
-    own = {"torch": {"torch", "pytorch-optimizer", "geoopt"}, "jax": {"jax", "jaxlib", "optax"}, "reference": set()}
+    own = {
+        "torch": {"torch", "pytorch-optimizer", "geoopt"},
+        "jax": {"jax", "jaxlib", "optax", "optimistix", "lineax"},
+        "reference": set(),
+    }
     for backend, needed in own.items():
         found = versions.environment(backend)
         assert shared | needed <= found.keys()

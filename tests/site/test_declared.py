@@ -97,7 +97,9 @@ def test_what_has_classes_shows_equations_and_both_examples(key, made):
 @pytest.mark.parametrize("key", [key for key in SPECS if key not in specs.AUTOMATIC])
 def test_what_is_of_a_library_shows_how_it_is_called(key, made):
     spec, page = SPECS[key], made[f"optimisers/{key}.md"]
-    calls = re.findall(r"\{tab-item\} (\w+)\n```python\n((?:torch\.optim|optax|pytorch_optimizer|geoopt)\..*)\n", page)
+    calls = re.findall(
+        r"\{tab-item\} (\w+)\n```python\n((?:torch\.optim|optax|optimistix|pytorch_optimizer|geoopt)\..*)\n", page
+    )
     if spec.backends or spec.family is Family.BASELINE:
         assert [backend for backend, _ in calls] == list(spec.backends or ("torch", "jax"))
         assert all(compile(line, key, "eval") and "self" not in line for _, line in calls)

@@ -3,6 +3,7 @@
 Both answer the same questions, so that one update serves both: :mod:`normbench.jax.benchmark.perceptron`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,12 +12,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from normbench.jax.benchmark.least_squares import gauss_newton, in_parts
 from normbench.jax.benchmark.network import apply, loss_value
 from normbench.jax.benchmark.perceptron import Point
 from normbench.jax.line_derivatives import at_zero
 from normbench.networks import Loss, Network
 
 ACCUMULATED = 8192  # samples at a time
+WITH_ROWS = 512  # samples at a time, of which every output has a row as long as all weights
 
 
 @partial(
@@ -82,6 +85,29 @@ class NetworkObjective:
     def point(self, weights: tuple[Array, ...]) -> Point:
         """Value and gradient."""
         return Point(weights, *jax.value_and_grad(self.loss)(weights))
+
+    @property
+    def outputs_of_a_sample(self) -> int:
+        """Numbers that the network gives for one."""
+        return math.prod(self.network.output_shape)
+
+    @property
+    def weight_of_sample(self) -> Array:
+        """1 / (loss_divisor samples): what half a square of a residual counts in the loss."""
+        return 1 / (self.loss_divisor * len(self.x))
+
+    def counts(self) -> Array:
+        """That of each sample."""
+        return jnp.full(len(self.x), self.weight_of_sample)
+
+    def gauss_newton(self, weights: tuple[Array, ...]) -> Array:
+        """J^T J in the scale of the square loss; see :mod:`normbench.jax.benchmark.least_squares`."""
+
+        def outputs(weights: tuple[Array, ...], x: Array) -> Array:
+            return apply(self.network, weights, x[None])[0]
+
+        size = min(WITH_ROWS, len(self.x))
+        return gauss_newton(outputs, weights, in_parts(self.x, size), in_parts(self.counts(), size))
 
     def curve_derivatives(
         self, point: Point, velocity: Sequence[Array], moving: Sequence[Array], order: int

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from normbench.jax.benchmark.least_squares import gauss_newton
+
 CPU_TILE = 512
 
 
@@ -72,6 +74,20 @@ class Objective(NamedTuple):
 
         squares, gradient = self._sum(tile)
         return Point(weights, squares * (self.weight_of_sample / 2), gradient)
+
+    @property
+    def outputs_of_a_sample(self) -> int:
+        """d_L."""
+        return self.y.shape[1]
+
+    def gauss_newton(self, weights: tuple[Array, ...]) -> Array:
+        """J^T J in the scale of the loss; see :mod:`normbench.jax.benchmark.least_squares`."""
+
+        def outputs(weights: tuple[Array, ...], x: Array) -> Array:
+            return _forward(weights, x[:, None])[-1][:, 0]
+
+        counts = jnp.broadcast_to(self.weight_of_sample, (len(self.x), self.x.shape[2]))
+        return gauss_newton(outputs, weights, self.x.mT, counts)  # the padding gives zeros
 
     def curve_derivatives(
         self, point: Point, velocity: Sequence[Array], moving: Sequence[Array], order: int

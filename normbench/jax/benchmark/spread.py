@@ -82,6 +82,15 @@ class Share(NetworkObjective):
         parts = tuple(a.reshape(chunks, -1, *a.shape[1:]) for a in (self.x, self.y, self.shares))
         return jax.lax.scan(add, jnp.zeros((), self.shares.dtype), parts)[0]
 
+    @property
+    def weight_of_sample(self) -> Array:
+        """What half a square of a residual counts in the loss of all."""
+        return jnp.max(self.shares) / self.loss_divisor
+
+    def counts(self) -> Array:
+        """That of each sample."""
+        return self.shares / self.loss_divisor
+
     def loss_of(self, outputs: Array) -> Array:
         """The losses of the samples one by one, by what they count."""
         of_one = partial(loss_value, self.kind, divisor=self.loss_divisor)
@@ -138,6 +147,20 @@ class Spread:
         """Derivatives of L(Gamma(t)) at t = 0, of order 1 to ``order``."""
         along = point, tuple(velocity), tuple(moving)
         return self._sum(lambda part, *given: part.curve_derivatives(*given, order), *along)
+
+    @property
+    def outputs_of_a_sample(self) -> int:
+        """Numbers that the network gives for one."""
+        return _inner(self.parts).outputs_of_a_sample
+
+    @property
+    def weight_of_sample(self) -> Array:
+        """What half a square of a residual counts in the loss."""
+        return self._sum(lambda part: part.weight_of_sample) / self.mesh.size
+
+    def gauss_newton(self, weights: tuple[Array, ...]) -> Array:
+        """J^T J in the scale of the square loss."""
+        return self._sum(lambda part, *given: part.gauss_newton(*given), weights)
 
     def _sum(self, ask: Callable[..., Any], *given: Any) -> Any:
         """The sum of what the parts answer; what is given is the same for all."""

@@ -1,6 +1,7 @@
 """The peers in JAX, as optax has them: one line each where the gradient and the loss are all that they need."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ from jax import Array
 
 from normbench.backends.method import Method, Step
 from normbench.jax.updates.library import Library, differentiable
+from normbench.jax.updates.quasi_newton import flat, parted
 from normbench.jax.updates.spheres import Arrays
 
 
@@ -81,5 +83,53 @@ def lbfgs(*, history: int) -> Method:
             jnp.where(moved, search.learning_rate, 0),
             search.info.num_linesearch_steps.astype(jnp.int32),
         )
+
+    return Method(init, step)
+
+
+class _Damped(NamedTuple):
+    """A point that a step of Levenberg and Marquardt led to, the search behind it, and how many steps were tried."""
+
+    point: Any
+    search: Any
+    tried: Array
+    accepted: Array
+    moved: Array
+
+
+def levenberg_marquardt() -> Method:
+    """optimistix's damped Newton descent and its trust region, which sets 1 / lambda, on half the sum of squares.
+
+    The step size is 1 / lambda; 0 where every step is too short to change the weights.
+    """
+    optimistix, lineax = import_module("optimistix"), import_module("lineax")
+    info = optimistix.FunctionInfo
+    descent, trust_region = optimistix.DampedNewtonDescent(), optimistix.LevenbergMarquardt(rtol=0.0, atol=0.0).search
+
+    def init(objective: Any, weights: Arrays) -> Any:
+        return jax.tree.map(lambda size: size.astype(weights[0].dtype), trust_region.init(weights, None))
+
+    def step(objective: Any, point: Any, state: Any) -> Step:
+        unit = objective.weight_of_sample
+        matrix = objective.gauss_newton(point.weights) / unit
+        curvature = lineax.MatrixLinearOperator(matrix, lineax.positive_semidefinite_tag)
+        here = flat(point.weights)
+        known = info.EvalGradHessian(point.loss / unit, flat(point.gradient) / unit, curvature)
+        towards = descent.query(here, known, descent.init(here, known))
+
+        def attempt(last: _Damped) -> _Damped:
+            change, _ = descent.step(last.search.step_size, towards)
+            there = here + change
+            trial = objective.point(parted(there, point.weights))
+            found = info.Eval(trial.loss / unit)
+            _, accepted, _, search = trust_region.step(jnp.asarray(False), here, there, known, found, last.search)
+            return _Damped(trial, search, last.tried + 1, accepted, (there != here).any())
+
+        begin = _Damped(point, state, jnp.zeros((), jnp.int32), jnp.asarray(False), jnp.asarray(True))
+        end = jax.lax.while_loop(lambda now: ~now.accepted & now.moved, attempt, begin)
+        taken = end.accepted & end.moved
+        new = jax.tree.map(lambda there, back: jnp.where(taken, there, back), end.point, point)
+        outputs = objective.outputs_of_a_sample
+        return Step(new, end.search, jnp.where(taken, state.step_size, 0), outputs + end.tried, end.tried - 1)
 
     return Method(init, step)
