@@ -4,9 +4,11 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from normbench.analysis.answer import Place, answer
+from normbench.analysis.answer import Place, Problem, answer
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Line
+from normbench.analysis.ranking import Sample
+from normbench.analysis.stand_ins import StandIn, stand_ins
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
 from normbench.presentation.frontiers import (
@@ -19,6 +21,7 @@ from normbench.presentation.frontiers import (
     price_words,
     seeds_named,
     tuning_words,
+    way_name,
     way_title,
 )
 from normbench.presentation.quantity import Quantity
@@ -43,11 +46,14 @@ class Across:
         The best first.
     missing : tuple of pairs of Line and Frontier
         Ways without a place, each with the tasks that it lacks.
+    stand_ins : tuple of StandIn
+        Of the rows.
     """
 
     frontiers: tuple[Frontier, ...]
     rows: tuple[Placed, ...]
     missing: tuple[tuple[Line, tuple[Frontier, ...]], ...]
+    stand_ins: tuple[StandIn, ...]
 
 
 def across(frontiers: Iterable[Frontier]) -> list[Across]:
@@ -59,7 +65,8 @@ def across(frontiers: Iterable[Frontier]) -> list[Across]:
 
 
 def _across(found: Sequence[Frontier]) -> Across:
-    problems = [frontier.problem for frontier in found]
+    standing = stand_ins(found)
+    problems = [_with_stand_ins(frontier, standing) for frontier in found]
     places = answer(problems)
     lines: dict[Hashable, Line] = {line.way.key: line for frontier in found for line in frontier.lines}
     missing = [
@@ -67,7 +74,17 @@ def _across(found: Sequence[Frontier]) -> Across:
         for key, line in lines.items()
         if key not in places
     ]
-    return Across(tuple(found), tuple(Placed(lines[key], place) for key, place in places.items()), tuple(missing))
+    rows = tuple(Placed(lines[key], place) for key, place in places.items())
+    return Across(tuple(found), rows, tuple(missing), tuple(one for one in standing if one.line.way.key in places))
+
+
+def _with_stand_ins(frontier: Frontier, standing: Sequence[StandIn]) -> Problem:
+    problem = frontier.problem
+    own = {one.line.way.key: one.instead.way.key for one in standing if one.frontier is frontier}
+    held: dict[Hashable, Sequence[Sample]] = {
+        key: problem.samples[other] for key, other in own.items() if other in problem.samples
+    }
+    return replace(problem, samples={**problem.samples, **held})
 
 
 ACROSS = (
@@ -115,6 +132,14 @@ def across_captions(answer: Across) -> list[str]:
         f"Mean with equal weights over {'; '.join(tasks)}. Seeds and tasks are drawn again; with few tasks the "
         "intervals are too narrow."
     ]
+    if answer.stand_ins:
+        held = (
+            f"{way_title(one.line)} as {way_name(one.instead)} on {_task(one.frontier)}" for one in answer.stand_ins
+        )
+        notes.append(
+            "Where a parametrisation has no weights for the network, the optimiser's default stands for it: "
+            f"{'; '.join(held)}."
+        )
     if answer.missing:
         lacking = (f"{way_title(line)} on {_tasks(lacked, answer.frontiers)}" for line, lacked in answer.missing)
         notes.append(f"Not ranked, for want of all figures: {'; '.join(lacking)}.")
