@@ -159,6 +159,15 @@ def test_a_way_that_was_not_run_for_a_budget_is_no_row_of_it_and_named(level):
     assert text.count("adam") == 1
 
 
+def test_rows_of_a_jacobian_are_planned_and_read_as_gradients(level):
+    """Of three outputs an iteration is four evaluations."""
+    free = {"parametrisation": None, "iterations": 50, "losses": 4, "gradients": 4, "backend": "jax"}
+    fitted = level("levenberg_marquardt", 0.7, bounds=[None], lipschitz_certificate=40.0, **free)
+    text = written(frontiers([*level("adam", 1.1), *level("adam", 1.0, bounds=[5.0, 20.0], iterations=400), *fitted]))
+    assert len(re.findall(r"levenberg_marquardt +jax +none +0\.770 +40", text)) == 1
+    assert "Not run for so many evaluations: levenberg_marquardt (jax)." in " ".join(text.split())
+
+
 def test_tasks_are_averaged_and_who_lacks_one_is_named(runs, level):
     elsewhere = [
         *level("geodesic_lbfgs", 3.0, split="blocked"),
