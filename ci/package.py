@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_BOARD = ("run", "--quick")  # what the README begins with
-_IN_SDIST = (
+IN_SDIST = (
     "LICENSE",
     "tests/conftest.py",
     "constraints.txt",
@@ -124,7 +124,7 @@ def built(folder: Path, scratch: Path) -> tuple[Path, Path]:
     info = next(name.partition("/")[0] for name in inside if ".dist-info/" in name)
     licence = f"{info}/licenses/LICENSE"
     check_contents(inside, {*of_the_package(), licence}, tops=("normbench", info))
-    check_contents(source, {*of_the_package(), *_IN_SDIST})
+    check_contents(source, {*of_the_package(), *IN_SDIST})
     _call(sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist))
     _call(sys.executable, "-m", "check_wheel_contents", str(wheel))
     with tarfile.open(sdist) as packed:

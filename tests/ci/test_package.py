@@ -6,8 +6,9 @@ import tomllib
 import zipfile
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 
-from ci.package import FIRST_BOARD, ROOT, PackageError, check_contents, contents, of_the_package, same
+from ci.package import FIRST_BOARD, IN_SDIST, ROOT, PackageError, check_contents, contents, of_the_package, same
 
 FILES = {"normbench/a.py": b"a = 1\n", "normbench/py.typed": b"", "normbench-1.dist-info/licenses/LICENSE": b"free"}
 
@@ -66,3 +67,8 @@ def test_the_sdist_takes_what_stands_in_the_tree():
     named = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["sdist"]
     for name in named["include"]:
         assert list(ROOT.glob(name.removeprefix("/"))), name
+
+
+def test_the_sdist_of_this_tree_holds_nothing_that_a_release_refuses():
+    names = {file.distribution_path for file in SdistBuilder(str(ROOT)).recurse_included_files()}
+    check_contents(names, {*of_the_package(), *IN_SDIST} - {"PKG-INFO"})  # which the build writes

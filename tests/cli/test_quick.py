@@ -17,7 +17,7 @@ from tests.this_process import in_this_process  # noqa: F401
 
 @pytest.mark.usefixtures("in_this_process")
 def test_a_first_board_is_at_its_bound_and_says_what_it_is_worth(tmp_path):
-    """A sixth of it, which is one run: that all of it takes seconds is for ci/package.sh."""
+    """A sixth of it, which is one run: that all of it takes seconds is for ci/package.py."""
     shown = call("run", "--quick", "--shard", "6/6", "--out", tmp_path)
     assert shown.exit_code == 0, shown.stderr
     assert shown.stdout.startswith("digits (real data)")
