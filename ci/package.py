@@ -1,8 +1,8 @@
 """Builds what is released and tries it: ``python -m ci.package [FOLDER]``, FOLDER (dist) taking sdist and wheel.
 
 Builds both as a release does, checks what is in them and how PyPI will read it, builds the wheel again from the sdist,
-which must give the same, and installs it into a fresh environment, where the README's first command runs. Needs the
-dependency group ``release``; --extra names what is installed beside the wheel (torch).
+which must give the same, and installs it into a fresh environment, where the README's first look, ``normbench run
+--quick``, is run. Needs the dependency group ``release``; --extra names what is installed beside the wheel (torch).
 """
 
 import argparse
@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FIRST_BOARD = ("run", "--quick")  # what the README begins with
+FIRST_BOARD = ("run", "--quick")  # the README's first look
 IN_SDIST = (
     "LICENSE",
     "tests/conftest.py",
@@ -135,7 +135,7 @@ def built(folder: Path, scratch: Path) -> tuple[Path, Path]:
 
 
 def first_board(wheel: Path, extra: str, scratch: Path) -> str:
-    """What the README's first command prints where the wheel alone is installed, with nothing in any cache."""
+    """What the README's first look prints where the wheel alone is installed, with nothing in any cache."""
     environment = scratch / "environment"
     venv.create(environment, with_pip=True)
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"

@@ -59,7 +59,7 @@ def test_types_pages_and_published_figures_belong_to_the_package():
     assert any(name.endswith(".html.j2") for name in names)
 
 
-def test_the_first_command_of_the_readme_is_the_one_that_is_tried():
+def test_what_is_tried_is_a_command_of_the_readme():
     assert f"normbench {' '.join(FIRST_BOARD)}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
