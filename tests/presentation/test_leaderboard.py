@@ -323,6 +323,13 @@ def test_markdown_csv_and_json_carry_everything(make):
     assert f"- `{second['command']}`: agd (torch, none)" in written
 
 
+def test_rows_that_only_their_iterations_tell_apart_show_these_on_a_narrow_terminal(make):
+    short, long = (over_seeds(make, [0.8, 0.9], optimiser="agd", iterations=n) for n in (50, 200))
+    other = over_seeds(make, [0.8, 0.9], optimiser="method1", iterations=200)
+    assert "iter." not in text(only([*short, *other]), width=80).split("failures")[0]  # of the table's header
+    assert "iter." in text(only([*short, *long, *other]), width=80).split("failures")[0]
+
+
 def test_what_a_narrow_terminal_leaves_out_is_named(make):
     board = only(over_seeds(make, [0.812, 0.834]))
     assert "Left out" not in text(board, 400)
