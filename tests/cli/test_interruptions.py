@@ -57,11 +57,15 @@ def test_killing_a_campaign_loses_only_the_runs_in_flight(tmp_path, request):
     for how, code, jobs in ((signal.SIGINT, 130, 1), (signal.SIGKILL, -9, 2)):
         command = [sys.executable, "-m", "normbench.cli", *_campaign(tmp_path, jobs)]
         with _heeding_interrupts():
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            process = subprocess.Popen(command, start_new_session=True, **pipes)
         _wait(lambda: len(list(records.glob("*.json"))) > len(stored), 240, "no record appeared")  # noqa: B023
         workers = _children(process.pid)
         assert workers
-        os.kill(process.pid, how)
+        if how == signal.SIGINT:
+            os.killpg(process.pid, how)  # as a terminal does at Ctrl-C: to all processes
+        else:
+            os.kill(process.pid, how)
         _, errors = process.communicate(timeout=90)
         _wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 30, f"workers live on: {workers}")  # noqa: B023
         before, stored = stored, {p: p.stat().st_mtime_ns for p in records.glob("*.json")}
