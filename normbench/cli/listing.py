@@ -143,7 +143,7 @@ def command(*, what: str, format_: str) -> None:
 
         table = plain_table()
         for header in rows[0]:
-            table.add_column(header)
+            table.add_column(header, overflow="fold")  # names of classes are longer than a narrow column
         for row in rows:
             table.add_row(*map(_text, row.values()))
         console().print(table)

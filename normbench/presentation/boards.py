@@ -19,7 +19,8 @@ from normbench.presentation.terminal import plain_table
 def terminal(boards: Sequence[Board], *, width: int) -> RenderableType:
     """Every board with its title and captions; what does not fit into ``width`` is left out and named."""
     lines = [Text(line, style="dim") for line in legend(row for board in boards for row in board.rows)]
-    return Group(*(part for board in boards for part in _board(board, width)), Text(LEGEND, style="bold"), *lines)
+    head = [Text(LEGEND, style="bold")] if lines else []
+    return Group(*(part for board in boards for part in _board(board, width)), *head, *lines)
 
 
 def _board(board: Board, width: int) -> list[RenderableType]:

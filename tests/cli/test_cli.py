@@ -191,7 +191,9 @@ def test_a_run_loads_a_data_set_once_though_two_tasks_share_it(monkeypatch, tmp_
 
 @pytest.mark.parametrize("what", LISTS)
 def test_list_prints_a_table_and_json(what):
-    assert call("list", what).exit_code == 0
+    table = call("list", what)
+    assert table.exit_code == 0
+    assert "…" not in table.stdout  # which would stand for a part of a name
     rows = [json.loads(line) for line in call("list", what, "--format", "json").stdout.splitlines()]
     assert len(rows) >= 3
 
