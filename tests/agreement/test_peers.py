@@ -248,7 +248,7 @@ def test_levenberg_marquardt_stalls_where_nothing_has_a_gradient():
             "needs the square loss of samples one by one; got the loss cross_ent",
         ),
         (Network((1, 4, 4), (BatchNorm(),)), Loss.SQUARE, "got a network that mixes the samples of a batch"),
-        (perceptron((784, 256, 10)), Loss.SQUARE, "up to 20,000 of them; got 203,264"),
+        (perceptron((784, 256, 10)), Loss.SQUARE, "up to 5,000 of them; got 203,264"),
     ],
 )
 def test_levenberg_marquardt_refuses_what_is_no_least_squares_of_few_weights(network, loss, message):
