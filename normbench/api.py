@@ -17,6 +17,8 @@ from normbench.campaigns.campaign import Campaign, Tally
 from normbench.campaigns.parts import plan_of_parts
 from normbench.campaigns.samples import Samples
 from normbench.campaigns.usual import WHOLE
+from normbench.cli.options import DEFAULT_OUT
+from normbench.cli.quick import OUT as QUICK_OUT
 from normbench.errors import InvalidArgumentError
 from normbench.papers.asgd.published import board_rows
 from normbench.paths import as_path
@@ -28,7 +30,6 @@ from normbench.records.store import Store
 
 __all__ = ["leaderboard", "load_records", "plot_frontier", "run"]
 
-OUT = "normbench-results"
 _NAME = "record"  # column of a table of records
 
 
@@ -66,7 +67,7 @@ def run(
     memory_limit: int | str | None = None,
     runs_per_gpu: int = 1,
     dashboard: bool = False,
-    out: str | Path = OUT,
+    out: str | Path | None = None,
     keep_networks: bool = False,
     progress: bool | None = None,
     **of_a_run: Any,
@@ -126,8 +127,8 @@ def run(
         True for dask's page on what runs, for processes of this machine, too.
     jobs : int, optional
         Runs at the same time; as many as the cores allow by default.
-    out : path
-        The results folder.
+    out : path, optional
+        The results folder: ``normbench-results`` by default, ``normbench-quick`` with ``quick``.
     keep_networks : bool
     progress : bool, optional
         False for silence; else a bar on a terminal and in notebooks, and lines elsewhere.
@@ -153,6 +154,7 @@ def run(
     >>> normbench.plot_frontier(records)  # doctest: +SKIP
     """
     said = {name: value for name, value in locals().items() if name in OF_RUNS}
+    folder = as_path("out", (QUICK_OUT if quick else DEFAULT_OUT) if out is None else out)
     silent = progress is not None and not switch("progress", progress)
     say: Callable[[str], None] = (lambda text: None) if silent else (lambda text: print(text, file=sys.stderr))
     samples = Samples(None if data_dir is None else as_path("data_dir", data_dir))
@@ -166,8 +168,8 @@ def run(
         runs_per_gpu=runs_per_gpu,
         dashboard=dashboard,
     )
-    plan = plan_of_parts(parts(said, _OF_THE_WHOLE, say), samples, say, shard=shard)
-    store = Store.of_results(as_path("out", out))
+    plan = plan_of_parts(parts(said, _OF_THE_WHOLE, say, folder), samples, say, shard=shard)
+    store = Store.of_results(folder)
     with _silence() if silent else campaign_progress() as on_progress:
         campaign = Campaign(store, samples, made_by, on_progress, say, switch("keep_networks", keep_networks))
         return to_frame(campaign.run(plan))

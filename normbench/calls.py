@@ -30,7 +30,9 @@ OF_RUNS = (  # the arguments that say what is run
 _CAMPAIGN = ".toml"  # ends the text that is a campaign file and no task
 
 
-def parts(said: Mapping[str, Any], of_the_whole: Mapping[str, str], say: Callable[[str], None]) -> list[Part]:
+def parts(
+    said: Mapping[str, Any], of_the_whole: Mapping[str, str], say: Callable[[str], None], out: Path
+) -> list[Part]:
     """The parts of a plan: one, or those of a campaign file in the place of the tasks.
 
     Parameters
@@ -41,6 +43,8 @@ def parts(said: Mapping[str, Any], of_the_whole: Mapping[str, str], say: Callabl
         The other arguments, and how they are given.
     say : callable
         Receives lines on tables.
+    out : Path
+        The results folder, for commands that are said.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def parts(said: Mapping[str, Any], of_the_whole: Mapping[str, str], say: Callabl
     if said["quick"] and switch("quick", said["quick"]):
         _refuse_beside("quick=True", {**said, "quick": None}, "it says what is run. Leave it out, or the rest")
         wanted = quick_runs()
-        say(note(wanted))
+        say(note(wanted, out))
         return [Part(wanted)]
     return [Part(_wanted(said, say))]
 

@@ -95,7 +95,7 @@ def asked_in_python(arguments):
     said = {name: (arguments | {"of_a_run": {}}).get(name, defaults.get(name)) for name in calls.OF_RUNS}
     said["of_a_run"] = {name: value for name, value in arguments.items() if name in OF_AXES}
     assert arguments.keys() <= {*said, *OF_AXES}
-    (part,) = calls.parts(said, {}, lambda text: None)
+    (part,) = calls.parts(said, {}, lambda text: None, Path("out"))
     return part.wanted
 
 

@@ -53,5 +53,6 @@ def main() -> None:
       normbench fit --help           a network with a proven bound from a table of yours
       normbench run --help           how to choose tasks, optimisers, backends and sizes
 
-    Exit codes: 0 done, 1 a check or a run failed, 2 the call was wrong, 130 interrupted.
+    Exit codes: 0 done, 1 a check or a run failed, 2 the call was wrong, 130 interrupted,
+    143 and 129 ended by SIGTERM and SIGHUP.
     """

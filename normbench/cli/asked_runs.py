@@ -50,8 +50,8 @@ def asked_runs(command: Callable[..., Any]) -> Callable[..., Any]:
         from normbench.campaigns.parts import Part
 
         if quick_:
-            wanted = quick.quick_runs()
-            return command(AskedRuns([Part(wanted)], shard, quick.note(wanted)), **quick.in_one_process(others))
+            wanted, others = quick.quick_runs(), quick.apart(quick.in_one_process(others))
+            return command(AskedRuns([Part(wanted)], shard, quick.note(wanted, others.get("out", quick.OUT))), **others)
         return command(AskedRuns([Part(wanted)] if campaign is None else _read(campaign), shard), **others)
 
     shard_option = click.option(
@@ -66,7 +66,7 @@ def asked_runs(command: Callable[..., Any]) -> Callable[..., Any]:
         "quick_",
         is_flag=True,
         help="A first board in seconds: a few optimisers on digits at a bound, few seeds and iterations, no searches. "
-        "Stands in the place of all options that say what is run.",
+        "Stands in the place of all options that say what is run. Into normbench-quick, unless --out says otherwise.",
     )
     with_options = options_of_runs(quick_option(shard_option(wraps(command)(with_parts))))
 

@@ -1,7 +1,11 @@
 """``--quick``: a first board in seconds, as words of a command line, which the command's own options read."""
 
 import shlex
+from pathlib import Path
 from typing import Any
+
+import click
+from click.core import ParameterSource
 
 from normbench import backends
 from normbench.cli.run_options import one_call
@@ -9,6 +13,7 @@ from normbench.cli.run_options import one_call
 # Measured data that need no download, a bound, and what has nothing to tune there beside Adam at its default rate.
 _BOARD = ("--task", "digits", "--lipschitz", "10")
 _OPTIMISERS = ("geodesic_lbfgs", "lbfgs", "adam")
+OUT = Path("normbench-quick")  # two seeds among those of a full board would make its ranks those of two seeds
 _SMALL = ("--tune", "none", "--seeds", "2", "--iterations", "50")
 
 
@@ -33,12 +38,18 @@ def in_one_process(given: dict[str, Any]) -> dict[str, Any]:
     return given | {"jobs": 1} if given.get("jobs", 1) is None else given
 
 
-def note(wanted: Any) -> str:
+def apart(given: dict[str, Any]) -> dict[str, Any]:
+    """Other options of the command: a results folder of its own unless ``--out`` names one."""
+    is_named = click.get_current_context().get_parameter_source("out") is not ParameterSource.DEFAULT
+    return given if is_named or "out" not in given else given | {"out": OUT}
+
+
+def note(wanted: Any, out: Path) -> str:
     """What the board of these runs is worth, and the commands for it and for more."""
     return (
         f"This was a quick look: {len(wanted.seeds)} seeds, {wanted.axes['iterations']} iterations, nothing searched "
         "(Adam is at its default learning rate, which is not its best). Too little to rank anyone by.\n"
-        f"The same: {command(words())}\n"
+        f"The same: {command((*words(), '--out', str(out)))}\n"
         f"The board of this task at this bound, all of ours and their searches: {command(_BOARD)}"
     )
 

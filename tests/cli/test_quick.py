@@ -31,11 +31,23 @@ def test_a_first_board_is_at_its_bound_and_says_what_it_is_worth(tmp_path):
     (same,) = [line for line in shown.stderr.splitlines() if line.startswith("The same: ")]
     words = shlex.split(same.removeprefix("The same: normbench run "))
     named, quick_ = [
-        json.loads(call("status", *given, "--out", tmp_path, "--format", "json").stdout)["tasks"]["digits"]
-        for given in (words, ["--quick"])
+        json.loads(call("status", *given, "--format", "json").stdout)["tasks"]["digits"]
+        for given in (words, ["--quick", "--out", tmp_path])
     ]
     assert named == quick_
     assert (named["done"], named["missing"]) == (1, 5)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_it_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    """In that of a full board its two seeds would be the only ones that all rows share."""
+    monkeypatch.chdir(tmp_path)
+    shown = call("run", "--quick", "--shard", "6/6")
+    assert shown.exit_code == 0, shown.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["normbench-quick"]
+    assert "--out normbench-quick\n" in shown.stderr
+    known = json.loads(call("status", "--quick", "--format", "json").stdout)["tasks"]["digits"]
+    assert known["done"] == 1
 
 
 def test_one_process_makes_it_unless_more_are_asked_for():
