@@ -11,7 +11,7 @@ from normbench.presentation.tables import markdown_table
 FRONTIER, FRONTIER_ENDS = "<!-- frontier -->\n", "<!-- end of the frontier -->\n"
 TASK, SPLIT = "neural-fly", "random"
 _HOW, _COMMANDS = "docs/bound.md#how-to-read-the-frontier", "results/frontier.md"
-_ROWS = 9
+_ROWS = 10
 
 
 def leading(frontiers: Sequence[Frontier]) -> Frontier | None:
