@@ -58,7 +58,8 @@ def load_history(results: Path, repository: Path = Path()) -> pd.DataFrame:
     -------
     DataFrame
         One row a number, in the order of the commits: ``machine, commit, date, benchmark, parameters, unit, value, low,
-        high``; ``low`` and ``high`` are asv's 99 % interval of a time and NaN otherwise.
+        high``; ``low`` and ``high`` are asv's 99 % interval of a time and NaN otherwise. Of a number that was measured
+        in several environments the newest.
 
     Raises
     ------
@@ -84,7 +85,9 @@ def load_history(results: Path, repository: Path = Path()) -> pd.DataFrame:
     position = _positions(repository)
     history = pd.DataFrame(rows)
     history["position"] = history["commit"].map(position).fillna(-1)
-    return history.sort_values(["position", "date"], kind="stable", ignore_index=True).drop(columns="position")
+    ordered = history.sort_values(["position", "date", "commit", "measured"], kind="stable")
+    newest = ordered.drop_duplicates(["machine", "commit", "benchmark", "parameters"], keep="last")
+    return newest.drop(columns=["position", "measured"]).reset_index(drop=True)
 
 
 def _positions(repository: Path) -> dict[str, int]:
@@ -109,7 +112,7 @@ def _rows(result: Any, known: Benchmarks) -> list[dict[str, Any]]:
         "date": pd.Timestamp(result.date, unit="ms", tz="UTC"),
     }
     return [
-        {**shared, "benchmark": name, "unit": known[name]["unit"], **number}
+        {**shared, "benchmark": name, "unit": known[name]["unit"], "measured": result.started_at.get(name, 0), **number}
         for name in result.get_result_keys(known)
         for number in _numbers(result, name)
     ]

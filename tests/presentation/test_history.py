@@ -1,6 +1,7 @@
 """normbench history reads what asv writes, in the order of the commits, and marks the steps."""
 
 import importlib
+import json
 import math
 import subprocess
 
@@ -47,6 +48,22 @@ def test_every_number_is_read_and_what_failed_or_was_skipped_is_left_out(results
     one = history[(history["commit"] == COMMITS[5][:8]) & (history["parameters"] == "method1, jax")].iloc[0]
     assert (one["value"], one["unit"], one["benchmark"]) == (4e-3, "seconds", TIME["name"])
     assert one["low"] < 4e-3 < one["high"]
+
+
+def test_of_what_two_environments_measured_the_newest_counts(results, module):
+    """Whatever the order of the files."""
+    file = next(path for path in results.rglob(f"{COMMITS[7][:8]}*.json"))
+    written = json.loads(file.read_text())
+    for name, (value, started) in {"a": (0.9, 9 * 10**12), "z": (0.7, 8 * 10**12)}.items():
+        values = dict(zip(written["result_columns"], written["results"][RMS["name"]], strict=False))
+        changed = values | {"result": [value], "started_at": started}
+        result = [changed.get(column) for column in written["result_columns"]]
+        again = written | {"env_name": name, "results": {RMS["name"]: result}}
+        file.with_name(f"{COMMITS[7][:8]}-{name}.json").write_text(json.dumps(again))
+    history = module.load_history(results)
+    found = history[(history["commit"] == COMMITS[7][:8]) & (history["benchmark"] == RMS["name"])]
+    assert found["value"].tolist() == [0.9]
+    assert len(history) == 3 * len(COMMITS) - 2
 
 
 def test_the_planted_step_is_found_at_its_commit_and_no_other(results, module):
