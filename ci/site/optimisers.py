@@ -11,6 +11,7 @@ from ci.site.published import Published, Row, best_ranks, board_sections, fronti
 from normbench import specs
 from normbench.backends import names
 from normbench.errors import InvalidArgumentError
+from normbench.running.support import MOST_WEIGHTS
 from normbench.specs.base import Family, Geometry, Hyperparameter, LineDerivatives, OptimiserSpec
 from normbench.specs.parametrisations import PARAMETRISATIONS, Parametrisation, objection, through
 from normbench.specs.values import value_text
@@ -154,9 +155,16 @@ def _facts(spec: OptimiserSpec) -> list[str]:
         ("data and initial weights", f"scaled by {text(spec.normalisation.value)}"),
         ("iterations of a run", f"{spec.iterations:,} unless you say otherwise"),
         ("further derivatives along its curve", _DERIVATIVES[spec.line_derivatives]),
-        ("networks", "all parts with a known operator norm" if spec.bounded else "any"),
+        ("networks", _networks(spec)),
     ]
     return table(["what", "value"], rows)
+
+
+def _networks(spec: OptimiserSpec) -> str:
+    """Those that it trains, as :func:`normbench.running.support.check_support` has it."""
+    if spec.least_squares:
+        return f"up to {MOST_WEIGHTS:,} weights, with the square loss of samples one by one"
+    return "all parts with a known operator norm" if spec.bounded else "any"
 
 
 def _tuned(spec: OptimiserSpec) -> str:

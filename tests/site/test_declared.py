@@ -108,6 +108,17 @@ def test_what_is_of_a_library_shows_how_it_is_called(key, made):
         assert f"def {key}(" in page  # the reference
 
 
+def test_a_page_says_which_networks_are_trained(made):
+    kinds = {
+        "levenberg_marquardt": "up to 5,000 weights",
+        "method2": "all parts with a known operator norm",
+        "adam": "any",
+    }
+    for key, words in kinds.items():
+        (row,) = [line for line in made[f"optimisers/{key}.md"].splitlines() if line.startswith("| networks |")]
+        assert words in row.replace("\N{NO-BREAK SPACE}", " ")
+
+
 @pytest.mark.parametrize("key", SPECS)
 def test_every_published_row_is_there_whatever_its_place(key, made):
     page = made[f"optimisers/{key}.md"].replace("\N{NO-BREAK SPACE}", " ").replace("\N{NON-BREAKING HYPHEN}", "-")
