@@ -4,11 +4,14 @@ The sandwich has none for convolutions. Who takes an optimiser from task to task
 optimiser's default in its place, and so has an answer over all tasks; nothing is chosen by what came out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from normbench.analysis.answer import Problem
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Line
+from normbench.analysis.ranking import Sample
 from normbench.analysis.selection import Sortable
 from normbench.analysis.ways import Kind
 from normbench.errors import InvalidArgumentError
@@ -44,6 +47,16 @@ def stand_ins(frontiers: Sequence[Frontier]) -> list[StandIn]:
         for line in lines.values()
         if (instead := _instead(line, frontier)) is not None
     ]
+
+
+def with_stand_ins(frontier: Frontier, found: Sequence[StandIn]) -> Problem:
+    """The problem of a frontier, where each way without figures has those of what stands for it there."""
+    problem = frontier.problem
+    own = {one.line.way.key: one.instead.way.key for one in found if one.frontier is frontier}
+    held: dict[Hashable, Sequence[Sample]] = {
+        key: problem.samples[other] for key, other in own.items() if other in problem.samples
+    }
+    return replace(problem, samples={**problem.samples, **held})
 
 
 def _instead(line: Line, frontier: Frontier) -> Line | None:

@@ -4,11 +4,10 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from normbench.analysis.answer import Place, Problem, answer
+from normbench.analysis.answer import Place, answer
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Line
-from normbench.analysis.ranking import Sample
-from normbench.analysis.stand_ins import StandIn, stand_ins
+from normbench.analysis.stand_ins import StandIn, stand_ins, with_stand_ins
 from normbench.data.dataset import origin
 from normbench.networks.families import layers_text
 from normbench.presentation.frontiers import (
@@ -66,7 +65,7 @@ def across(frontiers: Iterable[Frontier]) -> list[Across]:
 
 def _across(found: Sequence[Frontier]) -> Across:
     standing = stand_ins(found)
-    problems = [_with_stand_ins(frontier, standing) for frontier in found]
+    problems = [with_stand_ins(frontier, standing) for frontier in found]
     places = answer(problems)
     lines: dict[Hashable, Line] = {line.way.key: line for frontier in found for line in frontier.lines}
     missing = [
@@ -76,15 +75,6 @@ def _across(found: Sequence[Frontier]) -> Across:
     ]
     rows = tuple(Placed(lines[key], place) for key, place in places.items())
     return Across(tuple(found), rows, tuple(missing), tuple(one for one in standing if one.line.way.key in places))
-
-
-def _with_stand_ins(frontier: Frontier, standing: Sequence[StandIn]) -> Problem:
-    problem = frontier.problem
-    own = {one.line.way.key: one.instead.way.key for one in standing if one.frontier is frontier}
-    held: dict[Hashable, Sequence[Sample]] = {
-        key: problem.samples[other] for key, other in own.items() if other in problem.samples
-    }
-    return replace(problem, samples={**problem.samples, **held})
 
 
 ACROSS = (
