@@ -97,13 +97,17 @@ def remembered(state: State, G: Vectors, *, history: int, decay: float, damping:
     """The state with the pair of the last step, projected onto the present tangent space, and with this gradient."""
     pairs = state.pairs
     if state.before is not None:
-        Q, gradient = state.before
-        s, y = (
-            state.manifold.project(state.Q, tuple(a - b for a, b in zip(new, old, strict=True)))
-            for new, old in ((state.Q, Q), (G, gradient))
-        )
-        pairs = with_pair(pairs, s, y, history=history)
+        pairs = with_pair(pairs, *change(state.manifold, (state.Q, G), state.before), history=history)
     return replace(state, pairs=pairs, before=None, metric=state.metric.seen(G, decay=decay, damping=damping))
+
+
+def change(manifold: Product, there: tuple[Vectors, Vectors], here: tuple[Vectors, Vectors]) -> Pair:
+    """Step s and gradient difference y between two lifts with their gradients, in the tangent space of the first."""
+    s, y = (
+        manifold.project(there[0], tuple(a - b for a, b in zip(new, old, strict=True)))
+        for new, old in zip(there, here, strict=True)
+    )
+    return Pair(s, y)
 
 
 def direction(state: State, G: Vectors) -> tuple[Vectors, tuple[Pair, ...]]:

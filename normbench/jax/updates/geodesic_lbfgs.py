@@ -100,12 +100,17 @@ def geodesic_lbfgs(*, history: int, decay: Array, damping: Array, max_trials: in
 
 def remembered(manifold: Product, state: State, G: Arrays, *, decay: Array, damping: Array) -> State:
     """The state with the pair of the last step, projected onto the present tangent space, and with this gradient."""
-    s, y = (
-        flat(manifold.project(state.Q, tuple(a - b for a, b in zip(new, old, strict=True))))
-        for new, old in zip((state.Q, G), state.before, strict=True)
-    )
-    memory = state.memory.with_pair(s, y, state.known)
+    memory = state.memory.with_pair(*change(manifold, (state.Q, G), state.before), state.known)
     return state._replace(memory=memory, metric=state.metric.seen(G, decay=decay, damping=damping))
+
+
+def change(manifold: Product, there: tuple[Arrays, Arrays], here: tuple[Arrays, Arrays]) -> tuple[Array, Array]:
+    """Step s and gradient difference y between two lifts with their gradients, in the tangent space of the first."""
+    s, y = (
+        flat(manifold.project(there[0], tuple(a - b for a, b in zip(new, old, strict=True))))
+        for new, old in zip(there, here, strict=True)
+    )
+    return s, y
 
 
 def direction(manifold: Product, state: State, G: Arrays, memory: Memory) -> tuple[Arrays, Array]:

@@ -1,7 +1,7 @@
 """Geodesic L-BFGS in torch: quasi-Newton directions along curves that keep every bound."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -12,6 +12,8 @@ from normbench.backends.method import Method, Step
 from normbench.torch.updates.balls import Curve, Product
 from normbench.torch.updates.quasi_newton import Metric, Pair, PairRows, flat, parted, two_loop, with_pair
 from normbench.torch.updates.through import Through
+
+Lifted = tuple[list[Tensor], list[Tensor]]  # lifts, and the tangent gradient there
 
 FIRST_ANGLE, ANGLE = math.pi / 6, math.pi / 3  # trust regions: of the Taylor step, and of the others
 SUFFICIENT = 1e-4  # share of the decrease that the slope promises
@@ -28,7 +30,7 @@ class State:
 
     manifold: Product
     Q: list[Tensor]
-    before: tuple[list[Tensor], list[Tensor]] | None = None
+    before: Lifted | None = None
     pairs: tuple[Pair, ...] = ()
     metric: Metric = field(default_factory=Metric)
     memory: PairRows = field(default_factory=PairRows)
@@ -91,12 +93,14 @@ def remembered(state: State, G: list[Tensor], *, history: int, decay: float, dam
     """The state with the pair of the last step, projected onto the present tangent space, and with this gradient."""
     pairs = state.pairs
     if state.before is not None:
-        s, y = (
-            flat(state.manifold.project(state.Q, [a - b for a, b in zip(new, old, strict=True)]))
-            for new, old in zip((state.Q, G), state.before, strict=True)
-        )
-        pairs = with_pair(pairs, s, y, history=history)
+        pairs = with_pair(pairs, *change(state.manifold, (state.Q, G), state.before), history=history)
     return replace(state, pairs=pairs, before=None, metric=state.metric.seen(G, decay=decay, damping=damping))
+
+
+def change(manifold: Product, there: Lifted, here: Lifted) -> Iterator[Tensor]:
+    """Step s and gradient difference y between two lifts with their gradients, in the tangent space of the first."""
+    for new, old in zip(there, here, strict=True):
+        yield flat(manifold.project(there[0], [a - b for a, b in zip(new, old, strict=True)]))
 
 
 def direction(state: State, G: list[Tensor], gradient: Tensor) -> tuple[list[Tensor], tuple[Pair, ...], float]:
