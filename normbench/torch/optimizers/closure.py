@@ -1,10 +1,10 @@
 """The objective that a step walks along, made of a user's closures and automatic differentiation in torch."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.torch import line_derivatives
 from normbench.torch.line_derivatives import Closure
 from normbench.torch.optimizers.graphs import has_reentrant_checkpoint, require_another_derivative
-from normbench.torch.optimizers.smooth import smooth_operators
+from normbench.torch.optimizers.losses import Losses, first_line
 from normbench.torch.precision import Surroundings, without_autocast
 
 Average = Callable[[list[Tensor]], list[Tensor]]
@@ -52,6 +52,8 @@ class ClosureCurve:
         Whether the graph of a gradient was looked through for parts without a derivative. Set when it has been.
     surroundings : callable
         Makes the context in which closures run and are differentiated.
+    higher : bool
+        Whether derivatives beyond the gradient may be asked for; closures run on operators that have them then.
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class ClosureCurve:
         verified: bool,
         searched: bool = False,
         surroundings: Surroundings = nullcontext,
+        higher: bool = True,
     ) -> None:
         self._layers = layers
         self._closures = closures
@@ -81,6 +84,7 @@ class ClosureCurve:
         self.searched = searched
         self._average = average
         self._surroundings = surroundings
+        self._losses = Losses(name, higher=higher)
         self._taped: list[Tensor] = []
         self._slope: list[Tensor] = []
         self.unreached: list[int] = []
@@ -89,13 +93,25 @@ class ClosureCurve:
     def start(self, *, again: bool = True) -> _Evaluated:
         """Evaluate loss and gradient at the present parameters; ``again`` keeps the graph for higher derivatives."""
         keep = again and self.module is None and len(self._closures) == 1
+        loss, self._slope, unreached = self._differentiated(keep=keep)
+        self.unreached = sorted(unreached)
+        return _Evaluated([p.detach().clone() for p in self._layers], loss)
+
+    def gradient_at(self, weights: Sequence[Tensor]) -> Gradient:
+        """Move the parameters to ``weights`` and differentiate the loss there."""
+        torch._foreach_copy_(self._layers, list(weights))
+        return Gradient(self._differentiated(keep=False)[1])
+
+    def _differentiated(self, *, keep: bool) -> tuple[Tensor, list[Tensor], set[int]]:
+        """Loss, gradient, and the layers that no loss reaches, where the parameters are."""
         losses = []
         slope = [torch.zeros_like(p) for p in self._layers]
         unreached = set(range(len(self._layers)))
+        self.checkpointed = False
         for closure in self._closures:
             with self._surroundings():
-                with _refusing_backward(self._layers, self._name):
-                    value = _traced(closure, self._name)
+                with self._losses.refusing_backward(self._layers):
+                    value = self._losses.traced(closure)
                 found = self._gradient(value, again=keep)
             unreached &= {k for k, g in enumerate(found) if g is None}
             # walked only where something is missing
@@ -104,14 +120,13 @@ class ClosureCurve:
             self._taped = gradient if keep else []
             losses.append(value.detach())
             torch._foreach_add_(slope, [g.detach() for g in gradient])
-        self.unreached = sorted(unreached)
         self.checkpointed &= bool(unreached)
-        loss, *self._slope = self._average([_sum(losses), *slope])
-        return _Evaluated([p.detach().clone() for p in self._layers], loss)
+        loss, *slope = self._average([_sum(losses), *slope])
+        return loss, slope, unreached
 
     def _gradient(self, loss: Tensor, *, again: bool) -> tuple[Tensor | None, ...]:
         """Gradient with respect to the layers; None for a layer that the loss does not reach."""
-        with _explained(self._name), without_autocast(self._layers):
+        with self._losses.explained(), without_autocast(self._layers):
             return torch.autograd.grad(loss, self._layers, create_graph=again, allow_unused=True)
 
     def _filled(self, gradient: Sequence[Tensor | None]) -> list[Tensor]:
@@ -122,7 +137,7 @@ class ClosureCurve:
         if weights:
             torch._foreach_copy_(self._layers, weights)
         with self._surroundings():
-            losses = [_loss(closure, self._name).detach() for closure in self._closures]
+            losses = [self._losses.value(closure).detach() for closure in self._closures]
         return _Evaluated(weights, self._average([_sum(losses)])[0])
 
     def back(self, point: _Evaluated) -> None:
@@ -160,14 +175,14 @@ class ClosureCurve:
         try:
             parts = [
                 line_derivatives.forward(
-                    partial(_loss, closure, self._name), self.module, self._layers, velocity, turning, order
+                    partial(self._losses.value, closure), self.module, self._layers, velocity, turning, order
                 )
                 for closure in self._closures
             ]
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as missing:  # NotImplementedError is one
-            return self._give_up(f"it is not implemented for all of the network: {_first_line(missing)}")
+            return self._give_up(f"it is not implemented for all of the network: {first_line(missing)}")
         found = _sum(parts)
         if self.verified or not found.isfinite().all():  # nothing is learnt from NaN, which shows by itself
             return parts
@@ -202,8 +217,8 @@ class ClosureCurve:
         """Of every closure; its forward pass is done again unless its graph is there."""
 
         def derivatives(closure: Closure) -> Tensor:
-            gradient = self._taped or self._filled(self._gradient(_traced(closure, self._name), again=True))
-            with _explained(self._name), without_autocast(self._layers):
+            gradient = self._taped or self._filled(self._gradient(self._losses.traced(closure), again=True))
+            with self._losses.explained(), without_autocast(self._layers):
                 if not self.searched:  # a walk through the graph, where one says enough
                     require_another_derivative(gradient)
                 return line_derivatives.reverse(gradient, self._layers, velocity, turning, order)
@@ -214,79 +229,5 @@ class ClosureCurve:
         return parts
 
 
-def _call(closure: Closure) -> Tensor:
-    """Run a closure where it can be differentiated twice, and where the parameters have just changed."""
-    torch.clear_autocast_cache()  # inside autocast, copies of the weights in low precision would outlive a change
-    with smooth_operators():
-        return closure()
-
-
-def _loss(closure: Closure, name: str) -> Tensor:
-    """What a closure returns, if it is a loss."""
-    loss: Any = _call(closure)
-    if not isinstance(loss, Tensor):
-        raise InvalidArgumentError(
-            f"the closure of {name} must return the loss as a tensor with its graph; "
-            f"got {loss!r}. Return loss_function(model(x), y) and do not call backward() on it."
-        )
-    if loss.numel() != 1 or loss.is_complex():
-        raise InvalidArgumentError(
-            f"the closure of {name} must return the loss as one real number; got a tensor of shape "
-            f"{tuple(loss.shape)} and dtype {str(loss.dtype).removeprefix('torch.')}. Return a mean over the samples."
-        )
-    return loss.reshape(())
-
-
-def _traced(closure: Closure, name: str) -> Tensor:
-    with torch.enable_grad():
-        loss = _loss(closure, name)
-    if loss.grad_fn is None:
-        raise InvalidArgumentError(
-            f"the closure of {name} must return the loss as a tensor with its graph; "
-            f"got {loss!r}. Return loss_function(model(x), y), without detach(), item() or torch.no_grad() on the way, "
-            "from a model whose parameters are free."
-        )
-    return loss
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Say what an operator without a derivative means to the optimiser, and what to do."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise InvalidArgumentError(
-            f"{name} differentiates the loss again and again, and something in the network does not allow it: "
-            f"{_first_line(error)} Use an operator with higher derivatives (checkpoints with use_reentrant=False, "
-            "modules without torch.compile, functions without once_differentiable), or give the module to "
-            f"{name} for forward mode."
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _sum(terms: Sequence[Tensor]) -> Tensor:
     return sum(terms[1:], terms[0])
-
-
-@contextmanager
-def _refusing_backward(layers: Sequence[Tensor], name: str) -> Iterator[None]:
-    """Make backward() raise while a closure runs."""
-
-    def refuse(parameter: Tensor) -> None:
-        raise InvalidArgumentError(
-            f"the closure of {name} must not call backward(): the step differentiates the loss itself. "
-            "Return loss_function(model(x), y). A trainer whose own closure calls it has to leave the step to you: "
-            "Lightning by automatic_optimization = False."
-        )
-
-    guards = [p.register_post_accumulate_grad_hook(refuse) for p in layers]
-    try:
-        yield
-    finally:
-        for guard in guards:
-            guard.remove()

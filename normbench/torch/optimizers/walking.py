@@ -26,15 +26,18 @@ class Walking(Gated):
     ----------
     own : tuple of str
         Options that each group has for itself.
+    higher : bool
+        Whether a step may ask for derivatives beyond the gradient.
     """
 
     differentiates: ClassVar[bool] = True
     kept: ClassVar[dict[str, Any]] = {"step_size": 0.0}
     own: ClassVar[tuple[str, ...]] = ()
+    higher: ClassVar[bool] = True
     _reported: frozenset[str] = frozenset()  # parameters that the loss did not reach
 
     def __init__(
-        self, params: Any, defaults: dict[str, Any], *, module: torch.nn.Module | None, process_group: Any
+        self, params: Any, defaults: dict[str, Any], *, module: torch.nn.Module | None = None, process_group: Any
     ) -> None:
         if module is not None and not isinstance(module, torch.nn.Module):
             raise InvalidArgumentError(f"module must be a torch.nn.Module or None; got {module!r}.")
@@ -154,6 +157,7 @@ class Walking(Gated):
             verified=self._verified,
             searched=self._searched,
             surroundings=surroundings,
+            higher=self.higher,
         )
         if not layers:
             return objective.point([]).loss
