@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from normbench import specs
-from normbench.errors import InvalidArgumentError
 from normbench.torch.norms import wide
 from normbench.torch.optimizers import balls, gate
+from normbench.torch.optimizers.averages import MODE, Averaging
 from normbench.torch.optimizers.base import INERT_RATE, Closure, dense, evaluate, require_no_rate
 from normbench.torch.optimizers.gate import Group, require_trainable
 from normbench.torch.optimizers.uncast import Uncast
@@ -19,7 +19,7 @@ from normbench.torch.updates.polar_average import moved
 _DEFAULTS = specs.get("polar_average").defaults
 
 
-class PolarAverage(Uncast):
+class PolarAverage(Uncast, Averaging):
     """Polar average: steps to the corner of the spectral ball that the averaged gradients point to, and their mean.
 
     m <- momentum m + (1 - momentum) g,   W <- (1 - eta) W - eta radius polar(m),   eta = 2 / (k + offset)
@@ -78,7 +78,7 @@ class PolarAverage(Uncast):
     """
 
     key = "polar_average"
-    kept: ClassVar[dict[str, Any]] = {"count": 0, "step_size": 0.0, "train_mode": True}
+    kept: ClassVar[dict[str, Any]] = {"count": 0, "step_size": 0.0} | MODE
 
     def __init__(
         self,
@@ -109,25 +109,9 @@ class PolarAverage(Uncast):
     def _enter(self, group: Group) -> None:
         balls.enter(group, self.state)
 
-    @torch.no_grad()
-    def eval(self) -> None:
-        """Put the averages into the parameters; before the first step they are the parameters themselves."""
-        for group in self.param_groups:
-            for p in group["params"] if group["train_mode"] else ():
-                own = self.state[p]
-                own["iterate"] = p.detach().clone()
-                if "average" in own and bool(p.isfinite().all()):
-                    average = own["average"].to(p.device)
-                    p.copy_(balls.within(average / own["radius"], p, own["radius"]))
-            group["train_mode"] = False
-
-    @torch.no_grad()
-    def train(self) -> None:
-        """Put the iterates, where gradients are to be taken, back into the parameters."""
-        for group in self.param_groups:
-            for p in () if group["train_mode"] else group["params"]:
-                p.copy_(self.state[p].pop("iterate"))
-            group["train_mode"] = True
+    def _average(self, p: Tensor) -> Tensor | None:
+        own = self.state[p]
+        return own["average"].to(p.device) / own["radius"] if "average" in own else None
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> Any:
@@ -163,11 +147,7 @@ class PolarAverage(Uncast):
     def _require_ready(self, group: Group) -> None:
         require_no_rate("PolarAverage", group)
         require_trainable("PolarAverage", group)
-        if not group["train_mode"]:
-            raise InvalidArgumentError(
-                "the parameters of PolarAverage hold the averages, where no gradients are to be taken. Call "
-                "optimizer.train() before the forward pass, and optimizer.eval() before the next evaluation."
-            )
+        self._require_iterates(group)
         balls.require_there(group, self.state)
 
     def _move(self, p: Tensor, momentum: float, eta: float, rho: float) -> bool:
