@@ -1,27 +1,23 @@
 """Geodesic L-BFGS as a ``torch.optim.Optimizer``: our own automatic method at a Lipschitz bound."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
-from normbench.torch.optimizers import balls, gate
-from normbench.torch.optimizers.base import INERT_RATE, require_no_rate
-from normbench.torch.optimizers.closure import ClosureCurve
+from normbench.torch.optimizers.bounded import Bounded
+from normbench.torch.optimizers.closure import ClosureCurve, Gradient
 from normbench.torch.optimizers.gate import Group
-from normbench.torch.optimizers.lifted import Lifted, Lifts, is_known
-from normbench.torch.optimizers.uncast import Uncast
-from normbench.torch.optimizers.walking import Walking
-from normbench.torch.updates.geodesic_lbfgs import geodesic_lbfgs
-from normbench.torch.updates.quasi_newton import PairRows
+from normbench.torch.optimizers.lifted import Lifted, Lifts
+from normbench.torch.updates.geodesic_lbfgs import State, geodesic_lbfgs
 
 _DEFAULTS = specs.get("geodesic_lbfgs").defaults
 
 
-class GeodesicLBFGS(Uncast, Walking):
+class GeodesicLBFGS(Bounded):
     """Geodesic L-BFGS: quasi-Newton steps along curves on which every weight keeps its bound.
 
     R(t) = (Q + t D) ((Q + t D)^T (Q + t D))^(-1/2),   Q = [P; V],   Q^T Q = I,   W = radius P
@@ -86,6 +82,7 @@ class GeodesicLBFGS(Uncast, Walking):
 
     key = "geodesic_lbfgs"
     own: ClassVar[tuple[str, ...]] = ("manifold", "radius")
+    update_state = State
 
     def __init__(
         self,
@@ -105,33 +102,75 @@ class GeodesicLBFGS(Uncast, Walking):
         super().__init__(params, options | own, module=module, process_group=process_group)
 
     def _checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        require_no_rate("GeodesicLBFGS", options)
-        shared = gate.check_hyperparameters("geodesic_lbfgs", self._shared(options))
+        checked = super()._checked(options)
         manifold = options.get("manifold", _DEFAULTS["manifold"])
         if manifold not in ("ball", "sphere"):
             raise InvalidArgumentError(f"manifold must be 'ball' or 'sphere'; got {manifold!r}.")
-        own = {"radius": balls.checked_radius(options.get("radius")), "manifold": manifold}
-        return shared | own | {"lr": INERT_RATE}
+        return checked | {"manifold": manifold}
 
-    def _require(self, group: Group) -> None:
-        super()._require(group)
-        balls.require_matrices("GeodesicLBFGS", group)
+    def _on_spheres(self, group: Group) -> bool:
+        return bool(group["manifold"] == "sphere")
 
-    def _enter(self, group: Group) -> None:
-        balls.enter(group, self.state, sphere=group["manifold"] == "sphere")
-
-    def _prepared(self) -> Lifts:
-        for group in self.param_groups:
-            if not all(is_known(p, self.state[p]) and not balls.is_new(group, self.state[p]) for p in group["params"]):
-                balls.require_there(group, self.state, sphere=group["manifold"] == "sphere")
-        spheres = [group["manifold"] == "sphere" for group in self.param_groups for _ in group["params"]]
-        memory = self.__dict__.setdefault("_memory", PairRows())  # which copies and files do without
-        return Lifts.of(self._layers, self.state, spheres, memory)
+    def _more(self, own: list[dict[str, Any]]) -> dict[str, Any]:
+        if not all("before" in of_layer for of_layer in own):
+            return {}
+        return {"before": tuple([of_layer["before"][part] for of_layer in own] for part in (0, 1))}
 
     def _bends(self, prepared: Lifts) -> bool:
         return not prepared.state.pairs and prepared.state.before is None
 
     def _walk(self, objective: ClosureCurve, start: Any, prepared: Lifts) -> tuple[Sequence[Tensor], float]:
-        lifted = Lifted(objective, start, prepared)
-        found = geodesic_lbfgs(**self._shared(self.param_groups[0])).step(lifted, lifted.start, prepared.state)
-        return lifted.keep(found, self.state)
+        searched = Searched(objective, start, prepared)
+        found = geodesic_lbfgs(**self._shared(self.param_groups[0])).step(searched, searched.start, prepared.state)
+        return searched.keep(found.state, found.point.layers, found.step_size, self.state)
+
+
+class Point(NamedTuple):
+    """Variables with their scaled loss, and the parameters that stand for them."""
+
+    weights: list[Tensor]
+    loss: float
+    layers: list[Tensor]
+
+
+class Searched(Lifted):
+    """The loss of a closure on lifts, to be searched along a curve.
+
+    Attributes
+    ----------
+    start : Point
+        At the present parameters.
+    """
+
+    def __init__(self, curve: ClosureCurve, start: Any, lifts: Lifts) -> None:
+        super().__init__(curve, start, lifts)
+        self._moved = False
+        self.start = Point(self.variables, float(start.loss) * self._scale, start.weights)
+
+    def point(self, variables: Sequence[Tensor]) -> Point:
+        """Move the parameters there, rounded to within their balls, and evaluate."""
+        moved = self._rounded(variables)
+        found, self._moved = self._curve.point(moved), True
+        return Point(list(variables), float(found.loss) * self._scale, moved)
+
+    def slope(self, point: Point) -> Gradient:
+        """Gradient at the start."""
+        return Gradient(self._gradient)
+
+    def series_derivatives(self, point: Point, slope: Gradient, series: Sequence[Sequence[Tensor]]) -> list[float]:
+        """First and second derivative along P + t D + t^2 C: those along the line P + t D, and 2 <G, C>."""
+        if self._moved:
+            self._curve.back(self._origin)
+        velocity = [
+            (D * radius).reshape(p.shape)
+            for (_, D, _), p, radius in zip(series, self._lifts.layers, self._lifts.radii, strict=True)
+        ]
+        straight = [False] * len(velocity)
+        first, second = self._curve.curve_derivatives(self._origin, slope, velocity, straight, 2)
+        bend = sum(float(torch.sum(G * C)) for G, (_, _, C) in zip(slope.gradient, series, strict=True))
+        return [first * self._scale, second * self._scale + 2 * bend]
+
+    def _write(self, own: dict[str, Any], state: State, k: int) -> None:
+        own.pop("before", None)
+        if state.before is not None:
+            own["before"] = tuple(vectors[k] for vectors in state.before)
