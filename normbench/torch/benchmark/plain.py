@@ -65,18 +65,16 @@ class PlainTrainer:
         return self._progress.repeat(self._iterate, steps)
 
     def _iterate(self) -> None:
+        if self._averages:  # losses are those of the average, gradients are taken elsewhere
+            self._optimizer.train()
         if getattr(self._optimizer, "differentiates", False):
             self._optimizer.step(self._closure)
-        elif self._averages:  # losses are those of the average, gradients are taken elsewhere
-            self._optimizer.train()
-            self._optimizer.zero_grad()
-            self._closure().backward()
-            self._optimizer.step()
-            self._optimizer.eval()
         else:
             self._optimizer.zero_grad()
-            self._loss.backward()
+            (self._closure() if self._averages else self._loss).backward()
             self._optimizer.step()
+        if self._averages:
+            self._optimizer.eval()
         self._loss = self._closure()
         group = self._optimizer.param_groups[0]
         step_size = float(group["step_size"] if "step_size" in group else group["lr"])
