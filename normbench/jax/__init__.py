@@ -9,6 +9,7 @@ from normbench.backends.backend import lent_names
 
 if TYPE_CHECKING:  # what the declarations find, for those who read and do not run
     from normbench.jax.transformations.agd import agd as agd
+    from normbench.jax.transformations.averages import averaged as averaged
     from normbench.jax.transformations.fgsgd import fgsgd as fgsgd
     from normbench.jax.transformations.fromage import fromage as fromage
     from normbench.jax.transformations.fromage import lars as lars
@@ -19,7 +20,6 @@ if TYPE_CHECKING:  # what the declarations find, for those who read and do not r
     from normbench.jax.transformations.objectives import accumulated as accumulated
     from normbench.jax.transformations.objectives import unmasked as unmasked
     from normbench.jax.transformations.parametrize import parametrize as parametrize
-    from normbench.jax.transformations.polar_average import averaged as averaged
     from normbench.jax.transformations.polar_average import polar_average as polar_average
 else:
     __getattr__, __dir__ = lent_names(__name__, "transformations")

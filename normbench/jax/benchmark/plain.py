@@ -18,7 +18,7 @@ from normbench.backends.trajectory import Progress, Trajectory
 from normbench.jax.benchmark.drop_ins import drop_in
 from normbench.jax.benchmark.network import apply, loss_value
 from normbench.jax.benchmark.precision import of_run
-from normbench.jax.transformations.polar_average import AverageState, averaged
+from normbench.jax.transformations.averages import AVERAGING, averaged
 from normbench.jax.updates.parametrisations import weights_of
 from normbench.problems.initial_variables import initial_variables
 from normbench.problems.problem import Problem
@@ -64,7 +64,7 @@ class PlainTrainer:
 
     def _judged(self, weights: Weights, state: Any) -> Weights:
         """What the optimiser is judged by: the average where it has one."""
-        return averaged(state, weights) if isinstance(state, AverageState) else weights
+        return averaged(state, weights) if isinstance(state, AVERAGING) else weights
 
     def _place(self, *arrays: np.ndarray) -> tuple[Array, ...]:
         return tuple(jnp.asarray(array, self._dtype) for array in arrays)

@@ -10,9 +10,9 @@ import optax
 
 from normbench import specs
 from normbench.backends.method import implementations
+from normbench.jax.transformations.averages import averaged
 from normbench.jax.transformations.objectives import accumulated, unmasked
 from normbench.jax.transformations.parametrize import parametrize
-from normbench.jax.transformations.polar_average import averaged
 
 DROP_INS: dict[str, Callable[..., optax.GradientTransformationExtraArgs]] = implementations(
     "normbench.jax.transformations", specs.AUTOMATIC
