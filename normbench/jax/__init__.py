@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what the declarations find, for those who read and do not r
     from normbench.jax.transformations.method2 import method2_exp as method2_exp
     from normbench.jax.transformations.objectives import accumulated as accumulated
     from normbench.jax.transformations.objectives import unmasked as unmasked
+    from normbench.jax.transformations.online_lbfgs import online_lbfgs as online_lbfgs
     from normbench.jax.transformations.parametrize import parametrize as parametrize
     from normbench.jax.transformations.polar_average import polar_average as polar_average
 else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # what the declarations find, for those who read and do not r
     from normbench.torch.optimizers.method1 import Method1 as Method1
     from normbench.torch.optimizers.method2 import Method2 as Method2
     from normbench.torch.optimizers.method2 import Method2Exp as Method2Exp
+    from normbench.torch.optimizers.online_lbfgs import OnlineLBFGS as OnlineLBFGS
     from normbench.torch.optimizers.polar_average import PolarAverage as PolarAverage
     from normbench.torch.parametrized import parametrize as parametrize
 else:

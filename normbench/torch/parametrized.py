@@ -36,7 +36,7 @@ def parametrize(module: Module, parametrisation: str, *, lipschitz: float, geome
 
     The variables are the parameters whose names end in ``original``, ``original0`` or ``original1``; make the optimiser
     after this call. "spectral", "bjorck" and "sandwich" take any optimiser. On the geometry "stiefel" each variable has
-    to stay in its unit ball, and on "sphere" on its unit sphere, where GeodesicLBFGS and PolarAverage with
+    to stay in its unit ball, and on "sphere" on its unit sphere, where GeodesicLBFGS, OnlineLBFGS and PolarAverage with
     ``radius=1.0``, or Method1, keep them.
 
     The weights share the bound in the ratio of their norms, for good; a state_dict holds the ratios, not the bound. One

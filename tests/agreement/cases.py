@@ -80,6 +80,8 @@ CASES = [
     Case("geodesic_lbfgs", {"history": 3}, layers=(6, 3, 8, 2), parametrisation="sphere"),
     Case("polar_average", parametrisation="ball"),
     Case("polar_average", {"momentum": 0.5, "offset": 3, "power": 2}, layers=(6, 3, 8, 2), parametrisation="ball"),
+    Case("online_lbfgs", parametrisation="ball"),
+    Case("online_lbfgs", {"history": 3, "interval": 1, "power": 2}, layers=(6, 3, 8, 2), parametrisation="ball"),
 ]
 ELSEWHERE = ("fgsgd",)  # manifolds/
 CASES += [  # what nobody has written down is taken at its defaults

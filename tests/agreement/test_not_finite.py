@@ -18,7 +18,8 @@ from tests.agreement.conftest import problem_for
 LAYERS = 3
 STRUCK = 1
 POINT = ("weights", "loss", "gradient")
-COUPLED = ("method1", "method2", "method2_exp", "agd", "geodesic_lbfgs")
+QUASI_NEWTON = ("geodesic_lbfgs", "online_lbfgs")
+COUPLED = ("method1", "method2", "method2_exp", "agd", *QUASI_NEWTON)
 FAULTS = ("nan-gradient", "inf-gradient", "minus-inf-gradient", "nan-weight", "all-nan", "resting-and-nan")
 
 
@@ -131,8 +132,8 @@ STEPS = {"reference": reference_step, "torch": torch_step, "jax": jax_step}
 
 
 def rests(key, fault, layer):
-    """Whether a layer stays where it is; geodesic L-BFGS has one step for all, and shows it in all."""
-    return fault == "resting-and-nan" and layer == 0 and key != "geodesic_lbfgs"
+    """Whether a layer stays where it is; both geodesic L-BFGS have one step for all, and show it in all."""
+    return fault == "resting-and-nan" and layer == 0 and key not in QUASI_NEWTON
 
 
 def expected(key, fault):
@@ -142,7 +143,7 @@ def expected(key, fault):
         everything = [False] * LAYERS
     elif key in COUPLED:
         everything = [rests(key, fault, k) for k in range(LAYERS)]
-    if key in ("agd", "geodesic_lbfgs") and fault == "nan-weight":  # made of gradients alone, or of its own lifts
+    if key in ("agd", *QUASI_NEWTON) and fault == "nan-weight":  # made of gradients alone, or of its own lifts
         return [k != STRUCK for k in range(LAYERS)], True
     return everything, key not in COUPLED
 

@@ -7,7 +7,7 @@ import pytest
 from normbench import specs
 from normbench.jax import averaged
 from tests.clients.jax_loops import STEPS, assert_same_steps, loss, network, start, transformation
-from tests.jax.jax_members import VALUED
+from tests.jax.jax_members import AVERAGING, VALUED
 
 OF_EACH_KIND = VALUED[0], next(key for key in specs.AUTOMATIC if key not in VALUED)  # keras hands over a list of arrays
 each = pytest.mark.parametrize("key", specs.AUTOMATIC)
@@ -63,13 +63,16 @@ def test_steps_in_flax_are_those_of_optax(in_flax, module_of_flax, key):
     assert optimizer.step[...] == STEPS
 
 
-def test_averages_are_found_through_the_states_of_the_clients(in_equinox, module_of_equinox, in_flax, module_of_flax):
+@pytest.mark.parametrize("key", AVERAGING)
+def test_averages_are_found_through_the_states_of_the_clients(
+    in_equinox, module_of_equinox, in_flax, module_of_flax, key
+):
     eqx, nnx = in_equinox["eqx"], in_flax["nnx"]
-    model, state = in_equinox["fit"](module_of_equinox(**start()), transformation("polar_average"), loss, STEPS)
+    model, state = in_equinox["fit"](module_of_equinox(**start()), transformation(key), loss, STEPS)
     average = averaged(state, eqx.filter(model, eqx.is_inexact_array))
     assert eqx.combine(average, model).size == 3
     flax = module_of_flax()
-    optimizer = in_flax["fit"](flax, transformation("polar_average"), loss, STEPS)
+    optimizer = in_flax["fit"](flax, transformation(key), loss, STEPS)
     other = averaged(nnx.as_pure(optimizer.opt_state), nnx.as_pure(nnx.state(flax, nnx.Param)))
     for name in start():
         np.testing.assert_allclose(other[name], getattr(average, name), rtol=1e-12)

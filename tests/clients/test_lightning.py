@@ -5,9 +5,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from normbench.errors import InvalidArgumentError
+from normbench.torch.optimizers.averages import Averaging
 from tests.clients.torch_loops import MEMBERS, classifier, in_a_loop, names, samples
 
 each = pytest.mark.parametrize("member", MEMBERS, ids=names(MEMBERS))
+AVERAGING = [member for member in MEMBERS if issubclass(member.kind, Averaging)]
 BATCHES = [tuple(part[rows] for part in samples()) for rows in torch.arange(20).split(10)]
 
 
@@ -72,8 +74,8 @@ def test_automatic_optimisation_of_a_closure_that_is_differentiated_says_what_to
 
 # it is not the run that keeps checkpoints
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks used to create:UserWarning")
-def test_the_kept_weights_are_averages_and_training_goes_on_from_the_iterates(in_lightning, fit, tmp_path):
-    (member,) = (m for m in MEMBERS if m.name == "PolarAverage")
+@pytest.mark.parametrize("member", AVERAGING, ids=names(AVERAGING))
+def test_the_kept_weights_are_averages_and_training_goes_on_from_the_iterates(in_lightning, fit, tmp_path, member):
     model, optimizer = in_a_loop(member, 2, BATCHES)
     iterate = [p.detach().clone() for p in model.parameters()]
     optimizer.eval()

@@ -19,6 +19,7 @@ DOUBLE = {"out": jnp.float64}
 HALF = {"in": jnp.float16, "out": jnp.bfloat16}
 MADE = {
     "geodesic_lbfgs": normbench.jax.geodesic_lbfgs,
+    "online_lbfgs": normbench.jax.online_lbfgs,
     "polar_average": normbench.jax.polar_average,
     "sphere": partial(normbench.jax.geodesic_lbfgs, manifold="sphere"),
 }

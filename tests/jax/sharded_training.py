@@ -25,7 +25,7 @@ REPLICATED = PartitionSpec()
 SPREAD = {"batch": REPLICATED, "columns": PartitionSpec(None, "devices")}  # the first weight of a case
 SHAPES = {"batch": {"a": (7, 8)}, "columns": {"a": (7, 8), "b": (3, 7)}}
 OPTIONS = {"method2": {"mean_square_input": 8.0}, "geodesic_lbfgs": {"manifold": "sphere"}}
-KEYS = ("method1", "method2", "agd", "fromage", "lars", "geodesic_lbfgs", "polar_average")
+KEYS = ("method1", "method2", "agd", "fromage", "lars", "geodesic_lbfgs", "online_lbfgs", "polar_average")
 
 
 def loss(params, batch):

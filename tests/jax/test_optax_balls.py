@@ -1,4 +1,4 @@
-"""Geodesic L-BFGS and the polar average in optax: the ball in every precision, kernels, loaded leaves, averages."""
+"""Geodesic L-BFGS, online or not, and the polar average in optax: the ball in every precision, loaded leaves, means."""
 
 import itertools
 from unittest import TestCase
@@ -29,7 +29,7 @@ from ball_walks import (
     walk,
     walked,
 )
-from jax_members import BALLS
+from jax_members import AVERAGING, BALLS
 
 import normbench.jax
 from normbench import specs
@@ -41,7 +41,7 @@ def excess(make, steps):
     """By how much the largest norm of all iterates of a leaf, and of its averages, exceeds the radius."""
     found = {name: [] for name in steps[0][1]}
     for _, params, state, _ in steps:
-        for tree in [params] if make != "polar_average" else [params, AVERAGED(state, params)]:
+        for tree in [params, AVERAGED(state, params)] if make in AVERAGING else [params]:
             for name, leaf in tree.items():
                 assert leaf.dtype == steps[0][1][name].dtype
                 found[name].append(norm(leaf, order_of(make)))
@@ -88,7 +88,7 @@ def test_the_value_never_rises_in_any_precision(make):
 @pytest.mark.parametrize("key", BALLS)
 def test_the_average_or_the_last_iterate_lowers_the_loss(key):
     (*_, (_, params, state, _)) = walk(key, drawn(), 60, radius=3.0)
-    found = AVERAGED(state, params) if key == "polar_average" else params
+    found = AVERAGED(state, params) if key in AVERAGING else params
     assert float(loss(found)) < 0.5 * float(loss(drawn()))
 
 
@@ -115,11 +115,12 @@ def test_what_is_not_finite_shows(wrong):
     _, _, after, updates = STEPS["polar_average"](params, state, RADIUS, mid=struck)
     assert finite(updates) == {"in": True, "mid": False, "out": True}
     assert np.isfinite(after.step_size)
-    state = made("geodesic_lbfgs", RADIUS).init(params)
-    for given in ({"mid": struck}, {"more": wrong}):
-        _, _, after, updates = STEPS["geodesic_lbfgs"](params, state, RADIUS, **given)
-        assert all(np.isnan(np.asarray(leaf, np.float32)).any() for leaf in updates.values())
-        assert np.isnan(after.step_size)
+    for key in ("geodesic_lbfgs", "online_lbfgs"):
+        state = made(key, RADIUS).init(params)
+        for given in ({"mid": struck}, {"more": wrong}):
+            _, _, after, updates = STEPS[key](params, state, RADIUS, **given)
+            assert all(np.isnan(np.asarray(leaf, np.float32)).any() for leaf in updates.values())
+            assert np.isnan(after.step_size)
 
 
 @pytest.mark.parametrize("key", BALLS)
@@ -181,7 +182,7 @@ def test_a_leaf_without_a_gradient_rests_to_the_bit_while_the_others_move(key):
         assert all(updates[name].any() for name in ("in", "out"))
 
 
-@pytest.mark.parametrize("key", ["sphere", "polar_average"])
+@pytest.mark.parametrize("key", ["sphere", *AVERAGING])
 def test_a_kernel_moves_as_the_matrix_of_its_patches(key):
     rng = np.random.default_rng(8)
     x, flat = (rng.normal(size=size).astype(np.float32) for size in ((40, 12), (5, 12)))
@@ -200,10 +201,11 @@ def test_a_kernel_moves_as_the_matrix_of_its_patches(key):
     assert values[-1] < values[0]
 
 
-def test_the_average_is_found_in_any_state_and_hidden_leaves_keep_their_values():
+@pytest.mark.parametrize("key", AVERAGING)
+def test_the_average_is_found_in_any_state_and_hidden_leaves_keep_their_values(key):
     params = drawn() | {"bias": np.ones(4, np.float32)}
     labels = {name: "ball" if name in SHAPES else "rest" for name in params}
-    parts = {"ball": made("polar_average", RADIUS), "rest": optax.sgd(0.1)}
+    parts = {"ball": made(key, RADIUS), "rest": optax.sgd(0.1)}
     parted = optax.chain(optax.partition(parts, labels), optax.identity())
 
     def both(tree):
@@ -211,13 +213,14 @@ def test_the_average_is_found_in_any_state_and_hidden_leaves_keep_their_values()
 
     @jax.jit
     def step(params, state):
-        updates, state = parted.update(jax.grad(both)(params), state, params)
+        value_fn = normbench.jax.unmasked(both, params)
+        updates, state = parted.update(jax.grad(both)(params), state, params, value_fn=value_fn)
         return optax.apply_updates(params, updates), state
 
     state, moved = parted.init(params), params
     for _ in range(4):
         moved, state = step(moved, state)
-    _, alone, expected, _ = path("polar_average")[3]
+    _, alone, expected, _ = path(key)[3]
     found = AVERAGED(state, moved)
     assert np.array_equal(found["bias"], moved["bias"])
     for name, leaf in AVERAGED(expected, alone).items():
@@ -226,10 +229,11 @@ def test_the_average_is_found_in_any_state_and_hidden_leaves_keep_their_values()
         assert not np.allclose(mean, last, atol=1e-4)
 
 
-def test_the_average_is_that_of_the_iterates_with_their_weights():
-    power = specs.get("polar_average").resolve({})["power"]
+@pytest.mark.parametrize("key", AVERAGING)
+def test_the_average_is_that_of_the_iterates_with_their_weights(key):
+    power = specs.get(key).resolve({})["power"]
     total = dict.fromkeys(SHAPES, 0.0)
-    for k, (_, moved, state, _) in enumerate(path("polar_average")[:6], start=1):
+    for k, (_, moved, state, _) in enumerate(path(key)[:6], start=1):
         rho = (power + 1) / (k + power)
         total = {name: total[name] * (1 - rho) + rho * np.asarray(moved[name], np.float64) for name in SHAPES}
         for name, leaf in AVERAGED(state, moved).items():
@@ -239,16 +243,18 @@ def test_the_average_is_that_of_the_iterates_with_their_weights():
             )
 
 
-@pytest.mark.parametrize(("states", "count"), [((), 0), ((0, 0), 2)], ids=["none", "two"])
-def test_averages_that_are_not_there_or_more_than_one_are_said(states, count):
-    state = [jax.eval_shape(made("polar_average").init, drawn()) for _ in states]
-    with pytest.raises(InvalidArgumentError, match=f"of one polar_average.*; got one with {count}"):
+@pytest.mark.parametrize("keys", [(), ("polar_average",) * 2, ("online_lbfgs",) * 2, AVERAGING], ids="-".join)
+def test_averages_that_are_not_there_or_more_than_one_are_said(keys):
+    state = [jax.eval_shape(made(key).init, drawn()) for key in keys]
+    said = rf"of one polar_average\(\) or online_lbfgs\(\); got one with {len(keys)}\."
+    with pytest.raises(InvalidArgumentError, match=said):
         normbench.jax.averaged([jax.eval_shape(optax.adam(0.1).init, drawn()), *state], drawn())
 
 
-def test_an_average_of_other_parameters_is_said():
+@pytest.mark.parametrize("key", AVERAGING)
+def test_an_average_of_other_parameters_is_said(key):
     params = drawn()
-    state = jax.eval_shape(made("polar_average").init, params)
+    state = jax.eval_shape(made(key).init, params)
     rows, columns = SHAPES["in"]
     for wrong, said in (
         (np.ones((3, 7), np.float32), r"float32 of shape \(3, 7\)"),
@@ -265,9 +271,10 @@ def test_an_average_of_other_parameters_is_said():
             normbench.jax.averaged(state, other)
 
 
-def test_averages_of_several_seeds_are_taken_by_vmap():
+@pytest.mark.parametrize("key", AVERAGING)
+def test_averages_of_several_seeds_are_taken_by_vmap(key):
     seeds = {name: np.stack([drawn(SINGLE)[name], drawn(SINGLE, seed=1)[name]]) for name in SHAPES}
-    state = jax.jit(jax.vmap(made("polar_average").init))(seeds)
+    state = jax.jit(jax.vmap(made(key).init))(seeds)
     with pytest.raises(InvalidArgumentError, match=r"use jax\.vmap\(averaged\)"):
         normbench.jax.averaged(state, seeds)
     for name, mean in jax.jit(jax.vmap(normbench.jax.averaged))(state, seeds).items():

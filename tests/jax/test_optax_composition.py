@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax_members import BALLS, KEYS
+from jax_members import AVERAGING, BALLS, KEYS
 from small_convnet import parameters, samples
 
 import normbench.jax
@@ -79,7 +79,7 @@ def labels(params):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("key", ["agd", "fromage", "method2_exp", "polar_average"])
+@pytest.mark.parametrize("key", ["agd", "fromage", "method2_exp", *AVERAGING])
 def test_matrices_take_their_own_steps_while_biases_train_with_adam(key):
     params, own = dense(), getattr(normbench.jax, key)()
     both = optax.partition({"matrices": own, "vectors": optax.adam(1e-2)}, labels)
@@ -90,9 +90,11 @@ def test_matrices_take_their_own_steps_while_biases_train_with_adam(key):
 
     @jax.jit
     def advance(params, states):
-        value, grads = jax.value_and_grad(partial(biased, batch=samples(0)))(params)
-        updates, first = both.update(grads, states[0], params)
-        alone, second = own.update(kernels(grads), states[1], kernels(params))
+        loss = partial(biased, batch=samples(0))
+        value, grads = jax.value_and_grad(loss)(params)
+        updates, first = both.update(grads, states[0], params, value_fn=normbench.jax.unmasked(loss, params))
+        of_kernels = lambda own: loss({name: params[name] | {"kernel": w} for name, w in own.items()})  # noqa: E731
+        alone, second = own.update(kernels(grads), states[1], kernels(params), value_fn=of_kernels)
         return optax.apply_updates(params, updates), (first, second), value, updates, alone
 
     params, states, first, updates, alone = advance(params, start(params))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax_members import KEYS, VALUED
+from jax_members import KEYS, VALUED, WITH_VALUE
 
 import normbench.jax
 from normbench import specs
@@ -24,6 +24,7 @@ NUMERIC = {
     "method2": {"mean_square_input": 3.0, "curvature": 0.5, "gain": 2.0},
     "method2_exp": {"mean_square_input": 3.0, "curvature": 0.5, "gain": 2.0},
     "geodesic_lbfgs": {"decay": 0.5, "damping": 0.5, "max_trials": 3, "radius": 5.0},
+    "online_lbfgs": {"momentum": 0.3, "decay": 0.5, "damping": 0.5, "power": 2, "radius": 5.0},
     "polar_average": {"momentum": 0.5, "offset": 3, "power": 2, "radius": 5.0},
 }
 NUMERIC |= {  # what nobody has written down is given its floats
@@ -36,6 +37,7 @@ STATIC = {
     "method1": ("order", "euclidean"),
     "fgsgd": ("groups", "partition_seed", "positions"),
     "geodesic_lbfgs": ("history",),
+    "online_lbfgs": ("history",),
 }
 
 
@@ -231,7 +233,6 @@ def test_a_value_fn_that_gives_no_real_number_is_said(key, value_fn, message):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "value must be one real number; got None"),
         (jnp.ones(2), r"value .*shape \(2,\)"),
         ((jnp.float32(1), 2), "value .*a tuple of 2"),
         (1j, "value"),
@@ -242,6 +243,12 @@ def test_a_value_fn_that_gives_no_real_number_is_said(key, value_fn, message):
 def test_a_value_that_is_no_real_number_is_said(key, value, message):
     with pytest.raises(InvalidArgumentError, match=message):
         trace(make(key), value=value, value_fn=loss)
+
+
+@pytest.mark.parametrize("key", WITH_VALUE)
+def test_a_value_that_is_missing_is_said(key):
+    with pytest.raises(InvalidArgumentError, match="value must be one real number; got None"):
+        trace(make(key), value_fn=loss)
 
 
 @pytest.mark.parametrize("key", KEYS)

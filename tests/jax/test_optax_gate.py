@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax_members import BALLS, KEYS, MATRICES, NORMED
+from jax_members import AVERAGING, BALLS, KEYS, MATRICES, NORMED
 
 import normbench.jax
 from normbench.errors import InvalidArgumentError
@@ -152,7 +152,7 @@ def test_a_state_keeps_its_structure_shapes_and_types(key, dtype):
     tree = {"w": params()["w"].astype(dtype)}
     for optimizer in (make(key, **given) for given in options.get(key, ({},))):
         state = jax.eval_shape(optimizer.init, tree)
-        given = partial(optimizer.update, value=VALUES[dtype], value_fn=loss)  # a value that all but two ignore
+        given = partial(optimizer.update, value=VALUES[dtype], value_fn=loss)  # a value that most ignore
         updates, after = jax.eval_shape(given, tree, state, tree)
         assert jax.tree.structure(after) == jax.tree.structure(state)
         for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(state), strict=True):
@@ -180,7 +180,7 @@ def test_a_stored_state_goes_on_with_the_same_bits(key):
 def test_radii_and_bounds_follow_loaded_weights(key):
     options = {"manifold": "sphere"} if key == "geodesic_lbfgs" else {}
     (optimizer, step, _), old = program(key, **options), params()
-    state, order = optimizer.init(old), 2 if key == "polar_average" else None
+    state, order = optimizer.init(old), 2 if key in AVERAGING else None
     size = lambda tree: {name: float(np.linalg.norm(w, order)) for name, w in tree.items()}  # noqa: E731
     for factor in (20.0, 1 / 20, 1.0):
         new = {name: np.float32(factor) * w[::-1] for name, w in old.items()}
@@ -188,7 +188,7 @@ def test_radii_and_bounds_follow_loaded_weights(key):
         moved = {name: w + updates[name] for name, w in new.items()}
         assert all((moved[name] != new[name]).any() for name in new)
         for name, before in size(new).items():
-            if key in ("fromage", "polar_average"):
+            if key in ("fromage", *AVERAGING):
                 assert size(moved)[name] <= before * (1 + 2e-6)
                 assert size(moved)[name] >= (0.98 if key == "fromage" else 0.6) * before
             else:

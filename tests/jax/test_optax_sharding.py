@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jax_members import BALLS
 
 from tests.pages import SECTIONS, same_output
 
@@ -32,7 +33,7 @@ def test_the_program_of_the_page_prints_what_the_page_says(results):
 
 @pytest.mark.parametrize(
     "case",
-    [f"{key}-batch-64" for key in ("method1", "method2", "agd", "fromage", "lars", "geodesic_lbfgs", "polar_average")]
+    [f"{key}-batch-64" for key in ("method1", "method2", "agd", "fromage", "lars", *BALLS)]
     + ["fromage-columns-64", "method1-columns-32"],
 )
 def test_four_devices_take_the_steps_of_one(results, case):

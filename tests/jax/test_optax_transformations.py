@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax_members import BALLS, NORMED, VALUED
+from jax_members import AVERAGING, BALLS, NORMED, VALUED
 
 import normbench.jax
 from normbench import specs
@@ -33,6 +33,7 @@ LOOPS = [  # every choice of a program; numbers and other networks come with one
     Case("agd", **OTHER),
     Case("fromage", {"learning_rate": 0.1, "p_bound": 1.0}, **OTHER),
     Case("geodesic_lbfgs", {"history": 3}, layers=(6, 3, 2), seed=6, parametrisation="ball"),
+    Case("online_lbfgs", {"history": 3, "momentum": 0.3, "power": 2}, parametrisation="ball", **OTHER),
     Case("polar_average", {"momentum": 0.5, "offset": 3, "power": 2}, parametrisation="ball", **OTHER),
 ]
 
@@ -92,7 +93,7 @@ class Loop:
         grads = nest([g * factor for g, factor in zip(flat(grads), factors, strict=True)])
         extra = {"value": value, "value_fn": partial(self.loss, data=data)} if self.case.key in VALUED else {}
         judged = params
-        if self.case.key == "polar_average":
+        if self.case.key in AVERAGING:
             judged = normbench.jax.averaged(state, params)
             value = self.loss(judged, data)
         updates, state = self.optimizer.update(grads, state, params, **extra)
@@ -205,7 +206,7 @@ def test_dead_relus_leave_the_weights_in_place(each):
         assert step_sizes == [0.0] * 3
 
 
-@pytest.mark.parametrize("key", ["method2", "method2_exp", "agd", "fromage", "lars", "polar_average"])
+@pytest.mark.parametrize("key", ["method2", "method2_exp", "agd", "fromage", "lars", *AVERAGING])
 @pytest.mark.parametrize("resting", range(2), ids=["first", "last"])
 def test_a_layer_with_a_zero_gradient_rests_while_the_others_move(key, resting):
     loop = compiled_loop(of(key), dtype=np.float32)
@@ -252,6 +253,7 @@ def test_a_zero_leaf_lies_on_no_sphere(name):
     + [("lars", {"learning_rate": math.nan}), ("polar_average", {"momentum": 1.0}), ("polar_average", {"offset": 1.5})]
     + [("geodesic_lbfgs", bad) for bad in ({"history": 0}, {"damping": 0.0}, {"manifold": "cube"}, {"max_trials": 0})]
     + [("geodesic_lbfgs", {"differentiation": "backward"})]
+    + [("online_lbfgs", bad) for bad in ({"history": 0}, {"momentum": 1.0}, {"damping": 0.0}, {"power": 1.5})]
     + [(key, {"radius": r}) for key in BALLS for r in (0.0, -1.0, math.nan, "1", True)],
 )
 def test_a_bad_hyperparameter_raises(name, bad):

@@ -124,7 +124,9 @@ def test_adam_trains_through_it_and_keeps_the_bound(key, geometry):
     assert certify(plain(every[-1])).bound <= BOUND * (1 + TIGHT)
 
 
-@pytest.mark.parametrize(("optimiser", "key"), [("geodesic_lbfgs", "sandwich"), ("polar_average", "ball")])
+@pytest.mark.parametrize(
+    ("optimiser", "key"), [("geodesic_lbfgs", "sandwich"), ("online_lbfgs", "sandwich"), ("polar_average", "ball")]
+)
 def test_our_own_optimisers_keep_variables_where_the_bound_holds(optimiser, key):
     start = made(key, "stiefel", drawn(widths=(6, 5, 3)))
     optimizer = getattr(normbench.jax, optimiser)(radius=1.0)

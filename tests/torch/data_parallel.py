@@ -7,7 +7,7 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from torch_convnet import GAIN, convnet, images, square_loss
 
-from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, PolarAverage
+from normbench.torch import AGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, OnlineLBFGS, PolarAverage
 
 STEPS = 5
 OPTIMIZERS = {
@@ -18,6 +18,7 @@ OPTIMIZERS = {
     "fromage": lambda params, group, model: Fromage(params),
     "lars": lambda params, group, model: LARS(params),
     "geodesic_lbfgs": lambda params, group, model: GeodesicLBFGS(params, process_group=group),
+    "online_lbfgs": lambda params, group, model: OnlineLBFGS(params, process_group=group),
     "polar_average": lambda params, group, model: PolarAverage(params),
 }
 

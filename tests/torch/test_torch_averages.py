@@ -1,4 +1,4 @@
-"""PolarAverage holds two sets of weights: iterates for training, averages for evaluation."""
+"""PolarAverage and OnlineLBFGS hold two sets of weights: iterates for training, averages for evaluation."""
 
 import pytest
 import torch
@@ -6,14 +6,16 @@ from torch_loop import same
 from torch_members import advance, copies, network
 
 from normbench.errors import InvalidArgumentError
-from normbench.torch import PolarAverage
+from normbench.torch import OnlineLBFGS, PolarAverage
 
+either = pytest.mark.parametrize("kind", [PolarAverage, OnlineLBFGS])
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
-def test_averages_and_iterates_change_places_as_often_as_one_likes():
+@either
+def test_averages_and_iterates_change_places_as_often_as_one_likes(kind):
     params = network()
-    optimizer = PolarAverage(params, radius=4.0)
+    optimizer = kind(params, radius=4.0)
     start = copies(params)
     optimizer.eval()
     assert same(params, start)
@@ -24,7 +26,7 @@ def test_averages_and_iterates_change_places_as_often_as_one_likes():
         optimizer.eval()
     averages = copies(params)
     assert not same(averages, iterates)
-    with pytest.raises(InvalidArgumentError, match=r"hold the averages.* Call optimizer\.train\(\)"):
+    with pytest.raises(InvalidArgumentError, match=rf"{kind.__name__} hold the averages.* Call optimizer\.train\(\)"):
         advance(optimizer, params)
     assert same(params, averages)
     for _ in range(2):
@@ -34,13 +36,14 @@ def test_averages_and_iterates_change_places_as_often_as_one_likes():
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_both_are_stored_in_either_mode(dtype):
+@either
+def test_both_are_stored_in_either_mode(kind, dtype):
     params = network(dtype=dtype)
-    optimizer = PolarAverage(params, radius=4.0)
+    optimizer = kind(params, radius=4.0)
     advance(optimizer, params, 3)
     optimizer.eval()
     fresh = network(seed=1, dtype=dtype)
-    other = PolarAverage(fresh, radius=4.0)
+    other = kind(fresh, radius=4.0)
     other.load_state_dict(optimizer.state_dict())
     with torch.no_grad():
         for p, w in zip(fresh, params, strict=True):

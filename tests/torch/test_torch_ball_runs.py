@@ -1,4 +1,4 @@
-"""Whole runs of GeodesicLBFGS and PolarAverage: the reference's, on networks with a dead unit, kernels and parts."""
+"""Whole runs of the classes of matrices in balls: the reference's, on networks with a dead unit, kernels and parts."""
 
 import copy
 import dataclasses
@@ -10,12 +10,12 @@ from torch import nn
 from torch_convnet import convnet, cross_entropy, images
 from torch_loop import Loop
 
-from normbench.torch import GeodesicLBFGS, PolarAverage
+from normbench.torch import GeodesicLBFGS, OnlineLBFGS, PolarAverage
 from tests.agreement.cases import Case
 
 STEPS = 25
 TIGHT = 1e-9
-RUNS = [("geodesic_lbfgs", "ball"), ("geodesic_lbfgs", "sphere"), ("polar_average", "ball")]
+RUNS = [("geodesic_lbfgs", "ball"), ("geodesic_lbfgs", "sphere"), ("online_lbfgs", "ball"), ("polar_average", "ball")]
 
 # torch loads its own scripts on the first use of forward mode
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -46,7 +46,7 @@ def test_where_gradients_are_zero_the_run_is_the_references(key, parametrisation
     assert deviation(case.reference(STEPS), *loop.run(STEPS).results()) <= TIGHT
 
 
-@pytest.mark.parametrize("kind", [GeodesicLBFGS, PolarAverage])
+@pytest.mark.parametrize("kind", [GeodesicLBFGS, OnlineLBFGS, PolarAverage])
 def test_a_kernel_is_the_matrix_that_multiplies_patches(kind):
     generator = torch.Generator().manual_seed(0)
     x, y = (torch.randn(s, generator=generator, dtype=torch.float64) for s in ((20, 2, 3, 2), (20, 4)))
@@ -72,8 +72,10 @@ def test_a_kernel_is_the_matrix_that_multiplies_patches(kind):
     assert not torch.allclose(weights[0], start.flatten(1))
 
 
-@pytest.mark.parametrize("how", ["forward", "parts"])
-def test_forward_mode_and_parts_of_the_data_make_the_same_run(how):
+@pytest.mark.parametrize(
+    ("kind", "how"), [(GeodesicLBFGS, "forward"), (GeodesicLBFGS, "parts"), (OnlineLBFGS, "parts")]
+)
+def test_forward_mode_and_parts_of_the_data_make_the_same_run(kind, how):
     (x, y), results = images(0), []
     for other in (False, True):
         model = convnet(0)
@@ -83,7 +85,7 @@ def test_forward_mode_and_parts_of_the_data_make_the_same_run(how):
 
         parts = torch.arange(len(x)).split(8 if other and how == "parts" else len(x))
         closures = [lambda r=r, c=closure: c(r) for r in parts]
-        optimizer = GeodesicLBFGS(model.parameters(), module=model if other and how == "forward" else None)
+        optimizer = kind(model.parameters(), **({"module": model} if other and how == "forward" else {}))
         losses = [optimizer.step(closures).item() for _ in range(8)]
         assert losses[-1] < losses[0]
         assert optimizer._verified == (other and how == "forward")
@@ -92,10 +94,12 @@ def test_forward_mode_and_parts_of_the_data_make_the_same_run(how):
         torch.testing.assert_close(left, right, rtol=1e-8, atol=1e-8)
 
 
-def test_the_pairs_of_all_steps_lie_in_one_memory_that_copies_do_not_share():
+@pytest.mark.parametrize("kind", [GeodesicLBFGS, OnlineLBFGS])
+def test_the_pairs_of_all_steps_lie_in_one_memory_that_copies_do_not_share(kind):
     torch.manual_seed(0)
     model, x = nn.Sequential(nn.Linear(4, 6, bias=False), nn.Tanh(), nn.Linear(6, 2, bias=False)), torch.randn(30, 4)
-    optimizer = GeodesicLBFGS(model.parameters(), radius=2.0, history=2)
+    often = {"interval": 1} if kind is OnlineLBFGS else {}
+    optimizer = kind(model.parameters(), radius=2.0, history=2, **often)
     rows = []
     for _ in range(6):
         optimizer.step(lambda: (model(x) - 1).square().mean())

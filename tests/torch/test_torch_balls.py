@@ -1,4 +1,4 @@
-"""GeodesicLBFGS and PolarAverage: bounds in the parameter's own dtype, radii, memory, averages."""
+"""GeodesicLBFGS, OnlineLBFGS and PolarAverage: bounds in the parameter's own dtype, radii, memory, averages."""
 
 import math
 
@@ -10,15 +10,19 @@ from torch_loop import same
 from torch_members import advance, copies, loss, network
 
 from normbench.errors import InvalidArgumentError, NotReachedWarning
-from normbench.torch import GeodesicLBFGS, PolarAverage
+from normbench.torch import GeodesicLBFGS, OnlineLBFGS, PolarAverage
 from normbench.torch.optimizers import balls
+from normbench.torch.optimizers.averages import Averaging
 from normbench.torch.optimizers.closure import ClosureCurve
-from normbench.torch.optimizers.lifted import Lifted, Lifts
-from normbench.torch.updates.quasi_newton import PairRows
+from normbench.torch.optimizers.geodesic_lbfgs import Searched
+from normbench.torch.optimizers.lifted import Lifts
+from normbench.torch.updates.geodesic_lbfgs import State
 
-KINDS = (GeodesicLBFGS, PolarAverage)
+QUASI_NEWTON = (GeodesicLBFGS, OnlineLBFGS)
+KINDS = (*QUASI_NEWTON, PolarAverage)
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-both = pytest.mark.parametrize("kind", KINDS)
+every_kind = pytest.mark.parametrize("kind", KINDS)
+quasi_newton = pytest.mark.parametrize("kind", QUASI_NEWTON)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
@@ -47,7 +51,7 @@ def steps(optimizer, closure, count):
 
 @every_dtype
 @pytest.mark.parametrize("radius", [None, 1.3])
-@both
+@every_kind
 def test_every_iterate_lies_within_its_ball_rounding_included(kind, radius, dtype):
     model, closure = convolutional(dtype)
     start = [norm(p) for p in model.parameters()]
@@ -58,7 +62,7 @@ def test_every_iterate_lies_within_its_ball_rounding_included(kind, radius, dtyp
         steps(optimizer, closure, 1)
         reached = max(reached, *(norm(p) / r for p, r in zip(model.parameters(), limits, strict=True)))
         assert reached <= 1.0
-        if kind is PolarAverage:
+        if issubclass(kind, Averaging):
             optimizer.eval()
             assert all(norm(p) <= r for p, r in zip(model.parameters(), limits, strict=True))
             optimizer.train()
@@ -110,7 +114,7 @@ def test_a_parameter_that_is_not_there_is_refused_by_name(kind, options, make, m
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, "1", True])
-@both
+@every_kind
 def test_what_is_no_radius_is_refused(kind, value):
     with pytest.raises(InvalidArgumentError, match=r"^radius must be positive and finite; got "):
         kind(network(), radius=value)
@@ -118,7 +122,7 @@ def test_what_is_no_radius_is_refused(kind, value):
         GeodesicLBFGS(network(), manifold="stiefel")
 
 
-@both
+@every_kind
 def test_a_group_has_a_radius_of_its_own_and_zero_is_a_point_of_a_ball(kind):
     model, closure = convolutional(torch.float64)
     weights = [p for p in model.parameters() if p.dim() > 1]
@@ -133,7 +137,7 @@ def test_a_group_has_a_radius_of_its_own_and_zero_is_a_point_of_a_ball(kind):
     assert max(norm(p) for p in weights) > 0.1
 
 
-@both
+@every_kind
 def test_weights_that_are_loaded_outside_are_refused_and_inside_go_on(kind):
     params = network()
     optimizer = kind([(f"layer{k}", p) for k, p in enumerate(params)])
@@ -148,28 +152,29 @@ def test_weights_that_are_loaded_outside_are_refused_and_inside_go_on(kind):
     assert all(p.isfinite().all() for p in params)
 
 
-def test_a_memory_is_of_the_weights_that_the_last_step_left():
+@quasi_newton
+def test_a_memory_is_of_the_weights_that_the_last_step_left(kind):
     """A change of one bit of them, and the next step is that of a new optimiser at the same radii."""
     params = network(dtype=torch.float64)
-    optimizer = GeodesicLBFGS(params, radius=4.0)
+    optimizer = kind(params, radius=4.0)
     advance(optimizer, params, 5)
-    assert len(optimizer.state[params[0]]["pairs"]) == 4
+    assert len(optimizer.state[params[0]]["pairs"]) == (4 if kind is GeodesicLBFGS else 1)
     with torch.no_grad():
         params[2][0, 0] = np.nextafter(params[2][0, 0].item(), 0.0)
     anew = [nn.Parameter(p.detach().clone()) for p in params]
     advance(optimizer, params)
-    advance(GeodesicLBFGS(anew, radius=4.0), anew)
+    advance(kind(anew, radius=4.0), anew)
     assert same(params, anew)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@every_kind
 def test_the_radius_of_a_group_may_be_set_anew_and_moves_nothing_by_itself(kind):
     params = network(dtype=torch.float64)
     optimizer = kind(params, radius=3.0)
     advance(optimizer, params, 5)
     before = copies(params)
     optimizer.param_groups[0]["radius"] = 300.0
-    if kind is GeodesicLBFGS:
+    if kind.differentiates:
         optimizer.step(lambda: loss(params) * 0.0 + 1.0)
         assert same(params, before)
     advance(optimizer, params, 10)
@@ -205,19 +210,19 @@ def test_derivatives_along_a_curve_of_the_variables_are_those_of_differences():
     params = network(dtype=torch.float64)
     kept = {p: {"radius": 4.0 + k} for k, p in enumerate(params)}
     kept[params[1]]["radius"] = params[1].norm().item()
-    lifts = Lifts.of(params, kept, [False, True, False], PairRows())
+    lifts = Lifts.of(params, kept, [False, True, False], State, lambda own: {})
     curve = ClosureCurve(params, [lambda: loss(params)], None, lambda tensors: tensors, name="", verified=True)
-    lifted = Lifted(curve, curve.start(), lifts)
-    slope = lifted.slope(lifted.start)
+    searched = Searched(curve, curve.start(), lifts)
+    slope = searched.slope(searched.start)
     manifold, Q = lifts.state.manifold, lifts.state.Q
     D = manifold.project(Q, [-g for g in manifold.gradient(Q, slope.gradient)])
     series = manifold.series(Q, D)
-    found = lifted.series_derivatives(lifted.start, slope, series)
+    found = searched.series_derivatives(searched.start, slope, series)
 
     def value(t):
         for p, (P, D, C) in zip(params, series, strict=True):
             p.copy_(kept[p]["radius"] * (P + t * D + t**2 * C))
-        return loss(params).item() * lifted._scale
+        return loss(params).item() * searched._scale
 
     h = 1e-3
     below, here, above = (value(k * h) for k in (-1, 0, 1))
@@ -225,11 +230,12 @@ def test_derivatives_along_a_curve_of_the_variables_are_those_of_differences():
 
 
 @pytest.mark.parametrize("power", [-90, 90])
-def test_gradients_whose_squares_float32_does_not_hold_make_the_same_run(power):
+@quasi_newton
+def test_gradients_whose_squares_float32_does_not_hold_make_the_same_run(kind, power):
     runs = []
     for factor in (1.0, 2.0**power):
         params = network()
-        optimizer = GeodesicLBFGS(params)
+        optimizer = kind(params)
         for _ in range(6):
             optimizer.step(lambda params=params, factor=factor: loss(params) * factor)
         runs.append(params)
@@ -256,13 +262,13 @@ def test_an_iteration_with_a_memory_differentiates_once():
     assert seen == [False]
 
 
-@both
+@every_kind
 def test_a_gradient_that_is_not_finite_shows(kind):
     for bad in (math.nan, math.inf):
         params = network()
         optimizer = kind(params)
         advance(optimizer, params, 2)
-        if kind is GeodesicLBFGS:
+        if kind.differentiates:
             optimizer.step(lambda params=params, bad=bad: loss(params) * bad)
             assert math.isnan(optimizer.param_groups[0]["step_size"])
             assert all(p.isnan().all() for p in params)
@@ -278,26 +284,27 @@ def test_a_gradient_that_is_not_finite_shows(kind):
             assert [bool(p.isnan().all()) for p in params] == [False, True, False]
 
 
-@both
+@every_kind
 def test_what_has_no_gradient_rests_with_all_its_bits_and_is_named_once(kind):
     params, spare = network(), nn.Parameter(torch.randn(4, 7, generator=torch.Generator().manual_seed(1)))
     before = spare.detach().clone()
     optimizer = kind([*((f"layer{k}", p) for k, p in enumerate(params)), ("spare", spare)])
     with pytest.warns(NotReachedWarning, match="parameter 'spare' of shape"):
         advance(optimizer, params)
-    advance(optimizer, params, 4)  # warnings are errors here
+    advance(optimizer, params, 5)  # warnings are errors here
     assert torch.equal(spare, before)
-    if kind is GeodesicLBFGS:
+    if kind.differentiates:
         assert len(optimizer.state[params[0]]["pairs"]) > 1  # a parameter that rests is known again
 
 
-def test_a_gradient_whose_squares_underflow_leaves_the_weights_where_they_are():
+@quasi_newton
+def test_a_gradient_whose_squares_underflow_leaves_the_weights_where_they_are(kind):
     """Its direction has a size of zero, by which a trust angle was divided."""
     params = network()
     with torch.no_grad():
         for p in params:
             p.mul_(1e-20)
-    optimizer, before = GeodesicLBFGS(params), copies(params)
+    optimizer, before = kind(params), copies(params)
     advance(optimizer, params, 2)
     assert optimizer.param_groups[0]["step_size"] == 0.0
     assert all(torch.equal(p, q) for p, q in zip(params, before, strict=True))

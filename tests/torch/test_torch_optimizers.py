@@ -17,7 +17,7 @@ from tests.agreement.cases import run_of_the_reference
 STEPS, UNTIL_A_STALL = 40, 60
 TIGHT = 1e-10
 QUASI_NEWTON = 1e-9  # its directions magnify rounding
-AT_A_BOUND = {key: {"parametrisation": "ball"} for key in ("geodesic_lbfgs", "polar_average")}
+AT_A_BOUND = {key: {"parametrisation": "ball"} for key in ("geodesic_lbfgs", "online_lbfgs", "polar_average")}
 
 
 @pytest.mark.quick
@@ -47,8 +47,14 @@ def test_a_stall_comes_when_the_reference_stalls_and_leaves_everything_in_place(
         ("method2", {"loss_factor": -1.0}),
         ("geodesic_lbfgs", {"damping": 1.001e-3}),
         ("polar_average", {"momentum": 0.900001}),
+        ("online_lbfgs", {"momentum": 0.700001}),
+        ("online_lbfgs", {"interval": 4}),
+        ("online_lbfgs", {"power": 7}),
     ],
-    ids=["Q-of-method2", "Q-of-method2_exp", "factor-of-agd", "sign-of-method2", "damping", "momentum"],
+    ids=[
+        *("Q-of-method2", "Q-of-method2_exp", "factor-of-agd", "sign-of-method2", "damping", "momentum"),
+        *("momentum-online", "interval-online", "power-online"),
+    ],
 )
 def test_the_check_of_agreement_catches_a_planted_fault(case_of, deviation, key, fault):
     case = case_of(key, **AT_A_BOUND.get(key, {}))

@@ -17,7 +17,7 @@ from normbench import certify
 from normbench.errors import InvalidArgumentError
 from normbench.networks import Network
 from normbench.specs.parametrisations import PARAMETRISATIONS
-from normbench.torch import GeodesicLBFGS, Method1, PolarAverage, parametrize
+from normbench.torch import GeodesicLBFGS, Method1, OnlineLBFGS, PolarAverage, parametrize
 from normbench.torch.declared import declared
 
 BOUND = 7.0
@@ -171,10 +171,11 @@ def test_any_optimiser_trains_it_within_the_bound(key, geometry):
     assert certify(weights_of(model)).bound <= BOUND
 
 
-KEEPERS = {"stiefel": (GeodesicLBFGS, PolarAverage), "sphere": (Method1, GeodesicLBFGS)}
+KEEPERS = {"stiefel": (GeodesicLBFGS, OnlineLBFGS, PolarAverage), "sphere": (Method1, GeodesicLBFGS)}
 
 OPTIONS = {
     (GeodesicLBFGS, "stiefel"): {"radius": 1.0},
+    (OnlineLBFGS, "stiefel"): {"radius": 1.0},
     (PolarAverage, "stiefel"): {"radius": 1.0},
     (GeodesicLBFGS, "sphere"): {"radius": 1.0, "manifold": "sphere"},
 }

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from torch_loop import same
 
 from normbench.errors import InvalidArgumentError, NotReachedWarning
-from normbench.torch import GeodesicLBFGS, Method1
+from normbench.torch import GeodesicLBFGS, Method1, OnlineLBFGS
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 
@@ -177,7 +177,7 @@ def test_what_is_no_closure_is_refused(given):
         Method1(network().parameters()).step(given)
 
 
-@pytest.mark.parametrize("kind", [Method1, GeodesicLBFGS])
+@pytest.mark.parametrize("kind", [Method1, GeodesicLBFGS, OnlineLBFGS])
 def test_a_step_without_a_closure_as_gradscaler_makes_it_says_what_it_needs(kind):
     model = network()
     optimizer, scaler = kind(model.parameters()), torch.amp.GradScaler("cpu")

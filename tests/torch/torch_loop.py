@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import torch
 
-from normbench.torch import PolarAverage
 from normbench.torch.optimizers import DROP_INS
+from normbench.torch.optimizers.averages import Averaging
 
 CLASSES = {key: kind for key, kind in DROP_INS.items() if key != "fgsgd"}  # which has tests/agreement/manifolds
 FIRST_ORDER = {key: kind for key, kind in CLASSES.items() if not kind.differentiates}
@@ -37,11 +37,12 @@ class Loop:
 
     def step(self):
         """One step; the loss where its gradient was taken."""
+        with self.evaluated():
+            loss = self.loss()
         if self.optimizer.differentiates:
-            loss = start = self.optimizer.step(self.loss)
+            start = self.optimizer.step(self.loss)
+            loss = loss if self.averages else start
         else:
-            with self.evaluated():
-                loss = self.loss()
             start = self.backward()
             self.optimizer.step()
         group = self.optimizer.param_groups[0]
@@ -52,12 +53,15 @@ class Loop:
     @contextmanager
     def evaluated(self):
         """The weights that are evaluated, where an optimiser has others to train."""
-        averages = isinstance(self.optimizer, PolarAverage)
-        if averages:
+        if self.averages:
             self.optimizer.eval()
         yield
-        if averages:
+        if self.averages:
             self.optimizer.train()
+
+    @property
+    def averages(self):
+        return isinstance(self.optimizer, Averaging)
 
     def run(self, steps):
         for _ in range(steps):

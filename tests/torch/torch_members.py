@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 
 import torch
 
-from normbench.torch import AGD, FGSGD, LARS, Fromage, GeodesicLBFGS, Method1, Method2, Method2Exp, PolarAverage
+from normbench.torch import (
+    AGD,
+    FGSGD,
+    LARS,
+    Fromage,
+    GeodesicLBFGS,
+    Method1,
+    Method2,
+    Method2Exp,
+    OnlineLBFGS,
+    PolarAverage,
+)
 from normbench.torch.optimizers import DROP_INS
 from normbench.torch.optimizers.coupled import Coupled
 
@@ -48,6 +59,7 @@ MEMBERS = [
     Member(Method1, coupled=True, closure=True),
     Member(GeodesicLBFGS, coupled=True, closure=True),
     Member(GeodesicLBFGS, {"manifold": "sphere"}, coupled=True, closure=True),
+    Member(OnlineLBFGS, coupled=True, closure=True),
 ]
 MEMBERS += [  # what nobody has written down is taken at its defaults, and for what its class says that it is
     Member(

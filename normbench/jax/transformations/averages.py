@@ -1,4 +1,4 @@
-"""The averaged parameters that the polar average is judged by."""
+"""The averaged parameters that the mini-batch optimisers of balls are judged by."""
 
 import math
 from typing import Any
@@ -9,16 +9,17 @@ import jax.numpy as jnp
 from normbench.errors import InvalidArgumentError
 from normbench.jax.transformations.balls import Region
 from normbench.jax.transformations.gate import beside, is_masked
+from normbench.jax.transformations.online_lbfgs import OnlineWalkState
 from normbench.jax.transformations.polar_average import AverageState
 from normbench.specs.base import Geometry
 
-AVERAGING = (AverageState,)  # states that hold an average, and the radii of its leaves
+AVERAGING = (AverageState, OnlineWalkState)  # states that hold an average, and the radii of its leaves
 
 
 def averaged(state: Any, params: Any) -> Any:
     """The averaged parameters, for evaluation: as ``optax.contrib.schedule_free_eval_params``.
 
-    Those of :func:`normbench.jax.polar_average`.
+    Those of :func:`normbench.jax.polar_average` or :func:`normbench.jax.online_lbfgs`.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ def averaged(state: Any, params: Any) -> Any:
     states = [node for node in nodes if isinstance(node, AVERAGING)]
     if len(states) != 1:
         raise InvalidArgumentError(
-            f"averaged() needs the state of one polar_average(); got one with {len(states)}. Hand over the state that "
-            "init() and update() of this transformation return."
+            f"averaged() needs the state of one polar_average() or online_lbfgs(); got one with {len(states)}. Hand "
+            "over the state that init() and update() of this transformation return."
         )
     (found,) = states
     region = Region("averaged", Geometry.STIEFEL, None)

@@ -56,8 +56,8 @@ def parametrize(
     "sandwich"   W_1 = c_1 B_1, W_k = 2 c_k B_k A_{k-1}^T, W_L = 2 c_L A_{L-1}^T with ||[A_k B_k]||_op <= 1, from free
                  variables by the Cayley transform: any optimiser (arXiv 2301.11526)
     "ball"       W_k = c_k P_k with ||P_k||_op <= 1, and "sandwich" with geometry "stiefel", whose variables are
-                 [A_k B_k]: what keeps them there, :func:`normbench.jax.geodesic_lbfgs` and
-                 :func:`normbench.jax.polar_average`, both with ``radius=1.0``
+                 [A_k B_k]: what keeps them there, :func:`normbench.jax.geodesic_lbfgs`,
+                 :func:`normbench.jax.online_lbfgs` and :func:`normbench.jax.polar_average`, with ``radius=1.0``
     "sphere"     W_k = c_k P_k with ||P_k||_F = 1: ``method1`` and ``geodesic_lbfgs(manifold="sphere")``
 
     The constants c_k, prod c_k = (1 - 2e-6)^L lipschitz / gain, share the bound out among the layers as the initial
