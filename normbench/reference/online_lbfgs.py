@@ -14,6 +14,7 @@ from normbench.reference.quasi_newton import Metric, Pair, Vectors, two_loop, wi
 from normbench.reference.through import Through
 
 ANGLE, FIRST_ANGLE = math.pi / 12, 0.05  # trust region, and what a step without pairs turns by
+SETTLING = 400  # the step that is 1 / sqrt(2) of what it would be at the start
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def online_lbfgs(*, history: int, interval: int, momentum: float, decay: float, 
         state = seen(state, G, momentum=momentum, decay=decay, damping=damping)
         D = manifold.project(Q, tuple(-v for v in two_loop(state.m, state.pairs, state.metric)))
         turn = manifold.size(D)
-        t = length(turn, known=bool(state.pairs))
+        t = length(turn, known=bool(state.pairs)) * math.sqrt(SETTLING / (state.metric.count - 1 + SETTLING))
         there = manifold.curve(Q, D)(t) if turn else Q
         pairs, due = state.pairs, (state.metric.count - 1) % interval == 0
         if due:

@@ -39,7 +39,8 @@ ONLINE_LBFGS = OptimiserSpec(
         "||y|| is left out.",
         "m <- Proj(momentum m + (1 - momentum) G); the first gradient is all of it. D = -Proj(H m), H of the pairs of "
         "earlier batches and the metric, as geodesic L-BFGS has them.",
-        "The step is 1 and turns no column by more than pi/12. Without pairs it turns the one that turns most by 1/20.",
+        "The step is 1 and turns no column by more than pi/12; without pairs it turns the one that turns most by 1/20. "
+        "All steps are sqrt(400 / (k + 400)) times that, k = 0, 1, ...: where batches are small, full steps wander.",
         "Nothing is searched: batches disagree on where the loss falls.",
         "What is evaluated and reported is the average A <- A + rho (P - A), rho = (power + 1) / (k + power + 1).",
         "A variable that never had a gradient rests.",

@@ -45,7 +45,7 @@ def online_lbfgs(
     """Online geodesic L-BFGS: quasi-Newton steps of matrices in spectral balls, from mini-batches; no learning rate.
 
     W = radius P,  Q = [P; (I - P^T P)^(1/2)],  Q <- (Q + t D) (I + t^2 D^T D)^(-1/2),
-    D = -Proj(H m),  m <- Proj(momentum m + (1 - momentum) G),  t = min(1, tan(pi/12) / ||D||_op),
+    D = -Proj(H m),  m <- Proj(momentum m + (1 - momentum) G),  t = sqrt(400 / (k + 400)) min(1, tan(pi/12) / ||D||_op),
     average <- average + rho (W - average),  rho = (power + 1) / (k + power + 1),  k = 0, 1, ...
 
     with H of L-BFGS from the last ``history`` pairs and a metric of both sides of the gradients; before there is a

@@ -15,6 +15,7 @@ from normbench.jax.updates.quasi_newton import Arrays, Memory, Metric, flat, par
 from normbench.jax.updates.through import Through
 
 ANGLE, FIRST_ANGLE = math.pi / 12, 0.05  # trust region, and what a step without pairs turns by
+SETTLING = 400  # the step that is 1 / sqrt(2) of what it would be at the start
 
 
 class OnlineState(NamedTuple):
@@ -86,7 +87,8 @@ def turned(
     along = -two_loop(flat(m), state.memory, lambda vector: flat(metric(parted(vector, G))))
     curve = manifold.curve(Q, manifold.project(Q, parted(along, G)))
     finite = jnp.isfinite(flat(G)).all()
-    t = jnp.where(finite, length(curve.size, known=state.memory.count > 0), jnp.nan)
+    settled = jnp.sqrt(SETTLING / (state.metric.count.astype(curve.size.dtype) + SETTLING))
+    t = jnp.where(finite, length(curve.size, known=state.memory.count > 0) * settled, jnp.nan)
     there = tuple(jnp.where(finite, q, jnp.nan) for q in curve.at(t))  # what rests shows it, too
     return Turn(G, m, metric, there, jnp.arctan(t * curve.size))
 

@@ -28,12 +28,12 @@ class OnlineLBFGS(Bounded, Averaging):
     A <- A + rho (W - A),   rho = (power + 1) / (k + power + 1),   k = 0, 1, ...
 
     so that ||W||_op <= radius and ||A||_op <= radius at every iterate. The step t is 1, or what turns a column by
-    pi/12 where that is shorter; without pairs it is what turns one by 1/20. The first and then every
-    ``interval``-th step makes a pair: it evaluates and differentiates the loss of its batch twice, where it starts
-    and where it ends, so that the difference y of both gradients is of one batch. Nothing is searched, no second
-    derivatives are taken, nothing depends on how long the run will be, and there is no learning rate: ``lr`` in the
-    groups is 1 for loggers, and a step refuses another value. ``step_size`` is the largest angle by which a column
-    turned, in radians.
+    pi/12 where that is shorter; without pairs it is what turns one by 1/20; times sqrt(400 / (k + 400)). The first
+    and then every ``interval``-th step makes a pair: it evaluates and differentiates the loss of its batch twice,
+    where it starts and where it ends, so that the difference y of both gradients is of one batch. Nothing is
+    searched, no second derivatives are taken, nothing depends on how long the run will be, and there is no learning
+    rate: ``lr`` in the groups is 1 for loggers, and a step refuses another value. ``step_size`` is the largest
+    angle by which a column turned, in radians.
 
     The parameters hold W, where gradients are to be taken. What to evaluate, validate and ship is the average A:
     :meth:`eval` puts it into the parameters and :meth:`train` puts W back, as schedule-free optimisers have it. Both do

@@ -15,6 +15,7 @@ from normbench.torch.updates.quasi_newton import Metric, Pair, PairRows, flat, p
 from normbench.torch.updates.through import Through
 
 ANGLE, FIRST_ANGLE = math.pi / 12, 0.05  # trust region, and what a step without pairs turns by
+SETTLING = 400  # the step that is 1 / sqrt(2) of what it would be at the start
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ def moved(state: OnlineState) -> tuple[list[Tensor], float]:
     curve = state.manifold.curve(state.Q, state.manifold.project(state.Q, parted(along, state.m)))
     if not curve.size:
         return state.Q, 0.0
-    t = length(curve.size, known=bool(state.pairs))
+    t = length(curve.size, known=bool(state.pairs)) * math.sqrt(SETTLING / (state.metric.count - 1 + SETTLING))
     return curve.at(t), math.atan(t * curve.size)
 
 
