@@ -69,7 +69,7 @@ class Widths(click.ParamType):
     type=options.PluggedIn(["automatic", *SPECS], options.plug_in),
     metavar="O",
     help=f"What trains it: one of normbench list optimisers, or {options.ANOTHERS}; automatic is geodesic_lbfgs, and "
-    "polar_average with --batch-size.  [default: automatic]",
+    "online_lbfgs with --batch-size.  [default: automatic]",
 )
 @options.settings("of the optimiser: beta1=0.8")
 @click.option(

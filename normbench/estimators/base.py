@@ -80,7 +80,7 @@ class LipschitzEstimator(BaseEstimator):
             ``network_.over_inputs(bound)`` is one per unit of X. "unit_norm": the normalisation of arXiv 2312.10672,
             x / ||x|| without biases; the bound is then per unit of x / ||x||.
         optimiser, parametrisation : str
-            Keys, see ``normbench list``; "automatic" is geodesic_lbfgs, and polar_average with ``batch_size``; None
+            Keys, see ``normbench list``; "automatic" is geodesic_lbfgs, and online_lbfgs with ``batch_size``; None
             for the optimiser's first parametrisation that keeps a bound.
         hyperparameters : mapping or None
             Of the optimiser, where they are not to be at their defaults.

@@ -9,7 +9,7 @@ from normbench.running.batches import batches
 from normbench.specs import LineDerivatives, OptimiserSpec, parametrisations
 
 AUTOMATIC = "automatic"  # the optimiser that is taken where nobody names one
-WHOLE, MINI = "geodesic_lbfgs", "polar_average"  # which that is: for all rows at once, and for mini-batches
+WHOLE, MINI = "geodesic_lbfgs", "online_lbfgs"  # which that is: for all rows at once, and for mini-batches
 
 
 def takes_batches(spec: OptimiserSpec) -> bool:

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from normbench import LipschitzClassifier, LipschitzRegressor, specs
 from normbench.errors import InvalidArgumentError
-from normbench.estimators.batches import feed, takes_batches
+from normbench.estimators.batches import MINI, feed, takes_batches
 from normbench.problems.bound import at_bound
 from normbench.reference.trainer import ReferenceTrainer
 from normbench.specs import parametrisations
@@ -30,7 +30,7 @@ def test_an_iteration_is_a_pass_and_its_loss_the_mean_over_it(monkeypatch):
     steps = ends[-1].loss[1:].reshape(6, 4)  # 45 rows in batches of 10
     assert model.n_iter_ == 6
     np.testing.assert_allclose(model.loss_curve_[1:] / model.loss_curve_[0], steps.mean(axis=1) / ends[-1].loss[0])
-    assert (model.optimiser, model.provenance_["optimiser"]) == ("automatic", "polar_average")
+    assert (model.optimiser, model.provenance_["optimiser"]) == ("automatic", "online_lbfgs")
     assert gains(model.predict, X).max() <= model.lipschitz_bound_ <= 20.0
     model.verify()
     assert LipschitzRegressor(20.0, **QUICK).fit(X, Y).provenance_["optimiser"] == "geodesic_lbfgs"
@@ -39,7 +39,7 @@ def test_an_iteration_is_a_pass_and_its_loss_the_mean_over_it(monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_batch_of_all_rows_is_the_whole_table(kind):
     options = QUICK | {"max_iter": 5}
-    whole = kind(20.0, optimiser="polar_average", **options).fit(*KINDS[kind], WEIGHT)
+    whole = kind(20.0, optimiser=MINI, **options).fit(*KINDS[kind], WEIGHT)
     one = kind(20.0, batch_size=SAMPLES, **options).fit(*KINDS[kind], WEIGHT)
     np.testing.assert_allclose(one.loss_curve_, whole.loss_curve_, rtol=1e-9)
 
@@ -82,7 +82,7 @@ def test_what_searches_along_a_line_is_refused(key):
     fit = LipschitzRegressor(20.0, backend="torch", batch_size=15, optimiser=key, **SHORT).fit
     if key in SEARCHING:
         with pytest.raises(
-            InvalidArgumentError, match=f"'{key}' searches .* batch_size=15.*'automatic'.*polar_average, "
+            InvalidArgumentError, match=f"'{key}' searches .* batch_size=15.*'automatic'.*online_lbfgs, "
         ):
             fit(X, Y)
     elif specs.get(key).runs_on("torch"):

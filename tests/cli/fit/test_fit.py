@@ -186,9 +186,9 @@ def test_a_weight_counts_as_so_many_rows(table, outputs, tmp_path):
 def test_mini_batches_are_said(table):
     arguments = [table, *COLUMNS, "--lipschitz", 5, "--batch-size", 20]
     found = fit(*arguments)
-    assert (found["iterations"], found["made_by"]["optimiser"]) == (15, "polar_average")
+    assert (found["iterations"], found["made_by"]["optimiser"]) == (15, "online_lbfgs")
     said = call("fit", *arguments, *QUICK, "--tol", 1e-9)
-    assert "15 passes in mini-batches of 20 of polar_average (reference)" in said.stdout
+    assert "15 passes in mini-batches of 20 of online_lbfgs (reference)" in said.stdout
     assert "still fell after 15 passes in mini-batches of 20; the bound holds" in said.stderr
 
 
