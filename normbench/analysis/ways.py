@@ -13,6 +13,7 @@ from normbench.analysis.tuning import Rule, tuning
 from normbench.campaigns.plan import is_sweep
 from normbench.records.schema import Record
 from normbench.running.axis import Level
+from normbench.running.schedule import TO_THE_END
 
 Runs = Sequence[Record]
 SCALE = "output_scale"  # the axis that moves the bound of a way without a named one
@@ -67,21 +68,24 @@ def ways(records: Runs, budget: float) -> list[Way]:
     A way whose tuned value was searched at one of the bounds stands there with the value that was chosen, and nowhere
     with a default; one that was searched at none stands with the default. Where at a bound both a choice of one
     hyperparameter and one of two are stored, that of two stands there. Of runs of different lengths the shortest that
-    come to the budget count, and those that were to make fewer evaluations do not.
+    come to the budget count, and those that were to make fewer evaluations do not; nor do longer ones whose learning
+    rate falls until they end, for at the budget it has not fallen yet.
     """
-    long_enough = [run for run in records if not _is_shorter(run, budget)]
-    return [way for runs in grouped(long_enough, _key).values() if (way := _way(runs)) is not None]
+    fit = [run for run in records if _fits(run, budget)]
+    return [way for runs in grouped(fit, _key).values() if (way := _way(runs)) is not None]
 
 
-def shorter_ways(records: Runs, budget: float) -> list[Way]:
-    """The ways all of whose runs were to make fewer evaluations than the budget."""
+def other_ways(records: Runs, budget: float) -> list[Way]:
+    """The ways none of whose runs say what they reach at the budget: see :func:`ways`."""
     groups = grouped(records, _key).values()
-    short = (runs for runs in groups if all(_is_shorter(run, budget) for run in runs))
-    return [way for runs in short if (way := _way(runs)) is not None]
+    others = (runs for runs in groups if not any(_fits(run, budget) for run in runs))
+    return [way for runs in others if (way := _way(runs)) is not None]
 
 
-def _is_shorter(record: Record, budget: float) -> bool:
-    return planned_evaluations(record) < (1 - SHORTFALL) * budget
+def _fits(record: Record, budget: float) -> bool:
+    planned = planned_evaluations(record)
+    is_shorter, is_longer = planned < (1 - SHORTFALL) * budget, (1 - SHORTFALL) * planned > budget
+    return not is_shorter and not (is_longer and record.request.schedule in TO_THE_END)
 
 
 def _key(record: Record) -> Sortable:

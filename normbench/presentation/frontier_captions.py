@@ -7,7 +7,7 @@ from normbench.analysis.budget import Lost
 from normbench.analysis.frontier import Frontier
 from normbench.analysis.lines import Cell, Line
 from normbench.analysis.runs import evaluations_made
-from normbench.analysis.ways import Kind, shorter_ways
+from normbench.analysis.ways import Kind, other_ways
 from normbench.presentation.captions import SECOND, data, few_seeds, left_out
 from normbench.presentation.frontiers import seeds_named, span, way_title
 from normbench.presentation.tables import number
@@ -23,7 +23,7 @@ def captions(frontier: Frontier) -> list[str]:
         _seeds(frontier),
         *unranked(frontier),
         *_lost(frontier),
-        *_shorter(frontier),
+        *_elsewhere(frontier),
         *_sweeps(frontier),
         *_seconds(frontier),
         *trivial(frontier),
@@ -87,9 +87,9 @@ def _asked(points: Sequence[Cell]) -> str:
     return f"{_named(scales)} times the outputs" if scales else f"L = {_named([p.lipschitz for p in points])}"
 
 
-def _shorter(frontier: Frontier) -> list[str]:
-    """Ways that stand on frontiers of smaller budgets alone."""
-    found = [way_title(Line(way, (), ())) for way in shorter_ways(frontier.runs, frontier.budget)]
+def _elsewhere(frontier: Frontier) -> list[str]:
+    """Ways that stand on frontiers of other budgets alone."""
+    found = [way_title(Line(way, (), ())) for way in other_ways(frontier.runs, frontier.budget)]
     return [f"Not run for so many evaluations: {listed(found)}."] if found else []
 
 

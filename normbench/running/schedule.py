@@ -84,6 +84,7 @@ _MADE: dict[str, Callable[[int], Schedule | None]] = {
     "linear": Linear,
 }
 SCHEDULES = tuple(_MADE)
+TO_THE_END = ("linear",)  # those by which the rate falls until the run ends, however long that is
 
 
 def schedule(name: str, *, stairs: int) -> Schedule | None:

@@ -9,7 +9,7 @@ from normbench.analysis.answer import Problem, answer
 from normbench.analysis.budget import Lost, rms_at
 from normbench.analysis.frontier import frontiers
 from normbench.analysis.ranking import differences, differences_of_all
-from normbench.analysis.ways import Kind, shorter_ways
+from normbench.analysis.ways import Kind, other_ways
 from normbench.running.result import Curves
 from tests.analysis.conftest import BOUNDS, SEEDS
 
@@ -169,8 +169,17 @@ def test_each_budget_takes_the_shortest_runs_that_come_to_it(level):
     assert cells(short, "lbfgs")[0].interval.mean == pytest.approx(1.1)
     assert cells(long, "lbfgs")[0].interval.mean == pytest.approx(0.88)
     assert {line.way.first.request.optimiser for line in long.lines} == {"lbfgs"}
-    assert [way.first.request.optimiser for way in shorter_ways(long.runs, long.budget)] == ["adam"]
-    assert not shorter_ways(short.runs, short.budget)
+    assert [way.first.request.optimiser for way in other_ways(long.runs, long.budget)] == ["adam"]
+    assert not other_ways(short.runs, short.budget)
+
+
+def test_a_run_whose_rate_falls_until_it_ends_stands_at_its_own_budget_alone(level):
+    falling = {"schedule": "linear", "learning_rate": 0.1, "tuning_runs": 5}
+    longer = [*level("adam", 0.9, iterations=1000, **falling), *level("lbfgs", 0.8, iterations=1000)]
+    short, long = frontiers([*level("polar_average", 1.0), *longer])
+    assert {line.way.first.request.optimiser for line in short.lines} == {"polar_average", "lbfgs"}
+    assert {line.way.first.request.optimiser for line in long.lines} == {"adam", "lbfgs"}
+    assert [way.first.request.optimiser for way in other_ways(short.runs, short.budget)] == ["adam"]
 
 
 def test_seeds_that_few_have_are_left_out(level):
