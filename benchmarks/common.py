@@ -30,6 +30,7 @@ OPTIMISERS = (
     "method2",
     "method2_exp",
     "geodesic_lbfgs",
+    "online_lbfgs",
     "polar_average",
     "fromage",
     "lars",
@@ -42,6 +43,7 @@ OPTIMISERS = (
 BOUNDED = (  # optimiser and parametrisation
     "geodesic_lbfgs sandwich",
     "geodesic_lbfgs ball",
+    "online_lbfgs sandwich",
     "polar_average ball",
     "scion ball",
     "muon_cap ball",

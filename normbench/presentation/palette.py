@@ -31,6 +31,7 @@ _SERIES = {  # light, dark
     "method2": ("#d55e00", "#ff8a3c"),
     "method2_exp": ("#8f6a00", "#f0e442"),
     "geodesic_lbfgs": ("#5b2be0", "#a48bff"),
+    "online_lbfgs": ("#2d5bff", "#86a5ff"),
     "polar_average": ("#8c4a00", "#ffb366"),
     "fromage": ("#00805e", "#2ecc9b"),
     "lars": ("#b5478a", "#e8a3cb"),
