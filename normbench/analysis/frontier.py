@@ -12,7 +12,7 @@ from normbench.analysis.ranking import differences_of_all, rank_spans
 from normbench.analysis.rows import PredictorRow, predictor_rows
 from normbench.analysis.runs import planned_evaluations
 from normbench.analysis.selection import Sortable, current, grouped, known, results, sortable, trials
-from normbench.analysis.ways import Kind, common_seeds, kind, ways
+from normbench.analysis.ways import Kind, common_seeds, is_planned_for, kind, ways
 from normbench.records.schema import Record
 from normbench.running.axis import Level
 from normbench.running.request import SPLITS
@@ -106,9 +106,10 @@ def network_key(record: Record) -> Sortable:
 
 
 def _extent(frontier: Frontier) -> tuple[int, bool, float]:
-    """Most ways and bounds first; then the usual split and the smallest budget."""
+    """Most ways that were run for the budget, and bounds, first; then the usual split and the smallest budget."""
     unusual = frontier.first.request.split != SPLITS[0]
-    return -len(frontier.lines) * len(frontier.bounds), unusual, frontier.budget
+    ways = sum(is_planned_for(line.way, frontier.budget) for line in frontier.lines)
+    return -ways * len(frontier.bounds), unusual, frontier.budget
 
 
 def _budgets(runs: Sequence[Record]) -> list[float]:

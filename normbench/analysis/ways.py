@@ -82,10 +82,19 @@ def other_ways(records: Runs, budget: float) -> list[Way]:
     return [way for runs in others if (way := _way(runs)) is not None]
 
 
+def is_planned_for(way: Way, budget: float) -> bool:
+    """Whether some of its runs were to end at the budget, and are not read there on their way."""
+    return any(not _is_longer(run, budget) for runs in way.runs.values() for run in runs)
+
+
 def _fits(record: Record, budget: float) -> bool:
-    planned = planned_evaluations(record)
-    is_shorter, is_longer = planned < (1 - SHORTFALL) * budget, (1 - SHORTFALL) * planned > budget
-    return not is_shorter and not (is_longer and record.request.schedule in TO_THE_END)
+    if planned_evaluations(record) < (1 - SHORTFALL) * budget:
+        return False
+    return not (_is_longer(record, budget) and record.request.schedule in TO_THE_END)
+
+
+def _is_longer(record: Record, budget: float) -> bool:
+    return (1 - SHORTFALL) * planned_evaluations(record) > budget
 
 
 def _key(record: Record) -> Sortable:

@@ -176,10 +176,17 @@ def test_each_budget_takes_the_shortest_runs_that_come_to_it(level):
 def test_a_run_whose_rate_falls_until_it_ends_stands_at_its_own_budget_alone(level):
     falling = {"schedule": "linear", "learning_rate": 0.1, "tuning_runs": 5}
     longer = [*level("adam", 0.9, iterations=1000, **falling), *level("lbfgs", 0.8, iterations=1000)]
-    short, long = frontiers([*level("polar_average", 1.0), *longer])
+    long, short = frontiers([*level("polar_average", 1.0), *longer])
     assert {line.way.first.request.optimiser for line in short.lines} == {"polar_average", "lbfgs"}
     assert {line.way.first.request.optimiser for line in long.lines} == {"adam", "lbfgs"}
     assert [way.first.request.optimiser for way in other_ways(short.runs, short.budget)] == ["adam"]
+
+
+def test_the_budget_that_most_ways_were_run_for_comes_first(level):
+    """Others are read there, too, on their way to a larger one."""
+    larger = [run for key in ("lbfgs", "geodesic_lbfgs") for run in level(key, 1.0, iterations=1000)]
+    found = frontiers([*level("polar_average", 1.0), *larger])
+    assert [(frontier.budget, len(frontier.lines)) for frontier in found] == [(1000.0, 2), (200.0, 3)]
 
 
 def test_seeds_that_few_have_are_left_out(level):
