@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from once import Once
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch_loop import Loop, same
@@ -90,22 +91,6 @@ def test_the_network_runs_on_operators_of_torch_itself_where_one_derivative_is_e
     params = network()
     advance(kind(params), params)
     assert bool(used) == (kind is GeodesicLBFGS)
-
-
-class Once(torch.autograd.Function):
-    """tanh that its author marked as differentiable once."""
-
-    @staticmethod
-    def forward(ctx, x):
-        y = x.tanh()
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, g):
-        (y,) = ctx.saved_tensors
-        return g * (1 - y * y)
 
 
 def changed_behind_autograd(outputs):

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from once import Once
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torch_loop import same
@@ -116,22 +117,6 @@ def test_a_checkpoint_that_is_not_reentrant_makes_the_same_run():
             optimizer.step(lambda model=model, around=around: error_of(model[2](around(model[:2], X))))
         results.append(copies(model.parameters()))
     assert same(*results)
-
-
-class Once(torch.autograd.Function):
-    """tanh that its author marked as differentiable once."""
-
-    @staticmethod
-    def forward(ctx, x):
-        y = x.tanh()
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, g):
-        (y,) = ctx.saved_tensors
-        return g * (1 - y * y)
 
 
 def test_an_operator_without_a_second_derivative_is_refused_and_nothing_moves():
