@@ -89,6 +89,9 @@ def _advance(
             anew = jnp.minimum(run.iteration, 1)  # the first is at hand
             point = asked(here, through).point(point.weights)
         new = method(key, hyper | dict(static)).step(asked(here, through), point, run.state)
+        if rows is not None or fed:  # the next batch has its own gradient: left out, none is computed for this one
+            nothing = tuple(jnp.zeros_like(g) for g in new.point.gradient)
+            new = new._replace(point=new.point._replace(gradient=nothing))
         k = run.iteration + 1
         return _Run(
             iteration=k,
