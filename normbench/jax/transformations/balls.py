@@ -5,7 +5,7 @@ What is done with real numbers is rounded to the dtype of the leaf in the end, t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -166,6 +166,39 @@ class Region:
         kind = jnp.finfo(dtype)
         factor = _inside(here, there, radius, region=replace(self, radius=None), dtype=kind.dtype)
         return _ending(factor, here, there, kind)
+
+
+def beginnings(region: Region, begun: Callable[[Place, Any, Arrays], Any]) -> tuple[Callable[..., Any], ...]:
+    """A state at the start, and one that goes on or begins anew where a leaf was replaced: a program each.
+
+    Parameters
+    ----------
+    region : Region
+    begun : callable
+        (place, params, weights) -> state, which has that place.
+
+    Returns
+    -------
+    start : callable
+        params -> state
+    resumed : callable
+        (replaced, state, params, weights) -> state
+    """
+
+    @jax.jit  # one program to compile, not one for every operation
+    def start(params: Any) -> Any:
+        weights = matrices(params, working_dtype(params))
+        return begun(region.begin(weights), params, weights)
+
+    @jax.jit  # outside of jit a branch is compiled in each call
+    def resumed(replaced: list[Array], kept: Any, params: Any, weights: Arrays) -> Any:
+        return lax.cond(
+            jnp.stack(replaced).any(),
+            lambda: begun(region.renewed(kept.place, replaced, weights), params, weights),
+            lambda: kept,
+        )
+
+    return start, resumed
 
 
 def _ending(factor: Array, here: Array, there: Array, kind: Any) -> tuple[Array, Array]:

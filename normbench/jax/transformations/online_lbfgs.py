@@ -9,7 +9,7 @@ import optax
 from jax import Array
 
 from normbench import specs
-from normbench.jax.transformations.balls import Place, Region, like, matrices, units, wider
+from normbench.jax.transformations.balls import Place, Region, beginnings, like, matrices, units, wider
 from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
 from normbench.jax.transformations.curve import bound, checked_value, value_at
 from normbench.jax.transformations.gate import Gate, resolve
@@ -131,15 +131,13 @@ def online_lbfgs(
         average = jax.tree.unflatten(jax.tree.structure(params), variables)
         return OnlineWalkState(place, walk, average, jnp.zeros((), working_dtype(params)))
 
-    @jax.jit  # one program to compile, not one for every operation
-    def start(params: Any) -> OnlineWalkState:
-        weights = matrices(params, working_dtype(params))
-        return begun(region.begin(weights), params, weights)
+    start, resumed = beginnings(region, begun)
 
     def init(params: Any) -> OnlineWalkState:
         gate.check_params(params)
         region.check(params)
-        return start(params)
+        begin: OnlineWalkState = start(params)
+        return begin
 
     check_state = StateCheck(gate.method, init)
 
@@ -164,11 +162,7 @@ def online_lbfgs(
         weights = matrices(params, dtype)
         kept: OnlineWalkState = wider(state, dtype)
         replaced = region.replaced(kept.place, params, weights)
-        now = jax.lax.cond(
-            jnp.stack(replaced).any(),
-            lambda: begun(region.renewed(kept.place, replaced, weights), params, weights),
-            lambda: kept,
-        )
+        now: OnlineWalkState = resumed(replaced, kept, params, weights)
         radii, manifold = now.place.radii, Product.of(region.geometry, weights)
 
         def of_variables(gradient: tuple[Array, ...]) -> tuple[Array, ...]:

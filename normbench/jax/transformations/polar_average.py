@@ -8,7 +8,7 @@ import optax
 from jax import Array
 
 from normbench import specs
-from normbench.jax.transformations.balls import Place, Region, like, matrices, units, wider
+from normbench.jax.transformations.balls import Place, Region, beginnings, like, matrices, units, wider
 from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
 from normbench.jax.transformations.gate import Gate, resolve
 from normbench.jax.updates.polar_average import PolarState, advanced
@@ -100,23 +100,13 @@ def polar_average(
         nothing = tuple(jnp.zeros_like(w) for w in weights)
         return AverageState(jnp.zeros((), jnp.int32), place, nothing, average, zero)
 
-    @jax.jit  # one program to compile, not one for every operation
-    def start(params: Any) -> AverageState:
-        weights = matrices(params, working_dtype(params))
-        return begun(region.begin(weights), params, weights)
-
-    @jax.jit  # outside of jit a branch is compiled in each call
-    def begun_anew(replaced: list[Array], kept: AverageState, params: Any, weights: tuple[Array, ...]) -> AverageState:
-        return jax.lax.cond(
-            jnp.stack(replaced).any(),
-            lambda: begun(region.renewed(kept.place, replaced, weights), params, weights),
-            lambda: kept,
-        )
+    start, resumed = beginnings(region, begun)
 
     def init(params: Any) -> AverageState:
         gate.check_params(params)
         region.check(params)
-        return start(params)
+        begin: AverageState = start(params)
+        return begin
 
     check_state = StateCheck(gate.method, init)
 
@@ -130,7 +120,7 @@ def polar_average(
         weights = matrices(params, dtype)
         kept: AverageState = wider(state, dtype)
         replaced = region.replaced(kept.place, params, weights)
-        now = begun_anew(replaced, kept, params, weights)
+        now = resumed(replaced, kept, params, weights)
         radii, variables = now.place.radii, units(now.place.radii, weights)
         averages, structure = jax.tree.flatten(now.average)
         rates = {name: jnp.asarray(number, dtype) for name, number in hyper.items()}
