@@ -24,6 +24,7 @@ from normbench.presentation.page import assets, reaching
 from normbench.presentation.page.backends import backend_pairs
 from normbench.presentation.page.bounds import levels
 from normbench.presentation.page.cells import cell, columns, family, lines
+from normbench.presentation.page.contents import contents
 from normbench.presentation.page.figures import Figure, Gallery, backends, gallery, source
 from normbench.presentation.page.frontiers import Shelf, shelves
 from normbench.presentation.page.glance import answers
@@ -86,19 +87,24 @@ def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] 
     figures, lines = gallery(found, runs), frontiers(runs)
     shown = shelves(lines, figures.data)
     figures.frontiers.extend(figure for shelf in shown for figure in shelf.figures)
-    context = _context(found, figures) | _leading(lines, shown) | {"record_link": record_link}
+    context = _context(found, figures) | _leading(lines, shown, _compared(found)) | {"record_link": record_link}
     return templates.get_template("page.html.j2").render(_WORDS | context)
 
 
-def _leading(lines: Sequence[Frontier], shown: Sequence[Shelf]) -> dict[str, Any]:
+def _leading(lines: Sequence[Frontier], shown: Sequence[Shelf], compared: Sequence[Section]) -> dict[str, Any]:
     """What the page begins with."""
     answers = across(lines)
     return {
         "shelves": shown,
+        "contents": contents(shown, compared),
         "across": [(across_title(answer), answer, across_captions(answer)) for answer in answers],
         "across_columns": ACROSS,
         "frontier_legend": frontier_legend(lines),
     }
+
+
+def _compared(found: Sequence[Section]) -> list[Section]:
+    return [section for section in found if section.compares]
 
 
 def _title(task: str) -> str:
@@ -107,7 +113,7 @@ def _title(task: str) -> str:
 
 
 def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
-    compared = [section for section in found if section.compares]
+    compared = _compared(found)
     grid = reaching.grid(compared)
     return {
         "version": normbench.__version__,
