@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_DECLARED_NAME = re.compile(r"\b(?:torch\.optim|optax|optimistix|pytorch_optimizer|geoopt)(?:\.\w+)+")
+_DECLARED_NAME = re.compile(r"\b(?:torch\.optim|optax|optimistix|pytorch_optimizer|geoopt|pymanopt)(?:\.\w+)+")
 _SECTION = re.compile(r"^(\w+)\n-+$", re.MULTILINE)
 
 Definition = ast.ClassDef | ast.FunctionDef

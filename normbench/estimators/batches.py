@@ -32,7 +32,7 @@ def chosen(optimiser: str, batch_size: int | None) -> OptimiserSpec:
         able = (key for key, each in specs.SPECS.items() if takes_batches(each))
         able = (key for key in able if parametrisations.through(specs.get(key), bounded=True))
         raise InvalidArgumentError(
-            f"optimiser {spec.key!r} searches along a line for where the loss of all rows falls; got "
+            f"optimiser {spec.key!r} searches for where the loss of all rows falls; got "
             f"{argument('batch_size', batch_size)}. Leave it out, or choose {AUTOMATIC!r} or one of {', '.join(able)}."
         )
     return spec

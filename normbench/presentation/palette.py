@@ -52,6 +52,7 @@ _SERIES = {  # light, dark
     "muonh": ("#5a6600", "#c3d13d"),
     "adamh": ("#4f5d75", "#aab6cc"),
     "riemannian_cg": ("#1f7a8c", "#63c7da"),
+    "riemannian_tr": ("#8a2f5a", "#e58fb8"),
     "levenberg_marquardt": ("#7a1f1f", "#e39a8a"),
 }
 _SPARE = (("#5b5b9a", "#aaaaee"), ("#6b6b3a", "#c8c88a"), ("#9a5b5b", "#eeaaaa"), ("#3a6b5b", "#8ac8b4"))

@@ -29,6 +29,7 @@ SHALLOW = (6, 9, 3)  # whose programs JAX compiles soonest
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 LIBRARIES = [key for key in PEERS if key not in REFERENCED]
 TORCH, JAX = ([key for key in LIBRARIES if SPECS[key].runs_on(backend)] for backend in ("torch", "jax"))
+TORCH.remove("riemannian_tr")  # test_trust_regions.py
 
 
 def hyper(key):
@@ -256,20 +257,21 @@ def test_levenberg_marquardt_refuses_what_is_no_least_squares_of_few_weights(net
         check_support(specs.get("levenberg_marquardt"), network, loss=loss)
 
 
-@pytest.mark.parametrize("key", ["lbfgs", "riemannian_cg"])
-def test_a_line_search_without_a_gradient_stalls(key):
+@pytest.mark.parametrize("key", ["lbfgs", "riemannian_cg", "riemannian_tr"])
+def test_a_search_without_a_gradient_stalls(key):
     problem = problem_for(key)
     weights = [problem.weights[0], -np.abs(problem.weights[1]), *problem.weights[2:]]  # no unit fires
     found = train("torch", dataclasses.replace(problem, weights=tuple(weights)), key, iterations=5).trajectory()
     assert (found.status, found.step_size[-1]) == (Status.STALLED, 0.0)
 
 
+@pytest.mark.parametrize("key", ["riemannian_cg", "riemannian_tr"])
 @pytest.mark.parametrize("parametrisation", ["sphere", "ball", "sandwich"])
-def test_riemannian_cg_leaves_a_matrix_of_one_number_where_it_is(parametrisation):
+def test_a_matrix_of_one_number_stays_where_it_is(parametrisation, key):
     """geoopt refuses a sphere of one number, whose two points are apart."""
-    problem = problem_for("riemannian_cg", layers=(6, 3, 1, 1, 3))
+    problem = problem_for(key, layers=(6, 3, 1, 1, 3))
     problem = dataclasses.replace(problem, weights=tuple(map(np.abs, problem.weights)))  # every unit fires
-    found = train("torch", problem, "riemannian_cg", iterations=5, parametrisation=parametrisation).trajectory()
+    found = train("torch", problem, key, iterations=5, parametrisation=parametrisation).trajectory()
     assert found.loss[-1] < found.loss[0]
     assert parametrisation != "sphere" or abs(found.weights[2]) == pytest.approx(1.0)
 

@@ -19,7 +19,7 @@ KINDS = {LipschitzRegressor: flights(samples=SAMPLES), LipschitzClassifier: ring
 X, Y = KINDS[LipschitzRegressor]
 WEIGHT = np.random.default_rng(2).uniform(0.1, 3.0, size=SAMPLES)
 SHORT = {"hidden": (4,), "max_iter": 2, "tol": 0.0, "dtype": "float64"}
-SEARCHING = {"method1", "geodesic_lbfgs", "lbfgs", "riemannian_cg"}
+SEARCHING = {"method1", "geodesic_lbfgs", "lbfgs", "riemannian_cg", "riemannian_tr"}
 
 
 def test_an_iteration_is_a_pass_and_its_loss_the_mean_over_it(monkeypatch):

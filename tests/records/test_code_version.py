@@ -237,7 +237,7 @@ def test_what_the_environment_says_besides_libraries_is_known(backend):
 def test_the_environment_names_every_library_that_made_the_numbers():
     shared = {"python", "numpy", "scipy", "pandas", "scikit-learn", "blas", "cpu", "cores", "platform"}
     own = {
-        "torch": {"torch", "pytorch-optimizer", "geoopt"},
+        "torch": {"torch", "pytorch-optimizer", "geoopt", "pymanopt"},
         "jax": {"jax", "jaxlib", "optax", "optimistix", "lineax"},
         "reference": set(),
     }

@@ -98,7 +98,8 @@ def test_what_has_classes_shows_equations_and_both_examples(key, made):
 def test_what_is_of_a_library_shows_how_it_is_called(key, made):
     spec, page = SPECS[key], made[f"optimisers/{key}.md"]
     calls = re.findall(
-        r"\{tab-item\} (\w+)\n```python\n((?:torch\.optim|optax|optimistix|pytorch_optimizer|geoopt)\..*)\n", page
+        r"\{tab-item\} (\w+)\n```python\n((?:torch\.optim|optax|optimistix|pytorch_optimizer|geoopt|pymanopt)\..*)\n",
+        page,
     )
     if spec.backends or spec.family is Family.BASELINE:
         assert [backend for backend, _ in calls] == list(spec.backends or ("torch", "jax"))

@@ -57,6 +57,7 @@ def test_a_reason_is_declared_only_where_the_geometry_would_do(spec):
         ("muon_cap", ("ball", "sandwich"), ("ball", "sandwich")),
         ("muonh", ("sphere",), ("sphere",)),
         ("riemannian_cg", ("sphere", "ball", "sandwich"), ("sphere", "ball", "sandwich")),
+        ("riemannian_tr", ("sphere", "ball", "sandwich"), ("sphere", "ball", "sandwich")),
         ("adamh", ("sphere",), ("sphere",)),
         ("agd", ("free",), ()),
         ("fgsgd", ("free",), ()),

@@ -1,8 +1,9 @@
-"""The peers in torch, from torch.optim, pytorch_optimizer and geoopt: one line each where the gradient is enough.
+"""The peers in torch, from torch.optim, pytorch_optimizer, geoopt and pymanopt: a line each where gradients are enough.
 
-The last two take seconds to import, and most runs do without: they are imported where they are used.
+The last three take up to seconds to import, and most runs do without: they are imported where they are used.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from normbench.torch.updates.balls import Product
 from normbench.torch.updates.library import Library, library_step
 from normbench.torch.updates.searching import Searching
 from normbench.torch.updates.through import Through
+from normbench.torch.updates.trust_regions import TrustRegion, left_after_one, load_pymanopt
 
 
 def _rated(build: Callable[..., torch.optim.Optimizer]) -> Callable[..., Library]:
@@ -143,3 +145,11 @@ class _Conjugate(Searching):
             self._optimizer.step(lambda: float(self._closure()))
         moved = not all(map(torch.equal, before, self._moved))
         return float(self._optimizer.last_step_size or 0.0) if moved else 0.0
+
+
+def riemannian_tr() -> Method:
+    """pymanopt's TrustRegions, an iteration a step, which nothing but the benchmark ends."""
+    pymanopt = load_pymanopt()
+    solver = pymanopt.optimizers.TrustRegions(verbosity=0, min_gradient_norm=0.0, max_time=math.inf)
+    init = partial(TrustRegion, solver=left_after_one(solver))
+    return Method(init, lambda objective, point, region: region.step(point))

@@ -77,7 +77,7 @@ def test_what_looks_wrong_is_remarked(table, bound, more, remark, tmp_path):
         (
             [*COLUMNS, "--lipschitz", 1, "--batch-size", 9, "--optimiser", "method1"],
             2,
-            "'method1' searches along a line",
+            "'method1' searches for where",
         ),
         *(
             ([*COLUMNS, "--lipschitz", 1, "--test-share", share, *how], 2, f"--test-share {share} is what parts {then}")
