@@ -91,7 +91,7 @@ def planned_evaluations(record: Record) -> float:
         spec, asked = record.spec, float(record.request.iterations)
         if spec.least_squares:  # a gradient of each output, and a step
             return asked * (record.request.layers[-1] + 1)
-        return asked * _order(record) if spec.line_derivatives is LineDerivatives.ALWAYS else asked
+        return asked * (_order(record) if spec.line_derivatives is LineDerivatives.ALWAYS else spec.evaluations)
     return float(f"{evaluations_made(record):.2g}")
 
 

@@ -77,6 +77,9 @@ class OptimiserSpec:
         The scaling of data and initial weights that the update assumes.
     iterations : int
         Iterations of a run when the caller names none: the paper's where it gives one, else as many for everyone.
+    evaluations : int
+        That an iteration is planned as, where neither derivatives along curves nor residuals say it: the fewest that
+        move the weights. Those that it makes are counted.
     family : Family
     backends : tuple of str, or None
         Of a peer from libraries, those that have it; None where every backend implements it, the reference too.
@@ -118,6 +121,7 @@ class OptimiserSpec:
     equations: str
     normalisation: Normalisation = Normalisation.SPHERES
     iterations: int = 200
+    evaluations: int = 1
     family: Family = Family.AUTOMATIC
     backends: tuple[str, ...] | None = None
     full_batch: bool = False
@@ -151,6 +155,8 @@ class OptimiserSpec:
             )
         if self.iterations < 1:
             raise InvalidArgumentError(f"optimiser {self.key!r} needs iterations >= 1; got {self.iterations}.")
+        if self.evaluations < 1:
+            raise InvalidArgumentError(f"optimiser {self.key!r} needs evaluations >= 1; got {self.evaluations}.")
         if self.backends is not None and not self.backends:
             raise InvalidArgumentError(f"optimiser {self.key!r} has no backend. Name one, or None for all of them.")
 

@@ -135,6 +135,8 @@ RIEMANNIAN_TR = OptimiserSpec(
     title="Riemannian trust regions",
     paper="Absil, Baker and Gallivan, Found. Comput. Math. 7, 2007",
     equations="pymanopt.optimizers.TrustRegions, products with the Hessian by differences of gradients (RTR-FD)",
+    iterations=100,
+    evaluations=2,
     family=Family.PEER,
     backends=("torch",),
     full_batch=True,
@@ -145,7 +147,7 @@ RIEMANNIAN_TR = OptimiserSpec(
     notes=(
         "An iteration is one quadratic model, which truncated conjugate gradients minimise in the trust region, and "
         "one step, taken or not. Each product with the Hessian takes a gradient and counts as an evaluation: an "
-        "iteration makes 4 to 7 on flights, so that 30 to 50 come to 200 evaluations.",
+        "iteration makes 2 or more, and on flights 4 to 7 at first, so that 30 to 50 come to 200 evaluations.",
         "pymanopt's defaults: kappa = 0.1, theta = 1, rho' = 0.1, QR retraction, inner iterations up to the dimension "
         "of the manifold, the largest radius its typical distance, the first an eighth of that. No inner loop was "
         "longer than 23 in 1,000 evaluations on real flights, and a limit of 5 or 10 gains nothing.",

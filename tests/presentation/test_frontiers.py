@@ -168,6 +168,14 @@ def test_rows_of_a_jacobian_are_planned_and_read_as_gradients(level):
     assert "Not run for so many evaluations: levenberg_marquardt (jax)." in " ".join(text.split())
 
 
+def test_an_iteration_is_planned_as_the_evaluations_that_its_optimiser_declares(level):
+    """A product with the Hessian and a step at least: runs of 100 iterations are no frontier of their own."""
+    products = {"parametrisation": "sandwich", "iterations": 100, "losses": 5, "gradients": 5}
+    text = written(frontiers([*level("adam", 1.1), *level("riemannian_tr", 0.7, **products)]))
+    assert re.findall(r"after (\d+) evaluations", text) == ["200"]
+    assert len(re.findall(r"riemannian_tr sandwich +torch +none", text)) == 1
+
+
 def test_tasks_are_averaged_and_who_lacks_one_is_named(runs, level):
     elsewhere = [
         *level("geodesic_lbfgs", 3.0, split="blocked"),

@@ -250,6 +250,7 @@ def test_the_rate_is_searched_before_a_momentum_or_an_epsilon_and_momenta_by_the
             "'b'.*lacks.*1.0, at",
         ),
         ({"iterations": 0}, "iterations >= 1; got 0"),
+        ({"evaluations": 0}, "evaluations >= 1; got 0"),
     ],
 )
 def test_an_inconsistent_declaration_raises(changes, message):
