@@ -61,7 +61,8 @@ class ReportingGroup(click.Group):
     def _left_by(self, ctx: click.Context) -> str:
         """What a command has left where it was interrupted: only those that make runs keep what is finished."""
         command = self.get_command(ctx, ctx.invoked_subcommand or "")
-        if command is not None and any(option.name == "jobs" for option in command.params):
+        options = {option.name for option in command.params} if command else set()
+        if {"jobs", "out"} <= options:
             return "What was finished is stored; the same command goes on from there."
         return "Files are written whole or not at all: none is half finished."
 

@@ -47,6 +47,17 @@ def test_a_command_that_is_told_to_end_says_so_and_the_same_command_goes_on(name
     assert (again.exit_code, len(again.stdout.splitlines())) == (0, 2)
 
 
+@pytest.mark.usefixtures("in_this_process")
+def test_a_command_that_stores_no_runs_does_not_say_that_it_goes_on(monkeypatch):
+    """Validation makes runs, too, and keeps none of them."""
+    monkeypatch.setattr(ReferenceTrainer, "advance", lambda trainer, steps: signal.raise_signal(signal.SIGTERM))
+    result = call("validate", "--optimiser", "agd", "--backend", "torch", "--iterations", 2, "--jobs", 1)
+    assert (result.exit_code, result.stdout) == (128 + signal.SIGTERM, "")
+    assert result.stderr.splitlines()[-1] == (
+        "Ended by SIGTERM. Files are written whole or not at all: none is half finished."
+    )
+
+
 def test_only_the_first_signal_interrupts():
     """timeout sends two at once; the second must not disturb what ends jobs of a batch system."""
 
