@@ -40,7 +40,7 @@ _OPTIONS: tuple[options.Decorator, ...] = (
         "What trains it",
         [*SPECS, ALL_PEERS],
         options.plug_in,
-        default=f"all but the peers, {', '.join(PEERS)}",
+        default=f"all but the peers: {', '.join(PEERS)}",
         others=f"or {options.ANOTHERS}",
     ),
     options.many_backends("What computes", backend_names()),
