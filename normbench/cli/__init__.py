@@ -48,7 +48,8 @@ def main() -> None:
 
     \b
     Start here:
-      normbench run                  train everything on simulated flight data, then show the leaderboard
+      normbench run --quick          a first board in seconds
+      normbench run                  train everything on simulated flights, then show the board
       normbench list optimisers      what is compared
       normbench fit --help           a network with a proven bound from a table of yours
       normbench run --help           how to choose tasks, optimisers, backends and sizes
