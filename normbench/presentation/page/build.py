@@ -87,7 +87,8 @@ def report_page(records: Iterable[Record], *, record_link: Callable[[str], str] 
     figures, lines = gallery(found, runs), frontiers(runs)
     shown = shelves(lines, figures.data)
     figures.frontiers.extend(figure for shelf in shown for figure in shelf.figures)
-    context = _context(found, figures) | _leading(lines, shown, _compared(found)) | {"record_link": record_link}
+    context = _context(found, figures) | {"record_link": record_link}
+    context |= _leading(lines, shown, context["sections"])
     return templates.get_template("page.html.j2").render(_WORDS | context)
 
 
@@ -103,17 +104,13 @@ def _leading(lines: Sequence[Frontier], shown: Sequence[Shelf], compared: Sequen
     }
 
 
-def _compared(found: Sequence[Section]) -> list[Section]:
-    return [section for section in found if section.compares]
-
-
 def _title(task: str) -> str:
     """What a task is; its key where nobody here knows it."""
     return tasks.get(task).title if tasks.is_known(task) else task
 
 
 def _context(found: Sequence[Section], figures: Gallery) -> dict[str, Any]:
-    compared = _compared(found)
+    compared = [section for section in found if section.compares]
     grid = reaching.grid(compared)
     return {
         "version": normbench.__version__,

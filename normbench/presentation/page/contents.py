@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from normbench.presentation.frontiers import evaluations
 from normbench.presentation.labels import board_words
 from normbench.presentation.page.frontiers import Shelf
-from normbench.presentation.page.ways import Section, short_network
+from normbench.presentation.page.ways import Section, network_place
 from normbench.running.request import RunRequest
 
 NO_BOUND = "no bound named"
@@ -41,7 +41,7 @@ def contents(shelves: Iterable[Shelf], sections: Iterable[Section]) -> Sequence[
     found: dict[str, Entry] = {}
 
     def entry(asked: RunRequest) -> Entry:
-        name = f"{asked.task}, {asked.split} split, {short_network(asked.layers)}"
+        name = network_place(asked)
         return found.setdefault(name, Entry(name))
 
     for shelf in shelves:

@@ -12,6 +12,7 @@ from normbench.analysis.tuning import Rule
 from normbench.networks.families import layers_text
 from normbench.presentation.labels import backend, board_tags, board_words, chosen_text, how
 from normbench.records.schema import Record
+from normbench.running.request import RunRequest
 
 _RULES: dict[Rule, tuple[str, ...]] = {
     Rule.NONE: (),
@@ -161,14 +162,17 @@ def places(sections: Sequence[Section]) -> dict[str, str]:
         if count[section.board.task] == 1
         else ", ".join(
             [
-                section.board.task,
-                f"{section.board.split} split",
-                short_network(section.board.layers),
+                network_place(section.board.runs[0].request),
                 *board_words(section.board.runs[0]),
             ]
         )
         for section in sections
     }
+
+
+def network_place(asked: RunRequest) -> str:
+    """Task, split and network of a run."""
+    return f"{asked.task}, {asked.split} split, {short_network(asked.layers)}"
 
 
 def short_network(layers: Sequence[int]) -> str:
