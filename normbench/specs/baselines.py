@@ -8,6 +8,15 @@ EPSILONS = (1e-8, 1e-6, 1e-4, 1e-2)  # the one thing in Adam that knows the scal
 MUON_MOMENTUM = Hyperparameter(
     "momentum", 0.95, 0.0, BELOW_ONE, "of Nesterov's kind; default of torch.optim.Muon", MOMENTA, near_one=True
 )
+ADAM_RATE = Hyperparameter(
+    "learning_rate", 1e-3, 0.0, 1e3, "alpha; default of torch.optim.Adam", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+)
+ADAM_MOMENTS = (
+    Hyperparameter("beta1", 0.9, 0.0, BELOW_ONE, "decay of the first moment"),
+    Hyperparameter("beta2", 0.999, 0.0, BELOW_ONE, "decay of the second moment"),
+    Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction", EPSILONS),
+)
+ADAM_STATE = ("first moment m", "second moment v", "step count")
 UNCONSTRAINED = "The weights are free: the step ignores the spheres, and the Lipschitz bound may grow."
 
 ADAM = OptimiserSpec(
@@ -16,15 +25,8 @@ ADAM = OptimiserSpec(
     paper="arXiv 1412.6980",
     equations="Algorithm 1; torch.optim.Adam, optax.adam",
     family=Family.BASELINE,
-    hyperparameters=(
-        Hyperparameter(
-            "learning_rate", 1e-3, 0.0, 1e3, "alpha; default of torch.optim.Adam", (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-        ),
-        Hyperparameter("beta1", 0.9, 0.0, BELOW_ONE, "decay of the first moment"),
-        Hyperparameter("beta2", 0.999, 0.0, BELOW_ONE, "decay of the second moment"),
-        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction", EPSILONS),
-    ),
-    state=("first moment m", "second moment v", "step count"),
+    hyperparameters=(ADAM_RATE, *ADAM_MOMENTS),
+    state=ADAM_STATE,
     notes=(UNCONSTRAINED,),
 )
 

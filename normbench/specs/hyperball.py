@@ -1,8 +1,7 @@
 """Declarations of Hyperball: Muon and Adam with weights and steps of fixed Frobenius norms."""
 
 from normbench.specs.base import Family, Geometry, Hyperparameter, OptimiserSpec
-from normbench.specs.baselines import EPSILONS, MUON_MOMENTUM
-from normbench.specs.hyperparameter import BELOW_ONE
+from normbench.specs.baselines import ADAM_MOMENTS, ADAM_STATE, MUON_MOMENTUM
 from normbench.specs.scion import ON_POLAR
 
 _STEP = "R_i = ||W_i||_F at the start; W = R normalised(W - learning_rate R normalised(u))"
@@ -55,11 +54,7 @@ ADAMH = _hyperball(
     "adamh",
     "Adam on Hyperball",
     "u = m_hat / (sqrt(v_hat) + epsilon)",
-    (
-        Hyperparameter("beta1", 0.9, 0.0, BELOW_ONE, "decay of the first moment"),
-        Hyperparameter("beta2", 0.999, 0.0, BELOW_ONE, "decay of the second moment"),
-        Hyperparameter("epsilon", 1e-8, 0.0, 1.0, "added outside the square root, after bias correction", EPSILONS),
-    ),
-    ("first moment m", "second moment v", "step count"),
+    ADAM_MOMENTS,
+    ADAM_STATE,
     "The length of Adam's step is lost in the normalisation: all that the moments decide is its direction.",
 )

@@ -9,11 +9,11 @@ from torch import Tensor
 from normbench.backends.method import Update
 from normbench.specs.scion import LEAST
 from normbench.torch.norms import exact_norm
+from normbench.torch.updates.baselines import Moments, adam_direction, adam_start
 from normbench.torch.updates.muon_cap import nesterov
 from normbench.torch.updates.polar_average import polar
 
 Tensors = Sequence[Tensor]
-Moments = tuple[list[Tensor], list[Tensor], int]
 State = tuple[list[float], Any]  # radii, and what the direction carries
 
 
@@ -33,21 +33,10 @@ def muonh(*, learning_rate: float, momentum: float) -> Update:
 def adamh(*, learning_rate: float, beta1: float, beta2: float, epsilon: float) -> Update:
     """u = m_hat / (sqrt(v_hat) + epsilon)."""
 
-    def begin(weights: Tensors) -> Moments:
-        return [torch.zeros_like(W) for W in weights], [torch.zeros_like(W) for W in weights], 0
-
     def direction(gradient: Tensors, state: Moments) -> tuple[list[Tensor], Moments]:
-        count = state[2] + 1
-        m = [beta1 * a + (1 - beta1) * g for a, g in zip(state[0], gradient, strict=True)]
-        v = [beta2 * b + (1 - beta2) * g**2 for b, g in zip(state[1], gradient, strict=True)]
-        ratios = [_ratio(a / (1 - beta1**count), b / (1 - beta2**count)) for a, b in zip(m, v, strict=True)]
-        return ratios, (m, v, count)
+        return adam_direction(gradient, state, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
-    def _ratio(mean: Tensor, square: Tensor) -> Tensor:
-        denominator = square.sqrt() + epsilon
-        return torch.where(denominator == 0, 0, mean / denominator)
-
-    return hyperball(begin, direction, learning_rate)
+    return hyperball(adam_start, direction, learning_rate)
 
 
 def hyperball(
