@@ -26,6 +26,7 @@ CASES = [(key, {}) for key in specs.REFERENCED] + [
     ("adam", {"learning_rate": 0.03, "beta1": 0.5}),
     ("sgd_momentum", {"learning_rate": 3.0}),
 ]
+ALONG_ADAM = ("adamh",)  # with the direction of Adam, and not as the libraries have it
 ITERATIONS = 100
 BOUND = 4.0
 BOUNDED = [  # what moves on bounded sets, through each of its parametrisations
@@ -188,6 +189,14 @@ def with_one_dead_unit(key: str) -> Problem:
 def test_update_follows_the_reference_with_a_dead_unit(framework: str, key: str) -> None:
     found = train(framework, with_one_dead_unit(key), key, iterations=20).trajectory()
     assert deviation_of(found, run_of_the_reference(with_one_dead_unit, key, iterations=20)) <= 1e-9
+
+
+@pytest.mark.parametrize("key", ALONG_ADAM)
+def test_a_dead_unit_rests_where_epsilon_is_zero(framework: str, key: str) -> None:
+    """Its direction is 0 / 0; adam itself is the libraries', which let it diverge."""
+    given = {"iterations": 20, "epsilon": 0.0, "learning_rate": 0.01}
+    found = train(framework, with_one_dead_unit(key), key, **given).trajectory()
+    assert deviation_of(found, run_of_the_reference(with_one_dead_unit, key, **given)) <= 1e-9
 
 
 def fitted(problem: Problem) -> Problem:

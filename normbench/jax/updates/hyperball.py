@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-import optax
 from jax import Array
 
 from normbench.backends.method import Update
 from normbench.jax.norms import norm
+from normbench.jax.updates.baselines import adam_direction
 from normbench.jax.updates.muon_cap import nesterov
 from normbench.jax.updates.polar_average import polar
 from normbench.specs.scion import LEAST
@@ -32,7 +32,7 @@ def muonh(*, learning_rate: Array, momentum: Array) -> Update:
 
 def adamh(*, learning_rate: Array, beta1: Array, beta2: Array, epsilon: Array) -> Update:
     """u = m_hat / (sqrt(v_hat) + epsilon), by optax."""
-    scaled = optax.scale_by_adam(b1=beta1, b2=beta2, eps=epsilon)
+    scaled = adam_direction(beta1=beta1, beta2=beta2, epsilon=epsilon)
     return hyperball(scaled.init, scaled.update, learning_rate)
 
 
