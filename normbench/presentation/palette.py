@@ -49,6 +49,7 @@ _SERIES = {  # light, dark
     "schedule_free": ("#4b6a7a", "#9fc0d0"),
     "scion": ("#2f7d32", "#7fd17f"),
     "muon_cap": ("#d1357f", "#ff8fc0"),
+    "adam_clip": ("#0b5f5f", "#5fc9c0"),
     "muonh": ("#5a6600", "#c3d13d"),
     "adamh": ("#4f5d75", "#aab6cc"),
     "riemannian_cg": ("#1f7a8c", "#63c7da"),

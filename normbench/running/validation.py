@@ -25,7 +25,7 @@ _HYPERPARAMETERS: dict[str, tuple[dict[str, Value], ...]] = {
     "fromage": ({"p_bound": 1.0},),
     "fgsgd": ({"manifold": "stiefel"}, {"manifold": "oblique"}),
 }
-_THROUGH_ALL = ("adam", "geodesic_lbfgs", "scion", "muon_cap")  # at a bound, through every one beside the default
+_THROUGH_ALL = ("adam", "geodesic_lbfgs", "scion", "muon_cap", "adam_clip")  # at a bound, through all but the default
 _BOUND = 20.0
 
 

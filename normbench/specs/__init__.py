@@ -2,6 +2,7 @@
 
 from normbench.errors import InvalidArgumentError
 from normbench.specs import (
+    adam_clip,
     agd,
     baselines,
     fgsgd,
@@ -42,6 +43,7 @@ _MODULES = (
     baselines,
     scion,
     muon_cap,
+    adam_clip,
     hyperball,
     peers,
 )

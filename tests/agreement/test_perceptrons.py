@@ -26,7 +26,7 @@ CASES = [(key, {}) for key in specs.REFERENCED] + [
     ("adam", {"learning_rate": 0.03, "beta1": 0.5}),
     ("sgd_momentum", {"learning_rate": 3.0}),
 ]
-ALONG_ADAM = ("adamh",)  # with the direction of Adam, and not as the libraries have it
+ALONG_ADAM = ("adamh", "adam_clip")  # with the direction of Adam, and not as the libraries have it
 ITERATIONS = 100
 BOUND = 4.0
 BOUNDED = [  # what moves on bounded sets, through each of its parametrisations
@@ -37,7 +37,7 @@ BOUNDED = [  # what moves on bounded sets, through each of its parametrisations
 ]
 # Iterations for which these hold 1e-9, in twenties: online L-BFGS takes every step in full, and magnifies more.
 TIMES_20 = {("polar_average", "ball"): 10, ("online_lbfgs", "ball"): 1}
-# In single precision JAX has every optimiser through its own parametrisation: the ball of three, the sphere of two, the
+# In single precision JAX has every optimiser through its own parametrisation: the ball of four, the sphere of two, the
 # sandwich of the two L-BFGS; tests/jax/test_optax_balls.py has that one on the ball, at every iterate.
 SINGLE_IN_JAX = [(key, specs.get(key).parametrisation) for key in dict(BOUNDED)]
 # What JAX does with these in single precision is claimed of their transformations: tests/jax, and manifolds/.

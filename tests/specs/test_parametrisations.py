@@ -55,6 +55,7 @@ def test_a_reason_is_declared_only_where_the_geometry_would_do(spec):
         ("muon", ("free", "spectral", "bjorck"), ("spectral", "bjorck")),
         ("scion", ("ball", "sandwich"), ("ball", "sandwich")),
         ("muon_cap", ("ball", "sandwich"), ("ball", "sandwich")),
+        ("adam_clip", ("ball", "sandwich"), ("ball", "sandwich")),
         ("muonh", ("sphere",), ("sphere",)),
         ("riemannian_cg", ("sphere", "ball", "sandwich"), ("sphere", "ball", "sandwich")),
         ("riemannian_tr", ("sphere", "ball", "sandwich"), ("sphere", "ball", "sandwich")),

@@ -14,6 +14,12 @@ def svd(matrix: Array) -> tuple[Array, Array, Array]:
     return _shown(left, finite), _shown(values, finite), _shown(right, finite)
 
 
+def svdvals(matrix: Array) -> Array:
+    """The singular values alone, in descending order."""
+    finite = jnp.isfinite(matrix).all()
+    return _shown(jnp.linalg.svd(jnp.where(finite, matrix, 0), compute_uv=False), finite)
+
+
 def eigh(matrix: Array) -> tuple[Array, Array]:
     """Eigenvalues in ascending order, and eigenvectors, of a symmetric matrix."""
     finite = jnp.isfinite(matrix).all()
