@@ -41,7 +41,8 @@ GEODESIC_LBFGS = OptimiserSpec(
         "A step is taken where f <= f_0 + 1e-4 t <G, D>, else cut to the minimum of the parabola of f_0, slope and f, "
         "by 0.1 to 0.5; a loss that is not finite cuts by 0.1.",
         "After max_trials points the memory is given up once; if it was empty the run ends as stalled.",
-        "The curve is R(t) = (Q + t D) ((Q + t D)^T (Q + t D))^(-1/2), which also takes back the rounding of the last.",
+        "The curve is R(t) = (Q + t D) ((Q + t D)^T (Q + t D))^(-1/2). In torch and JAX what rounding adds up is "
+        "taken back where L and R get their roots, and behind large steps.",
         "s and y are projected onto the tangent space where the step ended, and not transported after that.",
         "A pair with <s, y> <= 1e-6 ||s|| ||y|| is left out.",
         "L and R get their roots in the first eleven iterations and then in every tenth.",

@@ -167,8 +167,9 @@ def test_what_the_last_step_left_is_not_taken_for_replaced(key):
     counts = []
     for _, params, state, _ in path(key)[:12]:
         counts.append(int(state.count if key == "polar_average" else state.walk.metric.count))
-        for kept, leaf in zip(state.place.kept, params.values(), strict=True):
-            assert np.array_equal(kept, np.asarray(leaf, np.float32).reshape(len(leaf), -1))
+        for kept, leaf in zip(state.place.kept, params.values(), strict=True):  # optax's compiler may round apart
+            rounding = float(jnp.finfo(leaf.dtype).eps) * np.abs(kept).max()
+            np.testing.assert_allclose(kept, np.asarray(leaf, np.float32).reshape(len(leaf), -1), rtol=0, atol=rounding)
     assert counts == list(range(1, 13))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -17,6 +18,8 @@ from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
 
 Arrays = tuple[Array, ...]
+
+LARGE = 0.5  # tan of the angle of a step whose own rounding is to be taken back
 
 
 class Curve(NamedTuple):
@@ -49,26 +52,31 @@ class Ball:
 
     def gradient(self, Q: Array, gradient: Array) -> Array:
         """Tangent gradient at Q from that of P: the slack has none of its own."""
-        slack = jnp.zeros((Q.shape[1], Q.shape[1]), Q.dtype)
-        return self.project(Q, jnp.concatenate([self._tall(gradient), slack]))
+        G = self._tall(gradient)
+        inner = matmul(Q[: len(G)].T, G)
+        return jnp.pad(G, ((0, Q.shape[1]), (0, 0))) - matmul(Q, inner + inner.T) / 2
 
     def project(self, Q: Array, Z: Array) -> Array:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
         inner = matmul(Q.T, Z)
         return Z - matmul(Q, inner + inner.T) / 2
 
-    def curve(self, Q: Array, D: Array) -> Curve:
+    def curve(self, Q: Array, D: Array, exact: Array) -> Curve:
         """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2) and ||D||_op; what t is asks for products alone.
 
-        A last step of Newton and Schulz, R (3 I - R^T R) / 2, takes back the rounding of Q.
+        Of the root the difference to I is made, whose rounding is as small as itself. What Q is off by remains, unless
+        R is to be ``exact`` or the step is LARGE: then a step of Newton and Schulz, R (3 I - R^T R) / 2, takes it back.
         """
         eigenvalues, vectors = eigh(matmul(D.T, D))
         squares = jnp.maximum(eigenvalues, 0)
 
         def at(t: Array) -> Array:
-            root = matmul(vectors / jnp.sqrt(1 + t**2 * squares), vectors.T)
-            R = matmul(Q + t * D, root)
-            return _moved(Q, D, 1.5 * R - 0.5 * matmul(R, matmul(R.T, R)))
+            stretch = jnp.sqrt(1 + t**2 * squares)
+            Z = Q + t * D
+            R = Z - matmul(Z, matmul(vectors * (t**2 * squares / (stretch * (1 + stretch))), vectors.T))
+            turned = t**2 * squares[-1]
+            due = (turned > LARGE**2) | (exact & (turned > 0))  # what rests is not rounded again
+            return jax.lax.cond(due, lambda: 1.5 * R - 0.5 * matmul(R, matmul(R.T, R)), lambda: R)
 
         return Curve(at, jnp.sqrt(squares[-1]))
 
@@ -100,7 +108,7 @@ class Sphere:
         """Z - <Q, Z> Q."""
         return Z - jnp.sum(Q * Z) * Q
 
-    def curve(self, Q: Array, D: Array) -> Curve:
+    def curve(self, Q: Array, D: Array, exact: Array) -> Curve:
         """(Q + t D) / (1 + t^2 ||D||^2)^(1/2) and ||D||_F."""
         return Curve(lambda t: _moved(Q, D, self.lift(Q + t * D)), jnp.linalg.norm(D))
 
@@ -142,9 +150,9 @@ class Product:
         """Every Z onto the tangent space at its Q."""
         return tuple(part.project(q, z) for part, q, z in self._each(Q, Z))
 
-    def curve(self, Q: Arrays, D: Arrays) -> Curve:
+    def curve(self, Q: Arrays, D: Arrays, exact: Array) -> Curve:
         """Every Q along its tangent D, and the largest of the sizes."""
-        curves = [part.curve(q, d) for part, q, d in self._each(Q, D)]
+        curves = [part.curve(q, d, exact) for part, q, d in self._each(Q, D)]
         return Curve(lambda t: tuple(curve.at(t) for curve in curves), jnp.stack([c.size for c in curves]).max())
 
     def series(self, Q: Arrays, D: Arrays) -> list[list[Array]]:

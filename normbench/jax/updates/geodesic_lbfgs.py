@@ -70,7 +70,7 @@ def geodesic_lbfgs(*, history: int, decay: Array, damping: Array, max_trials: in
 
         def attempt(before: _Attempts) -> _Attempts:
             D, pairs = direction(manifold, state, G, state.memory._replace(count=before.pairs))
-            curve = manifold.curve(state.Q, D)
+            curve = manifold.curve(state.Q, D, state.metric.fresh)
             t = jax.lax.cond(
                 pairs > 0,
                 lambda: jnp.minimum(1, math.tan(ANGLE) / curve.size),

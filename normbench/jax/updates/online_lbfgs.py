@@ -85,7 +85,7 @@ def turned(
     m = manifold.project(Q, tuple(old * a + (1 - old) * g for a, g in zip(state.m, G, strict=True)))
     metric = state.metric.seen(G, decay=decay, damping=damping)
     along = -two_loop(flat(m), state.memory, lambda vector: flat(metric(parted(vector, G))))
-    curve = manifold.curve(Q, manifold.project(Q, parted(along, G)))
+    curve = manifold.curve(Q, manifold.project(Q, parted(along, G)), metric.fresh)
     finite = jnp.isfinite(flat(G)).all()
     settled = jnp.sqrt(SETTLING / (state.metric.count.astype(curve.size.dtype) + SETTLING))
     t = jnp.where(finite, length(curve.size, known=state.memory.count > 0) * settled, jnp.nan)

@@ -108,12 +108,22 @@ class Metric(NamedTuple):
         def renewed() -> Sides:
             return tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
 
-        due = (self.count <= EVERY) | (self.count % EVERY == 0)
-        return Metric(averages, jax.lax.cond(due, renewed, lambda: self.roots), self.count + 1)
+        roots = jax.lax.cond(is_due(self.count), renewed, lambda: self.roots)
+        return Metric(averages, roots, self.count + 1)
+
+    @property
+    def fresh(self) -> Array:
+        """Whether the last gradient made the roots anew."""
+        return is_due(self.count - 1)
 
     def __call__(self, vectors: Sequence[Array]) -> Arrays:
         """L^(-1/2) V R^(-1/2)."""
         return tuple(between(L, V, R) for V, (L, R) in zip(vectors, self.roots, strict=True))
+
+
+def is_due(count: Array) -> Array:
+    """Whether the gradient behind so many others makes the roots anew."""
+    return (count <= EVERY) | (count % EVERY == 0)
 
 
 def square(G: Array) -> Array:

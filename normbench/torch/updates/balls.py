@@ -17,6 +17,8 @@ from normbench.specs.base import Geometry
 
 Tensors = list[Tensor]
 
+LARGE = 0.5  # tan of the angle of a step whose own rounding is to be taken back
+
 
 class Curve(NamedTuple):
     """A curve, as a function of t, and its size: arctan of t times it is the largest angle that a column turns by.
@@ -56,25 +58,30 @@ class Ball:
 
     def gradient(self, Q: Tensor, gradient: Tensor) -> Tensor:
         """Tangent gradient at Q from that of P: the slack has none of its own."""
-        slack = Q.new_zeros((Q.shape[1], Q.shape[1]))
-        return self.project(Q, torch.cat([self._tall(gradient), slack]))
+        G = self._tall(gradient)
+        inner = Q[: len(G)].T @ G
+        return torch.addmm(torch.cat([G, Q.new_zeros((Q.shape[1], Q.shape[1]))]), Q, inner + inner.T, alpha=-0.5)
 
     def project(self, Q: Tensor, Z: Tensor) -> Tensor:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
         inner = Q.T @ Z
         return torch.addmm(Z, Q, inner + inner.T, alpha=-0.5)
 
-    def curve(self, Q: Tensor, D: Tensor) -> Curve:
+    def curve(self, Q: Tensor, D: Tensor, exact: bool) -> Curve:
         """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2) and ||D||_op; what t is asks for products alone.
 
-        A last step of Newton and Schulz, R (3 I - R^T R) / 2, takes back the rounding of Q.
+        Of the root the difference to I is made, whose rounding is as small as itself. What Q is off by remains, unless
+        R is to be ``exact`` or the step is LARGE: then a step of Newton and Schulz, R (3 I - R^T R) / 2, takes it back.
         """
         eigenvalues, vectors = torch.linalg.eigh(D.T @ D)
         squares = eigenvalues.clamp(min=0)
 
         def at(t: float) -> Tensor:
-            R = torch.add(Q, D, alpha=t) @ ((vectors / (1 + t**2 * squares).sqrt()) @ vectors.T)
-            return torch.addmm(R, R, R.T @ R, beta=1.5, alpha=-0.5)
+            stretch = (1 + t**2 * squares).sqrt()
+            Z = torch.add(Q, D, alpha=t)
+            R = torch.addmm(Z, Z, (vectors * (t**2 * squares / (stretch * (1 + stretch)))) @ vectors.T, alpha=-1)
+            due = exact or t**2 * squares[-1] > LARGE**2
+            return torch.addmm(R, R, R.T @ R, beta=1.5, alpha=-0.5) if due else R
 
         return Curve(at, squares[-1].sqrt())
 
@@ -106,7 +113,7 @@ class Sphere:
         """Z - <Q, Z> Q."""
         return Z - torch.sum(Q * Z) * Q
 
-    def curve(self, Q: Tensor, D: Tensor) -> Curve:
+    def curve(self, Q: Tensor, D: Tensor, exact: bool) -> Curve:
         """(Q + t D) / (1 + t^2 ||D||^2)^(1/2) and ||D||_F."""
         return Curve(lambda t: self.lift(Q + t * D), torch.linalg.norm(D))
 
@@ -148,9 +155,9 @@ class Product:
         """Every Z onto the tangent space at its Q."""
         return [part.project(q, z) for part, q, z in self._each(Q, Z)]
 
-    def curve(self, Q: Tensors, D: Tensors) -> Curve:
+    def curve(self, Q: Tensors, D: Tensors, exact: bool) -> Curve:
         """Every Q along its tangent D, and the largest of the sizes."""
-        curves = [part.curve(q, d) for part, q, d in self._each(Q, D)]
+        curves = [part.curve(q, d, exact) for part, q, d in self._each(Q, D)]
         sizes = torch.stack([curve.size for curve in curves]).tolist()
 
         def at(t: float) -> Tensors:

@@ -70,7 +70,7 @@ def geodesic_lbfgs(*, history: int, decay: float, damping: float, max_trials: in
         for _ in range(2 if square or entries.any() else 0):
             D, pairs, along = direction(state, G, entries)
             state = replace(state, pairs=pairs)
-            curve = state.manifold.curve(state.Q, D)
+            curve = state.manifold.curve(state.Q, D, state.metric.fresh)
             turn = curve.size
             if not turn:  # squares of tiny gradients underflow: nothing is left to go along
                 state = replace(state, pairs=())

@@ -121,7 +121,8 @@ def moved(state: OnlineState) -> tuple[list[Tensor], float]:
         return flat(state.metric(parted(vector, state.m)))
 
     along = two_loop(flat(state.m), state.pairs, metric, state.memory).neg_()
-    curve = state.manifold.curve(state.Q, state.manifold.project(state.Q, parted(along, state.m)))
+    D = state.manifold.project(state.Q, parted(along, state.m))
+    curve = state.manifold.curve(state.Q, D, state.metric.fresh)
     if not curve.size:
         return state.Q, 0.0
     t = length(curve.size, known=bool(state.pairs)) * math.sqrt(SETTLING / (state.metric.count - 1 + SETTLING))

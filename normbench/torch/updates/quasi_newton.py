@@ -146,13 +146,23 @@ class Metric:
         else:
             averages = tuple((square(G), square(G.T)) for G in gradient)
         roots = self.roots
-        if self.count <= EVERY or self.count % EVERY == 0:
+        if is_due(self.count):
             roots = tuple((inverse_root(L, damping), inverse_root(R, damping)) for L, R in averages)
         return Metric(averages, roots, self.count + 1)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the last gradient made the roots anew."""
+        return is_due(self.count - 1)
 
     def __call__(self, vectors: Sequence[Tensor]) -> list[Tensor]:
         """L^(-1/2) V R^(-1/2)."""
         return [between(L, V, R) for V, (L, R) in zip(vectors, self.roots, strict=True)]
+
+
+def is_due(count: int) -> bool:
+    """Whether the gradient behind so many others makes the roots anew."""
+    return count <= EVERY or count % EVERY == 0
 
 
 def square(G: Tensor) -> Tensor:
