@@ -15,6 +15,7 @@ import numpy as np
 from normbench.networks.base import Shape
 from normbench.reference.geometry import sphere_projection, stiefel_projection
 from normbench.specs.base import Geometry
+from normbench.specs.geodesic_lbfgs import WIDE
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -53,6 +54,10 @@ class Ball:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
         return stiefel_projection(Q, Z)
 
+    def chord(self, Q: np.ndarray, Z: np.ndarray) -> np.ndarray:
+        """Tangent part at Q of its difference Z to another lift; of WIDE lifts the difference itself."""
+        return Z if len(Z) >= WIDE else self.project(Q, Z)
+
     def size(self, D: np.ndarray) -> float:
         """||D||_op: arctan of t times it is the largest angle by which a column turns on the way to Q + t D."""
         return math.sqrt(float(np.linalg.norm(D.T @ D, 2)))
@@ -87,6 +92,10 @@ class Sphere:
     def project(self, Q: np.ndarray, Z: np.ndarray) -> np.ndarray:
         """Z - <Q, Z> Q."""
         return sphere_projection(Q, Z)
+
+    def chord(self, Q: np.ndarray, Z: np.ndarray) -> np.ndarray:
+        """Tangent part at Q of its difference Z to another point."""
+        return self.project(Q, Z)
 
     def size(self, D: np.ndarray) -> float:
         """||D||_F."""
@@ -133,6 +142,10 @@ class Product:
     def project(self, Q: Arrays, Z: Arrays) -> Arrays:
         """Every Z onto the tangent space at its Q."""
         return tuple(part.project(q, z) for part, q, z in self._each(Q, Z))
+
+    def chord(self, Q: Arrays, Z: Arrays) -> Arrays:
+        """Every difference Z to other lifts as a step at its Q."""
+        return tuple(part.chord(q, z) for part, q, z in self._each(Q, Z))
 
     def size(self, D: Arrays) -> float:
         """The largest of the sizes."""

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from normbench.specs.geodesic_lbfgs import WIDE
+
 Vectors = tuple[np.ndarray, ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
-WIDE = 96  # rows or columns; where the longer side of a matrix has as many, its average is the diagonal alone
 
 
 class Pair(NamedTuple):

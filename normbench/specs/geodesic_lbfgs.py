@@ -2,6 +2,8 @@
 
 from normbench.specs.base import Constant, Geometry, Hyperparameter, LineDerivatives, OptimiserSpec
 
+WIDE = 96  # rows or columns: of a longer side of so many less is kept, and less computed
+
 GEODESIC_LBFGS = OptimiserSpec(
     key="geodesic_lbfgs",
     title="Geodesic L-BFGS",
@@ -26,7 +28,7 @@ GEODESIC_LBFGS = OptimiserSpec(
     ),
     state=(
         "lift Q_i = [P_i; V_i] of every variable",
-        "pairs s, y in the tangent spaces of their time",
+        "pairs s, y in the tangent spaces of their time; of a wide lift the step as it is",
         "averages L, R of G G^T and G^T G; of a wide side the diagonal",
     ),
     invariants=(
@@ -43,11 +45,13 @@ GEODESIC_LBFGS = OptimiserSpec(
         "After max_trials points the memory is given up once; if it was empty the run ends as stalled.",
         "The curve is R(t) = (Q + t D) ((Q + t D)^T (Q + t D))^(-1/2). In torch and JAX what rounding adds up is "
         "taken back where L and R get their roots, and behind large steps.",
-        "s and y are projected onto the tangent space where the step ended, and not transported after that.",
+        "s and y are projected onto the tangent space where the step ended, and not transported after that. Of a lift "
+        f"of {WIDE} rows or more s stays the difference that it is: that saves two products, s is only multiplied "
+        "with tangent vectors, and what it adds to a direction is projected.",
         "A pair with <s, y> <= 1e-6 ||s|| ||y|| is left out.",
         "L and R get their roots in the first eleven iterations and then in every tenth.",
-        "Where the longer side of a matrix has 96 rows or more, the diagonal stands for its average: wide networks "
-        "overfit less so, and an iteration costs less.",
+        f"Where the longer side of a matrix has {WIDE} rows or more, the diagonal stands for its average: wide "
+        "networks overfit less so, and an iteration costs less.",
         "A variable that never had a gradient rests.",
         "H0 = L^(-1/2) (x) R^(-1/2): with these exponents the factors are near the best Kronecker product for the "
         "curvature (arXiv 2406.17748). Shampoo's own, 1/4, lower training losses less in as many steps.",

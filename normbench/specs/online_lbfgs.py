@@ -24,7 +24,7 @@ ONLINE_LBFGS = OptimiserSpec(
     state=(
         "lift Q_i = [P_i; V_i] of every variable",
         "averaged tangent gradients m_i",
-        "pairs s, y in the tangent spaces of their time",
+        "pairs s, y in the tangent spaces of their time; of a wide lift the step as it is",
         "averages L, R of G G^T and G^T G; of a wide side the diagonal",
         "number of steps k",
     ),

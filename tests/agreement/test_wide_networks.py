@@ -27,17 +27,17 @@ PLAIN = {"jax": JaxPlain, "torch": partial(TorchPlain, device="cpu")}
 FAST = {"jax": partial(JaxTrainer, iterations=STEPS, device="cpu"), "torch": partial(TorchTrainer, device="cpu")}
 # the sandwich starts on the boundary, where a lift has the root of a difference: of 1e-16, as libraries round it
 WAYS = {"sandwich": 1e-6, "ball": 1e-9, "sphere": 1e-9}
-MODULES = [
-    importlib.import_module(f"normbench.{rooms}.quasi_newton")
-    for rooms in ("reference", "torch.updates", "jax.updates")
-]
+ROOMS = ("reference", "torch.updates", "jax.updates")
+MODULES, BALLS = (
+    [importlib.import_module(f"normbench.{rooms}.{name}") for rooms in ROOMS] for name in ("quasi_newton", "balls")
+)
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
 @pytest.fixture
 def wide(monkeypatch):
     """Ten rows are many, and every vector is long."""
-    for module in MODULES:
+    for module in (*MODULES, *BALLS):
         monkeypatch.setattr(module, "WIDE", 10)
         if hasattr(module, "LONG"):
             monkeypatch.setattr(module, "LONG", 1)

@@ -16,6 +16,7 @@ from normbench.jax.products import matmul
 from normbench.jax.updates.decompositions import eigh
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
+from normbench.specs.geodesic_lbfgs import WIDE
 
 Arrays = tuple[Array, ...]
 
@@ -60,6 +61,10 @@ class Ball:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
         inner = matmul(Q.T, Z)
         return Z - matmul(Q, inner + inner.T) / 2
+
+    def chord(self, Q: Array, Z: Array) -> Array:
+        """Tangent part at Q of its difference Z to another lift; of WIDE lifts the difference itself."""
+        return Z if len(Z) >= WIDE else self.project(Q, Z)
 
     def curve(self, Q: Array, D: Array, exact: Array) -> Curve:
         """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2) and ||D||_op; what t is asks for products alone.
@@ -108,6 +113,10 @@ class Sphere:
         """Z - <Q, Z> Q."""
         return Z - jnp.sum(Q * Z) * Q
 
+    def chord(self, Q: Array, Z: Array) -> Array:
+        """Tangent part at Q of its difference Z to another point."""
+        return self.project(Q, Z)
+
     def curve(self, Q: Array, D: Array, exact: Array) -> Curve:
         """(Q + t D) / (1 + t^2 ||D||^2)^(1/2) and ||D||_F."""
         return Curve(lambda t: _moved(Q, D, self.lift(Q + t * D)), jnp.linalg.norm(D))
@@ -149,6 +158,10 @@ class Product:
     def project(self, Q: Arrays, Z: Arrays) -> Arrays:
         """Every Z onto the tangent space at its Q."""
         return tuple(part.project(q, z) for part, q, z in self._each(Q, Z))
+
+    def chord(self, Q: Arrays, Z: Arrays) -> Arrays:
+        """Every difference Z to other lifts as a step at its Q."""
+        return tuple(part.chord(q, z) for part, q, z in self._each(Q, Z))
 
     def curve(self, Q: Arrays, D: Arrays, exact: Array) -> Curve:
         """Every Q along its tangent D, and the largest of the sizes."""

@@ -13,13 +13,13 @@ from jax.scipy.linalg import solve_triangular
 
 from normbench.jax.products import inner, matmul
 from normbench.jax.updates.decompositions import eigh
+from normbench.specs.geodesic_lbfgs import WIDE
 
 Arrays = tuple[Array, ...]
 Sides = tuple[tuple[Array, Array], ...]
 
 CURVATURE = 1e-6  # of <s, y> / (||s|| ||y||): pairs below it are left out
 EVERY = 10  # iterations between two roots, after the first EVERY
-WIDE = 96  # rows or columns; where the longer side of a matrix has as many, its average is the diagonal alone
 LONG = 2**17  # entries of vectors whose pairs no cache holds
 
 

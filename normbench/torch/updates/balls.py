@@ -14,6 +14,7 @@ from torch import Tensor
 
 from normbench.networks.base import Shape
 from normbench.specs.base import Geometry
+from normbench.specs.geodesic_lbfgs import WIDE
 
 Tensors = list[Tensor]
 
@@ -67,6 +68,10 @@ class Ball:
         inner = Q.T @ Z
         return torch.addmm(Z, Q, inner + inner.T, alpha=-0.5)
 
+    def chord(self, Q: Tensor, Z: Tensor) -> Tensor:
+        """Tangent part at Q of its difference Z to another lift; of WIDE lifts the difference itself."""
+        return Z if len(Z) >= WIDE else self.project(Q, Z)
+
     def curve(self, Q: Tensor, D: Tensor, exact: bool) -> Curve:
         """R(t) = (Q + t D) (I + t^2 D^T D)^(-1/2) and ||D||_op; what t is asks for products alone.
 
@@ -113,6 +118,10 @@ class Sphere:
         """Z - <Q, Z> Q."""
         return Z - torch.sum(Q * Z) * Q
 
+    def chord(self, Q: Tensor, Z: Tensor) -> Tensor:
+        """Tangent part at Q of its difference Z to another point."""
+        return self.project(Q, Z)
+
     def curve(self, Q: Tensor, D: Tensor, exact: bool) -> Curve:
         """(Q + t D) / (1 + t^2 ||D||^2)^(1/2) and ||D||_F."""
         return Curve(lambda t: self.lift(Q + t * D), torch.linalg.norm(D))
@@ -154,6 +163,10 @@ class Product:
     def project(self, Q: Tensors, Z: Tensors) -> Tensors:
         """Every Z onto the tangent space at its Q."""
         return [part.project(q, z) for part, q, z in self._each(Q, Z)]
+
+    def chord(self, Q: Tensors, Z: Tensors) -> Tensors:
+        """Every difference Z to other lifts as a step at its Q."""
+        return [part.chord(q, z) for part, q, z in self._each(Q, Z)]
 
     def curve(self, Q: Tensors, D: Tensors, exact: bool) -> Curve:
         """Every Q along its tangent D, and the largest of the sizes."""

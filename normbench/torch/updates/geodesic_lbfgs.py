@@ -1,7 +1,7 @@
 """Geodesic L-BFGS in torch: quasi-Newton directions along curves that keep every bound."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -97,10 +97,10 @@ def remembered(state: State, G: list[Tensor], *, history: int, decay: float, dam
     return replace(state, pairs=pairs, before=None, metric=state.metric.seen(G, decay=decay, damping=damping))
 
 
-def change(manifold: Product, there: Lifted, here: Lifted) -> Iterator[Tensor]:
+def change(manifold: Product, there: Lifted, here: Lifted) -> tuple[Tensor, Tensor]:
     """Step s and gradient difference y between two lifts with their gradients, in the tangent space of the first."""
-    for new, old in zip(there, here, strict=True):
-        yield flat(manifold.project(there[0], [a - b for a, b in zip(new, old, strict=True)]))
+    s, y = ([a - b for a, b in zip(new, old, strict=True)] for new, old in zip(there, here, strict=True))
+    return flat(manifold.chord(there[0], s)), flat(manifold.project(there[0], y))
 
 
 def direction(state: State, G: list[Tensor], gradient: Tensor) -> tuple[list[Tensor], tuple[Pair, ...], float]:
