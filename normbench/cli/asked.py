@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from normbench.cli.choices import Choice
 from normbench.running.request import axes
 
 
@@ -20,7 +21,7 @@ def of_the_request(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             axis.option,
             axis.name,
-            type=click.Choice(axis.choices) if axis.choices else click.IntRange(min=axis.at_least),
+            type=Choice(axis.choices) if axis.choices else click.IntRange(min=axis.at_least),
             default=axis.default if said else None,
             show_default=said,
             expose_value=False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from normbench.cli import options
+from normbench.cli.choices import Choice
 from normbench.cli.errors import CHECK_FAILED
 from normbench.errors import CertificateError
 from normbench.networks.activations import ACTIVATIONS
@@ -51,14 +52,14 @@ class _Outcome:
 @click.option("--lipschitz", type=options.POSITIVE, default=None, help="Bound that must hold; else the file's own.")
 @click.option(
     "--activation",
-    type=click.Choice(list(ACTIVATIONS)),
+    type=Choice(list(ACTIVATIONS)),
     default=None,
     help="Between the layers.  [default: the file's own, else relu]",
 )
 @click.option(
     "--time-limit", type=options.POSITIVE, default=10.0, show_default=True, help="Seconds for all bounds together."
 )
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--format", "format_", type=Choice(["table", "json"]), default="table", show_default=True)
 def command(*, file: Path, lipschitz: float | None, activation: str | None, time_limit: float, format_: str) -> None:
     """Bound a network's Lipschitz constant and check its witness.
 

@@ -6,11 +6,12 @@ import click
 
 from normbench import data
 from normbench.cli import options
+from normbench.cli.choices import MarkedChoice
 from normbench.cli.errors import CHECK_FAILED
 from normbench.data.dataset import TABLE_MARK, origin
 from normbench.presentation.terminal import console, plain_table
 
-_NAME = click.argument("name", type=options.MarkedChoice(list(data.SOURCES), TABLE_MARK))
+_NAME = click.argument("name", type=MarkedChoice(list(data.SOURCES), TABLE_MARK))
 
 
 @click.group("data")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from normbench.cli import options
+from normbench.cli.choices import Choice
 from normbench.errors import InvalidArgumentError
 
 _DTYPES = ("float32", "float64")  # those of normbench.exports, which --help does not load
@@ -14,7 +15,7 @@ _DTYPES = ("float32", "float64")  # those of normbench.exports, which --help doe
 @click.argument("file", type=options.UserPath(exists=True, dir_okay=False))
 @click.option("--c", "c_file", type=options.UserPath(dir_okay=False), help="Write NAME.c, and NAME.h beside it.")
 @click.option("--onnx", "onnx_file", type=options.UserPath(dir_okay=False), help="Write an ONNX model.")
-@click.option("--dtype", type=click.Choice(_DTYPES), default=_DTYPES[0], show_default=True, help="Of all numbers.")
+@click.option("--dtype", type=Choice(_DTYPES), default=_DTYPES[0], show_default=True, help="Of all numbers.")
 def command(*, file: Path, c_file: Path | None, onnx_file: Path | None, dtype: str) -> None:
     """Write a network as C99 or ONNX, its bound proven.
 

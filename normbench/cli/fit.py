@@ -10,6 +10,7 @@ import click
 
 from normbench import backends
 from normbench.cli import options
+from normbench.cli.choices import Choice, PluggedIn
 from normbench.cli.columns import columns
 from normbench.data.splits import RULES
 from normbench.running.request import DTYPES
@@ -54,7 +55,7 @@ class Widths(click.ParamType):
 @click.option("--standardise", is_flag=True, help="Measure every input in units of its standard deviation.")
 @click.option(
     "--split",
-    type=click.Choice(_SPLITS),
+    type=Choice(_SPLITS),
     help="How test rows are chosen: single rows, blocks of time, or whole groups.  [default: grouped with --group, "
     "else blocked with --time, else random]",
 )
@@ -66,17 +67,15 @@ class Widths(click.ParamType):
 )
 @click.option(
     "--optimiser",
-    type=options.PluggedIn(["automatic", *SPECS], options.plug_in),
+    type=PluggedIn(["automatic", *SPECS], options.plug_in),
     metavar="O",
     help=f"What trains it: one of normbench list optimisers, or {options.ANOTHERS}; automatic is geodesic_lbfgs, and "
     "online_lbfgs with --batch-size.  [default: automatic]",
 )
 @options.settings("of the optimiser: beta1=0.8")
-@click.option(
-    "--parametrisation", type=click.Choice(list(PARAMETRISATIONS)), help="[default: one that keeps the bound]"
-)
-@click.option("--backend", type=click.Choice(backends.names()), help="[default: torch, else jax, else reference]")
-@click.option("--dtype", type=click.Choice(DTYPES), help="Of the training.  [default: float32]")
+@click.option("--parametrisation", type=Choice(list(PARAMETRISATIONS)), help="[default: one that keeps the bound]")
+@click.option("--backend", type=Choice(backends.names()), help="[default: torch, else jax, else reference]")
+@click.option("--dtype", type=Choice(DTYPES), help="Of the training.  [default: float32]")
 @click.option(
     "--max-iter", type=click.IntRange(min=1), help="Most iterations; with --batch-size passes.  [default: 1000]"
 )

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from normbench.cli import options
+from normbench.cli.choices import Choice
 from normbench.errors import InvalidArgumentError
 
 Rows = list[dict[str, Any]]
@@ -124,7 +125,7 @@ LISTS: dict[str, Callable[[], Rows]] = {
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(list(LISTS)))
+@click.argument("what", type=Choice(list(LISTS)))
 @options.output_format("table", "json")
 def command(*, what: str, format_: str) -> None:
     """List tasks, optimisers, parametrisations, backends or data.

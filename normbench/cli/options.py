@@ -12,6 +12,7 @@ import click
 
 from normbench import backends
 from normbench.campaigns.usual import MOST_SEEDS, TUNE, TUNED
+from normbench.cli.choices import Choice, PluggedIn
 from normbench.errors import InvalidArgumentError
 from normbench.paths import as_path
 
@@ -82,7 +83,7 @@ keep_networks: Decorator = click.option(
 
 tune: Decorator = click.option(
     "--tune",
-    type=click.Choice(list(TUNE)),
+    type=Choice(list(TUNE)),
     default=TUNED,
     show_default=True,
     help="How many hyperparameters of an optimiser are searched. two: after the learning rate a second one at the rate "
@@ -139,20 +140,8 @@ def seeds(default: int) -> Decorator:
 def output_format(*choices: str) -> Decorator:
     """``--format``, the first choice being the default."""
     return click.option(
-        "--format", "format_", type=click.Choice(choices), default=choices[0], show_default=True, help="Output format."
+        "--format", "format_", type=Choice(choices), default=choices[0], show_default=True, help="Output format."
     )
-
-
-class MarkedChoice(click.Choice):
-    """One of the choices, or a text with a mark that none of them has, which the command is to look up."""
-
-    def __init__(self, choices: Sequence[str], mark: str) -> None:
-        super().__init__(choices)
-        self.mark = mark
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The text."""
-        return value if self.mark in value else super().convert(value, param, ctx)
 
 
 def many(name: str, what: str, choices: Sequence[str], *, default: str) -> Decorator:
@@ -160,25 +149,11 @@ def many(name: str, what: str, choices: Sequence[str], *, default: str) -> Decor
     return click.option(
         f"--{name}",
         f"{name}s",
-        type=click.Choice(choices),
+        type=Choice(choices),
         metavar=name.upper()[0],
         multiple=True,
         help=f"{what}: {', '.join(choices)}. Repeat for several.  [default: {default}]",
     )
-
-
-class PluggedIn(click.Choice[str]):
-    """One of some names, or what another package has: the name of an entry point, or ``module:name``."""
-
-    def __init__(self, choices: Sequence[str], find: Callable[[str], object]) -> None:
-        super().__init__(choices)
-        self._find = find
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The name; what another package has is found, or refused with the reason."""
-        if value in self.choices or not isinstance(value, str) or self._find(value) is None:
-            return super().convert(value, param, ctx)
-        return value
 
 
 ANOTHERS = "another package's, by the name of its entry point or as my_module:MyClass, see docs/plug_ins.md"
@@ -222,7 +197,7 @@ def many_plugged_in(
 def backend(choices: Sequence[str]) -> Decorator:
     """``--backend`` for a command that runs on one of them."""
     default = " if installed, else ".join(usual.name for usual in backends.usual())
-    return click.option("--backend", type=click.Choice(choices), help=f"What computes.  [default: {default}]")
+    return click.option("--backend", type=Choice(choices), help=f"What computes.  [default: {default}]")
 
 
 def many_backends(what: str, choices: Sequence[str]) -> Decorator:

@@ -13,6 +13,7 @@ from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.engine.engine import results_of
 from normbench.campaigns.engine.workers import Workers
 from normbench.cli import options
+from normbench.cli.choices import Choice
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import FIGURES, print_failures
 from normbench.cli.workers import given_workers
@@ -51,7 +52,7 @@ def _options(experiment: Experiment) -> list[options.Decorator]:
     found = []
     if len(experiment.tasks) > 1:
         about = "; ".join(f"{task} is {ABOUT_TASKS[task]}" for task in experiment.tasks) + "."
-        kind, usual = click.Choice(experiment.tasks), experiment.tasks[0]
+        kind, usual = Choice(experiment.tasks), experiment.tasks[0]
         found.append(click.option("--task", type=kind, default=usual, show_default=True, help=about))
     found.append(options.seeds(experiment.seeds))
     if len(experiment.backends) > 1:

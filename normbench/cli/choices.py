@@ -1,0 +1,42 @@
+"""Options and arguments that take one of some names, and what they say of a name that is none."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from normbench.specs.base import suggestion
+
+
+class Choice(click.Choice[str]):
+    """One of some names; of another one the closest is suggested."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """All choices, and the one that may have been meant."""
+        return super().get_invalid_choice_message(value, ctx) + suggestion(value, dict.fromkeys(self.choices))
+
+
+class MarkedChoice(Choice):
+    """One of the choices, or a text with a mark that none of them has, which the command is to look up."""
+
+    def __init__(self, choices: Sequence[str], mark: str) -> None:
+        super().__init__(choices)
+        self.mark = mark
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text."""
+        return value if self.mark in value else super().convert(value, param, ctx)
+
+
+class PluggedIn(Choice):
+    """One of some names, or what another package has: the name of an entry point, or ``module:name``."""
+
+    def __init__(self, choices: Sequence[str], find: Callable[[str], object]) -> None:
+        super().__init__(choices)
+        self._find = find
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name; what another package has is found, or refused with the reason."""
+        if value in self.choices or not isinstance(value, str) or self._find(value) is None:
+            return super().convert(value, param, ctx)
+        return value
