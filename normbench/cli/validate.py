@@ -70,7 +70,8 @@ def command(
     """Compare every optimiser with the reference.
 
     The reference is plain float64 NumPy; the command exits with 1 where an implementation deviates from it. In
-    float64 losses, step sizes and weights must agree over all iterations; in float32 the final RMS. Two paths are
+    float64 losses, step sizes and weights must agree over all iterations, to 1e-9 or, where that is more, to ten
+    times what another rounding of the weights does to the reference; in float32 the final RMS. Two paths are
     judged: fast, the trainer of the benchmark, for perceptrons with derivatives by hand, in tiles; and plain, the
     drop-in class in a loop of its own with automatic differentiation, the batch whole. The data are the real
     Neural-Fly flights where they are on this machine, else the simulated ones, and handwritten digits.

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 
+import jax
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,7 @@ from normbench import specs
 from normbench.cli import main
 from normbench.data.dataset import Dataset
 from normbench.problems import tasks
+from normbench.running import validation
 from normbench.running.request import Asked, RunRequest
 from normbench.running.validation import Agreement, Scope, judge, trajectory_of, validate
 
@@ -76,6 +78,26 @@ def test_variants_are_judged_and_parametrisations_where_they_have_weights_for_th
     assert {a.hyperparameters.get("order") for a in found if a.optimiser == "method1"} == {None, 3, 4}
     assert {a.hyperparameters.get("manifold") for a in found if a.optimiser == "fgsgd"} == {None, "stiefel", "oblique"}
     assert all(a.passed for a in found)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_where_rounding_alone_parts_the_reference_the_limit_is_wider_and_an_error_is_found_still(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged() -> Agreement:
+        task = tasks.get("digits")
+        data, scope = task.dataset().take(np.arange(300)), Scope(iterations=20)
+        found = validate(task, data, optimisers=["geodesic_lbfgs"], backends=[backend], scope=scope)
+        return next(a for a in found if a.parametrisation == "ball")
+
+    monkeypatch.setattr(validation, "FLOAT64_LIMIT", 1e-13)  # whatever this machine's roundings are
+    right = judged()
+    assert right.passed
+    assert 1e-13 < right.limit < 1e-6
+    monkeypatch.setattr(f"normbench.{backend}.updates.quasi_newton.EVERY", 3)
+    if backend == "jax":
+        jax.clear_caches()  # it would run the right program again
+    assert not judged().passed
 
 
 def small(dataset: Dataset) -> Dataset:
