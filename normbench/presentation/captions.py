@@ -47,7 +47,7 @@ def left_out(records: int) -> list[str]:
 def data(simulated: bool, task: str) -> str:
     """Whether the figures are measurements."""
     if simulated:
-        return f"{origin(simulated)}: a flight simulator made the data; these are no measurements."
+        return f"{origin(simulated)}: a simulator made the data; these are no measurements."
     return f"{origin(simulated, task).capitalize()} data."
 
 
