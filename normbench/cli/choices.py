@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from normbench.specs.base import suggestion
-
 
 class Choice(click.Choice[str]):
     """One of some names; of another one the closest is suggested."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """All choices, and the one that may have been meant."""
+        from normbench.specs.base import suggestion
+
         return super().get_invalid_choice_message(value, ctx) + suggestion(value, dict.fromkeys(self.choices))
 
 
