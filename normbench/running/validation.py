@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from normbench import specs
 from normbench.backends import get, oracle
 from normbench.backends.trajectory import Trajectory
 from normbench.data.dataset import Dataset
+from normbench.problems.problem import Problem
 from normbench.problems.task import Task
 from normbench.running.request import Asked, RunRequest
 from normbench.running.run import build_plain_trainer, build_trainer, problem_of
@@ -173,6 +175,7 @@ def validate(
                 continue
             asked = replace(plain, **changes)
             expected = trajectory_of(asked.resolved(), dataset)
+            by_rounding = cache(partial(_by_rounding_alone, asked.resolved(), dataset, expected))
             for backend in backends:
                 for path, dtype in scope.combinations(backend, optimiser, changes):
                     if spec.stable is not None and dtype != measure.dtypes[0]:
@@ -181,30 +184,30 @@ def validate(
                     found = trajectory_of(request.resolved(), dataset, path)
                     agreement = judge(found, expected, request, path)
                     if not agreement.passed and spec.stable is not None:
-                        wider = ROUNDINGS * _by_rounding_alone(asked, dataset, expected)
-                        agreement = judge(found, expected, request, path, wider=wider)
+                        agreement = judge(found, expected, request, path, wider=ROUNDINGS * by_rounding())
                     agreements.append(agreement)
     return agreements
 
 
 def trajectory_of(asked: RunRequest, dataset: Dataset, path: str = "fast") -> Trajectory:
     """The whole trajectory of a request on one path, without the clock."""
+    return _trained(asked, problem_of(asked, dataset), path)
+
+
+def _trained(asked: RunRequest, problem: Problem, path: str = "fast") -> Trajectory:
     build = {"fast": build_trainer, "plain": build_plain_trainer}[path]
-    trainer = build(asked, problem_of(asked, dataset))
+    trainer = build(asked, problem)
     trainer.advance(asked.iterations)
     return trainer.trajectory()
 
 
-def _by_rounding_alone(asked: Asked, dataset: Dataset, expected: Trajectory) -> float:
+def _by_rounding_alone(asked: RunRequest, dataset: Dataset, expected: Trajectory) -> float:
     """The largest deviation of the reference from weights of which every entry is its neighbour among the numbers."""
-    request, moved = asked.resolved(), list[float]()
-    problem = problem_of(request, dataset)
+    problem, moved = problem_of(asked, dataset), list[float]()
     for seed in range(DRAWS):
         rng = np.random.default_rng(seed)
         weights = tuple(np.nextafter(w, rng.choice([-np.inf, np.inf], size=w.shape)) for w in problem.weights)
-        trainer = build_trainer(request, replace(problem, weights=weights))
-        trainer.advance(request.iterations)
-        moved += _deviations(trainer.trajectory(), expected).values()
+        moved += _deviations(_trained(asked, replace(problem, weights=weights)), expected).values()
     return max(moved)
 
 
