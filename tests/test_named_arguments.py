@@ -8,6 +8,9 @@ import pytest
 
 import normbench
 from normbench.errors import InvalidArgumentError, argument, called_by_options
+from normbench.running.request import RunRequest
+from normbench.running.run import run
+from tests.running.few_digits import few_digits
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_COMMANDS = re.compile(r"\b(dask|normbench|pip) [^.;]*--")  # a command that is to be called, with its own options
@@ -60,6 +63,41 @@ def test_an_argument_is_called_as_the_caller_knows_it():
         assert [argument(name) for name in names] == ["--batch-size", "--set", "--grid", "--seed"]
         assert argument("optimiser", "adam") == "--optimiser adam"
     assert argument("optimiser", "adam") == "optimiser='adam'"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"output_scale": 3.0, "lipschitz": 5.0},
+        {"lipschitz": 1e300},
+        {"optimiser": "lbfgs", "batch_size": 16},
+        {"devices": 2, "backend": "reference", "dtype": "float64"},
+        {"devices": 10**6},
+        {"schedule": "linear", "optimiser": "method1"},
+        {"schedule": "sawtooth"},
+        {"dtype": "float16"},
+        {"device": "abacus"},
+        {"augmentation": "crop_flip"},
+        {"augmentation": "crop_flip", "task": "quadrotor-sim", "layers": (12, 4, 3), "batch_size": 8},
+        {"iterations": 0},
+    ],
+    ids=str,
+)
+def test_a_refused_run_names_what_was_asked_for_as_the_caller_knows_it(asked):
+    """A command line was told to leave batch_size out."""
+    usual = {"task": "digits", "optimiser": "adam", "backend": "torch", "layers": (64, 4, 10), "seed": 0}
+    wanted = RunRequest(**usual | asked)
+    with pytest.raises(InvalidArgumentError) as in_python:
+        run(wanted.resolved(), few_digits())
+    with called_by_options(), pytest.raises(InvalidArgumentError) as on_a_command_line:
+        run(wanted.resolved(), few_digits())
+    python, options = str(in_python.value), str(on_a_command_line.value)
+    assert not OPTION.search(python)
+    named = {name for name in asked if name in python} - {"task", "layers", "optimiser", "backend"}
+    assert named, python
+    for name in named:
+        assert f"--{name.replace('_', '-')}" in options
+        assert not re.search(rf"(?<!-){name}(?=[=_ ,.])", options), options
 
 
 def test_python_is_told_of_its_own_arguments(tmp_path):

@@ -25,13 +25,13 @@ def check(augmentation: str, shape: tuple[int, ...], *, batch_size: int | None) 
         return
     if len(shape) != 3:
         raise InvalidArgumentError(
-            f"augmentation {augmentation!r} is for images, of channels, height and width; got samples of shape {shape}."
-            " Leave augmentation out."
+            f"{argument('augmentation', augmentation)} is for images, of channels, height and width; got samples of "
+            f"shape {shape}. Leave it out."
         )
     if batch_size is None:
         raise InvalidArgumentError(
-            f"augmentation {augmentation!r} draws anew for every mini-batch; got none. Choose "
-            f"{argument('batch_size')}, such as 128, or leave augmentation out."
+            f"{argument('augmentation', augmentation)} draws anew for every mini-batch; got none. Choose "
+            f"{argument('batch_size')}, such as 128, or leave it out."
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.numbers import as_integer, positive
 
 TOO_LARGE = 2**63  # an integer that records and other programs' files do not hold
@@ -94,7 +94,9 @@ class Axis:
         if value is None and self.default is None:
             return value
         if self.choices and (not isinstance(value, str) or value not in self.choices):
-            raise InvalidArgumentError(f"{self.name} must be one of {', '.join(self.choices)}; got {value!r}.")
+            raise InvalidArgumentError(
+                f"{argument(self.name)} must be one of {', '.join(self.choices)}; got {value!r}."
+            )
         if self.at_least is not None:
             return self._integer(value, self.at_least)
         return self._factor(value) if self.positive else value
@@ -103,17 +105,19 @@ class Axis:
         remedy = "" if self.default is not None else " Leave it out for the default."
         number = as_integer(value)
         if number is None:
-            raise InvalidArgumentError(f"{self.name} must be an integer of at least {least}; got {value!r}.{remedy}")
+            raise InvalidArgumentError(
+                f"{argument(self.name)} must be an integer of at least {least}; got {value!r}.{remedy}"
+            )
         if number < least:
-            raise InvalidArgumentError(f"{self.name} must be at least {least}; got {value}.{remedy}")
+            raise InvalidArgumentError(f"{argument(self.name)} must be at least {least}; got {value}.{remedy}")
         if number >= TOO_LARGE:
-            raise InvalidArgumentError(f"{self.name} must be below 2^63; got {value}.")
+            raise InvalidArgumentError(f"{argument(self.name)} must be below 2^63; got {value}.")
         return number
 
     def _factor(self, value: Any) -> float:
-        number, (least, most) = positive(self.name, value), FACTORS
+        number, (least, most) = positive(argument(self.name), value), FACTORS
         if not least <= number <= most:
-            raise InvalidArgumentError(f"{self.name} must lie in [{least:g}, {most:g}]; got {value!r:.60}.")
+            raise InvalidArgumentError(f"{argument(self.name)} must lie in [{least:g}, {most:g}]; got {value!r:.60}.")
         return number
 
 

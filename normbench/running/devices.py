@@ -6,7 +6,7 @@ threads of its own.
 """
 
 from normbench.backends import Backend, every
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.networks import Network
 
 MOST = 256
@@ -23,17 +23,17 @@ def check_devices(devices: int, *, backend: Backend, network: Network, batch_siz
     if devices == 1:
         return
     if devices > MOST:
-        raise InvalidArgumentError(f"devices must be at most {MOST}; got {devices}.")
+        raise InvalidArgumentError(f"{argument('devices')} must be at most {MOST}; got {devices}.")
     if not backend.spreads:
         others = " or ".join(other.name for other in every() if other.spreads)
         raise InvalidArgumentError(
-            f"backend {backend.name!r} computes on one device; got devices={devices}. Take backend {others}, or leave "
-            "devices out."
+            f"backend {backend.name!r} computes on one device; got {argument('devices', devices)}. Take backend "
+            f"{others}, or leave it out."
         )
     if network.mixes_samples:
         raise InvalidArgumentError(
             f"this network normalises by the statistics of the whole batch, which no share of it has; got "
-            f"devices={devices}. Leave devices out."
+            f"{argument('devices', devices)}. Leave it out."
         )
     if batch_size is not None:
         check_samples(devices, batch_size, "a batch")

@@ -13,7 +13,7 @@ from typing import Any
 from normbench import backends, specs
 from normbench.data import augmentation
 from normbench.data.splits import JUDGED_ON, RULES
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.networks.activations import ACTIVATIONS
 from normbench.networks.families import check_layers
 from normbench.problems import tasks
@@ -217,7 +217,7 @@ class Asked:
         if self.dtype not in has.dtypes or self.device not in has.devices:
             raise InvalidArgumentError(
                 f"backend {self.backend!r} runs in {' or '.join(has.dtypes)} on {' or '.join(has.devices)} only; got "
-                f"dtype={self.dtype!r}, device={self.device!r}."
+                f"{argument('dtype', self.dtype)}, {argument('device', self.device)}."
             )
         layers = check_layers(self.layers)
         augmentation.check(self.augmentation, entry.source_info.shape, batch_size=self.batch_size)
@@ -230,14 +230,15 @@ class Asked:
         found = parametrisations.resolve(spec, self.parametrisation, network, bounded=bounded)
         if bounded and self.output_scale is not None:
             raise InvalidArgumentError(
-                f"output_scale multiplies the unit that a paper's scaling gives to outputs, and lipschitz sets that "
-                f"unit itself; got output_scale={self.output_scale:g} and lipschitz={self.lipschitz:g}. Leave one out."
+                f"{argument('output_scale')} multiplies the unit that a paper's scaling gives to outputs, and "
+                f"{argument('lipschitz')} sets that unit itself; got {argument('output_scale', self.output_scale)} and "
+                f"{argument('lipschitz', self.lipschitz)}. Leave one out."
             )
         hyperparameters = spec.resolve(self.hyperparameters)
         if self.schedule != SCHEDULES[0] and "learning_rate" not in hyperparameters:
             raise InvalidArgumentError(
-                f"schedule {self.schedule!r} changes a learning rate, and {self.optimiser} has none. "
-                "Leave schedule out."
+                f"{argument('schedule', self.schedule)} changes a learning rate, and {self.optimiser} has none. "
+                "Leave it out."
             )
         filled = {
             "layers": layers,

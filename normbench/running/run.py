@@ -13,7 +13,7 @@ from normbench import backends, specs
 from normbench.backends import Start
 from normbench.backends.trajectory import Part, Path, Status, Trainer
 from normbench.data.dataset import Dataset
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.networks import Loss
 from normbench.problems import tasks
 from normbench.problems.predictors import trivial_predictors
@@ -65,7 +65,9 @@ def build_plain_trainer(request: RunRequest, problem: Problem) -> Path:
             f"backend {backend.name!r} has no drop-in classes, so there is no plain trainer of it. Use {others}."
         )
     if request.devices > 1:
-        raise InvalidArgumentError(f"the plain trainer computes on one device; got devices={request.devices}.")
+        raise InvalidArgumentError(
+            f"the plain trainer computes on one device; got {argument('devices', request.devices)}."
+        )
     return backend.plain.build(_start(request, problem))
 
 

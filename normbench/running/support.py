@@ -2,7 +2,7 @@
 
 import math
 
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 from normbench.networks import Loss, Network
 from normbench.specs import OptimiserSpec
 from normbench.specs.parametrisations import resolve
@@ -33,8 +33,8 @@ def check_support(
         _check_least_squares(spec, network, loss)
     if batch_size is not None and spec.full_batch:
         raise InvalidArgumentError(
-            f"{spec.key} compares losses between iterations and needs the whole training set; got batch_size "
-            f"{batch_size}. Leave batch_size out."
+            f"{spec.key} compares losses between iterations and needs the whole training set; got "
+            f"{argument('batch_size', batch_size)}. Leave it out."
         )
     if not spec.bounded:
         return

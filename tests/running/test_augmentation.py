@@ -124,7 +124,7 @@ def test_errors_are_those_on_images_as_they_are(backend: str) -> None:
 @pytest.mark.parametrize(
     ("task", "changes", "said"),
     [
-        ("quadrotor-sim", {"batch_size": 8}, r"is for images.*got samples of shape \(12,\). Leave augmentation out"),
+        ("quadrotor-sim", {"batch_size": 8}, r"is for images.*got samples of shape \(12,\). Leave it out"),
         ("wikitext2-transformer", {"batch_size": 8}, "is for images"),
         ("digits", {}, "draws anew for every mini-batch; got none. Choose batch_size"),
         ("digits", {"augmentation": "mixup"}, f"augmentation must be one of {', '.join(AUGMENTATIONS)}; got 'mixup'"),

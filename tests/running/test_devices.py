@@ -34,7 +34,7 @@ def test_a_network_that_mixes_samples_is_refused():
     mixing = Network((1, *images[-2:]), (BatchNorm(),))
     check = {"backend": backends.get("torch"), "network": mixing, "batch_size": None}
     check_devices(1, **check)
-    with pytest.raises(InvalidArgumentError, match=r"statistics of the whole batch.*got devices=2\. Leave devices out"):
+    with pytest.raises(InvalidArgumentError, match=r"statistics of the whole batch.*got devices=2\. Leave it out"):
         check_devices(2, **check)
 
 

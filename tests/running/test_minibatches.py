@@ -158,7 +158,7 @@ def test_a_batch_larger_than_the_training_set_is_refused() -> None:
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_lbfgs_is_refused_with_mini_batches(backend: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"lbfgs compares losses.*got batch_size 16. Leave batch_size out"):
+    with pytest.raises(InvalidArgumentError, match=r"lbfgs compares losses.*got batch_size=16\. Leave it out"):
         run(asked(TASK, "lbfgs", backend, **PROTOCOL), few_digits())
 
 
