@@ -29,7 +29,7 @@ def command() -> None:
 @command.command("fetch")
 @_NAME
 def fetch(*, name: str) -> None:
-    """Download a data set, or generate a simulated one, into the cache."""
+    """Download a data set, or generate a simulated one, into the cache, unless NORMBENCH_DATA has it."""
     for path in data.fetch(name):
         click.echo(path)
 

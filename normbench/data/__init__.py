@@ -71,7 +71,10 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
 
 
 def fetch(name: str) -> list[Path]:
-    """Download or generate a source into the cache; the files that are there then, checked. Errors as :func:`load`."""
+    """The files of a source, checked: in the folder NORMBENCH_DATA names, or downloaded or generated into the cache.
+
+    Errors as :func:`load`.
+    """
     return _source(name).fetch()
 
 

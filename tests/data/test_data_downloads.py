@@ -119,6 +119,8 @@ def test_environment_folder_serves_what_it_holds_and_the_cache_the_rest(
     monkeypatch.setenv("NORMBENCH_DATA", str(server.folder))
     (row,) = source.verify(None)
     assert row.file.parent == server.folder
+    assert source.fetch() == [row.file]  # it downloaded what lay there
+    assert len(server.requests) == 1
 
 
 def test_environment_folder_that_does_not_exist_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
