@@ -175,7 +175,8 @@ def _update(spec: OptimiserSpec, torch: Documented | None, jax: Documented | Non
     shown = next((d.display for d in (torch, jax) if d and d.display), "")
     reference = sources.reference(spec.key)
     written = dropdown("In float64 NumPy: the oracle that torch and JAX are held against", code(reference, "python"))
-    return [*code(shown or spec.equations), *(written if reference else [])]
+    said = code(shown) if shown else [f"{text(spec.equations)}.", ""]
+    return [*said, *(written if reference else [])]
 
 
 def _own_loop(
