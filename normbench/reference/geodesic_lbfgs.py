@@ -102,7 +102,7 @@ def remembered(state: State, G: Vectors, *, history: int, decay: float, damping:
 
 
 def change(manifold: Product, there: tuple[Vectors, Vectors], here: tuple[Vectors, Vectors]) -> Pair:
-    """Step s and gradient difference y between two lifts with their gradients, in the tangent space of the first."""
+    """Step s, as :meth:`Product.chord` has it, and gradient difference y, tangent, from ``here`` to ``there``."""
     s, y = (tuple(a - b for a, b in zip(new, old, strict=True)) for new, old in zip(there, here, strict=True))
     return Pair(manifold.chord(there[0], s), manifold.project(there[0], y))
 

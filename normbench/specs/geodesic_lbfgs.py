@@ -2,7 +2,9 @@
 
 from normbench.specs.base import Constant, Geometry, Hyperparameter, LineDerivatives, OptimiserSpec
 
-WIDE = 96  # rows or columns: of a longer side of so many less is kept, and less computed
+# From so many rows on, the longer side of a matrix has the diagonal of its average alone, and steps of a lift are kept
+# as they are, unprojected.
+WIDE = 96
 
 GEODESIC_LBFGS = OptimiserSpec(
     key="geodesic_lbfgs",

@@ -54,13 +54,11 @@ class Ball:
     def gradient(self, Q: Array, gradient: Array) -> Array:
         """Tangent gradient at Q from that of P: the slack has none of its own."""
         G = self._tall(gradient)
-        inner = matmul(Q[: len(G)].T, G)
-        return jnp.pad(G, ((0, Q.shape[1]), (0, 0))) - matmul(Q, inner + inner.T) / 2
+        return _tangent(Q, jnp.pad(G, ((0, Q.shape[1]), (0, 0))), matmul(Q[: len(G)].T, G))
 
     def project(self, Q: Array, Z: Array) -> Array:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
-        inner = matmul(Q.T, Z)
-        return Z - matmul(Q, inner + inner.T) / 2
+        return _tangent(Q, Z, matmul(Q.T, Z))
 
     def chord(self, Q: Array, Z: Array) -> Array:
         """Tangent part at Q of its difference Z to another lift; of WIDE lifts the difference itself."""
@@ -176,6 +174,11 @@ class Product:
 def _moved(Q: Array, D: Array, there: Array) -> Array:
     """``there``, or Q to the bit where D is zero: what rests is not rounded again."""
     return jnp.where((D == 0).all(), Q, there)
+
+
+def _tangent(Q: Array, Z: Array, inner: Array) -> Array:
+    """Z - Q (inner + inner^T) / 2, where inner is Q^T Z."""
+    return Z - matmul(Q, inner + inner.T) / 2
 
 
 def orthonormal(Z: Array) -> Array:

@@ -105,7 +105,7 @@ def remembered(manifold: Product, state: State, G: Arrays, *, decay: Array, damp
 
 
 def change(manifold: Product, there: tuple[Arrays, Arrays], here: tuple[Arrays, Arrays]) -> tuple[Array, Array]:
-    """Step s and gradient difference y between two lifts with their gradients, in the tangent space of the first."""
+    """Step s, as :meth:`Product.chord` has it, and gradient difference y, tangent, from ``here`` to ``there``."""
     s, y = (tuple(a - b for a, b in zip(new, old, strict=True)) for new, old in zip(there, here, strict=True))
     return flat(manifold.chord(there[0], s)), flat(manifold.project(there[0], y))
 

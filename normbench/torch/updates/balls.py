@@ -60,13 +60,11 @@ class Ball:
     def gradient(self, Q: Tensor, gradient: Tensor) -> Tensor:
         """Tangent gradient at Q from that of P: the slack has none of its own."""
         G = self._tall(gradient)
-        inner = Q[: len(G)].T @ G
-        return torch.addmm(torch.cat([G, Q.new_zeros((Q.shape[1], Q.shape[1]))]), Q, inner + inner.T, alpha=-0.5)
+        return _tangent(Q, torch.cat([G, Q.new_zeros((Q.shape[1], Q.shape[1]))]), Q[: len(G)].T @ G)
 
     def project(self, Q: Tensor, Z: Tensor) -> Tensor:
         """Z - Q (Q^T Z + Z^T Q) / 2."""
-        inner = Q.T @ Z
-        return torch.addmm(Z, Q, inner + inner.T, alpha=-0.5)
+        return _tangent(Q, Z, Q.T @ Z)
 
     def chord(self, Q: Tensor, Z: Tensor) -> Tensor:
         """Tangent part at Q of its difference Z to another lift; of WIDE lifts the difference itself."""
@@ -181,6 +179,11 @@ class Product:
     def series(self, Q: Tensors, D: Tensors) -> list[list[Tensor]]:
         """Taylor coefficients of every P along the curve."""
         return [part.series(q, d) for part, q, d in self._each(Q, D)]
+
+
+def _tangent(Q: Tensor, Z: Tensor, inner: Tensor) -> Tensor:
+    """Z - Q (inner + inner^T) / 2, where inner is Q^T Z."""
+    return torch.addmm(Z, Q, inner + inner.T, alpha=-0.5)
 
 
 def orthonormal(Z: Tensor) -> Tensor:

@@ -98,7 +98,7 @@ def remembered(state: State, G: list[Tensor], *, history: int, decay: float, dam
 
 
 def change(manifold: Product, there: Lifted, here: Lifted) -> tuple[Tensor, Tensor]:
-    """Step s and gradient difference y between two lifts with their gradients, in the tangent space of the first."""
+    """Step s, as :meth:`Product.chord` has it, and gradient difference y, tangent, from ``here`` to ``there``."""
     s, y = ([a - b for a, b in zip(new, old, strict=True)] for new, old in zip(there, here, strict=True))
     return flat(manifold.chord(there[0], s)), flat(manifold.project(there[0], y))
 
