@@ -14,7 +14,7 @@ from normbench.errors import InvalidArgumentError, RecordError, install
 from normbench.networks.families import layers_text
 from normbench.paths import as_path
 from normbench.records.formats import csv_frame, csv_original
-from normbench.records.identity import plain
+from normbench.records.identity import identify, plain
 from normbench.records.record import CHECKSUM, VERSION, stored_fields
 from normbench.records.schema import Record, from_dict
 from normbench.records.store import Store, no_records
@@ -76,7 +76,9 @@ def read_records(path: Path) -> list[Record]:
 
 
 def to_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """A table of records, sorted by their identity.
+    """A table of records, in an order that the version of the code does not change.
+
+    A file of the same runs under another version then differs in few bytes, and a history that keeps both in little.
 
     Returns
     -------
@@ -86,10 +88,15 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
         ``layers`` as "12-25-30-15-3"; ``hyperparameters``, ``predictors`` and ``environment`` as JSON;
         ``curves_loss`` and the other curves as lists.
     """
-    ordered = sorted(records, key=lambda record: record.record_id)
+    ordered = sorted(records, key=_place)
     columns = [f.name for f in stored_fields() if f.type is not Curves]
     frame = pd.DataFrame(map(_row, ordered), columns=["record", CHECKSUM, *columns, VERSION, *_CURVE_NAMES])
     return frame.astype(dict.fromkeys(_named(int | None), "Int64"))
+
+
+def _place(record: Record) -> tuple[str, str]:
+    made_with = record.provenance
+    return identify(record.request, data_sha256=made_with.data_sha256, code_version=""), record.record_id
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ci import rekey
 from ci.rekey import REKEYED, rekeyed
 from ci.results import RESULTS
 from normbench.errors import InvalidArgumentError
-from normbench.records.frame import read_file, write_file
+from normbench.records.frame import read_file, to_frame, write_file
 from normbench.records.versions import code_version
 from tests.changes import changed
 
@@ -46,6 +46,16 @@ def test_named_records_are_of_the_present_code_and_keep_everything_else(runs):
         assert after.record_id != before.record_id
     assert found[2] == runs[2]
     assert rekeyed(found, note=NOTE, only=["*"], left=["sgd/*"]) == found
+
+
+def test_rekeyed_records_stay_in_their_order():
+    """A published file was 20 MB anew in the history whenever its records were rekeyed."""
+    stored = read_file(RESULTS / "figures" / "records.parquet")[:300]
+    old = [changed(run, code_version=f"0.1.0+{k % 2:012x}") for k, run in enumerate(stored)]
+    before, after = (to_frame(found) for found in (old, rekeyed(old, note=NOTE, only=["*"], left=[])))
+    for name in set(before) - {"record", "checksum", "code_version", "environment"}:
+        assert before[name].tolist() == after[name].tolist() or before[name].equals(after[name]), name
+    assert not set(before["record"]) & set(after["record"])
 
 
 def test_a_second_note_stands_beside_the_first(runs):
