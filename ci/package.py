@@ -16,11 +16,13 @@ import time
 import venv
 import zipfile
 from collections.abc import Iterable
+from email.parser import HeaderParser
 from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_BOARD = ("run", "--quick")  # the README's first look
+METADATA = "2.4"  # what pypa/gh-action-pypi-publish can read, whose twine is older than the one that checks here
 IN_SDIST = (
     "LICENSE",
     "tests/conftest.py",
@@ -82,6 +84,33 @@ def check_contents(names: Iterable[str], needed: Iterable[str], tops: Iterable[s
         raise PackageError(f"should not be there: {', '.join(found)}.")
 
 
+def check_metadata(archive: Path, own: str) -> None:
+    """Raise where a wheel or an sdist has its metadata in another version than the upload can read.
+
+    Parameters
+    ----------
+    archive : Path
+    own : str
+        Name of the file of its metadata, as :func:`contents` has it.
+
+    Raises
+    ------
+    PackageError
+    """
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            text = wheel.read(own).decode("utf-8")
+    else:
+        with tarfile.open(archive) as sdist:
+            found = [sdist.extractfile(m) for m in sdist.getmembers() if m.name.partition("/")[2] == own]
+            text = "".join(file.read().decode("utf-8") for file in found if file is not None)
+    if (version := HeaderParser().parsestr(text)["Metadata-Version"]) != METADATA:
+        raise PackageError(
+            f"{archive.name} has metadata {version}, and the upload reads {METADATA}. Have pyproject.toml say so: "
+            f'core-metadata-version = "{METADATA}" for every target of hatch.'
+        )
+
+
 def same(first: dict[str, str], second: dict[str, str]) -> None:
     """Raise unless two archives hold the same files with the same content.
 
@@ -125,6 +154,8 @@ def built(folder: Path, scratch: Path) -> tuple[Path, Path]:
     licence = f"{info}/licenses/LICENSE"
     check_contents(inside, {*of_the_package(), licence}, tops=("normbench", info))
     check_contents(source, {*of_the_package(), *IN_SDIST})
+    check_metadata(wheel, f"{info}/METADATA")
+    check_metadata(sdist, "PKG-INFO")
     _call(sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist))
     _call(sys.executable, "-m", "check_wheel_contents", str(wheel))
     with tarfile.open(sdist) as packed:

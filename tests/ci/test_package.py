@@ -7,8 +7,21 @@ import zipfile
 
 import pytest
 from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
+from hatchling.metadata.spec import get_core_metadata_constructors
 
-from ci.package import FIRST_BOARD, IN_SDIST, ROOT, PackageError, check_contents, contents, of_the_package, same
+from ci.package import (
+    FIRST_BOARD,
+    IN_SDIST,
+    METADATA,
+    ROOT,
+    PackageError,
+    check_contents,
+    check_metadata,
+    contents,
+    of_the_package,
+    same,
+)
 
 FILES = {"normbench/a.py": b"a = 1\n", "normbench/py.typed": b"", "normbench-1.dist-info/licenses/LICENSE": b"free"}
 
@@ -51,6 +64,31 @@ def test_what_is_missing_or_too_much_is_named():
             check_contents({*FILES, rubbish}, FILES)
     with pytest.raises(PackageError, match="should not be there: tests"):
         check_contents({*FILES, "tests/test_a.py"}, FILES, tops)
+
+
+@pytest.mark.parametrize("builder", [SdistBuilder, WheelBuilder])
+def test_metadata_are_written_in_the_version_that_the_upload_reads(builder):
+    assert builder(str(ROOT)).config.core_metadata_constructor is get_core_metadata_constructors()[METADATA]
+
+
+@pytest.mark.parametrize("own", ["normbench-1.dist-info/METADATA", "PKG-INFO"])
+def test_metadata_that_the_upload_cannot_read_are_named(tmp_path, own):
+    def packed(version):
+        data = f"Metadata-Version: {version}\nName: normbench\n".encode()
+        if own == "PKG-INFO":
+            archive, member = tmp_path / "normbench-1.tar.gz", tarfile.TarInfo(f"normbench-1/{own}")
+            member.size = len(data)
+            with tarfile.open(archive, "w:gz") as sdist:
+                sdist.addfile(member, io.BytesIO(data))
+            return archive
+        archive = tmp_path / "normbench-1-py3-none-any.whl"
+        with zipfile.ZipFile(archive, "w") as wheel:
+            wheel.writestr(own, data)
+        return archive
+
+    check_metadata(packed(METADATA), own)
+    with pytest.raises(PackageError, match=r"normbench-1\S+ has metadata 99\.0, and the upload reads"):
+        check_metadata(packed("99.0"), own)
 
 
 def test_types_pages_and_published_figures_belong_to_the_package():
