@@ -11,26 +11,36 @@ if [ $# -eq 0 ]; then
 fi
 base=$1
 shift
+since=$(git merge-base "$base" HEAD)  # fails where there is no such commit, or nothing in common
 
-changed() { git -c core.quotePath=false diff --name-only "$base...HEAD" -- "$@"; }
+# Names end with NUL: otherwise git writes one with a quotation mark, a backslash or a line end as it is not.
+changed() { git diff --name-only -z "$since" HEAD -- "$@"; }
 
-names=$(changed 'submissions/*/*' | cut -d / -f 2 | sort -u)
+names=() others=()
+while IFS= read -r -d '' path; do
+    path=${path#submissions/}
+    names+=("${path%%/*}")
+done < <(changed 'submissions/*/*')
 # the rules that judge a submission are not its own; of the boards only what python -m ci.results writes is
-others=$(changed . ':!submissions/*/*' ':!README.md' ':!results/*.md' ':!results/*.csv' ':!results/*.svg')
+while IFS= read -r -d '' path; do
+    others+=("$path")
+done < <(changed . ':!submissions/*/*' ':!README.md' ':!results/*.md' ':!results/*.csv' ':!results/*.svg')
 failed=0
-if [ -n "$names" ] && [ -n "$others" ]; then
+if [ ${#names[@]} -gt 0 ] && [ ${#others[@]} -gt 0 ]; then
     echo "A pull request with a submission changes nothing but its folder and the boards; move elsewhere:"
-    echo "$others"
+    printf '%q\n' "${others[@]}"
     failed=1
 fi
-while IFS= read -r name; do
-    if [ -z "$name" ] || [ ! -d "submissions/$name" ]; then  # none, or one that is taken back
+before=
+for name in "${names[@]}"; do  # those of one folder follow each other
+    if [ "$name" = "$before" ] || [ ! -d "submissions/$name" ]; then  # checked, or taken back
         continue
     fi
-    echo "submissions/$name"
+    before=$name
+    printf '%q\n' "submissions/$name"
     if [ "${1:-}" = --rerun ]; then
         "$PYTHON" -m ci.submission --install "submissions/$name" || failed=1
     fi
     "$PYTHON" -m ci.submission "$@" "submissions/$name" || failed=1
-done <<< "$names"
+done
 exit "$failed"

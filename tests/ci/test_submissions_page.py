@@ -28,6 +28,8 @@ COMMANDS = [
     line for block in re.findall(r"^```bash\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()
 ]
 WORKFLOW = (ROOT / ".github" / "workflows" / "submissions.yml").read_text(encoding="utf-8")
+# names that git writes in quotation marks unless it is told not to, and one that pathspecs could take for more
+ODD_NAMES = ('bad"one', "bad\\one", "bad\none", "bad\tone", "bad \u00f6ne", "bad*")
 
 
 def test_the_metadata_of_the_page_is_metadata(tmp_path):
@@ -103,6 +105,7 @@ def branch(tmp_path):
     """A repository whose second commit a test makes, and a Python that says how it was called and fails for "bad"."""
     (tmp_path / "ci").mkdir()
     shutil.copy(ROOT / "ci" / "submissions.sh", tmp_path / "ci")
+    (tmp_path / "ci" / "rules.py").write_text("a rule\n" * 20)
     python = tmp_path / "python"
     python.write_text('#!/bin/bash\necho "called $*"\n[[ "$*" != *bad* ]]\n')
     python.chmod(0o755)
@@ -112,13 +115,15 @@ def branch(tmp_path):
     def run(*command):
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    def after(*files):
+    def after(*files, moved=None):
         for file in files:
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).write_text("x")
         run("git", "add", *files)
+        for old, new in (moved or {}).items():
+            assert run("git", "mv", old, new).returncode == 0
         assert run("git", "commit", "-qm", "second").returncode == 0
-        return lambda *options: run("ci/submissions.sh", "HEAD~1", *options)
+        return lambda *options, base="HEAD~1": run("ci/submissions.sh", base, *options)
 
     run("git", "init", "-q")
     run("git", "add", "ci")
@@ -146,9 +151,25 @@ def test_every_changed_submission_is_checked_and_then_installed_and_run(branch):
         (["submissions/a/x", "results/records.parquet"], 1, "changes nothing but its folder and the boards"),
         (["submissions/a/x", "ci/submission/rules.py"], 1, "elsewhere:\nci/submission/rules.py"),
         (["submissions/README.md", "ci/other.py"], 0, ""),
+        *(([f"submissions/{name}/x"], 1, "submissions/") for name in ODD_NAMES),
+        (["submissions/a/x", 'ci/"rules".py'], 1, "elsewhere:\n"),
     ],
 )
 def test_a_branch_with_a_bad_submission_or_changes_elsewhere_fails(branch, files, code, said):
     done = branch(*files)()
     assert done.returncode == code, done.stderr
     assert said in done.stdout
+
+
+def test_what_is_moved_into_a_submission_is_gone_elsewhere(branch):
+    done = branch("submissions/a/x", moved={"ci/rules.py": "submissions/a/rules.py"})()
+    assert done.returncode == 1, done.stderr
+    assert "elsewhere:\nci/rules.py\n" in done.stdout
+
+
+@pytest.mark.parametrize("base", ["no-such-commit", "0" * 40])
+def test_a_base_that_is_not_there_is_no_pass(branch, base):
+    done = branch("submissions/a/x")(base=base)
+    assert done.returncode != 0
+    assert base in done.stderr
+    assert not done.stdout
