@@ -17,7 +17,9 @@ from normbench.specs import SPECS, suggestion
 
 FILE = "submission.toml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_OPTIMISER = re.compile(r"[A-Za-z0-9_.:-]+")  # what tables, pages and shells show and take as it is
 _PROJECT = "pyproject.toml"
+LARGEST = 20_000_000  # bytes of a folder: ten times the records of all boards and frontiers; git keeps them for ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,10 @@ class Submission:
     def package_folder(self) -> Path | None:
         """The folder that brings the optimisers; None where a requirement does."""
         folder = self.folder / self.metadata.install
-        return folder.resolve() if folder.is_dir() else None
+        try:
+            return folder.resolve() if folder.is_dir() else None
+        except OSError:  # longer than names of files are
+            return None
 
     @property
     def loose_folder(self) -> Path | None:
@@ -89,12 +94,19 @@ class Submission:
 
         Raises
         ------
-        InvalidRequirement
-            If it is no requirement.
+        OSError
+            If pyproject.toml cannot be read.
+        ValueError
+            If it, or the requirement, is none.
         """
         if self.package_folder is None:
             return Requirement(self.metadata.install)
         project = tomllib.loads((self.package_folder / _PROJECT).read_text("utf-8")).get("project", {})
+        if not isinstance(project, dict):
+            raise ValueError(f"project must be a table; got {project!r}")
+        for name in ("name", "version"):
+            if not isinstance(project.get(name, ""), str):
+                raise ValueError(f"{name} must be text; got {project[name]!r}")
         if "name" not in project:
             return None
         version = project.get("version")
@@ -109,7 +121,7 @@ def read(folder: Path) -> Submission | list[Breach]:
         return [Breach(f"{folder} has no {FILE}", f"Write one with the keys {', '.join(_KEYS)}")]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return [Breach(f"{FILE} cannot be read: {error}", "Write it as docs/submissions.md shows")]
-    found = [*_keys(raw), *_values(raw), *_folder_name(folder)]
+    found = [*_keys(raw), *_values(raw), *_folder_name(folder), *_size(folder)]
     if not found:
         submission = Submission(folder, Metadata(**raw))
         found = [*_install(submission), *_optimisers(submission.metadata.optimisers)]
@@ -144,6 +156,15 @@ def _folder_name(folder: Path) -> Iterator[Breach]:
         yield Breach(f"the folder is called {folder.name!r}", "Use small letters, digits, - and _")
 
 
+def _size(folder: Path) -> Iterator[Breach]:
+    size = sum(path.lstat().st_size for path in folder.rglob("*"))
+    if size > LARGEST:
+        yield Breach(
+            f"the folder holds {size / 1e6:.1f} MB, and at most {LARGEST / 1e6:.0f} are taken",
+            "Leave all but its two or three files out",
+        )
+
+
 def _install(submission: Submission) -> Iterator[Breach]:
     install, folder = submission.metadata.install, submission.package_folder
     if folder is not None:
@@ -169,10 +190,13 @@ def _project(submission: Submission) -> Iterator[Breach]:
 
 
 def _optimisers(names: list[str]) -> Iterator[Breach]:
-    for name in dict.fromkeys(name for name in names if name in SPECS):
+    for name in dict.fromkeys(name for name in names if name.lower() in SPECS):
+        is_ours = "is" if name in SPECS else "could be taken for"
         yield Breach(
-            f"{name!r} is an optimiser of normbench", "Its rows are made from results/boards.toml: open an issue"
+            f"{name!r} {is_ours} an optimiser of normbench", "Its rows are made from results/boards.toml: open an issue"
         )
+    for name in dict.fromkeys(name for name in names if not _OPTIMISER.fullmatch(name)):
+        yield Breach(f"the optimiser's name {name!r} is hard to tell or to type", "Use ASCII letters, digits, _ . : -")
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield Breach(f"optimisers names {name!r} more than once", "Name it once")
 

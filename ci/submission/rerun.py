@@ -51,7 +51,7 @@ def _differences(record: Record) -> Iterator[str]:
     """What differs where the run is made again."""
     try:
         again = _again(record)
-    except Exception as error:  # whatever the submitted code raises
+    except (Exception, SystemExit) as error:  # whatever the submitted code raises; one that exits ends no check
         yield f"the run cannot be made again: {last_line(error).rstrip('.')}"
         return
     if again.provenance.data_sha256 != record.provenance.data_sha256:

@@ -56,6 +56,8 @@ def made(tmp_path_factory):
 def submission(made, tmp_path, monkeypatch):
     """A copy that a test may change; what the rerun adds to the path of this process is taken from it again."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in [name for name in sys.modules if name.split(".")[0] == EXAMPLE.name]:
+        monkeypatch.delitem(sys.modules, name)  # its own copy is imported, and not what made the records
     return shutil.copytree(made, tmp_path / "repository") / "submissions" / "signum"
 
 
@@ -276,6 +278,15 @@ def test_code_that_does_otherwise_does_not_come_out(submission, stored):
     code = submission / "package" / EXAMPLE.name / "torch_signum.py"
     code.write_text(code.read_text().replace("torch.sign(ahead)", "torch.tanh(ahead)"))
     assert "loss 1 is " in str(made_again(read(submission), {FRONTIER: stored[1][FRONTIER]}))
+
+
+def test_code_that_ends_the_program_ends_no_check(submission, stored):
+    code = submission / "package" / EXAMPLE.name / "torch_signum.py"
+    leaving = (
+        "self.steps = getattr(self, 'steps', 0) + 1\n        if self.steps > 5:\n            raise SystemExit(0)\n"
+    )
+    code.write_text(code.read_text().replace("        loss = None", f"        {leaving}        loss = None"))
+    assert "cannot be made again: SystemExit: 0" in str(made_again(read(submission), {FRONTIER: stored[1][FRONTIER]}))
 
 
 def test_releases_that_differ_in_less_than_a_minor_one_are_one():

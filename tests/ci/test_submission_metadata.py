@@ -5,10 +5,12 @@ import shutil
 import pytest
 
 from ci.submission.__main__ import main, pip_call
-from ci.submission.metadata import FILE, Submission, read
+from ci.submission.metadata import FILE, LARGEST, Submission, read
 from ci.submission.rules import checked
 from tests.ci.submissions import METADATA, SIGNUM, write_submission
 from tests.plug_ins.conftest import EXAMPLE
+
+ODD_NAMES = ("adam ", "a|b", "<b>a</b>", "../a", r"a\nb", "\u0430dam")  # the last with a Cyrillic letter
 
 
 @pytest.fixture
@@ -37,6 +39,9 @@ def test_the_metadata_of_a_submission_is_read(submission):
         (f'["{SIGNUM}"]', f'"{SIGNUM}"', "optimisers must be a list of names"),
         (f'["{SIGNUM}"]', f'["{SIGNUM}", "{SIGNUM}"]', "more than once"),
         (f'["{SIGNUM}"]', '["adam"]', "'adam' is an optimiser of normbench"),
+        (f'["{SIGNUM}"]', '["Adam"]', "'Adam' could be taken for an optimiser of normbench"),
+        *((f'["{SIGNUM}"]', f'["{name}"]', "is hard to tell or to type") for name in ODD_NAMES),
+        ('"package"', f'"{"a" * 300} b"', "neither a folder in the submission nor a requirement"),
         ('"package"', '"--index-url=x"', "neither a folder in the submission nor a requirement"),
         ('"package"', '"../.."', "lies outside the submission"),
         ('"Signum"', "Signum", "cannot be read"),
@@ -54,6 +59,37 @@ def test_a_folder_without_metadata_or_with_an_odd_name_is_named(submission):
     assert "is called 'Sign um'" in wrong(odd)[0]
     (odd / FILE).unlink()
     assert f"has no {FILE}" in wrong(odd)[0]
+
+
+@pytest.mark.parametrize(
+    ("project", "said"),
+    [
+        ("project = 3", "project must be a table; got 3"),
+        ("[[project]]", "project must be a table; got [{}]"),
+        ("[project]\nname = 3", "name must be text; got 3"),
+        ('[project]\nname = ["a"]', "name must be text; got ['a']"),
+        ('[project]\nname = "a"\nversion = 3', "version must be text; got 3"),
+        ('[project]\nname = "a b"', "semicolon"),
+        ("=", "Invalid"),
+        ("\udcff", "can't decode"),
+    ],
+)
+def test_a_package_that_does_not_say_what_it_is_is_named(submission, project, said):
+    (submission / "package" / "pyproject.toml").write_text(project, encoding="utf-8", errors="surrogateescape")
+    [breach] = wrong(submission)
+    assert breach.startswith("pyproject.toml of package cannot be read: ")
+    assert said in breach
+
+
+def test_a_folder_that_is_too_large_for_a_repository_is_named(submission):
+    with (submission / "weights.bin").open("wb") as file:
+        file.truncate(LARGEST + 100_000)
+    assert wrong(submission) == [
+        "the folder holds 20.1 MB, and at most 20 are taken. Leave all but its two or three files out"
+    ]
+    (submission / "weights.bin").unlink()
+    (submission / "weights.bin").symlink_to("/dev/zero")  # a link weighs what its text does
+    assert isinstance(read(submission), Submission)
 
 
 @pytest.mark.parametrize(
