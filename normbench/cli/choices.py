@@ -29,14 +29,20 @@ class MarkedChoice(Choice):
 
 
 class PluggedIn(Choice):
-    """One of some names, or what another package has: the name of an entry point, or ``module:name``."""
+    """One of some names, or what another package has: the name of an entry point of a group, or ``module:name``."""
 
-    def __init__(self, choices: Sequence[str], find: Callable[[str], object]) -> None:
+    def __init__(self, choices: Sequence[str], find: Callable[[str], object], group: str) -> None:
         super().__init__(choices)
-        self._find = find
+        self._find, self._group = find, group
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The name; what another package has is found, or refused with the reason."""
         if value in self.choices or not isinstance(value, str) or self._find(value) is None:
             return super().convert(value, param, ctx)
         return value
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """All choices, those of installed packages among them, and the one that may have been meant."""
+        from normbench.specs.plug_ins import offered
+
+        return Choice([*self.choices, *offered(self._group)]).get_invalid_choice_message(value, ctx)

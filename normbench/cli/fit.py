@@ -14,7 +14,7 @@ from normbench.cli.choices import Choice, PluggedIn
 from normbench.cli.columns import columns
 from normbench.data.splits import RULES
 from normbench.running.request import DTYPES
-from normbench.specs import SPECS
+from normbench.specs import SPECS, plug_ins
 from normbench.specs.parametrisations import PARAMETRISATIONS
 from normbench.writing import probe_file
 
@@ -67,7 +67,7 @@ class Widths(click.ParamType):
 )
 @click.option(
     "--optimiser",
-    type=PluggedIn(["automatic", *SPECS], options.plug_in),
+    type=PluggedIn(["automatic", *SPECS], options.plug_in, plug_ins.OPTIMISERS),
     metavar="O",
     help=f"What trains it: one of normbench list optimisers, or {options.ANOTHERS}; automatic is geodesic_lbfgs, and "
     "online_lbfgs with --batch-size.  [default: automatic]",

@@ -1,7 +1,8 @@
 """``normbench list``: what the benchmark knows."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
@@ -41,7 +42,28 @@ def _offered(group: str, ours: Collection[str], get: Callable[[str], Any]) -> li
             found += [] if name in ours else [get(name)]
         except InvalidArgumentError as error:
             click.echo(f"Left out: {error}", err=True)
+    for said in _unreachable(group, ours):
+        click.echo(f"Left out: {said}", err=True)
     return found
+
+
+def _unreachable(group: str, ours: Collection[str]) -> Iterator[str]:
+    """What packages offer under names that are taken, by us or by another package, and which nobody can call."""
+    from normbench.specs.plug_ins import offered
+
+    taken = offered(group)
+    for point in sorted(entry_points(group=group), key=lambda point: (point.name, point.value)):
+        if point.name in ours:
+            yield f"{point.name!r} of {_package(point)}: that name is one of normbench's. Have the package rename it."
+        elif point != taken[point.name]:
+            yield (
+                f"{point.name!r} of {_package(point)}: {_package(taken[point.name])} has that name, too, and is taken. "
+                "Uninstall one of them."
+            )
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def _every_optimiser() -> list[Any]:

@@ -181,13 +181,20 @@ def settings(of: str) -> Decorator:
 
 
 def many_plugged_in(
-    name: str, what: str, choices: Sequence[str], find: Callable[[str], object], *, default: str, others: str
+    name: str,
+    what: str,
+    choices: Sequence[str],
+    find: Callable[[str], object],
+    *,
+    group: str,
+    default: str,
+    others: str,
 ) -> Decorator:
     """An option that may be repeated, whose values may be another package's."""
     return click.option(
         f"--{name}",
         f"{name}s",
-        type=PluggedIn(choices, find),
+        type=PluggedIn(choices, find, group),
         metavar=name.upper()[0],
         multiple=True,
         help=f"{what}: {', '.join(choices)}; {others}. Repeat for several.  [default: {default}]",

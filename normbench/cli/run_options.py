@@ -15,7 +15,7 @@ from normbench.cli.own_tables import GivenTable, own_tables
 from normbench.data.dataset import TABLE_MARK
 from normbench.problems import plug_ins as tasks_of_others
 from normbench.problems.tasks import TASKS
-from normbench.specs import PEERS, SPECS
+from normbench.specs import PEERS, SPECS, plug_ins
 
 _MOST_LAYERS = 10_000
 
@@ -31,6 +31,7 @@ _OPTIONS: tuple[options.Decorator, ...] = (
         "What is learned",
         list(TASKS),
         _other_task,
+        group=plug_ins.TASKS,
         default=f"{TASK}, or the tables of --data",
         others="another package's, or the key of a table that is kept",
     ),
@@ -40,6 +41,7 @@ _OPTIONS: tuple[options.Decorator, ...] = (
         "What trains it",
         [*SPECS, ALL_PEERS],
         options.plug_in,
+        group=plug_ins.OPTIMISERS,
         default=f"all but the peers: {', '.join(PEERS)}",
         others=f"or {options.ANOTHERS}",
     ),

@@ -119,7 +119,7 @@ def test_a_broken_package_breaks_nothing_else(tmp_path, on_path):
     (tmp_path / "broken_package.py").write_text("raise RuntimeError('it is broken')")
     on_path(tmp_path)
     assert call("--help").exit_code == call("run", "--help").exit_code == 0
-    for what, names in (("optimisers", ["broken"]), ("tasks", ["broken-task", "no-data"])):
+    for what, names in (("optimisers", ["broken", "adam"]), ("tasks", ["broken-task", "no-data"])):
         ended = call("list", what)
         assert ended.exit_code == 0
         assert all(f"{name!r}" in ended.stderr for name in names)
@@ -134,3 +134,51 @@ def test_a_broken_package_breaks_nothing_else(tmp_path, on_path):
     for task, said in (("no-data", "is of type float"), ("wrong-data", "gave int"), ("nothing", "'nothing'")):
         ended = call("run", "--task", task, "--out", tmp_path / "out")
         assert (ended.exit_code, said in ended.stderr) == (2, True), ended.stderr
+
+
+def offer(folder, package, *lines):
+    """An installed package with entry points alone."""
+    info = folder / f"{package}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("what", "group", "ours", "found"),
+    [
+        ("optimisers", "normbench.optimisers", "adam", "optax:lion"),
+        ("tasks", "normbench.tasks", "digits", "normbench_example.pendulum:pendulum"),
+    ],
+)
+def test_of_a_name_that_is_taken_the_list_says_whose_it_is(what, group, ours, found, tmp_path, on_path, example):
+    on_path(offer(tmp_path / "one", "first", f"[{group}]", f"shared = {found}", f"{ours} = {found}"))
+    on_path(offer(tmp_path / "two", "second", f"[{group}]", "shared = os:getpid"))
+    ended = call("list", what, "--format", "json")
+    assert ended.exit_code == 0, ended.output
+    said = " ".join(ended.stderr.split())
+    assert f"Left out: {ours!r} of first 1.0: that name is one of normbench's." in said
+    shown = [json.loads(line) for line in ended.stdout.splitlines()]
+    if any(row[what.removesuffix("s")] == "shared" for row in shown):
+        assert "Left out: 'shared' of second 1.0: first 1.0 has that name, too" in said
+    else:
+        assert "Left out: 'shared' of first 1.0: second 1.0 has that name, too" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "group"),
+    [
+        ("run", "--optimiser", "normbench.optimisers"),
+        ("run", "--task", "normbench.tasks"),
+        ("fit", "--optimiser", "normbench.optimisers"),
+    ],
+)
+def test_a_mistyped_name_of_a_package_is_answered_with_the_closest(command, option, group, tmp_path, on_path):
+    on_path(offer(tmp_path / "one", "first", f"[{group}]", "lookback = optax:lion"))
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    ended = call(command, *([table] if command == "fit" else []), option, "lookbak")
+    assert ended.exit_code == 2
+    assert "'lookbak' is not one of" in ended.stderr
+    assert "Did you mean 'lookback'?" in " ".join(ended.stderr.split())
