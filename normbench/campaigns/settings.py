@@ -1,6 +1,7 @@
 """Hyperparameters that a user sets, and grids that a user gives: ``name=value`` for all optimisers, or for one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -39,17 +40,21 @@ class Settings:
             If an optimiser of another package cannot be imported.
         """
         values: _Given[Value] = _Given(_SET, value_text)
-        for h, key, text, own in _read(_SET, settings, optimisers):
-            values.add(h.name, key, h.check(_value(h, text)), own=own)
+        for given, h, key, text, own in _read(_SET, settings, optimisers):
+            with _named(_SET, given):
+                value = h.check(_value(h, text))
+            values.add(h.name, key, value, own=own)
         found: _Given[tuple[Searched, ...]] = _Given(_GRID, grid_text)
-        for h, key, text, own in _read(_GRID, grids, optimisers):
+        for given, h, key, text, own in _read(_GRID, grids, optimisers):
             if key in specs.SPECS:
                 others = [] if own else [other for other in optimisers if other not in specs.SPECS]
                 raise InvalidArgumentError(
                     f"{argument(_GRID)} is for optimisers of other packages; that of {h.name} of {key} is "
                     f"declared. {_for_one(others, h.name, text) or 'Leave it out.'}"
                 )
-            found.add(h.name, key, _grid(h, text), own=own)
+            with _named(_GRID, given):
+                grid = _grid(h, text)
+            found.add(h.name, key, grid, own=own)
         return cls(values.found, found.found)
 
     def adopt_grids(self) -> None:
@@ -87,8 +92,19 @@ class _Given(Generic[T]):
             self._own[key, name] = own
 
 
-def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[tuple[Hyperparameter, str, str, bool]]:
-    """Hyperparameter, optimiser and value of every text, and whether it names the optimiser."""
+@contextmanager
+def _named(option: str, text: str) -> Iterator[None]:
+    """Say of an error inside which of the texts it is about, as it was written."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(f"{argument(option)} {text}: {error}") from error
+
+
+def _read(
+    option: str, texts: Sequence[str], optimisers: Sequence[str]
+) -> list[tuple[str, Hyperparameter, str, str, bool]]:
+    """Every text with its hyperparameter, optimiser and value, and whether it names the optimiser."""
     found = []
     for text in texts:
         left, equals, value = text.partition("=")
@@ -97,6 +113,13 @@ def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[
             raise InvalidArgumentError(f"{argument(option)} takes NAME=VALUE; got {text!r}. Example: {example}.")
         named = [key for key in optimisers if left.startswith(f"{key}.")]
         of = max(named, key=len, default="")
+        other = "" if of else left.rpartition(".")[0]
+        if other:
+            close = specs.suggestion(other, dict.fromkeys(optimisers))
+            raise InvalidArgumentError(
+                f"{argument(option)} {text}: {other!r} is no optimiser that is asked for, which are "
+                f"{', '.join(optimisers)}.{close}"
+            )
         name = plug_ins.canonical(left.removeprefix(f"{of}.") if of else left)
         for key in [of] if of else optimisers:
             spec = specs.get(key)
@@ -108,8 +131,9 @@ def _read(option: str, texts: Sequence[str], optimisers: Sequence[str]) -> list[
                         f"{argument(option)} {text} is for all optimisers that are asked for, and {key} has no "
                         f"hyperparameter {name!r}. {_for_one(others, name, value)}"
                     )
-                spec.refuse(name)
-            found.append((known[name], key, value, bool(of)))
+                with _named(option, text):
+                    spec.refuse(name)
+            found.append((text, known[name], key, value, bool(of)))
     return found
 
 
@@ -145,9 +169,7 @@ def _grid(h: Hyperparameter, text: str) -> tuple[Searched, ...]:
     values = [h.check(_value(h, part)) for part in text.split(",")]
     numbers = [value for value in values if isinstance(value, int | float)]
     if len(numbers) < len(values) or any(number <= 0 for number in numbers):
-        raise InvalidArgumentError(
-            f"{argument(_GRID)} {h.name} takes positive numbers, tried on a log scale; got {text!r}."
-        )
+        raise InvalidArgumentError(f"{h.name} takes positive numbers, tried on a log scale; got {text!r}.")
     return tuple(sorted(set(numbers)))
 
 

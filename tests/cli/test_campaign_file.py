@@ -253,7 +253,7 @@ ERRORS = [
     (RUN + "layers = '12,x,3'", ", [[runs]] 1: --layers must be widths separated by commas"),
     (RUN + "width = 3", ", [[runs]] 1: --width needs --depth beside it"),
     (RUN + RUN + "layers = '11,4,3'", ", [[runs]] 2: --layers 11,4,3 does not fit task 'quadrotor-sim'"),
-    (RUN + "set = 'speed=3'\noptimiser = 'adam'", ", [[runs]] 1: adam has no hyperparameter 'speed'"),
+    (RUN + "set = 'speed=3'\noptimiser = 'adam'", ", [[runs]] 1: --set speed=3: adam has no hyperparameter 'speed'"),
 ]
 
 
