@@ -91,6 +91,7 @@ def plan_of(wanted: Wanted, backends: Sequence[str], samples: Samples, say: Say)
     """
     check_network(wanted)
     check_budget(wanted.tuning_budget)
+    _check_searched(wanted)
     bounds = tuple(dict.fromkeys(wanted.lipschitz))
     if wanted.choose_bound:
         _check_several(bounds)
@@ -167,6 +168,15 @@ def _said(given: Mapping[str, Any], task: Task) -> dict[str, Any]:
     """The values that are given, with those of the task where its own stand for what is not."""
     own = {axis.name: getattr(task, axis.name) for axis in axes() if axis.of_task}
     return own | {name: value for name, value in given.items() if value is not None}
+
+
+def _check_searched(wanted: Wanted) -> None:
+    """Raise where something is said of searches, and there are none."""
+    if wanted.tuning_budget is not None and not TUNE[wanted.tune]:
+        raise InvalidArgumentError(
+            f"{argument('tuning_budget', wanted.tuning_budget)} is what searches may spend, and "
+            f"{argument('tune', wanted.tune)} searches nothing. Leave one of them out."
+        )
 
 
 def _check_several(bounds: Sequence[float]) -> None:

@@ -136,6 +136,7 @@ def test_a_backend_runs_from_the_command_line(tmp_path):
         (["run", "--shard", "0/4"], "counted from 1; got '0/4'"),
         (["run", "--choose-bound"], "got no bound. Give several of --lipschitz"),
         (["run", "--choose-bound", "--lipschitz", "5", "--lipschitz", "5.0"], "several bounds; got L = 5 alone"),
+        (["run", "--tune", "none", "--tuning-budget", "9"], "--tuning-budget 9 is what searches may spend, and --tune"),
         (["run", "--data-dir", "/no/such/folder"], "does not exist"),
         (["leaderboard", "--out", "/no/such/folder"], "no records"),
         (["reproduce", "experiment3"], "experiment3"),
