@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from normbench.certificates.stored import StoredNetwork
 
 _DIGITS = 7
+_SPEED = 1e10  # operations a second that are counted on, as certify does
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class _Outcome:
     witness: "Certificate | None"  # the stored one, if it holds
     wrong: str  # why the stored one does not hold; empty if it does, or if there is none
     asked: float | None
-    gain: float  # the largest that was found
+    gain: float | None  # the largest that was found; None if none was looked for
     stored: "StoredNetwork"
     sha256: str
 
@@ -57,7 +58,11 @@ class _Outcome:
     help="Between the layers.  [default: the file's own, else relu]",
 )
 @click.option(
-    "--time-limit", type=options.POSITIVE, default=10.0, show_default=True, help="Seconds for all bounds together."
+    "--time-limit",
+    type=options.POSITIVE,
+    default=10.0,
+    show_default=True,
+    help="Seconds for all bounds together; the gain that is looked for beside them has as many.",
 )
 @click.option("--format", "format_", type=Choice(["table", "json"]), default="table", show_default=True)
 def command(*, file: Path, lipschitz: float | None, activation: str | None, time_limit: float, format_: str) -> None:
@@ -74,7 +79,7 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
       normbench certify net.npz
       normbench certify net.npz --lipschitz 20 --activation tanh
     """
-    from normbench.certificates import certify, largest_gain
+    from normbench.certificates import certify
     from normbench.certificates.stored import read
     from normbench.exports import sha256
 
@@ -84,9 +89,7 @@ def command(*, file: Path, lipschitz: float | None, activation: str | None, time
     )
     witness, wrong = _checked(stored)
     asked = stored.lipschitz if lipschitz is None else lipschitz
-    gain = largest_gain(
-        stored.weights, activation=stored.activation, output_scale=stored.least_gain_scale, biases=stored.biases
-    )
+    gain = _gain(stored) if _seconds_of_gain(stored) <= time_limit else None
     outcome = _Outcome(computed, witness, wrong, asked, gain, stored, sha256(stored))
     if format_ == "json":
         click.echo(json.dumps(_fields(outcome), allow_nan=False))
@@ -108,6 +111,23 @@ def _checked(stored: "StoredNetwork") -> "tuple[Certificate | None, str]":
     except CertificateError as error:
         return None, str(error)
     return certificate, ""
+
+
+def _gain(stored: "StoredNetwork") -> float:
+    from normbench.certificates import largest_gain
+
+    return largest_gain(
+        stored.weights, activation=stored.activation, output_scale=stored.least_gain_scale, biases=stored.biases
+    )
+
+
+def _seconds_of_gain(stored: "StoredNetwork") -> float:
+    """What :func:`normbench.certificates.largest_gain` takes, nearly all of it for Jacobians of every hidden layer.
+
+    They are as large as they are many, so that what would not fit into memory takes too long as well.
+    """
+    points, steps, inputs = 256, 20, stored.weights[0].shape[1]
+    return points * steps * 2.0 * inputs * sum(weight.size for weight in stored.weights) / _SPEED
 
 
 def _print(outcome: _Outcome) -> None:
@@ -153,7 +173,11 @@ def _verdicts(outcome: _Outcome) -> Iterator[str]:
         yield "There x stands for x / input_spread: every input in a unit of its own, mostly its standard deviation."
         over_inputs = outcome.stored.over_inputs(best.bound)
         yield f"With x as it stands: at most {_ceiling(over_inputs)}, by the smallest of these units."
-    yield f"No bound is below {outcome.gain:.{_DIGITS}g}: so large is the gain at a point that was found."
+    if outcome.gain is None:
+        seconds = float(f"{_seconds_of_gain(outcome.stored):.2g}")
+        yield f"No gain was looked for, below which no bound can be: about {seconds:g} s. Raise --time-limit for it."
+    else:
+        yield f"No bound is below {outcome.gain:.{_DIGITS}g}: so large is the gain at a point that was found."
     if outcome.witness:
         yield f"The stored witness proves its bound, {_ceiling(outcome.witness.bound)}."
     if outcome.wrong:
@@ -172,7 +196,7 @@ def _ceiling(bound: float) -> str:
 
 
 def _fields(outcome: _Outcome) -> dict[str, Any]:
-    """One object; a bound beyond float64 is null."""
+    """One object; a bound beyond float64 is null, and a gain that was not looked for."""
     return {
         "bound": _finite(outcome.certificate.bound),
         "bound_over_inputs": _finite(outcome.stored.over_inputs(outcome.certificate.bound)),

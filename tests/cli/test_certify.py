@@ -237,3 +237,14 @@ def test_a_shape_that_no_file_holds_is_one_error(shape, words, tmp_path):
 
 def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path):
     assert CliRunner().invoke(main, ["certify", str(tmp_path / "gone.npz")]).exit_code == 2
+
+
+def test_the_gain_has_as_long_as_the_bounds(call):
+    """It was looked for however long that took: five minutes and 3 GB for 784-1024-1024-10, whatever the limit."""
+    result = call(LAYERS, "--time-limit", "0.001", "--format", "json")
+    assert (result.exit_code, json.loads(result.stdout)["largest_gain"]) == (0, None)
+    wide = {"weight_0": np.ones((300, 2000)), "weight_1": np.ones((1, 300))}  # Jacobians of 1.2 GB
+    said = call(wide, "--time-limit", "1").stdout
+    assert "No gain was looked for, below which no bound can be: about " in said
+    assert "Raise --time-limit for it." in said
+    assert "No bound is below" in call(LAYERS).stdout
