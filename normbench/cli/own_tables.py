@@ -10,7 +10,7 @@ import click
 
 from normbench.cli import options
 from normbench.cli.columns import columns
-from normbench.errors import InvalidArgumentError
+from normbench.errors import InvalidArgumentError, argument
 
 Value = TypeVar("Value")
 
@@ -83,13 +83,12 @@ def given_tables(
     """
     if not data and (inputs or outputs or group or time or unit or classes or scale_inputs):
         raise InvalidArgumentError(
-            "columns are named, and no table. Name it, too: --data FILE --inputs ... --outputs ..."
+            f"columns are named, and no table. Name it, too, by {argument('data')}, with {argument('inputs')} and "
+            f"{argument('outputs')}."
         )
     needed = {"inputs": inputs, "outputs": outputs}
-    parts = {name: _each(data, f"--{name}", values, needed=True) for name, values in needed.items()}
-    parts |= {
-        name: _each(data, f"--{name}", values) for name, values in {"group": group, "time": time, "unit": unit}.items()
-    }
+    parts = {name: _each(data, name, values, needed=True) for name, values in needed.items()}
+    parts |= {name: _each(data, name, values) for name, values in {"group": group, "time": time, "unit": unit}.items()}
     return [
         GivenTable(
             path=path, classes=classes, scaled=scale_inputs, **{name: values[k] for name, values in parts.items()}
@@ -124,12 +123,17 @@ def own_tables(command: Callable[..., Any]) -> Callable[..., Any]:
     return data_option(columns(several=True)(scale_option(with_tables)))
 
 
-def _each(data: Sequence[Path], option: str, given: Sequence[Value], *, needed: bool = False) -> list[Any]:
+def _each(data: Sequence[Path], name: str, given: Sequence[Value], *, needed: bool = False) -> list[Any]:
     """One value for each table: its own, or that of all."""
     if len(given) == len(data):
         return list(given)
     if len(given) == 1 or (not given and not needed):
         return [given[0] if given else None] * len(data)
+    if not given:
+        raise InvalidArgumentError(
+            f"{argument('data', str(data[0]))} needs {argument(name)}: the names of the columns that they are."
+        )
     raise InvalidArgumentError(
-        f"{len(data)} tables and {len(given)} times {option}. Give it once for every --data, or once for all."
+        f"{len(data)} tables and {len(given)} times {argument(name)}. Give it once for each table of "
+        f"{argument('data')}, or once for all."
     )

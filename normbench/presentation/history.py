@@ -150,9 +150,11 @@ def select(history: pd.DataFrame, patterns: Sequence[str], machine: str | None =
             raise InvalidArgumentError(f"{pattern!r} is not a regular expression: {error}.") from error
     machines = sorted(history["machine"].unique())
     if machine is None and len(machines) > 1:
-        raise InvalidArgumentError(f"the results are of several machines; choose one with --machine: {machines}.")
+        raise InvalidArgumentError(
+            f"the results are of several machines; choose one with --machine: {', '.join(machines)}."
+        )
     if machine is not None and machine not in machines:
-        raise InvalidArgumentError(f"no results of {machine=}; there are those of {machines}.")
+        raise InvalidArgumentError(f"no results of --machine {machine}; there are those of {', '.join(machines)}.")
     mine = history if machine is None else history[history["machine"] == machine]
     names = mine["benchmark"] + "(" + mine["parameters"] + ")"
     chosen = mine[pd.concat([names.str.contains(p, regex=True) for p in patterns], axis=1).any(axis=1)]

@@ -179,9 +179,9 @@ def test_a_damaged_table_is_made_again_from_the_original(table):
         (
             ["--inputs", "a"],
             2,
-            "columns are named, and no table. Name it, too: --data FILE",
+            "columns are named, and no table. Name it, too, by --data, with --inputs and --outputs.",
         ),
-        (["--data", "T", "--inputs", "a"], 2, "1 tables and 0 times --outputs. Give it once for every --data"),
+        (["--data", "T", "--inputs", "a"], 2, "needs --outputs: the names of the columns that they are"),
         (["--data", "T", "--data", "T", "--data", "T", *COLUMNS, *COLUMNS], 2, "3 tables and 2 times --inputs"),
         (["--data", "T", "--inputs", "e", "--outputs", "fx"], 2, "has no column 'e'"),
         (["--data", "T", "--inputs", "flight", "--outputs", "fx"], 1, "column 'flight', row 1: 'p' is no number"),

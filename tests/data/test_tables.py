@@ -6,7 +6,7 @@ import pytest
 from scipy import io
 
 from normbench.data.tables import read
-from normbench.errors import DataError, InvalidArgumentError
+from normbench.errors import DataError, InvalidArgumentError, called_by_options
 
 pytestmark = pytest.mark.quick
 
@@ -164,6 +164,13 @@ def text(content):
     return lambda path: path.write_text(content)
 
 
+@pytest.mark.parametrize(("given", "words"), [(["v_0", "v_0"], "names 'v_0' twice"), ([], "must be names of columns")])
+@pytest.mark.parametrize("role", ["inputs", "outputs"])
+def test_a_command_line_is_told_of_its_option(role, given, words, tmp_path):
+    with called_by_options(), pytest.raises(InvalidArgumentError, match=f"^--{role} {words}"):
+        read([tmp_path / "t.csv"], **NAMES | {role: given})
+
+
 DAMAGED = {
     "nan": (
         cell(6, "v_1", None),
@@ -174,6 +181,10 @@ DAMAGED = {
     "no group": (cell(3, "flight", None), "column 'flight': 1 of 24 rows have no value, the first is row 4"),
     "text": (cell(5, "v_2", "broken"), "column 'v_2', row 6: 'broken' is no number. Leave the column out"),
     "decimal comma": (cell(4, "v_0", "0,5"), "column 'v_0', row 5: '0,5' is no number. Write decimal points"),
+    "thousands": (
+        cell(4, "v_0", "-1,234.5"),
+        "column 'v_0', row 5: '-1,234.5' is no number. .* nothing between thousands",
+    ),
     "text output": (cell(9, "fa_1", "-"), "column 'fa_1', row 10: '-' is no number"),
     "constant output": (altered(lambda f: f.__setitem__("fa_1", 3)), "output 'fa_1' .* is the same in all 24 rows"),
     "constant inputs": (

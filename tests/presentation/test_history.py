@@ -96,7 +96,7 @@ def test_two_machines_are_not_mixed(results, module):
     with pytest.raises(InvalidArgumentError, match=r"several machines.*--machine.*laptop.*server"):
         module.select(history, ["track"])
     assert module.select(history, ["track"], "server")["value"].tolist() == [0.9]
-    with pytest.raises(InvalidArgumentError, match="no results of machine='desk'"):
+    with pytest.raises(InvalidArgumentError, match="no results of --machine desk; there are those of laptop, server"):
         module.select(history, ["track"], "desk")
 
 

@@ -136,7 +136,7 @@ def _scalars(where: str, name: str, column: np.ndarray) -> np.ndarray:
         try:
             found[row] = _float(cell)
         except (TypeError, ValueError, OverflowError):
-            comma = isinstance(cell, str) and _is_number(cell.replace(",", "."))
+            comma = isinstance(cell, str) and any(_is_number(cell.replace(",", other)) for other in (".", ""))
             remedy = (
                 "Write decimal points, not commas, and nothing between thousands."
                 if comma

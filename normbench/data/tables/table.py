@@ -11,7 +11,7 @@ from normbench.data.dataset import Dataset
 from normbench.data.tables.locations import files_of, name_of
 from normbench.data.tables.names import repeated
 from normbench.data.tables.part import Part, Wanted, part_of
-from normbench.errors import DataError, InvalidArgumentError
+from normbench.errors import DataError, InvalidArgumentError, argument
 
 LEAST_ROWS = 10
 SMALL = 0.01
@@ -156,10 +156,10 @@ def _check_roles(wanted: Wanted) -> None:
     for role, names in (("inputs", wanted.inputs), ("outputs", wanted.outputs)):
         if not names or not all(names):
             raise InvalidArgumentError(
-                f"{role} must be names of columns, separated by commas; got {','.join(names)!r}."
+                f"{argument(role)} must be names of columns, separated by commas; got {','.join(names)!r}."
             )
         if twice := repeated(names):
-            raise InvalidArgumentError(f"{role} names {twice} twice. Name each column once.")
+            raise InvalidArgumentError(f"{argument(role)} names {twice} twice. Name each column once.")
 
 
 def _joined(name: str, files: Sequence[Path], parts: Sequence[Part], wanted: Wanted, unit: str) -> Table:
