@@ -36,6 +36,17 @@ class _LazyGroup(ReportingGroup):
             return None
         return importlib.import_module(f"normbench.cli.{_COMMANDS[cmd_name][0]}").command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named; of a mistyped one the closest is suggested, without an import of any."""
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from normbench.specs.base import suggestion
+
+            ctx.fail(f"No such command {name!r}.{suggestion(name, _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])

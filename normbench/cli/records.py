@@ -14,8 +14,6 @@ from normbench.writing import probe_file, probe_folder
 if TYPE_CHECKING:
     from normbench.records.schema import Record
 
-_FILE = click.argument("file", type=options.UserPath(dir_okay=False))
-
 
 @click.group("records")
 def command() -> None:
@@ -33,7 +31,7 @@ def command() -> None:
 
 
 @command.command("export")
-@_FILE
+@click.argument("file", type=options.UserPath(dir_okay=False))
 @options.out
 def export(*, file: Path, out: Path) -> None:
     """Write every record of a results folder into FILE."""
@@ -47,7 +45,7 @@ def export(*, file: Path, out: Path) -> None:
 
 
 @command.command("import")
-@_FILE
+@click.argument("file", type=options.UserPath(exists=True, dir_okay=False))
 @options.out
 def import_(*, file: Path, out: Path) -> None:
     """Add the records in FILE to a results folder.

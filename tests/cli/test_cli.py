@@ -137,9 +137,13 @@ def test_a_backend_runs_from_the_command_line(tmp_path):
         (["run", "--choose-bound"], "got no bound. Give several of --lipschitz"),
         (["run", "--choose-bound", "--lipschitz", "5", "--lipschitz", "5.0"], "several bounds; got L = 5 alone"),
         (["run", "--tune", "none", "--tuning-budget", "9"], "--tuning-budget 9 is what searches may spend, and --tune"),
+        (["run", "--scheduler", ""], "--scheduler must be the address of a dask scheduler, such as tcp://HOST:8786"),
         (["run", "--data-dir", "/no/such/folder"], "does not exist"),
         (["leaderboard", "--out", "/no/such/folder"], "no records"),
+        (["records", "import", "gone.csv"], "'gone.csv' does not exist"),
         (["reproduce", "experiment3"], "experiment3"),
+        (["certfy", "net.npz"], "No such command 'certfy'. Did you mean 'certify'?"),
+        (["zzz"], "No such command 'zzz'.\n"),
         (["list", "papers"], "tasks"),
     ],
 )

@@ -41,6 +41,11 @@ def address_of(said: str, *, seconds: float) -> str:
     WorkerError
         If no file appears.
     """
+    if not said.strip():
+        raise InvalidArgumentError(
+            f"{argument('scheduler')} must be the address of a dask scheduler, such as tcp://HOST:8786, or the path of "
+            f"its scheduler.json; got {said!r}."
+        )
     if not is_file(said):
         return _checked(said, said)
     deadline = time.monotonic() + seconds
