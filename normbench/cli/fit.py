@@ -142,6 +142,10 @@ def command(
             raise InvalidArgumentError(
                 f"--split {rule} needs {option}, the column that says it. Name it, or leave --split."
             )
+    if parameters["validation_fraction"] is not None and not parameters["early_stopping"]:
+        raise InvalidArgumentError(
+            "--validation-fraction is the part that --early-stopping holds out. Give both, or leave it."
+        )
     if save is not None:
         if save.suffix != ".npz":
             raise InvalidArgumentError(f"--save {save} must end in .npz: it is a file of arrays.")

@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -213,11 +214,20 @@ def _right(table: Table, rows: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def _error(table: Table, rows: np.ndarray, predicted: np.ndarray) -> float:
-    return math.sqrt(mean(np.square(table.outputs[rows] - predicted).sum(axis=1), _weight(table, rows)))
+    return float(_root_mean_square(table, rows, predicted, lambda squares: squares.sum(axis=1)))
 
 
 def _rms(table: Table, rows: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    return np.sqrt(mean(np.square(table.outputs[rows] - predicted), _weight(table, rows)))
+    return np.asarray(_root_mean_square(table, rows, predicted, lambda squares: squares))
+
+
+def _root_mean_square(
+    table: Table, rows: np.ndarray, predicted: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray | float:
+    """Of errors of any size: divided by a power of two, which rounds nothing, their squares stay within float64."""
+    errors = table.outputs[rows] - predicted
+    unit = int(np.frexp(np.abs(errors).max())[1])
+    return np.ldexp(np.sqrt(mean(of(np.square(np.ldexp(errors, -unit))), _weight(table, rows))), unit)
 
 
 def _trivial(model: Any, table: Table, split: Split) -> dict[str, Score]:

@@ -27,6 +27,7 @@ from normbench.problems.bound import at_bound
 from normbench.problems.problem import Problem
 from normbench.reference.network import forward
 from normbench.running.export import proven
+from normbench.running.sizes import check_sizes
 from normbench.running.start import bounded_start
 from normbench.specs import parametrisations
 
@@ -115,10 +116,12 @@ def _run(
     spec, loss = settings.spec, Loss.CROSS_ENTROPY if classes else Loss.SQUARE
     batches = batches_of_a_pass(len(table.x), settings.batch_size)
     z, y = folded(_network_inputs(inputs, table), loss)
+    network = perceptron((z.shape[1], *settings.hidden, y.shape[1]))
+    check_sizes(network.weight_shapes, iterations=0, given_by=("hidden",))
     start = at_bound(
         (z, y),
         (z[:1], y[:1]) if held_out is None else folded(_network_inputs(inputs, held_out), loss),
-        perceptron((z.shape[1], *settings.hidden, y.shape[1])),
+        network,
         lipschitz=bound,
         seed=settings.seed,
         loss=loss,

@@ -26,6 +26,7 @@ def check_sizes(
     batch_size: int | None = None,
     fed: Shape | None = None,
     available: int | None = None,
+    given_by: Sequence[str] = ("layers", "width"),
 ) -> None:
     """Raise where weights, curves or batches cannot fit into memory.
 
@@ -40,6 +41,8 @@ def check_sizes(
         time; None where the numbers of the samples of all of them are drawn before.
     available : int or None
         Bytes; None for what this machine has.
+    given_by : sequence of str
+        The arguments by which the caller says how large the weights are.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def check_sizes(
     if parameters * _PER_PARAMETER > room:
         raise InvalidArgumentError(
             f"a network of {parameters:.3g} weights needs at least {_gigabytes(parameters * _PER_PARAMETER)}, and "
-            f"there are {_gigabytes(room)} of memory. Choose smaller {argument('layers')} or {argument('width')}."
+            f"there are {_gigabytes(room)} of memory. Choose smaller {' or '.join(map(argument, given_by))}."
         )
     drawn = 0 if fed is not None else _PER_ROW * (batch_size or 0)
     what = "curves and batches" if drawn else "curves"

@@ -57,3 +57,10 @@ def test_a_plan_for_images_in_files_counts_what_they_take(tmp_path, monkeypatch)
     monkeypatch.setattr(Samples, "of", lambda samples, task: dataset)
     plan = plan_of(wanted, ["torch"], Samples(), pytest.fail)
     assert [run.iterations for run in plan.requests] == [10**8]
+
+
+def test_a_network_that_is_too_large_is_named_by_what_gave_its_size():
+    with pytest.raises(InvalidArgumentError, match=r"Choose smaller layers or width\.$"):
+        check_sizes(SHAPES, iterations=1, available=2**4)
+    with called_by_options(), pytest.raises(InvalidArgumentError, match=r"Choose smaller --hidden\.$"):
+        check_sizes(SHAPES, iterations=1, available=2**4, given_by=("hidden",))

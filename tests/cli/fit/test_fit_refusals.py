@@ -70,6 +70,12 @@ def test_what_looks_wrong_is_remarked(table, bound, more, remark, tmp_path):
         ([*COLUMNS, "--lipschitz", 1, "--split", "grouped"], 2, "--split grouped needs --group"),
         ([*COLUMNS, "--lipschitz", 1, "--split", "blocked"], 2, "--split blocked needs --time"),
         ([*COLUMNS, "--lipschitz", 1, "--hidden", "6,-1"], 2, "'6,-1' is no list of widths"),
+        ([*COLUMNS, "--lipschitz", 1, "--hidden", "9999999,9999999"], 2, "GiB of memory. Choose smaller --hidden."),
+        (
+            [*COLUMNS, "--lipschitz", 1, "--validation-fraction", 0.3],
+            2,
+            "--validation-fraction is the part that --early",
+        ),
         ([*COLUMNS, "--lipschitz", 1, "--save", "net.txt"], 2, "--save net.txt must end in .npz"),
         ([*COLUMNS, "--lipschitz", 1, "--parametrisation", "free"], 2, "free"),
         ([*COLUMNS, "--lipschitz", 1, "--batch-size", 0], 2, "0 is not in the range x>=1"),
