@@ -75,7 +75,7 @@ def terminal(found: Sequence[Frontier], answers: Sequence[Across], *, width: int
     """Every frontier with its tables and remarks; what does not fit into ``width`` is left out and named."""
     parts = [part for frontier in found for part in _terminal(frontier, width)]
     for answer in answers:
-        table, left_out = fitting(ACROSS, partial(_table, answer.rows), width)
+        table, left_out = _fitting(ACROSS, answer.rows, width)
         notes = (*across_captions(answer), *left_out)
         parts += [titled(across_title(answer), table), *(Text(note, style="dim") for note in notes), Text()]
     words = [Text(line, style="dim") for line in legend(found)]
@@ -83,20 +83,20 @@ def terminal(found: Sequence[Frontier], answers: Sequence[Across], *, width: int
 
 
 def _terminal(frontier: Frontier, width: int) -> list[RenderableType]:
-    table, left_out = fitting(columns(frontier), partial(_table, shown(frontier)), width)
-    proven, less = fitting(proven_columns(frontier), partial(_table, proven_rows(frontier)), width)
+    table, left_out = _fitting(columns(frontier), shown(frontier), width)
+    proven, less = _fitting(proven_columns(frontier), proven_rows(frontier), width)
     notes = [Text(note, style="dim") for note in (*captions(frontier), *left_out)]
     parts: list[RenderableType] = [titled(frontiers.title(frontier), table), *notes, Text()]
     if chosen := chosen_bounds(frontier):
         parts += _terminal_chosen(chosen, width)
     if frontier.ceilings:
-        free, _ = fitting(_free(frontier), partial(_table, ceilings(frontier)), width)
+        free, _ = _fitting(_free(frontier), ceilings(frontier), width)
         parts += [titled(CEILINGS, free)]
     return [*parts, Text(PROVEN), Text(), proven, *(Text(note, style="dim") for note in less), Text()]
 
 
 def _terminal_chosen(chosen: ChosenBounds, width: int) -> list[RenderableType]:
-    table, left_out = fitting(chosen_columns(chosen), partial(_table, shown(chosen.frontier)), width)
+    table, left_out = _fitting(chosen_columns(chosen), shown(chosen.frontier), width)
     notes = [Text(note, style="dim") for note in (*chosen_captions(chosen), *left_out)]
     return [titled(chosen_title(chosen), table), *notes, Text()]
 
@@ -105,8 +105,13 @@ def _free(frontier: Frontier) -> list[Quantity]:
     return ceiling_columns(frontier.first.outcome.unit)
 
 
-def _table(rows: Sequence[object], kept: Sequence[Column]) -> Table:
-    return plain_table([column for column in kept if column.says(rows)], rows)
+def _fitting(columns: Sequence[Column], rows: Sequence[object], width: int) -> tuple[Table, list[str]]:
+    return fitting(_saying(columns, rows), partial(plain_table, rows=rows), width)
+
+
+def _saying(columns: Sequence[Column], rows: Sequence[object]) -> list[Column]:
+    """The columns that have something to say."""
+    return [column for column in columns if column.says(rows)]
 
 
 def markdown(found: Iterable[Frontier], answers: Sequence[Across]) -> str:
@@ -154,5 +159,4 @@ def _across(answer: Across) -> str:
 
 
 def _said(chosen: Sequence[Column], rows: Sequence[object]) -> list[str]:
-    """A table of the columns that have something to say."""
-    return markdown_table([column for column in chosen if column.says(rows)], rows)
+    return markdown_table(_saying(chosen, rows), rows)

@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from normbench.analysis.statistics import Spread
-from normbench.presentation.terminal import WIDEST
+from normbench.presentation.terminal import BETWEEN
 from normbench.records.formats import markdown_cell
 
-_BOUNDLESS = Console(width=WIDEST, markup=False)
 _STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
@@ -81,14 +80,26 @@ def percent(value: float) -> str:
 def fitting(
     columns: Sequence[Column], build: Callable[[Sequence[Column]], Table], width: int
 ) -> tuple[Table, list[str]]:
-    """The table that ``build`` makes of the columns that fit into ``width``, and the remark that names the others."""
-    kept = list(columns)
-    for level in sorted({column.leaves for column in columns} - {0}, reverse=True):
-        if Measurement.get(_BOUNDLESS, _BOUNDLESS.options, build(kept)).maximum <= width:
-            break
-        kept = [column for column in kept if column.leaves < level]
-    hidden = ", ".join(column.header for column in columns if column not in kept)
-    return build(kept), [f"Left out on a terminal of this width: {hidden}."] if hidden else []
+    """The table that ``build`` makes of the columns that fit into ``width``, and the remark that names the others.
+
+    ``build`` makes each of the columns that it is given into one of the table's.
+    """
+    whole = build(columns)
+    widths = [max(cell_len(str(text)) for text in (column.header, *column.cells)) for column in whole.columns]
+    most = max((column.leaves for column in columns), default=0)
+    while most and _together(widths, columns, most) > width:
+        most -= 1
+    kept = [column for column in columns if column.leaves <= most]
+    hidden = ", ".join(column.header for column in columns if column.leaves > most)
+    if not hidden:
+        return whole, []
+    return build(kept), [f"Left out on a terminal of this width: {hidden}."]
+
+
+def _together(widths: Sequence[int], columns: Sequence[Column], most: int) -> int:
+    """Width of a table of those columns that are left out at ``most`` or later."""
+    kept = [width for width, column in zip(widths, columns, strict=True) if column.leaves <= most]
+    return sum(kept) + BETWEEN * (len(kept) - 1)
 
 
 def titled(title: str, table: Table) -> RenderableType:

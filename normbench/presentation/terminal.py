@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from normbench.presentation.tables import Column
 
 NARROWEST, WIDEST = 40, 10_000  # in fewer columns a table has no text left
+BETWEEN = 2  # blanks between two columns of a table: one of the padding, one of the box
 _NO_TERMINAL = 120
 
 
