@@ -17,6 +17,7 @@ from normbench.certificates import verify
 from normbench.errors import InvalidArgumentError
 from normbench.estimators import columns, files, input_maps
 from normbench.estimators.batches import AUTOMATIC
+from normbench.estimators.dead import DEAD, DeadNetworkWarning
 from normbench.estimators.samples import Samples, digest
 from normbench.estimators.settings import Settings, seed_of
 from normbench.estimators.training import Fit
@@ -146,7 +147,7 @@ class LipschitzEstimator(BaseEstimator):
             delattr(self, name)
 
     def _keep(self, fit: Fit, settings: Settings, table: Samples) -> Self:
-        """Set what a fit leaves; warn where ``max_iter`` ended it."""
+        """Set what a fit leaves; warn where ``max_iter`` ended it, or the network says nothing."""
         self._fitted_with = self.get_params(deep=False)
         self.network_ = fit.network
         self.certificate_ = fit.certificate
@@ -162,6 +163,8 @@ class LipschitzEstimator(BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
+        if fit.dead:
+            warn(DEAD.format("hidden", "random_state"), DeadNetworkWarning, stacklevel=3)
         return self
 
     def _outputs(self, X: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ from normbench.data.tables import Table
 from normbench.errors import InvalidArgumentError, argument
 from normbench.estimators.base import LipschitzEstimator
 from normbench.estimators.classifier import LipschitzClassifier
+from normbench.estimators.dead import DEAD, DeadNetworkWarning
 from normbench.estimators.regressor import LipschitzRegressor
 from normbench.estimators.samples import Samples, folded, mean
 from normbench.networks import Loss
@@ -62,6 +63,8 @@ class TableFit:
     seconds : float
         Of the fit and its proof.
     converged : bool
+    dead : bool
+        Whether its outputs are the same for every training row.
     remarks : tuple of str
         What a user should look at.
     """
@@ -75,6 +78,7 @@ class TableFit:
     radius: float | None
     seconds: float
     converged: bool
+    dead: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
@@ -158,7 +162,8 @@ def fit_table(
         if table.classes and len(split.test)
         else None,
         seconds,
-        not any(issubclass(warning.category, ConvergenceWarning) for warning in caught),
+        not any(warning.category is ConvergenceWarning for warning in caught),
+        any(issubclass(warning.category, DeadNetworkWarning) for warning in caught),
     )
     return replace(found, remarks=tuple(_remarks(found)))
 
@@ -275,6 +280,8 @@ def _remarks(fit: TableFit) -> list[str]:
             f"The training loss still fell after {fit.model.n_iter_} {fit.iterations}; the bound holds all the same. "
             f"Raise {argument('max_iter')}."
         )
+    if fit.dead:
+        found.append(f"T{DEAD[1:].format(argument('hidden'), argument('seed'))}")
     if fit.rule == "blocked" and len(fit.table.inputs) < 2 * (1 + block_ids(fit.table).max()):
         found.append(
             f"Most blocks of {BLOCK_SECONDS:g} s hold a single row, so that rows beside each other train and test: is "

@@ -1,6 +1,7 @@
 """From a table to a plain network in the table's units, and the proof of its bound: one run, until it is done."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -31,6 +32,8 @@ from normbench.running.sizes import check_sizes
 from normbench.running.start import bounded_start
 from normbench.specs import parametrisations
 
+_ROWS = 1000  # that are looked at together
+
 
 @dataclass(frozen=True, eq=False)
 class Fit:
@@ -49,6 +52,9 @@ class Fit:
         The same of the samples that were held out; empty where none were.
     converged : bool
         False where ``max_iter`` ended it.
+    dead : bool
+        Whether the outputs are the same for every row, though the targets vary: some layer's units are zero on all of
+        them, and no gradient comes through it.
     """
 
     network: StoredNetwork
@@ -56,6 +62,7 @@ class Fit:
     losses: np.ndarray
     held_out: np.ndarray
     converged: bool
+    dead: bool = False
 
 
 def regression(settings: Settings, inputs: InputMap, table: Samples, held_out: Samples | None) -> Fit:
@@ -195,8 +202,14 @@ def _proven(settings: Settings, inputs: InputMap, run: _Run, mean: np.ndarray) -
         witness=proof.certificate.arrays(),
     )
     unit = scale**2 if run.problem.loss is Loss.SQUARE else 1.0
-    ended = run.ended
-    return Fit(network, proof.certificate, unit * ended.losses, unit * ended.held_out, ended.converged)
+    ended, dead = run.ended, _dead(run.problem, proof.weights)
+    return Fit(network, proof.certificate, unit * ended.losses, unit * ended.held_out, ended.converged, dead)
+
+
+def _dead(problem: Problem, weights: Sequence[np.ndarray]) -> bool:
+    """Whether the network, which has no biases, is zero on all rows it was trained on; the first ones mostly say."""
+    starts = range(0, len(problem.x_train), _ROWS)
+    return not any(forward(problem.network, weights, problem.x_train[k : k + _ROWS]).any() for k in starts)
 
 
 def _constant(settings: Settings, inputs: InputMap, columns: int, mean: np.ndarray) -> Fit:

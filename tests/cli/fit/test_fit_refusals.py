@@ -158,3 +158,17 @@ def test_an_interrupted_fit_leaves_no_file_and_says_so(table, tmp_path, monkeypa
         patch.setattr(StoredNetwork, "write", interrupted)
         assert call("fit", table, *COLUMNS, "--lipschitz", 2, *QUICK, "--save", net).exit_code == 130
     assert net.read_bytes() == before
+
+
+def test_a_network_that_says_nothing_is_remarked(table):
+    """Of twelve so narrow ones about half are dead when they are drawn."""
+    said, same = [], []
+    for seed in range(12):
+        more = ["--hidden", "1,1,1", "--seed", seed, "--lipschitz", 5, "--test-share", 0, "--format", "json"]
+        found = json.loads(call("fit", table, *COLUMNS, *QUICK, *more).stdout)
+        said.append(any("same for every row" in text for text in found["remarks"]))
+        network, mean = (found["scores"][name]["train"] for name in ("network", "mean"))
+        same.append(network == pytest.approx(mean, rel=1e-12))
+        assert not said[-1] or any("(--hidden) or another --seed." in text for text in found["remarks"])
+    assert said == same
+    assert 0 < sum(said) < 12
