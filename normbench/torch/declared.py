@@ -64,16 +64,27 @@ def _flat(module: nn.Sequential, prefix: str) -> Iterator[tuple[str, nn.Module]]
 
 
 def _convolution(name: str, child: nn.Conv2d) -> Layer:
-    sides = {*child.kernel_size}, {*child.stride}, {*child.padding}
+    sides = {*child.kernel_size}, {*child.stride}, {*_padding(child)}
     plain = all(len(side) == 1 for side in sides) and (*child.dilation, child.groups) == (1, 1, 1)
     if not plain or child.padding_mode != "zeros":
         raise InvalidArgumentError(
-            f"layer {name!r}, {child}, must have a square kernel, the same stride and padding in both directions, "
-            "zeros as padding, one group and no dilation: its gain is known for these alone."
+            f"layer {name!r}, {child}, must have a square kernel, the same stride in both directions, the same "
+            "padding on all sides, zeros as padding, one group and no dilation: its gain is known for these alone."
         )
-    return Convolution(
-        child.in_channels, child.out_channels, child.kernel_size[0], child.stride[0], int(child.padding[0])
-    )
+    (padding,) = sides[2]
+    return Convolution(child.in_channels, child.out_channels, child.kernel_size[0], child.stride[0], padding)
+
+
+def _padding(child: nn.Conv2d) -> Iterator[int]:
+    """Of each side; "same" puts the odd one behind, where a kernel has an even size."""
+    if child.padding == "valid":
+        yield 0
+    elif child.padding == "same":
+        for size, step in zip(child.kernel_size, child.dilation, strict=True):
+            whole = step * (size - 1)
+            yield from (whole // 2, whole - whole // 2)
+    else:
+        yield from map(int, child.padding)
 
 
 def _tiles(kind: Callable[[int], Layer]) -> Callable[..., Layer]:

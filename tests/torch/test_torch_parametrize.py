@@ -135,6 +135,18 @@ def test_convolutions_keep_the_bound_by_their_gains(key, geometry):
     assert change.max() <= BOUND
 
 
+@pytest.mark.parametrize(("named", "size", "pixels"), [("same", 3, 1), ("same", 5, 2), ("same", 1, 0), ("valid", 3, 0)])
+def test_padding_by_its_name_is_that_in_pixels(named, size, pixels):
+    """The exact norm of the convolution as a matrix stays below the bound, too."""
+    makes = [nn.Conv2d(2, 3, size, padding=padding, bias=False) for padding in (named, pixels)]
+    makes[1].load_state_dict(makes[0].state_dict())
+    model, other = (parametrize(nn.Sequential(conv), "spectral", lipschitz=BOUND) for conv in makes)
+    assert declared(model).network == declared(other).network
+    torch.testing.assert_close(model[0].weight, other[0].weight, rtol=0, atol=0)
+    matrix = torch.func.jacrev(model.double())(torch.zeros(1, 2, 6, 6).double()).reshape(-1, 72)
+    assert torch.linalg.matrix_norm(matrix, 2) <= BOUND
+
+
 @pytest.mark.parametrize(
     ("key", "geometry", "norms"),
     [

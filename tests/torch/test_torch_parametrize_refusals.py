@@ -54,6 +54,8 @@ def zeroed(model):
         ),
         (lambda: nn.Sequential(nn.Conv2d(2, 4, 3, groups=2)), "ball", {}, "layer '0', .* one group and no dilation"),
         (lambda: nn.Sequential(nn.Conv2d(2, 4, (3, 2))), "ball", {}, "layer '0', .* must have a square kernel"),
+        (lambda: nn.Sequential(nn.Conv2d(2, 4, 2, padding="same")), "ball", {}, "layer '0', .* padding on all sides"),
+        (lambda: nn.Sequential(nn.Conv2d(2, 4, 3, padding=(1, 0))), "ball", {}, "layer '0', .* padding on all sides"),
         (lambda: nn.Sequential(nn.Linear(3, 2), nn.MaxPool2d(3, 2)), "ball", {}, "layer '1', .* without overlap"),
         (
             lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Linear(4, 2)),
