@@ -1,7 +1,7 @@
 """How large the Lipschitz constant is at least: the gain of the network at points where it is large."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,12 @@ def largest_gain(
     network = plain(weights, activation, output_scale)
     between = ACTIVATIONS[activation] if isinstance(activation, str) else activation
     added = [np.asarray(b, np.float64) for b in biases] or [np.zeros(len(w)) for w in network.given]
-    x = np.random.default_rng(0).normal(size=(_STARTS, network.given[0].shape[1]))
+    x, along = np.random.default_rng(0).normal(size=(2, _STARTS, network.given[0].shape[1]))
     x *= (np.geomspace(1e-3, 10.0, _STARTS) / np.linalg.norm(x, axis=1))[:, None]
     best = 0.0
     for _ in range(_STEPS):
         with np.errstate(over="ignore", invalid="ignore"):
-            jacobians, smooth = _jacobians(network.given, added, between, x)
+            jacobians, smooth = _jacobians(network.given, added, between, x, along)
         jacobians = np.where(np.isfinite(jacobians).all(axis=(1, 2), keepdims=True), jacobians, 0.0)
         _, values, right = np.linalg.svd(jacobians, full_matrices=False)
         best = max(best, float(np.where(smooth, values[:, 0], 0.0).max()))
@@ -70,38 +70,64 @@ def largest_gain(
 
 
 def _jacobians(
-    weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], between: Activation, x: np.ndarray
+    weights: Sequence[np.ndarray],
+    biases: Sequence[np.ndarray],
+    between: Activation,
+    x: np.ndarray,
+    along: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """df/dx at every row of x, shape (points, n_m, n_0), and whether f has one there."""
-    jacobians = np.broadcast_to(np.eye(x.shape[1]), (len(x), x.shape[1], x.shape[1]))
-    smooth = np.ones(len(x), bool)
+    """df/dx at every row of x, shape (points, n_m, n_0), and whether f has one there.
+
+    What follows the direction ``along``, which is drawn, tells of a unit whether it depends on x at all.
+    """
+    smooth, passed = np.ones(len(x), bool), []
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         sizes = np.abs(x) @ np.abs(weight.T) + np.abs(bias)
-        x, jacobians = x @ weight.T + bias, weight @ jacobians
-        smooth &= ~_at_a_kink(between, x, sizes, jacobians)
-        x, jacobians = _behind(between, x, jacobians)
-    return weights[-1] @ jacobians, smooth
+        x, along = x @ weight.T + bias, along @ weight.T
+        smooth &= ~_at_a_kink(between, x, sizes, along)
+        through = _derivative(between, x)
+        x, along = _value(between, x), through(along[:, None])[:, 0]
+        passed.append(through)
+    if weights[0].shape[1] <= len(weights[-1]):  # from the side of fewer rows; what passes a layer is symmetric
+        transposed = np.broadcast_to(weights[0].T, (len(x), *weights[0].T.shape))
+        for through, weight in zip(passed, weights[1:], strict=True):
+            transposed = through(transposed) @ weight.T
+        return transposed.transpose(0, 2, 1), smooth
+    jacobians = np.broadcast_to(weights[-1], (len(x), *weights[-1].shape))
+    for through, weight in zip(reversed(passed), reversed(weights[:-1]), strict=True):
+        jacobians = through(jacobians) @ weight
+    return jacobians, smooth
 
 
-def _at_a_kink(between: Activation, x: np.ndarray, sizes: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
+def _at_a_kink(between: Activation, x: np.ndarray, sizes: np.ndarray, along: np.ndarray) -> np.ndarray:
     """Whether rounding may have chosen among different slopes of a unit, point by point; ``sizes`` are of x's terms."""
     if isinstance(between, UnitByUnit) and not between.has_kink:
         return np.zeros(len(x), bool)
     if isinstance(between, MaxMin):
         even = x.shape[1] // 2 * 2
-        x, jacobians = (array[:, 0:even:2] - array[:, 1:even:2] for array in (x, jacobians))
+        x, along = (array[:, 0:even:2] - array[:, 1:even:2] for array in (x, along))
         sizes = sizes[:, 0:even:2] + sizes[:, 1:even:2]
-    return ((np.abs(x) <= _AT_A_KINK * sizes) & jacobians.any(axis=2)).any(axis=1)
+    return ((np.abs(x) <= _AT_A_KINK * sizes) & (along != 0)).any(axis=1)
 
 
-def _behind(between: Activation, x: np.ndarray, jacobians: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What an activation makes of values and their Jacobians."""
+def _value(between: Activation, x: np.ndarray) -> np.ndarray:
+    return between.at(x)[0] if isinstance(between, UnitByUnit) else np.take_along_axis(x, _order(x), axis=1)
+
+
+def _derivative(between: Activation, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What an activation at x makes of rows of derivatives, shape (points, rows, units): a symmetric map."""
     if isinstance(between, UnitByUnit):
-        values, slopes = between.at(x)
-        return values, slopes[..., None] * jacobians
+        slopes = between.at(x)[1][:, None]
+        return lambda rows: rows * slopes
     if isinstance(between, MaxMin):
-        order = np.tile(np.arange(x.shape[1]), (len(x), 1))
-        pairs = x[:, : x.shape[1] // 2 * 2].reshape(len(x), x.shape[1] // 2, 2)
-        order[:, : pairs[0].size] ^= np.repeat(pairs[..., 0] < pairs[..., 1], 2, axis=1)
-        return np.take_along_axis(x, order, axis=1), np.take_along_axis(jacobians, order[..., None], axis=1)
+        order = _order(x)[:, None]
+        return lambda rows: np.take_along_axis(rows, order, axis=2)
     raise InvalidArgumentError(f"the gain of {between} is not known here. Make it a UnitByUnit, or write it.")
+
+
+def _order(x: np.ndarray) -> np.ndarray:
+    """Of which unit MaxMin shows the value in the place of each."""
+    order = np.tile(np.arange(x.shape[1]), (len(x), 1))
+    pairs = x[:, : x.shape[1] // 2 * 2].reshape(len(x), x.shape[1] // 2, 2)
+    order[:, : pairs[0].size] ^= np.repeat(pairs[..., 0] < pairs[..., 1], 2, axis=1)
+    return order

@@ -21,12 +21,14 @@ def drawn(seed, layers=LAYERS):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("seed", "layers"), [*((seed, LAYERS) for seed in range(3)), (3, (5, 1, 1, 3))])
+@pytest.mark.parametrize(
+    ("seed", "layers"), [*((seed, LAYERS) for seed in range(3)), (3, (5, 1, 1, 3)), (4, (3, 7, 6, 5))]
+)
 def test_it_lies_below_every_bound_and_above_what_pairs_of_points_show(activation, seed, layers):
     weights, network = drawn(seed, layers), perceptron(layers, ACTIVATIONS[activation])
     found = largest_gain(weights, activation=activation, output_scale=-2.0)
     assert found <= certify(weights, activation=activation, output_scale=2.0).bound
-    x = np.random.default_rng(9).normal(size=(2000, 5))
+    x = np.random.default_rng(9).normal(size=(2000, layers[0]))
     near = x + 1e-6 * np.random.default_rng(8).normal(size=x.shape)
     gaps = [
         np.linalg.norm(a - b, axis=1)
