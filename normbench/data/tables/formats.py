@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from normbench.data.exact import exactly
+from normbench.data.tables.cut_off import check_whole
 from normbench.errors import DAMAGE, BackendUnavailableError, DataError, InvalidArgumentError, install
 from normbench.numbers import as_number
 
@@ -117,6 +118,7 @@ def _number(text: str) -> float | None:
 def _cells(path: Path, delimiter: str, names: Sequence[str], wanted: Sequence[str], words: Collection[str]) -> Arrays:
     import pandas as pd
 
+    check_whole(path, delimiter, len(names))
     positions = [names.index(name) for name in wanted]
     kinds = {names.index(name): str for name in wanted if name in words}
     beyond = len(names)  # where the fields of a line that has too many begin
