@@ -133,6 +133,11 @@ def _each(data: Sequence[Path], name: str, given: Sequence[Value], *, needed: bo
         raise InvalidArgumentError(
             f"{argument('data', str(data[0]))} needs {argument(name)}: the names of the columns that they are."
         )
+    if len(data) == 1 and name in ("inputs", "outputs"):
+        raise InvalidArgumentError(
+            f"{argument('data', str(data[0]))} is one table, and {argument(name)} is given {len(given)} times. Give it "
+            "once, with all names of columns, separated by commas."
+        )
     raise InvalidArgumentError(
         f"{len(data)} tables and {len(given)} times {argument(name)}. Give it once for each table of "
         f"{argument('data')}, or once for all."

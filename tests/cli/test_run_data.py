@@ -183,6 +183,11 @@ def test_a_damaged_table_is_made_again_from_the_original(table):
         ),
         (["--data", "T", "--inputs", "a"], 2, "needs --outputs: the names of the columns that they are"),
         (["--data", "T", "--data", "T", "--data", "T", *COLUMNS, *COLUMNS], 2, "3 tables and 2 times --inputs"),
+        (
+            ["--data", "T", *COLUMNS, "--inputs", "b"],
+            2,
+            "--inputs is given 2 times. Give it once, with all names of col",
+        ),
         (["--data", "T", "--inputs", "e", "--outputs", "fx"], 2, "has no column 'e'"),
         (["--data", "T", "--inputs", "flight", "--outputs", "fx"], 1, "column 'flight', row 1: 'p' is no number"),
         (["--data", "T", *COLUMNS, "--split", "grouped"], 2, "needs samples of several groups, and those of data set"),
