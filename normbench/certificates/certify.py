@@ -21,6 +21,7 @@ from normbench.certificates.product import KIND as PRODUCT
 from normbench.certificates.product import product
 from normbench.certificates.rescaling import KIND as RESCALED
 from normbench.certificates.rescaling import rescaling
+from normbench.errors import CertificateError
 from normbench.networks.activations import Activation
 from normbench.numbers import positive
 
@@ -172,7 +173,11 @@ def _within(kind: str, deadline: float, cost: float, make: Callable[[], Certific
     needed, left = cost / _SPEED, deadline - time.perf_counter()
     if needed > left:
         return Attempt(kind, None, f"skipped: about {needed:.2g} s or more, of which {max(left, 0.0):.2g} s are left")
-    found = make()
+    try:
+        with np.errstate(all="ignore"):
+            found = make()
+    except (ArithmeticError, np.linalg.LinAlgError, CertificateError):  # beyond float64 on the way
+        found = None
     if found is None or found.kind != kind:
         return Attempt(kind, None, "no proof: the weights are too far apart for float64")
     cause = {Status.TIME_LIMIT: "the time limit", Status.STALLED: "rounding"}.get(found.status)

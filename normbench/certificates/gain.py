@@ -1,12 +1,14 @@
 """How large the Lipschitz constant is at least: the gain of the network at points where it is large."""
 
-import math
+import sys
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from normbench.certificates.plain import plain
+from normbench.certificates.rounding import rounded_down
 from normbench.errors import InvalidArgumentError
 from normbench.networks.activations import ACTIVATIONS, Activation, MaxMin, UnitByUnit
 
@@ -55,46 +57,51 @@ def largest_gain(
     network = plain(weights, activation, output_scale)
     between = ACTIVATIONS[activation] if isinstance(activation, str) else activation
     added = [np.asarray(b, np.float64) for b in biases] or [np.zeros(len(w)) for w in network.given]
+    exponents = [int(np.frexp(np.abs(weight).max())[1]) for weight in network.given]
+    scaled = [np.ldexp(weight, -e) for weight, e in zip(network.given, exponents, strict=True)]
     x, along = np.random.default_rng(0).normal(size=(2, _STARTS, network.given[0].shape[1]))
     x *= (np.geomspace(1e-3, 10.0, _STARTS) / np.linalg.norm(x, axis=1))[:, None]
     best = 0.0
     for _ in range(_STEPS):
         with np.errstate(over="ignore", invalid="ignore"):
-            jacobians, smooth = _jacobians(network.given, added, between, x, along)
+            jacobians, smooth = _jacobians(network.given, scaled, added, between, x, along)
         jacobians = np.where(np.isfinite(jacobians).all(axis=(1, 2), keepdims=True), jacobians, 0.0)
         _, values, right = np.linalg.svd(jacobians, full_matrices=False)
         best = max(best, float(np.where(smooth, values[:, 0], 0.0).max()))
         side = np.where(np.sum(right[:, 0] * x, axis=1) < 0, -1.0, 1.0)  # the one on which the point is
         x = right[:, 0] * (side * np.linalg.norm(x, axis=1))[:, None]
-    return best * network.output_scale if math.isfinite(best * network.output_scale) else 0.0
+    found = rounded_down(Fraction(best) * Fraction(network.output_scale) * Fraction(2) ** sum(exponents))
+    return found if found < sys.float_info.max else 0.0
 
 
 def _jacobians(
     weights: Sequence[np.ndarray],
+    scaled: Sequence[np.ndarray],
     biases: Sequence[np.ndarray],
     between: Activation,
     x: np.ndarray,
     along: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """df/dx at every row of x, shape (points, n_m, n_0), and whether f has one there.
+    """df/dx of the ``scaled`` layers at every row of x, shape (points, n_m, n_0), and whether f has one there.
 
-    What follows the direction ``along``, which is drawn, tells of a unit whether it depends on x at all.
+    Layers are scaled by powers of two, so that no product underflows. What follows the direction ``along``, which is
+    drawn, tells of a unit whether it depends on x at all.
     """
     smooth, passed = np.ones(len(x), bool), []
-    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+    for weight, unit, bias in zip(weights[:-1], scaled[:-1], biases[:-1], strict=True):
         sizes = np.abs(x) @ np.abs(weight.T) + np.abs(bias)
-        x, along = x @ weight.T + bias, along @ weight.T
+        x, along = x @ weight.T + bias, along @ unit.T
         smooth &= ~_at_a_kink(between, x, sizes, along)
         through = _derivative(between, x)
         x, along = _value(between, x), through(along[:, None])[:, 0]
         passed.append(through)
-    if weights[0].shape[1] <= len(weights[-1]):  # from the side of fewer rows; what passes a layer is symmetric
-        transposed = np.broadcast_to(weights[0].T, (len(x), *weights[0].T.shape))
-        for through, weight in zip(passed, weights[1:], strict=True):
+    if scaled[0].shape[1] <= len(scaled[-1]):  # from the side of fewer rows; what passes a layer is symmetric
+        transposed = np.broadcast_to(scaled[0].T, (len(x), *scaled[0].T.shape))
+        for through, weight in zip(passed, scaled[1:], strict=True):
             transposed = through(transposed) @ weight.T
         return transposed.transpose(0, 2, 1), smooth
-    jacobians = np.broadcast_to(weights[-1], (len(x), *weights[-1].shape))
-    for through, weight in zip(reversed(passed), reversed(weights[:-1]), strict=True):
+    jacobians = np.broadcast_to(scaled[-1], (len(x), *scaled[-1].shape))
+    for through, weight in zip(reversed(passed), reversed(scaled[:-1]), strict=True):
         jacobians = through(jacobians) @ weight
     return jacobians, smooth
 

@@ -1,5 +1,6 @@
 """Witnesses and weights at the ends of float64: a bound below the true gain is refused, and never with a crash."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,28 @@ def test_a_file_whose_input_scale_is_no_number_to_divide_by_is_refused(
     np.savez(file, weight_0=np.ones((1, 1)), input_mean=np.zeros(1), input_scale=np.array(scale))
     with pytest.raises(DataError, match=reason):
         read(file)
+
+
+def test_a_bound_that_leaves_float64_on_its_way_is_passed_over():
+    """The singular values of a search did not converge, and that was the answer."""
+    weights = [np.diag([1.0, 2.0**-1070]), np.diag([1.0, 2.0**-1000]), np.ones((1, 2))]
+    found = certify(weights)
+    assert found.bound >= 1.0
+    verify(weights, found.certificate)
+    assert {attempt.kind for attempt in found.attempts if attempt.certificate is None}
+
+
+@pytest.mark.parametrize("activation", ["relu", "maxmin", "leaky_relu", "tanh"])
+def test_no_gain_that_is_found_lies_above_what_is_proven_where_products_underflow(activation):
+    """Jacobians underflowed, and what rounding left of them was called a gain."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        sizes = rng.integers(1, 6, size=rng.integers(2, 6))
+        weights = [
+            rng.normal(size=(rows, columns)) * 2.0 ** rng.integers(-530, 530, size=(rows, columns))
+            for columns, rows in pairwise(sizes)
+        ]
+        weights = [np.ldexp(weight, -int(rng.integers(0, 1000))) for weight in weights]
+        found = certify(weights, activation=activation)
+        verify(weights, found.certificate, activation=activation)
+        assert largest_gain(weights, activation=activation) <= found.bound
