@@ -28,8 +28,8 @@ def steps(name):
 
 
 def missing(command):
-    """Scripts and modules of this repository that a command calls and that are not there."""
-    scripts = [path for path in re.findall(r"(?<![\w./-])ci/[\w./-]+", command) if not (ROOT / path).is_file()]
+    """Scripts, tests and modules of this repository that a command calls and that are not there."""
+    scripts = [path for path in re.findall(r"(?<![\w./-])(?:ci|tests)/[\w./-]+", command) if not (ROOT / path).exists()]
     modules = re.findall(r"-m (ci\.[\w.]+)", command)
     return scripts + [module for module in modules if find_spec(module) is None]
 
@@ -50,11 +50,24 @@ def test_every_script_exists(name):
     assert not [lost for command in commands for lost in missing(command)]
 
 
+@pytest.mark.parametrize(
+    "script", sorted([*(ROOT / "ci").glob("*.sh"), ROOT / ".ci" / "run"]), ids=lambda path: path.name
+)
+def test_every_script_calls_what_is_there(script):
+    called = [line for line in script.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("#")]
+    assert missing("\n".join(called)) == []
+
+
+def test_hooks_before_a_commit_call_what_is_there():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    entries = [hook["entry"] for hook in hooks]
+    assert [lost for entry in entries for lost in missing(entry)] == []
+    assert any("tests/" in entry for entry in entries)
+
+
 def test_a_script_that_does_not_exist_is_found():
-    assert missing("ci/no_such.sh board && python -m ci.no_such && python -m ci.results --check") == [
-        "ci/no_such.sh",
-        "ci.no_such",
-    ]
+    command = "ci/no_such.sh board && python -m ci.no_such && python -m ci.results && pytest tests/ci tests/no_such.py"
+    assert missing(command) == ["ci/no_such.sh", "tests/no_such.py", "ci.no_such"]
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
