@@ -6,11 +6,12 @@ from functools import partial
 import pytest
 from pyarrow import parquet
 
-from ci.results import FRONTIER, RESULTS
+from ci.results import FRONTIER
 from normbench.analysis.chosen_bounds import chosen_bounds
 from normbench.analysis.frontier import frontiers
 from normbench.records.frame import read_file
 from tests.analysis.conftest import BOUNDS
+from tests.board_records import published
 from tests.changes import changed
 
 pytestmark = pytest.mark.quick
@@ -115,7 +116,7 @@ def test_a_bound_that_a_way_was_not_run_at_is_served_by_a_smaller_one_and_by_non
 def test_published_digits_choose_twenty_for_scion_where_more_overfits(tmp_path):
     some = [("task", "=", "digits"), ("optimiser", "=", "scion"), ("lipschitz", "in", (10.0, 20.0, 80.0))]
     path = tmp_path / "some.parquet"
-    parquet.write_table(parquet.read_table(RESULTS / FRONTIER, filters=some), path)
+    parquet.write_table(parquet.read_table(published(FRONTIER), filters=some), path)
     [found] = frontiers(read_file(path))
     [before], [after] = found.lines, chosen_bounds(found).frontier.lines
     assert [cell.lipschitz for cell in after.cells] == [10.0, 20.0, 20.0]

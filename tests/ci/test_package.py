@@ -107,6 +107,20 @@ def test_the_sdist_takes_what_stands_in_the_tree():
         assert list(ROOT.glob(name.removeprefix("/"))), name
 
 
+def test_the_sdist_has_what_tests_read():
+    names = {file.distribution_path for file in SdistBuilder(str(ROOT)).recurse_included_files()}
+    read = [
+        ".pre-commit-config.yaml",
+        ".ci/run",
+        "results/boards.toml",
+        "results/frontiers.toml",
+        "submissions/README.md",
+    ]
+    workflows = [path.relative_to(ROOT).as_posix() for path in (ROOT / ".github" / "workflows").iterdir()]
+    assert workflows
+    assert {*read, *workflows} <= names
+
+
 def test_the_sdist_of_this_tree_holds_nothing_that_a_release_refuses():
     names = {file.distribution_path for file in SdistBuilder(str(ROOT)).recurse_included_files()}
     check_contents(names, {*of_the_package(), *IN_SDIST} - {"PKG-INFO"})  # which the build writes

@@ -6,10 +6,10 @@ import pytest
 
 from ci import rekey
 from ci.rekey import REKEYED, rekeyed
-from ci.results import RESULTS
 from normbench.errors import InvalidArgumentError
 from normbench.records.frame import read_file, to_frame, write_file
 from normbench.records.versions import code_version
+from tests.board_records import published
 from tests.changes import changed
 
 NOTE = "comments only"
@@ -17,7 +17,7 @@ NOTE = "comments only"
 
 @pytest.fixture(scope="module")
 def runs():
-    stored = read_file(RESULTS / "figures" / "records.parquet")
+    stored = read_file(published("figures/records.parquet"))
     usual = [run for run in stored if (run.request.seed, run.request.backend) == (0, "jax")]
     found = [run for run in usual if run.request.optimiser != "sgd"]
     # as they were first made, whatever became of the published ones since

@@ -8,8 +8,9 @@ from pyarrow import parquet
 
 from ci import results
 from ci.readme import FRONTIER, FRONTIER_ENDS
-from ci.results import README, RESULTS, differences, rebuilt, stored
+from ci.results import README, differences, rebuilt, stored
 from normbench.records.frame import read_file, write_file
+from tests.board_records import published
 from tests.changes import changed
 
 
@@ -21,10 +22,10 @@ def made(tmp_path_factory):
     (folder.parent / "README.md").write_text(f"Before\n\n{FRONTIER}{FRONTIER_ENDS}After\n", encoding="utf-8")
     seeds = ("seed", "in", (0, 1, 2))
     some = [seeds, ("optimiser", "in", ("fromage", "adam")), ("task", "in", ("neural-fly", "digits-conv"))]
-    few = parquet.read_table(RESULTS / "records.parquet", filters=some)
+    few = parquet.read_table(published("records.parquet"), filters=some)
     parquet.write_table(few, folder / "records.parquet")
     lines = [seeds, ("optimiser", "=", "geodesic_lbfgs"), ("task", "=", "neural-fly"), ("lipschitz", "in", (5.0, 20.0))]
-    parquet.write_table(parquet.read_table(RESULTS / "frontier.parquet", filters=lines), folder / "frontier.parquet")
+    parquet.write_table(parquet.read_table(published("frontier.parquet"), filters=lines), folder / "frontier.parquet")
     for name, text in rebuilt(folder).items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
