@@ -26,10 +26,16 @@ Each class is a thin loop around the pure update of its family. What holds for a
 - ``state_dict`` holds all that a run needs to go on with the same bits.
 """
 
-import torch
-
 from normbench import specs
 from normbench.backends.method import implementations
+from normbench.errors import install
+
+try:
+    import torch
+except ModuleNotFoundError as error:  # still of that kind, for those who ask by an import whether it is there
+    remedy = f"normbench.torch needs {error.name}, which is not installed: {install('torch')}"
+    raise ModuleNotFoundError(remedy, name=error.name) from error
+
 from normbench.torch.parametrized import parametrize
 
 DROP_INS: dict[str, type[torch.optim.Optimizer]] = implementations(
