@@ -120,3 +120,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Programs())
     if KEPT:
         config.pluginmanager.register(KEPT)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium from the system; tests that need it are skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on PATH; on Debian: apt-get install chromium")
+    with sync_api.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])  # the page is our own
+        yield running
+        running.close()

@@ -185,4 +185,4 @@ def _where_chosen(ways: Sequence[Row]) -> list[str]:
 
 def _commands(rows: Iterable[Row]) -> list[str]:
     made = dict.fromkeys(one for row in rows for one in row["command"].split("; ") if one)
-    return dropdown("The commands that made these rows", code("\n".join(made), "bash")) if made else []
+    return dropdown("The commands that made these rows", code("\n\n".join(made), "bash")) if made else []

@@ -1,6 +1,4 @@
-"""Records with chosen learning curves, the page made from them, and a browser to open it in."""
-
-import shutil
+"""Records with chosen learning curves, the page made from them, and visits to it."""
 
 import numpy as np
 import pytest
@@ -109,19 +107,6 @@ def page_path(html, records, tmp_path_factory):
     path = folder / "report.html"
     path.write_text(html, encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium from the system; tests that need it are skipped where there is none."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no chromium, chromium-browser or google-chrome on PATH; on Debian: apt-get install chromium")
-    with sync_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])  # the page is our own
-        yield running
-        running.close()
 
 
 class Visit:
