@@ -5,7 +5,7 @@ import contextlib
 import pytest
 import torch
 from torch_loop import same
-from torch_members import MEMBERS, copies, names, network
+from torch_members import MEMBERS, advance, copies, names, network
 
 from normbench.torch.precision import full_precision
 
@@ -71,6 +71,30 @@ def test_steps_inside_autocast_have_the_bits_of_those_outside(member):
         assert torch.is_autocast_enabled("cpu")
         assert torch.get_autocast_dtype("cpu") == torch.bfloat16
     assert {enabled for enabled, *_ in seen} == {True}  # the closure runs as its caller has it
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("default", [torch.bfloat16, torch.float16, torch.float64], ids=str)
+@each
+def test_the_dtype_that_torch_gives_new_tensors_leaves_the_steps_alone(member, default, dtype):
+    start = [p.detach() for p in network(dtype=dtype)]
+
+    def trained():
+        params = [torch.nn.Parameter(p.clone()) for p in start]
+        optimizer = member.make(params)
+        advance(optimizer, params, 10)
+        return copies(params), float(optimizer.param_groups[0].get("step_size", 0.0))
+
+    usual, step_size = trained()
+    torch.set_default_dtype(default)
+    try:
+        found, other = trained()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    tolerance = 100 * torch.finfo(dtype).eps
+    for p, q in zip(found, usual, strict=True):
+        torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
+    assert other == pytest.approx(step_size, rel=tolerance)
 
 
 def test_without_the_remedy_the_steps_inside_autocast_differ(monkeypatch):
