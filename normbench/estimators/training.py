@@ -20,6 +20,7 @@ from normbench.estimators.input_maps import InputMap
 from normbench.estimators.samples import Samples, folded, mean
 from normbench.estimators.settings import Settings
 from normbench.estimators.stopping import Advanced, until_settled, until_worse
+from normbench.estimators.surroundings import usual_settings
 from normbench.estimators.threads import few_threads
 from normbench.estimators.trained_bound import WIDEST, WIDEST_OF_LOGITS, trained_bound
 from normbench.networks import Loss
@@ -136,10 +137,11 @@ def _run(
     )
     problem = bounded_start(_quiet(start), spec, settings.parametrisation)
     key = parametrisations.resolve(spec, settings.parametrisation, problem.network, bounded=True).key
-    trainer = _trainer(settings, problem, key, settings.max_iter * batches)
     seen, entries = settings.batch_size or len(z), sum(weight.size for weight in problem.weights)
-    with few_threads(seen, entries):
-        ended = (until_settled if held_out is None else until_worse)(trainer, settings, batches)
+    with usual_settings(settings.chosen_backend):
+        trainer = _trainer(settings, problem, key, settings.max_iter * batches)
+        with few_threads(seen, entries):
+            ended = (until_settled if held_out is None else until_worse)(trainer, settings, batches)
     if ended.whole.status is Status.DIVERGED:
         raise TrainingError(
             f"{ended.whole.reason}. Scale X or y to sizes near 1, raise {argument('lipschitz')}, or choose another "
