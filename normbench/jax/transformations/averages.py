@@ -11,11 +11,13 @@ from normbench.jax.transformations.balls import Region
 from normbench.jax.transformations.gate import beside, is_masked
 from normbench.jax.transformations.online_lbfgs import OnlineWalkState
 from normbench.jax.transformations.polar_average import AverageState
+from normbench.jax.transformations.promotion import promoting
 from normbench.specs.base import Geometry
 
 AVERAGING = (AverageState, OnlineWalkState)  # states that hold an average, and the radii of its leaves
 
 
+@promoting
 def averaged(state: Any, params: Any) -> Any:
     """The averaged parameters, for evaluation: as ``optax.contrib.schedule_free_eval_params``.
 

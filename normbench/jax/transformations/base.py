@@ -13,6 +13,7 @@ from jax import Array
 from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import norm
 from normbench.jax.transformations.gate import Gate, dtype_of, named_leaves
+from normbench.jax.transformations.promotion import promoting
 from normbench.jax.updates.spheres import Arrays, radii
 
 Step = Callable[[Any, Arrays, Arrays, Any], tuple[Arrays, Any]]
@@ -70,7 +71,7 @@ def explicit(gate: Gate, init: Callable[[Any], Any], step: Step) -> optax.Gradie
         moved, new = step(params, cast(updates, dtype), cast(params, dtype), state)
         return as_updates(params, moved), as_before(new, state)
 
-    return optax.with_extra_args_support(optax.GradientTransformation(checked_init, update))
+    return optax.with_extra_args_support(optax.GradientTransformation(promoting(checked_init), promoting(update)))
 
 
 def working_dtype(params: Any, *others: Any) -> Any:

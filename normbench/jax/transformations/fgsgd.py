@@ -13,6 +13,7 @@ from normbench import specs
 from normbench.errors import InvalidArgumentError
 from normbench.jax.transformations.base import StateCheck, as_before, as_updates, cast, rate_at, working_dtype
 from normbench.jax.transformations.gate import Gate, check_static, resolve_rate
+from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.fgsgd import FGSGDState
 from normbench.jax.updates.fgsgd import fgsgd as fgsgd_update
 from normbench.jax.updates.spheres import Arrays
@@ -140,7 +141,7 @@ def fgsgd(
         moved, new, rate = fgsgd_update(**step_hyper).step(cast(updates, dtype), weights, before)
         return as_updates(params, moved), as_before(ManifoldState(new.count, new.deviations, rate), state)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return transformation(init, update)
 
 
 def _checked_positions(positions: Any) -> int | list[int]:

@@ -15,6 +15,7 @@ from normbench.jax.transformations.balls import Place, Region, like, matrices, u
 from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
 from normbench.jax.transformations.curve import ValueSeries, bound, checked_value
 from normbench.jax.transformations.gate import Gate, resolve
+from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.balls import Product
 from normbench.jax.updates.geodesic_lbfgs import geodesic_lbfgs as geodesic_lbfgs_update
 from normbench.jax.updates.through import Point
@@ -189,4 +190,4 @@ def geodesic_lbfgs(
         new = WalkState(Place(radii, end.weights), found.state, found.step_size)
         return like(params, end.updates), as_before(new, state)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return transformation(init, update)

@@ -25,6 +25,7 @@ from normbench.jax.transformations.base import (
 )
 from normbench.jax.transformations.curve import Evaluated, ValueCurve, bound, checked_value
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero, resolve
+from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.method1 import method1 as method1_update
 from normbench.jax.updates.spheres import Arrays
 
@@ -141,7 +142,7 @@ def method1(
         found = step(curve, start, mu)
         return as_updates(params, found.point.weights), as_before(SphereState(mu, found.step_size), state)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return transformation(init, update)
 
 
 def _straight(euclidean: Any, params: Any) -> tuple[bool, ...]:

@@ -13,6 +13,7 @@ from normbench.jax.transformations.balls import Place, Region, beginnings, like,
 from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
 from normbench.jax.transformations.curve import bound, checked_value, value_at
 from normbench.jax.transformations.gate import Gate, resolve
+from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates import online_lbfgs as online
 from normbench.jax.updates.balls import Product
 from normbench.specs.base import Geometry
@@ -187,4 +188,4 @@ def online_lbfgs(
         new = OnlineWalkState(Place(radii, end.weights), walk, jax.tree.unflatten(structure, mean), turn.angle)
         return like(params, end.updates), as_before(new, state)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return transformation(init, update)

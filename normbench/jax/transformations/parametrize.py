@@ -10,6 +10,7 @@ from jax import Array
 
 from normbench import numbers
 from normbench.errors import InvalidArgumentError
+from normbench.jax.transformations.promotion import promoting
 from normbench.jax.updates.parametrisations import weights_of
 from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS
@@ -132,6 +133,7 @@ def parametrize(
     plain = weights_of(found, place, tuple(W.shape for W in arrays))
     variables = tuple(jnp.asarray(v, dtype) for v in start)
 
+    @promoting
     def scaled(given: Sequence[Array]) -> list[Array]:
         _require_alike(given, variables)
         return [c * W for W, c in zip(plain(tuple(given)), scales, strict=True)]

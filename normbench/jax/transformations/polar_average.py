@@ -11,6 +11,7 @@ from normbench import specs
 from normbench.jax.transformations.balls import Place, Region, beginnings, like, matrices, units, wider
 from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
 from normbench.jax.transformations.gate import Gate, resolve
+from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.polar_average import PolarState, advanced
 from normbench.specs.base import Geometry
 
@@ -136,4 +137,4 @@ def polar_average(
         )
         return like(params, end.updates), as_before(after, state)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return transformation(init, update)
