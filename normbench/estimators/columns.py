@@ -1,5 +1,7 @@
 """What scikit-learn would turn into numbers in silence, or refuse without a word of the column: dates, texts, masks."""
 
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,15 +43,41 @@ def check(name: str, given: Any, *, texts: bool = False) -> None:
         )
     if texts:
         return
-    if hasattr(given, "columns") and hasattr(given, "iloc"):
-        for position, column in enumerate(given.columns):
-            _check_column(f"column {column!r} of {name}", given.iloc[:, position], _REMEDIES[name])
+    if _is_frame(given):
+        for column, cells in _columns(given):
+            _check_column(f"column {column!r} of {name}", cells, _written(cells), _REMEDIES[name])
     elif not hasattr(given, "toarray"):
-        _check_column(name, given if hasattr(given, "dtype") else np.asarray(given), _REMEDIES[name])
+        column = given if hasattr(getattr(given, "dtype", None), "kind") else np.asarray(given)
+        # of an array scikit-learn names the text
+        _check_column(name, column, _written(column) if hasattr(column, "isna") else (), _REMEDIES[name])
 
 
-def _check_column(where: str, column: Any, remedy: str) -> None:
-    kind = getattr(column.dtype, "kind", "O")
+def _is_frame(given: Any) -> bool:
+    """Whether it is a data frame of pandas, a table of Arrow or a data frame of polars."""
+    of_pandas = hasattr(given, "columns") and hasattr(given, "iloc")
+    return of_pandas or hasattr(given, "column_names") or hasattr(given, "get_columns")
+
+
+def _columns(given: Any) -> Iterator[tuple[Any, Any]]:
+    """Name and cells of every column: a series of pandas, or an array."""
+    if hasattr(given, "iloc"):
+        yield from ((column, given.iloc[:, position]) for position, column in enumerate(given.columns))
+    elif hasattr(given, "column_names"):
+        yield from ((column, np.asarray(given.column(k))) for k, column in enumerate(given.column_names))
+    else:
+        yield from ((column.name, column.to_numpy()) for column in given.get_columns())
+
+
+def _written(column: Any) -> Iterable[Any]:
+    """The cells of a column that are not empty."""
+    if hasattr(column, "isna"):
+        found: Iterable[Any] = column[~column.isna()]
+        return found
+    return (cell for cell in column if cell is not None and not (isinstance(cell, float) and math.isnan(cell)))
+
+
+def _check_column(where: str, column: Any, cells: Iterable[Any], remedy: str) -> None:
+    kind = column.dtype.kind
     hidden = isinstance(column, np.ndarray) and kind == "O" and any(isinstance(cell, _TIMES) for cell in column.flat)
     if kind in "mM" or hidden:
         raise DataError(
@@ -57,7 +85,7 @@ def _check_column(where: str, column: Any, remedy: str) -> None:
         )
     if kind in "biufc":
         return
-    for cell in column[~column.isna()] if hasattr(column, "isna") else ():  # of an array scikit-learn names the text
+    for cell in cells:
         try:
             float(cell)
         except (TypeError, ValueError, OverflowError):

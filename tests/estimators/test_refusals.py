@@ -1,6 +1,7 @@
 """What cannot be fitted is one error that says what to change."""
 
 from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,38 @@ def test_a_column_that_is_no_number_is_named(kind):
         fitted.predict(table.assign(a=X[:, 0]))
     with pytest.raises(DataError, match=f"^y holds {words}"):
         LipschitzRegressor(**QUICK).fit(X, column)
+
+
+def arrow(columns):
+    return pytest.importorskip("pyarrow").table(columns)
+
+
+def polars(columns):
+    return pytest.importorskip("polars").DataFrame(columns)
+
+
+@pytest.mark.parametrize("frame", [arrow, polars])
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([datetime(2026, 1, 1) + timedelta(days=k) for k in range(30)], "dates or spans of time"),
+        ([date(2026, 1, 1) + timedelta(days=k) for k in range(30)], "dates or spans of time"),
+        ([timedelta(days=k) for k in range(30)], "dates or spans of time"),
+        ([None, *[time(1, k) for k in range(29)]], "'01:00:00', which is no number"),
+        ([None, *["wet"] * 29], "'wet', which is no number"),
+    ],
+    ids=["datetimes", "dates", "spans", "times", "texts"],
+)
+def test_a_column_that_is_no_number_is_named_whatever_the_frame(frame, cells, words):
+    for table in (frame({"a": X[:, 0], "b": cells}), frame({"b": cells})):
+        for model in (LipschitzRegressor(**QUICK), LipschitzClassifier(**QUICK)):
+            with pytest.raises(DataError, match=f"column 'b' of X holds {words}"):
+                model.fit(table, np.arange(30) % 2)
+    if None not in cells:
+        with pytest.raises(DataError, match=f"^y holds {words}"):
+            LipschitzRegressor(**QUICK).fit(X, frame({"b": cells})["b"])
+    numbers = frame({"a": X[:, 0], "b": [True, False] * 15, "c": ["1", "2"] * 15})
+    assert LipschitzRegressor(**QUICK | {"max_iter": 1}).fit(numbers, Y).n_features_in_ == 3
 
 
 def test_masked_cells_and_arrays_of_dates_or_texts_are_refused():
