@@ -12,6 +12,7 @@ from normbench.errors import InvalidArgumentError
 from normbench.exports.network import DTYPES, rounded
 from normbench.jax.benchmark import network as layers
 from normbench.jax.products import matmul
+from normbench.jax.promotion import promoting
 from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS
 
@@ -60,6 +61,7 @@ def function(network: StoredNetwork, dtype: str = "float32") -> tuple[Apply, Par
     columns = network.weights[0].shape[1]
     mean, scale = as_arrays(network.input_mean), as_arrays(network.input_scale)
 
+    @promoting
     def apply(params: Params, x: Array) -> Array:
         z = jnp.asarray(x).reshape(-1, columns)
         z = (z - mean) / scale if network.input_map == "affine" else _direction(z)

@@ -43,6 +43,18 @@ def test_leading_axes_are_kept_and_vmap_and_grad_apply():
     assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradient))
 
 
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_what_a_program_forbids_to_promote_changes_nothing(name):
+    network = REGRESSORS[name]
+    x = jnp.asarray(of_all_lengths() if name == "unit norm" else samples("float32", network), jnp.float32)
+    apply, params = function(network)
+    usual = apply(params, x)
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        apply, params = function(network)
+        np.testing.assert_array_equal(apply(params, x), usual)
+        assert jax.jit(jax.grad(lambda p: apply(p, x).sum()))(params)[0]["weight"].any()
+
+
 def test_a_dtype_that_is_none_or_turned_off_is_one_error():
     with pytest.raises(InvalidArgumentError, match="dtype must be float32 or float64; got 'bfloat16'"):
         function(bare(), "bfloat16")

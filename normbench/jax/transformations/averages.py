@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from normbench.errors import InvalidArgumentError
+from normbench.jax.promotion import promoting
 from normbench.jax.transformations.balls import Region
 from normbench.jax.transformations.gate import beside, is_masked
 from normbench.jax.transformations.online_lbfgs import OnlineWalkState
 from normbench.jax.transformations.polar_average import AverageState
-from normbench.jax.transformations.promotion import promoting
 from normbench.specs.base import Geometry
 
 AVERAGING = (AverageState, OnlineWalkState)  # states that hold an average, and the radii of its leaves

@@ -12,8 +12,8 @@ from jax import Array
 
 from normbench.errors import InvalidArgumentError
 from normbench.jax.norms import norm
+from normbench.jax.promotion import promoting
 from normbench.jax.transformations.gate import Gate, dtype_of, named_leaves
-from normbench.jax.transformations.promotion import promoting
 from normbench.jax.updates.spheres import Arrays, radii
 
 Step = Callable[[Any, Arrays, Arrays, Any], tuple[Arrays, Any]]
@@ -51,6 +51,13 @@ class StepState(NamedTuple):
     """The last step size."""
 
     step_size: Array
+
+
+def transformation(
+    init: Callable[[Any], Any], update: Callable[..., tuple[Any, Any]]
+) -> optax.GradientTransformationExtraArgs:
+    """Init and update as optax takes them, both promoting."""
+    return optax.GradientTransformationExtraArgs(promoting(init), promoting(update))
 
 
 def explicit(gate: Gate, init: Callable[[Any], Any], step: Step) -> optax.GradientTransformationExtraArgs:

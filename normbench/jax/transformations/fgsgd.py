@@ -11,9 +11,16 @@ from jax import Array
 
 from normbench import specs
 from normbench.errors import InvalidArgumentError
-from normbench.jax.transformations.base import StateCheck, as_before, as_updates, cast, rate_at, working_dtype
+from normbench.jax.transformations.base import (
+    StateCheck,
+    as_before,
+    as_updates,
+    cast,
+    rate_at,
+    transformation,
+    working_dtype,
+)
 from normbench.jax.transformations.gate import Gate, check_static, resolve_rate
-from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.fgsgd import FGSGDState
 from normbench.jax.updates.fgsgd import fgsgd as fgsgd_update
 from normbench.jax.updates.spheres import Arrays

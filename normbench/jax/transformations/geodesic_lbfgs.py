@@ -12,10 +12,9 @@ from normbench import specs
 from normbench.arguments import one_of
 from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.transformations.balls import Place, Region, like, matrices, units, wider
-from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
+from normbench.jax.transformations.base import StateCheck, as_before, transformation, working_dtype
 from normbench.jax.transformations.curve import ValueSeries, bound, checked_value
 from normbench.jax.transformations.gate import Gate, resolve
-from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.balls import Product
 from normbench.jax.updates.geodesic_lbfgs import geodesic_lbfgs as geodesic_lbfgs_update
 from normbench.jax.updates.through import Point

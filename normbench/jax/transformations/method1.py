@@ -21,11 +21,11 @@ from normbench.jax.transformations.base import (
     cast,
     live_radii,
     start_radii,
+    transformation,
     working_dtype,
 )
 from normbench.jax.transformations.curve import Evaluated, ValueCurve, bound, checked_value
 from normbench.jax.transformations.gate import Gate, positive, require_nonzero, resolve
-from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.method1 import method1 as method1_update
 from normbench.jax.updates.spheres import Arrays
 

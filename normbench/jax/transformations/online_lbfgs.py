@@ -10,10 +10,9 @@ from jax import Array
 
 from normbench import specs
 from normbench.jax.transformations.balls import Place, Region, beginnings, like, matrices, units, wider
-from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
+from normbench.jax.transformations.base import StateCheck, as_before, transformation, working_dtype
 from normbench.jax.transformations.curve import bound, checked_value, value_at
 from normbench.jax.transformations.gate import Gate, resolve
-from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates import online_lbfgs as online
 from normbench.jax.updates.balls import Product
 from normbench.specs.base import Geometry

@@ -10,7 +10,7 @@ from jax import Array
 
 from normbench import numbers
 from normbench.errors import InvalidArgumentError
-from normbench.jax.transformations.promotion import promoting
+from normbench.jax.promotion import promoting
 from normbench.jax.updates.parametrisations import weights_of
 from normbench.networks import Network
 from normbench.networks.activations import ACTIVATIONS

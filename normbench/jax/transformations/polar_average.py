@@ -9,9 +9,8 @@ from jax import Array
 
 from normbench import specs
 from normbench.jax.transformations.balls import Place, Region, beginnings, like, matrices, units, wider
-from normbench.jax.transformations.base import StateCheck, as_before, working_dtype
+from normbench.jax.transformations.base import StateCheck, as_before, transformation, working_dtype
 from normbench.jax.transformations.gate import Gate, resolve
-from normbench.jax.transformations.promotion import transformation
 from normbench.jax.updates.polar_average import PolarState, advanced
 from normbench.specs.base import Geometry
 

@@ -1,4 +1,4 @@
-"""What a program forbids for its own arrays, to promote dtypes or ranks, is not forbidden to a step.
+"""What a program forbids for its own arrays, to promote dtypes or ranks, is not forbidden to ours.
 
 Nothing is relaxed where nothing is forbidden, so that functions which were compiled are found again. What is allowed
 changes no number of a function that does without, a user's own value_fn and schedules among them.
@@ -7,10 +7,9 @@ changes no number of a function that does without, a user's own value_fn and sch
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import jax
-import optax
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -35,10 +34,3 @@ def _promotions() -> Iterator[None]:
         if jax.config.jax_numpy_rank_promotion != "allow":
             relaxed.enter_context(jax.numpy_rank_promotion("allow"))
         yield
-
-
-def transformation(
-    init: Callable[[Any], Any], update: Callable[..., tuple[Any, Any]]
-) -> optax.GradientTransformationExtraArgs:
-    """Init and update as optax takes them, both promoting."""
-    return optax.GradientTransformationExtraArgs(promoting(init), promoting(update))
