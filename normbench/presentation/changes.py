@@ -71,7 +71,7 @@ def _columns(row: Comparison) -> list[Column]:
     metrics = [column for k, change in enumerate(row.changes) for column in _metric_columns(k, change.metric.name)]
     return [
         Column("verdict", _verdict, numeric=False, wraps=True),
-        Column(OPTIMISER.header, lambda c: ", ".join([c.key.run.request.optimiser, *how(c.key.run)]), numeric=False),
+        Column(OPTIMISER.header, _optimiser, numeric=False, wraps=True),
         Column(WHERE.header, lambda c: where(c.key.run), numeric=False),
         Column("tuning", _tuning, numeric=False, wraps=True),
         Column(ITERATIONS.header, lambda c: str(c.key.run.request.iterations), leaves=4),
@@ -86,6 +86,10 @@ def _metric_columns(k: int, name: str) -> tuple[Column, Column]:
         Column(name, lambda c: _change(c.changes[k])),
         Column(f"interval of {name}" if k else "interval", lambda c: _interval(c.changes[k]), leaves=5 if k else 1),
     )
+
+
+def _optimiser(row: Comparison) -> str:
+    return ", ".join([row.key.run.request.optimiser, *how(row.key.run)])
 
 
 def _tuning(row: Comparison) -> str:
