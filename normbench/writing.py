@@ -3,15 +3,18 @@
 import errno
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from normbench.errors import OutputError
 
 TEMPORARY = ".tmp"  # ending of files that are being written
 _PROBE = b"normbench" * 455  # a block: a full disk has no room for it
+_TRIES, _SECONDS = 20, 0.01  # where another process makes or removes the same folder; it takes a millisecond or less
 
 
 @contextmanager
@@ -27,8 +30,7 @@ def replaced(path: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{uuid.uuid4().hex}{TEMPORARY}")
     try:
         _check_replaceable(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
+        _again(partial(_begin, temporary))
         yield temporary
         _to_disk(temporary)
         if target.exists():
@@ -55,11 +57,20 @@ def write_text(path: Path, text: str) -> None:
 def probe_folder(folder: Path) -> None:
     """Raise unless files can be written into the folder, which need not exist yet; nothing is left behind.
 
+    Commands that begin in the same moment may ask for the same new folder: see :func:`_again`.
+
     Raises
     ------
     OutputError
         The message names the folder and the cause.
     """
+    try:
+        _again(partial(_probe, folder))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _probe(folder: Path) -> None:
     made: list[Path] = []
     temporary = folder / f".{uuid.uuid4().hex}{TEMPORARY}"
     try:
@@ -69,14 +80,30 @@ def probe_folder(folder: Path) -> None:
                 made.append(path)
         temporary.write_bytes(_PROBE)
         _to_disk(temporary)
-    except OSError as error:
-        raise unwritable(folder, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         for path in reversed(made):
             with suppress(OSError):
                 path.rmdir()
+
+
+def _begin(temporary: Path) -> None:
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    temporary.touch()
+
+
+def _again(act: Callable[[], None]) -> None:
+    """Do it, and once more where a folder came or went meanwhile.
+
+    A probe makes folders that are not there yet and removes them: to another process one of them is there when it looks
+    and gone when it wants to use it, or the other way round.
+    """
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError, FileExistsError):
+            return act()
+        time.sleep(_SECONDS)
+    return act()
 
 
 def probe_file(path: Path) -> None:

@@ -177,3 +177,48 @@ def test_the_cache_is_where_the_variable_says(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.setenv("NORMBENCH_CACHE", "~/cache")
     assert cache_folder() == Path("/home/someone/cache")
+
+
+def another_ends(folder):
+    """Its probe has made the folder above, and removes it."""
+    folder.parent.rmdir()
+
+
+def another_begins(folder):
+    """Its probe makes the folder first."""
+    folder.mkdir()
+
+
+@pytest.fixture(params=[another_ends, another_begins])
+def folder(request, tmp_path, monkeypatch):
+    """A folder to probe; right before we make it, for the first three times, another command's probe does its part."""
+    meant, make, times = tmp_path / "new" / "records", Path.mkdir, iter(range(3))
+    meant.parent.mkdir()
+
+    def mkdir(path, *given, **named):
+        if path == meant and next(times, None) is not None:
+            with monkeypatch.context() as at_once:
+                at_once.setattr(Path, "mkdir", make)
+                request.param(path)
+        make(path, *given, **named)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    return meant
+
+
+def test_the_probe_of_another_command_is_no_fault(folder):
+    probe_folder(folder)  # it ended in "No such file or directory", or "File exists"
+
+
+def test_what_is_written_while_another_command_probes_is_written(tmp_path, monkeypatch):
+    """Its probe had made the folder, and removed it between two steps."""
+    meant, touch, times = tmp_path / "new", Path.touch, iter(range(3))
+
+    def late(path, *given, **named):
+        if path.parent == meant and next(times, None) is not None:
+            meant.rmdir()
+        touch(path, *given, **named)
+
+    monkeypatch.setattr(Path, "touch", late)
+    write_text(meant / "file", "text")
+    assert tree(meant) == [Path("file")]
