@@ -112,9 +112,9 @@ def colours(optimisers: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=list(optimisers), range=[variable(name) for name in optimisers])
 
 
-def faded(full: float = 1.0) -> Any:
+def faded(full: float = 1.0) -> alt.OpacityValue:
     """Opacity that lets what is not picked recede."""
-    return alt.condition(_PICKED, alt.value(full), alt.value(0.1 * full))
+    return alt.OpacityValue(**alt.condition(_PICKED, alt.value(full), alt.value(0.1 * full)))
 
 
 def cost_axis(**changes: Any) -> alt.Axis:
@@ -145,7 +145,8 @@ def compiled(chart: AnyChart, frame: Frame, *, height: int | alt.Step = HEIGHT) 
         frame.source, anchor="start", offset=12, fontSize=12, fontWeight="normal", color="var(--muted)"
     )
     framed = chart.properties(width="container", height=height, title=title, description=frame.description)
-    specification = vl_convert.vegalite_to_vega(framed.to_dict(), config=CONFIG)
+    declared = framed.to_dict(validate=False)  # its parts were validated when they were made
+    specification = vl_convert.vegalite_to_vega(declared, config=CONFIG)
     titles = "{" + ", ".join(f"{name}: '{words}'" for name, words in COST_NAMES.items()) + "}[cost]"
     return _with_title(specification, {"signal": titles})
 
