@@ -17,12 +17,6 @@ MIXED = tuple(key for key in KEYS if key != "fgsgd")  # which has a scale of its
 SAME = 1e-12
 
 
-@pytest.fixture
-def float64():
-    with jax.enable_x64(True):
-        yield
-
-
 def step(optimizer, loss, params, state):
     """What a user writes; method 1 needs the value and the function, the others ignore them."""
     value, grads = jax.value_and_grad(loss)(params)

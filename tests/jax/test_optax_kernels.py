@@ -26,15 +26,11 @@ import normbench.reference.method2
 from normbench.reference.spheres import exponential_map, radii
 from tests.oracle import reference_step
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 STEPS = 25
 TIGHT = 1e-12
 LINE_SEARCH = 1e-9  # relative to tau, see normbench/jax/updates/method2.py
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
 
 
 UPDATES = {

@@ -18,13 +18,9 @@ from normbench.jax.benchmark.perceptron import Objective
 from normbench.jax.line_derivatives import forward, reverse
 from normbench.jax.transformations.curve import ValueCurve
 
+pytestmark = pytest.mark.usefixtures("float64")
+
 TIGHT = 1e-10
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
 
 
 def walk(optimizer, params, loss, steps):

@@ -19,12 +19,6 @@ ROWS = np.stack([np.random.default_rng([k, 31]).permutation(40)[:10] for k in ra
 TIGHT = 1e-10
 
 
-@pytest.fixture
-def float64():
-    with jax.enable_x64(True):
-        yield
-
-
 @pytest.fixture(scope="module")
 def reference():
     hyper = specs.get(KEY).resolve(CASE.hyper)

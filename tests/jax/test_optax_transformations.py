@@ -47,12 +47,6 @@ def of(key):
     return next(case for case in MEMBERS if case.key == key)
 
 
-@pytest.fixture
-def float64():
-    with jax.enable_x64(True):
-        yield
-
-
 def nest(weights):
     """A user's parameters: a nested dictionary, whose leaves JAX sorts by name, not by depth; the last is a kernel."""
     *hidden, last = weights
