@@ -23,6 +23,7 @@ from normbench.networks import Loss
 from normbench.numbers import as_number
 
 NARROW, WIDE = 0.01, 2.0  # of the linear fit's gain: nothing is reached; times what is proven: nothing is bound
+OVERFITTED, SLIGHT = 1.5, 0.02  # times what the linear fit loses on test rows; of the mean's error: as good as none
 
 
 @dataclass(frozen=True)
@@ -262,6 +263,16 @@ def _trivial(model: Any, table: Table, split: Split) -> dict[str, Score]:
     }
 
 
+def _overfitted(fit: TableFit) -> float | None:
+    """Test error over training error, where that is much, and much beside the linear fit's on the same rows."""
+    network, linear, mean = (fit.scores.get(name) for name in ("network", "linear", "mean"))
+    if not (network and linear and mean and network.train > 0.0 and linear.train > 0.0):
+        return None
+    ratio = network.test / network.train
+    worth_a_word = network.test > SLIGHT * mean.test
+    return ratio if worth_a_word and ratio > OVERFITTED * max(1.0, linear.test / linear.train) else None
+
+
 def _remarks(fit: TableFit) -> list[str]:
     """A bound in the wrong unit, a fit that did not end, blocks that are none, columns that say nothing."""
     asked, proven, linear = fit.model.lipschitz, fit.model.lipschitz_bound_, fit.scores["linear"].gain
@@ -275,7 +286,14 @@ def _remarks(fit: TableFit) -> list[str]:
             f"The bound of {asked:.3g} does not bind: {proven:.3g} {unit} is proven without reaching it. Is its unit "
             f"right?{yardstick} A bound below {proven:.3g} would make the network less steep."
         )
-    if not fit.converged:
+    stopped, ratio = fit.model.early_stopping, _overfitted(fit)
+    if ratio is not None:
+        other = "" if stopped else f", {argument('early_stopping')}"
+        found.append(
+            f"The error on the test rows is {ratio:.3g} times that on the training rows, which the network follows too "
+            f"closely. A smaller bound{other} or fewer hidden units leave less room for that."
+        )
+    if not fit.converged and (stopped or ratio is None):
         found.append(
             f"The training loss still fell after {fit.model.n_iter_} {fit.iterations}; the bound holds all the same. "
             f"Raise {argument('max_iter')}."

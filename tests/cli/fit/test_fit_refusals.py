@@ -54,6 +54,28 @@ def test_what_looks_wrong_is_remarked(table, bound, more, remark, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("noise", "bound", "more", "expected"),
+    [
+        (1.0, 100, [], r"is [\d.]+ times that on the training rows, .* A smaller bound, --early-stopping or fewer"),
+        (1.0, 0.5, [], ""),
+        (0.001, 1.5, ["--hidden", 0], ""),
+    ],
+)
+def test_rows_that_are_followed_too_closely_are_remarked_and_not_trained_for_longer(
+    noise, bound, more, expected, tmp_path
+):
+    rng = np.random.default_rng(0)
+    v, q = rng.normal(size=(2, 90))
+    pd.DataFrame({"v": v, "q": q, "f": v - q + noise * rng.normal(size=90)}).to_csv(tmp_path / "t.csv", index=False)
+    given = ["--inputs", "v,q", "--outputs", "f", "--lipschitz", bound, "--max-iter", 300, *more]
+    said = json.loads(call("fit", tmp_path / "t.csv", *given, "--format", "json").stdout)
+    close = [text for text in said["remarks"] if "too closely" in text]
+    assert len(close) == bool(expected)
+    assert all(re.search(expected, text) for text in close)
+    assert not close or not any("--max-iter" in text for text in said["remarks"])
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--inputs", "w", "--outputs", "fx", "--lipschitz", 1], 2, "wind tunnel.csv has no column 'w'."),
