@@ -39,6 +39,7 @@ RANKS = {
     "cli": 15,
     "calls": 16,
     "api": 17,
+    "__main__": 18,
 }
 NEIGHBOURS = {"papers", "presentation"}  # a paper draws its pictures in the common style; the page shows them
 ALLOWED = {

@@ -4,6 +4,7 @@ import importlib
 
 import click
 
+from normbench.cli.choices import SuggestingGroup
 from normbench.cli.errors import ReportingGroup
 
 # name: module, and the first sentence of its help, so that the overview imports none of them
@@ -25,7 +26,7 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(ReportingGroup):
+class _LazyGroup(SuggestingGroup, ReportingGroup):
     """A group that imports a command when it is asked for; each module calls its command ``command``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -35,17 +36,6 @@ class _LazyGroup(ReportingGroup):
         if cmd_name not in _COMMANDS:
             return None
         return importlib.import_module(f"normbench.cli.{_COMMANDS[cmd_name][0]}").command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is named; of a mistyped one the closest is suggested, without an import of any."""
-        name = args[0]
-        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            from normbench.specs.base import suggestion
-
-            ctx.fail(f"No such command {name!r}.{suggestion(name, _COMMANDS)}")
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

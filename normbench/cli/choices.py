@@ -1,4 +1,4 @@
-"""Options and arguments that take one of some names, and what they say of a name that is none."""
+"""Options, arguments and groups of commands that take one of some names, and what they say of a name that is none."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,3 +46,18 @@ class PluggedIn(Choice):
         from normbench.specs.plug_ins import offered
 
         return Choice([*self.choices, *offered(self._group)]).get_invalid_choice_message(value, ctx)
+
+
+class SuggestingGroup(click.Group):
+    """A group of commands that suggests the closest of them, none of which is imported for that."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names."""
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            from normbench.specs.base import suggestion
+
+            ctx.fail(f"No such command {name!r}.{suggestion(name, dict.fromkeys(known))}")
+        return super().resolve_command(ctx, args)

@@ -6,7 +6,7 @@ import click
 
 from normbench import data
 from normbench.cli import options
-from normbench.cli.choices import MarkedChoice
+from normbench.cli.choices import MarkedChoice, SuggestingGroup
 from normbench.cli.errors import CHECK_FAILED
 from normbench.data.dataset import TABLE_MARK, origin
 from normbench.presentation.terminal import console, plain_table
@@ -14,7 +14,7 @@ from normbench.presentation.terminal import console, plain_table
 _NAME = click.argument("name", type=MarkedChoice(list(data.SOURCES), TABLE_MARK))
 
 
-@click.group("data")
+@click.group("data", cls=SuggestingGroup)
 def command() -> None:
     """Fetch, verify and describe data sets.
 

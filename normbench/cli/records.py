@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from normbench.cli import options
+from normbench.cli.choices import SuggestingGroup
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import print_remarks
 from normbench.writing import probe_file, probe_folder
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from normbench.records.schema import Record
 
 
-@click.group("records")
+@click.group("records", cls=SuggestingGroup)
 def command() -> None:
     """Export and import records as one file, or merge folders.
 

@@ -13,7 +13,7 @@ from normbench.campaigns.campaign import Campaign
 from normbench.campaigns.engine.engine import results_of
 from normbench.campaigns.engine.workers import Workers
 from normbench.cli import options
-from normbench.cli.choices import Choice
+from normbench.cli.choices import Choice, SuggestingGroup
 from normbench.cli.errors import CHECK_FAILED
 from normbench.cli.output import FIGURES, print_failures
 from normbench.cli.workers import given_workers
@@ -29,7 +29,7 @@ from normbench.records.store import Store
 from normbench.writing import probe_folder
 
 
-@click.group("reproduce")
+@click.group("reproduce", cls=SuggestingGroup)
 def command() -> None:
     """Repeat a published experiment.
 
