@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 NARROWEST, WIDEST = 40, 10_000  # in fewer columns a table has no text left
 BETWEEN = 2  # blanks between two columns of a table: one of the padding, one of the box
 _NO_TERMINAL = 120
-_BETWEEN = 2  # blanks from column to column
 _FOLDED = 12  # letters of a word that stay together where words may be broken
 
 
@@ -41,7 +40,7 @@ class _WholeWords(Table):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         ranges = [_range(column, console, options) for column in self.columns]
         widths = [each.maximum for each in ranges]
-        gaps = _BETWEEN * (len(widths) - 1)
+        gaps = BETWEEN * (len(widths) - 1)
         while sum(widths) + gaps > options.max_width:
             can = [k for k, each in enumerate(ranges) if widths[k] > each.minimum]
             if not can:

@@ -50,7 +50,7 @@ def test_named_records_are_of_the_present_code_and_keep_everything_else(runs):
 
 def test_rekeyed_records_stay_in_their_order():
     """A published file was 20 MB anew in the history whenever its records were rekeyed."""
-    stored = read_file(RESULTS / "figures" / "records.parquet")[:300]
+    stored = read_file(published("figures/records.parquet"))[:300]
     old = [changed(run, code_version=f"0.1.0+{k % 2:012x}") for k, run in enumerate(stored)]
     before, after = (to_frame(found) for found in (old, rekeyed(old, note=NOTE, only=["*"], left=[])))
     for name in set(before) - {"record", "checksum", "code_version", "environment"}:
