@@ -26,6 +26,7 @@ from normbench.networks.activations import ACTIVATIONS, Activation, MaxMin, Unit
 from normbench.numbers import as_number
 
 EXACT = 2.0**53  # from here on float64 leaves out integers
+_SMALL = 64  # a layer of a norm of up to 2^64 may stay as it is: no bound leaves float64 for that
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,8 +214,10 @@ def _kept(weights: Sequence[np.ndarray], together: int) -> list[np.ndarray]:
 
 
 def _exponent(weight: np.ndarray) -> int:
-    """e with an operator norm of about 2^e."""
+    """e with an operator norm of about 2^e; 0 where that would take the last digits of its smallest numbers."""
     if not weight.any():
         return 0
     first = int(np.frexp(np.abs(weight).max())[1])
-    return first + int(np.frexp(np.linalg.norm(np.ldexp(weight, -first), 2))[1])
+    e = first + int(np.frexp(np.linalg.norm(np.ldexp(weight, -first), 2))[1])
+    loses = 0 < e <= _SMALL and not np.array_equal(np.ldexp(np.ldexp(weight, -e), e), weight)
+    return 0 if loses else e

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from normbench.certificates import certify, verify
 from normbench.certificates.plain import plain
+from normbench.certificates.product import product
 from normbench.errors import InvalidArgumentError
 from normbench.networks.activations import LeakyRelu
 from tests.certificates.networks import gaussian
@@ -110,3 +112,15 @@ def test_integers_that_float64_would_round_are_refused():
     for value in (2**53 + 1, -(2**60)):
         with pytest.raises(InvalidArgumentError, match=r"weight 0 has integers of 2\^53"):
             plain([np.array([[value]])])
+
+
+def test_a_layer_keeps_the_numbers_that_its_scaling_would_take_the_last_digits_of():
+    """Weights that a decay has made subnormal, as scikit-learn's have them, left nothing but the product of norms."""
+    weights = [2 * weight for weight in gaussian(3, 6, 8, 8, 3)]
+    for weight in weights:
+        weight[0, ::2] = 3e-320
+    network = plain(weights)
+    assert network.exact
+    found = certify(weights)
+    assert found.bound < 0.9 * product(network).bound
+    verify(weights, found.certificate)
