@@ -226,8 +226,11 @@ def misfit(parametrisation: Parametrisation, network: Network, *, bounded: bool 
     if parametrisation.activations is not None:
         known = [ACTIVATIONS[name] for name in parametrisation.activations]
         for layer in network.layers:
-            if isinstance(layer, Activation) and layer not in known:
-                return f"takes the activations {', '.join(parametrisation.activations)}; got {layer}."
+            if isinstance(layer, Activation) and layer not in known and not has_unit_slopes(layer):
+                return (
+                    f"takes the activations {', '.join(parametrisation.activations)}, and others that act unit by "
+                    f"unit with slopes in [0, 1]; got {layer}."
+                )
     if parametrisation.in_turn and not _in_turn(network):
         return (
             "takes dense layers with activations between them and nothing else, and at least one hidden layer. Choose "

@@ -154,7 +154,10 @@ def test_kernels_have_the_norm_of_the_matrix_of_their_patches_and_the_users_gain
         ({"parametrisation": "free"}, "'free' keeps no bound. Choose one of sphere, spectral, ball, sandwich"),
         ({"parametrisation": "spectal"}, "no parametrisation 'spectal'. Did you mean 'spectral'"),
         ({"geometry": "free"}, "'ball' lie on stiefel; got 'free'"),
-        ({"parametrisation": "sandwich", "activation": "maxmin"}, "takes the activations relu, leaky_relu, tanh; got"),
+        (
+            {"parametrisation": "sandwich", "activation": "maxmin"},
+            r"with slopes in \[0, 1\]; got",
+        ),
         ({"parametrisation": "sandwich", "weights": drawn(widths=(3, 2))}, "at least one hidden layer"),
         ({"parametrisation": "sandwich", "weights": [*drawn(widths=(3, 4)), *drawn(widths=(5, 2))]}, "does not take"),
         ({"parametrisation": "sandwich", "weights": [np.ones((4, 2, 3, 3)), np.ones((3, 4))]}, "dense layers"),

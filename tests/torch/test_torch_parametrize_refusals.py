@@ -64,7 +64,12 @@ def zeroed(model):
             "parametrisation 'sandwich' takes dense layers with activations between them",
         ),
         (lambda: perceptron((3, 2)), "sandwich", {}, "at least one hidden layer"),
-        (lambda: perceptron(activation=lambda: nn.LeakyReLU(0.2)), "sandwich", {}, "takes the activations relu"),
+        (
+            lambda: perceptron(activation=lambda: nn.LeakyReLU(2.0)),
+            "sandwich",
+            {},
+            r"with slopes in \[0, 1\]; got",
+        ),
         (lambda: zeroed(perceptron()), "spectral", {}, "weight of layer '2' is zero or not finite"),
         (lambda: perceptron().half(), "ball", {}, "weight of layer '0' is float16, whose rounding .* in float32"),
         (lambda: nn.Sequential(*[nn.Linear(3, 3)] * 2), "ball", {}, "layer '1', .* is in the Sequential twice"),
