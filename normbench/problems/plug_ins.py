@@ -87,7 +87,7 @@ def dataset(key: str) -> Dataset:
         raise PlugInError(f"no installed package has a task {key!r}.")
     try:
         found: Any = task.dataset()
-    except Exception as error:  # whatever the code of others raises
+    except (Exception, SystemExit) as error:  # whatever the code of others raises
         said = " ".join(str(error).split()) or "no message"
         raise PlugInError(f"the data of task {key!r} cannot be made: {type(error).__name__}: {said}.") from error
     if not isinstance(found, Dataset):

@@ -24,8 +24,14 @@ _known: dict[str, PlugIn] = {}
 
 @cache
 def offered(group: str) -> dict[str, EntryPoint]:
-    """The entry points of a group that are installed, by name; none of them is imported."""
-    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+    """The entry points of a group that are installed, by name; none of them is imported.
+
+    Of two packages with one name the first on Python's path has it, as of modules.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=group):
+        found.setdefault(point.name, point)
+    return dict(sorted(found.items()))
 
 
 def is_address(key: str) -> bool:
@@ -92,7 +98,8 @@ def loaded(address: str, key: str = "") -> Any:
     for name in path.split("."):
         if not hasattr(found, name):
             close = suggestion(name, {each: each for each in vars(found) if not each.startswith("_")})
-            raise PlugInError(f"plug-in {called}: {module} has no {name!r}.{close}")
+            remedy = close or " Correct the name, or repair the package."
+            raise PlugInError(f"plug-in {called}: {module} has no {name!r}.{remedy}")
         found = getattr(found, name)
     return found
 

@@ -153,17 +153,16 @@ def offer(folder, package, *lines):
     ],
 )
 def test_of_a_name_that_is_taken_the_list_says_whose_it_is(what, group, ours, found, tmp_path, on_path, example):
-    on_path(offer(tmp_path / "one", "first", f"[{group}]", f"shared = {found}", f"{ours} = {found}"))
+    """Of two packages the first on the path has the name, as of modules; the last had it."""
     on_path(offer(tmp_path / "two", "second", f"[{group}]", "shared = os:getpid"))
+    on_path(offer(tmp_path / "one", "first", f"[{group}]", f"shared = {found}", f"{ours} = {found}"))
     ended = call("list", what, "--format", "json")
     assert ended.exit_code == 0, ended.output
     said = " ".join(ended.stderr.split())
     assert f"Left out: {ours!r} of first 1.0: that name is one of normbench's." in said
     shown = [json.loads(line) for line in ended.stdout.splitlines()]
-    if any(row[what.removesuffix("s")] == "shared" for row in shown):
-        assert "Left out: 'shared' of second 1.0: first 1.0 has that name, too" in said
-    else:
-        assert "Left out: 'shared' of first 1.0: second 1.0 has that name, too" in said
+    assert any(row[what.removesuffix("s")] == "shared" for row in shown)
+    assert "Left out: 'shared' of second 1.0: first 1.0 has that name, too" in said
 
 
 @pytest.mark.parametrize(
