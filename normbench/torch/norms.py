@@ -45,7 +45,7 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
     if found.dtype == torch.float64 or all_common(found):
         return found
     sizes = [size if LOW < size < HIGH else float(exact_norm(t)) for size, t in zip(found.tolist(), plain, strict=True)]
-    return narrowed(torch.tensor(sizes, dtype=torch.float64))
+    return narrowed(torch.tensor(sizes, dtype=torch.float64, device=plain[0].device))
 
 
 def in_doubles_at_once(tensor: Tensor) -> bool:

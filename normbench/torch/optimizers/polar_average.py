@@ -154,8 +154,6 @@ class PolarAverage(Uncast, Averaging):
         """Move one parameter; False where it or its gradient is not finite."""
         own = self.state[p]
         kind = wide([p] if p.grad is None else [p, p.grad])
-        # the update multiplies conditions by numbers of Python, which gives torch's default dtype
-        kind = torch.promote_types(kind, torch.get_default_dtype())
         weight = balls.as_matrix(p).to(kind)
         gradient = torch.zeros_like(weight) if p.grad is None else balls.as_matrix(dense(p.grad)).to(kind)
         if not bool(weight.isfinite().all() & gradient.isfinite().all()):

@@ -43,7 +43,8 @@ def _step(gradient: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     dense = all(n.dim() == 0 for n in norms)
     repeated = [gain(g.shape) for g, n in zip(gradient, norms, strict=True) for _ in range(n.numel())]
     pinned = flat.is_cuda and not torch.compiler.is_compiling()  # from other memory, copies wait for the device
-    gains = torch.tensor(repeated, dtype=flat.dtype, pin_memory=pinned).to(flat.device, non_blocking=pinned)
+    gains = torch.tensor(repeated, dtype=flat.dtype, device="cpu", pin_memory=pinned)
+    gains = gains.to(flat.device, non_blocking=pinned)
     four = torch.dot(flat, gains).mul_(4 / depth)  # 4 G
     eta = four.div(four.add(1).sqrt_().add_(1).mul_(2)).log1p_()  # log(1 + 2 G / (1 + sqrt(1 + 4 G)))
     shares = torch.where(flat == 0, 0.0, gains.mul_(eta / -depth).div_(flat))  # a layer without a slope stays

@@ -114,7 +114,7 @@ def layer_step(
         moved = manifold.retraction(omega, tangent * (-rate / bound(size)))  # lines 6, 7
         # written so that NaN moves, and is seen as a diverged loss; where the scale changes, what stays is put back on
         # the manifold, or the roundings of many scales would add up, in half precision to much of a norm
-        stays = torch.logical_and(size == 0, torch.as_tensor(now == then))
+        stays = torch.logical_and(size == 0, torch.as_tensor(now == then, device=size.device))
         new[rows_columns] = torch.where(stays, new[rows_columns], moved * after)
     return new.reshape(W.shape)
 

@@ -57,4 +57,4 @@ def polar(m: Tensor, *, least: float = 0.0) -> Tensor:
     left, values, right = torch.linalg.svd(m, full_matrices=False)
     eps, rows = torch.finfo(m.dtype).eps, max(m.shape)
     kept = values > max(ROUNDING * rows * eps, least) * values[0]
-    return (left * ((1 - INSIDE * eps * math.sqrt(rows)) * kept)) @ right
+    return (left * ((1 - INSIDE * eps * math.sqrt(rows)) * kept.to(m.dtype))) @ right
