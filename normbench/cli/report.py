@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from normbench.cli import options
 from normbench.cli.output import load, print_remarks
@@ -39,6 +40,10 @@ def command(*, out: Path, file: Path | None) -> None:
       normbench report --out my-results
       normbench report --records results/records.parquet
     """
+    if file is not None and click.get_current_context().get_parameter_source("out") is ParameterSource.COMMANDLINE:
+        raise InvalidArgumentError(
+            f"--records {file} has its page written beside it, and --out {out} is elsewhere. Leave one of them out."
+        )
     page = out / _PAGE if file is None else file.with_name(_PAGE)
     records = _stored(out) if file is None else _imported(file)
     probe_file(page)

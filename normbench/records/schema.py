@@ -22,7 +22,7 @@ __all__ = ["SCHEMA_VERSION", "Record", "from_dict", "from_json"]
 
 _READABLE = (1, 2, 3, 4, 5, 6, SCHEMA_VERSION)
 _WITH_CHECKSUM = 4  # the first schema that has one
-_REMEDY = "Delete the file and run again."
+_REMEDY = "Move the file elsewhere and run again."
 
 
 def from_json(text: str, *, source: str) -> Record:
@@ -119,7 +119,10 @@ def _values(expected: Mapping[str, Any], raw: Mapping[str, Any], source: str) ->
     for name in expected.keys() - raw.keys():
         raise RecordError(f"{source}: field {name!r} is missing. {_REMEDY}")
     for name in raw.keys() - expected.keys():
-        raise RecordError(f"{source}: field {brief(name)} is unknown; a newer normbench may have written it. {_REMEDY}")
+        raise RecordError(
+            f"{source}: field {brief(name)} is unknown; a newer normbench may have written it, which can read it. "
+            f"{_REMEDY}"
+        )
     return {name: _read(raw[name], kind, f"{source}: field {name!r}") for name, kind in expected.items()}
 
 

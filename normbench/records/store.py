@@ -102,12 +102,14 @@ class Store:
                 raise OSError("it is no file")
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise RecordError(f"{path} cannot be read: {reason(error)}. Delete the file and run again.") from error
+            raise RecordError(
+                f"{path} cannot be read: {reason(error)}. Move the file elsewhere and run again."
+            ) from error
         record = from_json(text, source=str(path))
         if record.record_id != record_id:
             raise RecordError(
                 f"{path} describes the run {record.record_id}, not the one in its name: it was edited or renamed. "
-                "Delete the file and run again."
+                "Move the file elsewhere and run again."
             )
         return record
 
