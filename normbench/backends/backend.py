@@ -1,6 +1,7 @@
 """What a backend says of itself, in a module that loads no array library: its facts, and where its classes are."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -138,6 +139,9 @@ class Backend:
     plug_ins : Address of a function, or None
         (key, hyperparameters) -> None, which raises :class:`normbench.errors.PlugInError` where an optimiser of another
         package cannot be made; None where there can be none.
+    usual_settings : Address of a context, or None
+        () -> a context in which the library has the settings that it has where nobody changed them; None where it has
+        none.
     compilation_cache : callable, or None
         Variables of the environment by which processes that start later keep what they compile; raises
         :class:`normbench.errors.OutputError` where the cache cannot be written. None where nothing is compiled.
@@ -161,6 +165,7 @@ class Backend:
     plain: "Address[Path] | None" = None
     players: Address[Any] | None = None
     plug_ins: Address[None] | None = None
+    usual_settings: Address[AbstractContextManager[None]] | None = None
     compilation_cache: Callable[[], dict[str, str]] | None = None
     processor_devices: Callable[[int], None] | None = None
     oracle: bool = False

@@ -2,13 +2,9 @@
 
 from contextlib import AbstractContextManager, nullcontext
 
-from normbench.backends import Address, Backend
-
-_USUAL: dict[str, Address[AbstractContextManager[None]]] = {
-    name: Address(f"normbench.{name}.usual", "usual_settings") for name in ("torch", "jax")
-}
+from normbench.backends import Backend
 
 
 def usual_settings(backend: Backend) -> AbstractContextManager[None]:
     """A context in which the library of a backend has the settings that it has where nobody changed them."""
-    return _USUAL[backend.name].load()() if backend.name in _USUAL else nullcontext()
+    return nullcontext() if backend.usual_settings is None else backend.usual_settings.load()()

@@ -50,6 +50,7 @@ BACKEND = Backend(
     plain=Address("normbench.jax.benchmark.plain", "PlainTrainer", ("dtype",)),
     players=Address("normbench.jax.benchmark.gan", "JaxPlayers"),
     plug_ins=Address("normbench.jax.updates.plug_ins", "check"),
+    usual_settings=Address("normbench.jax.usual", "usual_settings"),
     compilation_cache=_compilation_cache,
     processor_devices=_processor_devices,
     threads=xla_threads,

@@ -24,6 +24,7 @@ BACKEND = Backend(
     plain=Address("normbench.torch.benchmark.plain", "PlainTrainer", ("dtype", "device")),
     players=Address("normbench.torch.benchmark.gan", "TorchPlayers"),
     plug_ins=Address("normbench.torch.updates.plug_ins", "check"),
+    usual_settings=Address("normbench.torch.usual", "usual_settings"),
     threads=_threads,
     dash=(1, 0),
     shape="circle",

@@ -84,7 +84,7 @@ def test_a_hyperparameter_that_is_a_name_survives_and_is_part_of_the_identity(re
 def test_a_missing_field_is_named_with_file_and_remedy(record):
     raw = record.as_dict()
     del raw["test_rms"]
-    with pytest.raises(RecordError, match=r"some\.json: field 'test_rms' is missing.*Delete"):
+    with pytest.raises(RecordError, match=r"some\.json: field 'test_rms' is missing.*Move the file elsewhere"):
         from_json(json.dumps(raw), source="some.json")
 
 

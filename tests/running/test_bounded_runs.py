@@ -152,5 +152,5 @@ def test_names_of_parametrisations_in_requests():
         asked("torch", "agd", None)
     with pytest.raises(InvalidArgumentError, match=r"lipschitz must be .*-1"):
         asked("torch", "adam", None, lipschitz=-1.0)
-    with pytest.raises(InvalidArgumentError, match=r"got output_scale=2 and lipschitz=20\. Leave one out"):
+    with pytest.raises(InvalidArgumentError, match=r"got output_scale=2 and lipschitz=20\.0\. Leave one out"):
         asked("torch", "adam", None, output_scale=2)
