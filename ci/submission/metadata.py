@@ -19,7 +19,7 @@ FILE = "submission.toml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OPTIMISER = re.compile(r"[A-Za-z0-9_.:-]+")  # what tables, pages and shells show and take as it is
 _PROJECT = "pyproject.toml"
-LARGEST = 20_000_000  # bytes of a folder: ten times the records of all boards and frontiers; git keeps them for ever
+LARGEST = 20_000_000  # bytes of a folder, as much as all frontiers have; git keeps them for ever
 
 
 @dataclass(frozen=True, kw_only=True)
