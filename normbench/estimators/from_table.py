@@ -3,7 +3,6 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -220,20 +219,14 @@ def _right(table: Table, rows: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def _error(table: Table, rows: np.ndarray, predicted: np.ndarray) -> float:
-    return float(_root_mean_square(table, rows, predicted, lambda squares: squares.sum(axis=1)))
+    return math.hypot(*_rms(table, rows, predicted))
 
 
 def _rms(table: Table, rows: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    return np.asarray(_root_mean_square(table, rows, predicted, lambda squares: squares))
-
-
-def _root_mean_square(
-    table: Table, rows: np.ndarray, predicted: np.ndarray, of: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray | float:
-    """Of errors of any size: divided by a power of two, which rounds nothing, their squares stay within float64."""
+    """Of each output; of errors divided by a power of two, which rounds nothing, squares stay within float64."""
     errors = table.outputs[rows] - predicted
     unit = int(np.frexp(np.abs(errors).max())[1])
-    return np.ldexp(np.sqrt(mean(of(np.square(np.ldexp(errors, -unit))), _weight(table, rows))), unit)
+    return np.ldexp(np.sqrt(mean(np.square(np.ldexp(errors, -unit)), _weight(table, rows))), unit)
 
 
 def _trivial(model: Any, table: Table, split: Split) -> dict[str, Score]:
@@ -299,7 +292,8 @@ def _remarks(fit: TableFit) -> list[str]:
             f"Raise {argument('max_iter')}."
         )
     if fit.dead:
-        found.append(f"T{DEAD[1:].format(argument('hidden'), argument('seed'))}")
+        said = DEAD.format(argument("hidden"), argument("seed"))
+        found.append(said[0].upper() + said[1:])
     if fit.rule == "blocked" and len(fit.table.inputs) < 2 * (1 + block_ids(fit.table).max()):
         found.append(
             f"Most blocks of {BLOCK_SECONDS:g} s hold a single row, so that rows beside each other train and test: is "
