@@ -20,14 +20,15 @@ def promoting(function: Callable[Given, Made]) -> Callable[Given, Made]:
 
     @functools.wraps(function)
     def allowed(*args: Given.args, **kwargs: Given.kwargs) -> Made:
-        with _promotions():
+        with promotions():
             return function(*args, **kwargs)
 
     return allowed
 
 
 @contextmanager
-def _promotions() -> Iterator[None]:
+def promotions() -> Iterator[None]:
+    """A context in which dtypes and ranks are promoted."""
     with ExitStack() as relaxed:
         if jax.config.jax_numpy_dtype_promotion != "standard":
             relaxed.enter_context(jax.numpy_dtype_promotion("standard"))
