@@ -7,11 +7,14 @@ and jit, vmap, scan and shard. A tree of mixed dtypes is computed in the widest,
 from collections.abc import Callable
 
 from normbench import specs
-from normbench.backends.absent import needed_by
 from normbench.backends.method import implementations
+from normbench.errors import install
 
-with needed_by("jax"):
+try:
     import optax
+except ModuleNotFoundError as error:  # still of that kind, for those who ask by an import whether it is there
+    remedy = f"normbench.jax needs {error.name}, which is not installed: {install('jax')}"
+    raise ModuleNotFoundError(remedy, name=error.name) from error
 
 from normbench.jax.transformations.averages import averaged
 from normbench.jax.transformations.objectives import accumulated, unmasked

@@ -27,11 +27,14 @@ Each class is a thin loop around the pure update of its family. What holds for a
 """
 
 from normbench import specs
-from normbench.backends.absent import needed_by
 from normbench.backends.method import implementations
+from normbench.errors import install
 
-with needed_by("torch"):
+try:
     import torch
+except ModuleNotFoundError as error:  # still of that kind, for those who ask by an import whether it is there
+    remedy = f"normbench.torch needs {error.name}, which is not installed: {install('torch')}"
+    raise ModuleNotFoundError(remedy, name=error.name) from error
 
 from normbench.torch.parametrized import parametrize
 
